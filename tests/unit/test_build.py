@@ -1,0 +1,108 @@
+"""What is built carries the twin of the source at hand, whatever lay in `_sync` before."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ["src", "scripts", "tests", "pyproject.toml", "LICENSE", "README.md"]
+
+ADDED = "async def added() -> AsyncAdded: ...\n"
+TWIN = (
+    "# Generated from src/runpod/_async/added.py by scripts/generate_sync.py. Do not edit.\n\n"
+    "def added() -> Added: ...\n"
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of this tree with a file more in `_async`, one changed, and a stale one in `_sync`."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, root / name)
+    package = root / "src" / "runpod"
+    (package / "_async" / "added.py").write_text(ADDED, encoding="utf-8")
+    with (package / "_async" / "client.py").open("a", encoding="utf-8") as file:
+        file.write("\n\n" + ADDED)
+    (package / "_sync" / "stale.py").touch()
+    return root
+
+
+def build(root: Path, kind: str) -> Path:
+    """Build with what is installed here, so without network; gives the one file that was built."""
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        f"--{kind}",
+        "--outdir",
+        str(root / "dist"),
+        str(root),
+    ]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert 0 == result.returncode, result.stdout + result.stderr
+    (built,) = (root / "dist").glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return built
+
+
+def contents(wheel: Path) -> dict[str, str]:
+    with ZipFile(wheel) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_a_wheel_holds_the_new_twin_and_nothing_but_the_package(tree: Path) -> None:
+    wheel = build(tree, "wheel")
+
+    assert wheel.name == "runpod_sdk-0.1.0-py3-none-any.whl"
+    files = contents(wheel)
+    assert TWIN == files["runpod/_sync/added.py"]
+    assert files["runpod/_sync/client.py"].endswith("\ndef added() -> Added: ...\n")
+    assert "runpod/_sync/stale.py" not in files
+    assert "runpod/py.typed" in files
+    assert {"runpod", "runpod_sdk-0.1.0.dist-info"} == {name.split("/")[0] for name in files}
+    twins = {name.replace("/_sync/", "/_async/") for name in files if "/_sync/" in name}
+    assert {name for name in files if "/_async/" in name} == twins
+
+
+def test_an_sdist_holds_the_new_twin_and_makes_it_again(tree: Path, tmp_path: Path) -> None:
+    sdist = build(tree, "sdist")
+
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (root,) = (tmp_path / "unpacked").iterdir()
+    package = root / "src" / "runpod"
+    assert TWIN == (package / "_sync" / "added.py").read_text(encoding="utf-8")
+    assert not (package / "_sync" / "stale.py").exists()
+    assert (root / "scripts" / "generate_sync.py").exists()
+    assert (root / "tests" / "unit" / "test_build.py").exists()
+
+    (package / "_async" / "added.py").write_text(ADDED + "x = AsyncX\n", encoding="utf-8")
+    assert TWIN + "x = X\n" == contents(build(root, "wheel"))["runpod/_sync/added.py"]
+
+
+def test_an_editable_install_makes_the_new_twin(tree: Path) -> None:
+    program = "from hatchling.build import build_editable; build_editable('.')"
+
+    subprocess.run([sys.executable, "-c", program], cwd=tree, check=True, capture_output=True)
+
+    assert TWIN == (tree / "src" / "runpod" / "_sync" / "added.py").read_text(encoding="utf-8")
+    assert not (tree / "src" / "runpod" / "_sync" / "stale.py").exists()
+
+
+def test_a_source_without_a_twin_ends_the_build(tree: Path) -> None:
+    (tree / "src" / "runpod" / "_async" / "added.py").write_text("async_thing\n", encoding="utf-8")
+
+    with pytest.raises(AssertionError, match=r"src/runpod/_async/added\.py:1: 'async_thing' would stay in the twin"):
+        build(tree, "wheel")
