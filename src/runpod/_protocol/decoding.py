@@ -1,0 +1,178 @@
+"""From the bytes of a good answer to models."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from runpod._protocol.failures import context_of
+from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
+from runpod.models._base import describe
+from runpod.models.jobs import JobState, JobStatus, OutputT, StreamChunk, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Answer
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read(model: type[ModelT], answer: Answer, call: Call) -> ModelT:
+    """A good answer as a model.
+
+    Raises:
+        APIResponseError: The body is not what the protocol allows.
+    """
+    try:
+        return model.model_validate_json(answer.body)
+    except ValidationError as error:
+        # pydantic's JSON reader is stricter than Python's (lone surrogates, depth): an output
+        # that Python can read must not be lost for that.
+        broken = error.errors(include_input=False)[0]["type"] == "json_invalid"
+        problem = "" if broken else describe(error, model.__name__, model)
+    if not problem:
+        value = _json(answer, call)
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            problem = describe(error, model.__name__, model)
+    raise response_error(answer, call, problem)
+
+
+def read_job(answer: Answer, call: Call) -> JobState[Any]:
+    """A good answer as the state of the job that was asked for.
+
+    Raises:
+        APIResponseError: No id, no status, another job's id, or no JSON object at all.
+    """
+    state = read(JobState, answer, call)
+    if call.job_id is not None and state.id != call.job_id:
+        problem = f"it is about another job, {readable(state.id, 80)!r}"
+        raise response_error(answer, call, problem)
+    return state
+
+
+def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[StreamChunk]]:
+    """A good answer of `/stream`: the job's status, None where it has none, and the chunks.
+
+    Raises:
+        APIResponseError: It is neither the envelope nor a list of chunks.
+    """
+    chunks = _json(answer, call)
+    status: JobStatus | None = None
+    # The operation reference shows a bare list; everything captured is the envelope.
+    if isinstance(chunks, dict):
+        envelope = cast("dict[str, Any]", chunks)
+        text = envelope.get("status")
+        status = JobStatus(text) if isinstance(text, str) and text else None
+        if status is None and "stream" not in envelope:
+            raise response_error(answer, call, "it has neither a status nor a stream")
+        chunks = envelope.get("stream")
+        if chunks is None:
+            # Absent or null: nothing since the last look.
+            return status, []
+    if not isinstance(chunks, list):
+        raise response_error(answer, call, "its stream is not a list")
+    return status, [_chunk(item) for item in cast("Iterable[Any]", chunks)]
+
+
+def _chunk(item: object) -> StreamChunk:
+    if isinstance(item, dict):
+        return StreamChunk.model_validate(item)
+    return StreamChunk(output=item)
+
+
+def _json(answer: Answer, call: Call) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        pass
+    if not answer.body.strip():
+        raise response_error(answer, call, "it is empty")
+    kind = "HTML" if answer.body.lstrip()[:1] == b"<" else "not JSON, or cut short"
+    raise response_error(answer, call, f"it is {kind}")
+
+
+def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError:
+    """The error for a 2xx with a body that the protocol does not allow."""
+    context = context_of(call, answer)
+    msg = (
+        f"{call} was answered with HTTP {answer.status}, but the body is not usable: "
+        f"{problem.rstrip('.')}. Is base_url the address of the Runpod API?"
+    )
+    if context["maybe_submitted"]:
+        known = f" with the id {context['job_id']!r}" if context["job_id"] else ""
+        msg += f" A job may have been submitted{known}; submitting again may pay twice."
+    return APIResponseError(
+        msg,
+        status_code=answer.status,
+        body=answer.body.decode("utf-8", "replace"),
+        headers=answer.headers,
+        **context,
+    )
+
+
+class OutputReader(Generic[OutputT]):
+    """Makes the output of a completed job what `output_type` says.
+
+    Raises:
+        InvalidRequestError: pydantic cannot validate such a type.
+    """
+
+    def __init__(self, output_type: type[OutputT] | None) -> None:
+        self.output_type = output_type
+        self._adapter: TypeAdapter[OutputT] | None = None
+        if output_type is None:
+            return
+        try:
+            self._adapter = TypeAdapter(output_type)
+        except (
+            PydanticSchemaGenerationError,
+            PydanticUndefinedAnnotation,
+            PydanticUserError,
+            TypeError,
+        ):
+            name = getattr(output_type, "__name__", None) or type(output_type).__name__
+        else:
+            return
+        msg = (
+            f"output_type: pydantic cannot validate {name!r}. Use a pydantic model, a dataclass, "
+            "a TypedDict or a builtin type."
+        )
+        raise InvalidRequestError(msg)
+
+    def __call__(self, state: JobState[Any], endpoint_id: str) -> JobState[OutputT]:
+        """The state with its output as `output_type`, if the job completed.
+
+        Raises:
+            JobOutputError: The output does not fit; the error carries the raw state.
+        """
+        if self._adapter is None or not state.succeeded:
+            return state
+        try:
+            output = self._validated(state.output)
+        except ValidationError as error:
+            problem = describe(error, "The output")
+        else:
+            # An absent output stays absent where the type takes None for it.
+            return state.model_copy(update={"output": output}) if state.has_output else state
+        if not state.has_output:
+            problem = "It completed without output: there was none, or it was too large to keep"
+        msg = (
+            f"Job {state.id!r} on endpoint {endpoint_id!r} completed, but its output does not fit "
+            f"output_type: {problem.rstrip('.')}. The raw output is in error.state.output."
+        )
+        raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
+
+    def _validated(self, output: object) -> OutputT:
+        assert self._adapter is not None
+        try:
+            return self._adapter.validate_python(output)
+        except ValidationError:
+            # A strict type takes from JSON what it does not take from Python: a date as text.
+            return self._adapter.validate_json(json.dumps(output))

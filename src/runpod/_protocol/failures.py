@@ -1,0 +1,203 @@
+"""From an answer that says no, or no answer at all, to the error that people see."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from runpod._protocol.outcomes import Answer, NotSent, TooLate, Trouble
+from runpod.errors import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RunpodError,
+    RunpodTimeoutError,
+    ServerError,
+)
+from runpod.models._base import seen_number
+from runpod.models.jobs import readable
+
+if TYPE_CHECKING:
+    from runpod._protocol.deadlines import Deadline
+    from runpod._protocol.operations import Call
+    from runpod.models.jobs import JobState
+
+_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: PayloadTooLargeError,
+}
+
+_ADVICE = {
+    401: "Check the API key.",
+    403: "This API key may not use the endpoint; see its permissions in the Runpod console.",
+    413: "Put large data into storage and pass a URL.",
+}
+
+# "bad request: body: exceeded max body size of 10MiB", captured from the service with a 400.
+_TOO_LARGE = re.compile(r"exceeded max body size|body too large|payload too large", re.IGNORECASE)
+
+# What an answer may hold although it is broken, HTML, or cut short.
+_ID_IN_TEXT = re.compile(rb'"id"\s*:\s*"((?:[^"\\\x00-\x1f]|\\.){1,200})"')
+
+_MAYBE = (
+    "It may have been carried out all the same. Sending it again may do it twice: look at the "
+    "endpoint's queue first, or allow it with RetryPolicy(resubmit=True)."
+)
+
+# Where the id of the job could be read although the answer as a whole could not.
+_NAMED = "It was carried out: what came of the answer names the job {!r}; look at that one."
+
+
+def failure(
+    call: Call,
+    outcome: Answer | Trouble,
+    deadline: Deadline,
+    *,
+    attempts: int = 1,
+    state: JobState[Any] | None = None,
+) -> RunpodError:
+    """The error for an outcome that is not a good answer."""
+    context = context_of(call, outcome)
+    tried = f" ({attempts} attempts)" if attempts > 1 else ""
+    end = ""
+    if context["maybe_submitted"]:
+        named = context["job_id"]
+        end = f" {_MAYBE}" if named is None else f" {_NAMED.format(named)}"
+    if isinstance(outcome, TooLate):
+        msg = f"{call} did not get its answer within the timeout of {_span(deadline)}{tried}."
+        if not outcome.sent and not call.operation.repeatable:
+            end = " It was not sent."
+        return RunpodTimeoutError(msg + end, state=state, **context)
+    if isinstance(outcome, Trouble):
+        verb = "could not be sent" if isinstance(outcome, NotSent) else "got no answer"
+        msg = f"{call} {verb}{tried}: {readable(outcome.reason).rstrip('.')}."
+        return APIConnectionError(msg + end, **context)
+    return _status_error(call, outcome, tried, end, context)
+
+
+def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
+    """Which endpoint and job it was, and whether a submission may be out there."""
+    body = outcome.partial if isinstance(outcome, Trouble) else outcome.body
+    job_id = call.job_id
+    if job_id is None and not call.operation.repeatable:
+        job_id = id_in(body)
+    return {
+        "endpoint_id": call.endpoint_id,
+        "job_id": job_id,
+        "maybe_submitted": not call.operation.repeatable and _fate_unknown(outcome),
+    }
+
+
+def id_in(body: bytes) -> str | None:
+    """The job id in a body that cannot be read as a whole, or None."""
+    found = _ID_IN_TEXT.search(body[:65536]) or _ID_IN_TEXT.search(body[-65536:])
+    if found is None:
+        return None
+    try:
+        text: str = json.loads(b'"' + found[1] + b'"')
+    except ValueError:
+        return None
+    return text
+
+
+def retry_after(answer: Answer) -> float | None:
+    """The seconds of a `Retry-After` header, given as seconds or as a date; None without one."""
+    text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    seconds = seen_number(text)
+    if seconds is None:
+        moment = _date(text)
+        if moment is None:
+            return None
+        # Against the server's own clock where it tells it: ours may be wrong.
+        now = _date(answer.headers.get("date", "")) or datetime.now(timezone.utc)
+        seconds = (moment - now).total_seconds()
+    return max(0.0, float(seconds))
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def said_by(body: bytes) -> str:
+    """What the server says went wrong: the text in its JSON, or the body as text."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return " ".join(_without_markup(text).split())
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        for name in ("error", "message", "detail", "title"):
+            found = fields.get(name)
+            if found:
+                return found if isinstance(found, str) else json.dumps(found)
+    return value if isinstance(value, str) else text
+
+
+def _without_markup(text: str) -> str:
+    if "<" not in text[:200]:
+        return text
+    title = re.search(r"<title[^>]*>(.{1,200}?)</title>", text[:65536], re.DOTALL | re.IGNORECASE)
+    return f"an HTML page, {title[1]!r}" if title else "an HTML page"
+
+
+def _fate_unknown(outcome: Answer | Trouble) -> bool:
+    if isinstance(outcome, TooLate):
+        return outcome.sent
+    if isinstance(outcome, Trouble):
+        return not isinstance(outcome, NotSent)
+    # A 2xx gets here when its body is unreadable: then something was done.
+    return outcome.good or outcome.status >= 500 or outcome.status == 408
+
+
+def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
+    said = said_by(answer.body)
+    cls = _CLASSES.get(answer.status, ServerError if answer.status >= 500 else APIStatusError)
+    if cls is BadRequestError and _TOO_LARGE.search(said):
+        cls = PayloadTooLargeError
+    msg = f"{call} was answered with HTTP {answer.status}{tried}"
+    if answer.redirect:
+        where = readable(answer.headers.get("location", "another address"), 200)
+        msg += f", a redirect to {where}. Redirects are not followed; check base_url."
+    else:
+        msg += f": {readable(said)}" if said else ", without a reason"
+        msg += "" if msg.endswith((".", "!", "?")) else "."
+        advice = _ADVICE.get(413 if cls is PayloadTooLargeError else answer.status)
+        if answer.status == 404:
+            advice = (
+                f"Check the endpoint id {call.endpoint_id!r}"
+                + ("" if call.job_id is None else " and the job id; results are kept 30 minutes")
+                + ", and that this API key may see it."
+            )
+        msg += f" {advice}" if advice else ""
+    context.update(
+        status_code=answer.status,
+        body=answer.body.decode("utf-8", "replace"),
+        headers=answer.headers,
+    )
+    if answer.status == 429:
+        return RateLimitError(msg + end, retry_after=retry_after(answer), **context)
+    return cls(msg + end, **context)
+
+
+def _span(deadline: Deadline) -> str:
+    return "no limit" if deadline.span is None else f"{deadline.span:g} s"

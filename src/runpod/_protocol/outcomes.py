@@ -1,0 +1,54 @@
+"""What can become of a request: an answer, or one of three kinds of trouble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REDIRECTS = range(300, 400)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server sent. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def redirect(self) -> bool:
+        return self.status in _REDIRECTS
+
+
+class Trouble(Exception):  # noqa: N818 - an outcome; errors are for callers
+    """No answer. `reason` says why, in words that hold neither key nor input."""
+
+    def __init__(self, reason: str, *, partial: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        # The part of the body that did arrive: an id in it must not be lost.
+        self.partial = partial
+
+
+class NotSent(Trouble):
+    """The request provably never reached the server."""
+
+
+class NoAnswer(Trouble):
+    """The request may have reached the server; what it did with it is unknown."""
+
+
+class TooLate(Trouble):
+    """The deadline passed. `sent` says whether the request may have reached the server."""
+
+    def __init__(self, reason: str, *, sent: bool, partial: bytes = b"") -> None:
+        super().__init__(reason, partial=partial)
+        self.sent = sent

@@ -1,0 +1,31 @@
+"""The models shared by both twins: what is sent, and what comes back."""
+
+from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
+from runpod.models.jobs import JobState, JobStatus, StreamChunk, WorkerError
+from runpod.models.requests import (
+    ExecutionPolicy,
+    ExecutionPolicyDict,
+    JobRequest,
+    JobRequestDict,
+    S3Config,
+    S3ConfigDict,
+)
+from runpod.models.retry import RetryPolicy
+
+__all__ = [
+    "EndpointHealth",
+    "ExecutionPolicy",
+    "ExecutionPolicyDict",
+    "JobCounts",
+    "JobRequest",
+    "JobRequestDict",
+    "JobState",
+    "JobStatus",
+    "PurgeResult",
+    "RetryPolicy",
+    "S3Config",
+    "S3ConfigDict",
+    "StreamChunk",
+    "WorkerCounts",
+    "WorkerError",
+]

@@ -1,0 +1,142 @@
+"""What the models have in common: how they read the wire, and how they speak of mistakes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic.alias_generators import to_camel
+
+from runpod.errors import InvalidRequestError, RunpodError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: `; did you mean 'ttl'?`, or nothing."""
+    by_fold = {fold(k): k for k in known}
+    close = difflib.get_close_matches(fold(name), by_fold, n=1, cutoff=0.6)
+    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
+
+
+def fold(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def milliseconds(span: timedelta) -> int:
+    """A span as the whole number of milliseconds that goes on the wire."""
+    return round(span / timedelta(milliseconds=1))
+
+
+def _given_duration(value: object) -> object:
+    # What a caller gives: a timedelta, or a bare number of milliseconds as on the wire.
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        msg = "give a timedelta, or a number of milliseconds"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueErrors only
+    if not isinstance(value, timedelta):
+        try:
+            value = timedelta(milliseconds=value)
+        except (OverflowError, ValueError):
+            msg = "the number of milliseconds is too large or not a number"
+            raise ValueError(msg) from None
+    if milliseconds(value) <= 0:
+        msg = "must be longer than zero (a bare number is milliseconds)"
+        raise ValueError(msg)
+    return value
+
+
+def _seen_duration(value: object) -> timedelta | None:
+    # What the server says. It is told beside the result, so nonsense must not cost the result.
+    if isinstance(value, timedelta):
+        return value
+    number = seen_number(value)
+    if number is None:
+        return None
+    try:
+        return timedelta(milliseconds=number)
+    except OverflowError:
+        return None
+
+
+def seen_number(value: object) -> float | None:
+    """A number the server sent, also when it came as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = value if isinstance(value, int) else float(value)
+        return number if math.isfinite(number) else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _seen_text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _seen_count(value: object) -> int | None:
+    number = seen_number(value)
+    return None if number is None else int(number)
+
+
+_as_milliseconds = PlainSerializer(lambda span: None if span is None else milliseconds(span), when_used="json")
+
+GivenDuration = Annotated[timedelta, BeforeValidator(_given_duration), _as_milliseconds]
+SeenDuration = Annotated[timedelta | None, BeforeValidator(_seen_duration), _as_milliseconds]
+SeenText = Annotated[str | None, BeforeValidator(_seen_text)]
+SeenCount = Annotated[int | None, BeforeValidator(_seen_count)]
+SeenTotal = Annotated[int, BeforeValidator(lambda value: _seen_count(value) or 0)]
+
+
+class SeenModel(BaseModel):
+    """What the server says: frozen, tolerant, and keeping what it does not know."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+
+class GivenModel(BaseModel):
+    """What a caller gives: strict, and its mistakes are named as the caller wrote them."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+    error_class: ClassVar[type[RunpodError]] = InvalidRequestError
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            message = describe(error, type(self).__name__, type(self))
+        else:
+            return
+        raise self.error_class(message)
+
+
+def describe(error: ValidationError, subject: str, model: type[BaseModel] | None = None) -> str:
+    """One sentence for what is wrong where, without the values themselves."""
+    known = list(model.model_fields) if model is not None else []
+    by_alias = {to_camel(name): name for name in known}
+    parts: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        field = ".".join(str(step) for step in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"there is no field {field!r}{nearest(field, known)}")
+        elif problem["type"] == "missing":
+            parts.append(f"{by_alias.get(field, field)} is missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+            parts.append(f"{field}: {message}" if field else message)
+    return f"{subject} is not valid: " + "; ".join(parts) + "."
