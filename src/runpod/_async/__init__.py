@@ -1,0 +1,1 @@
+"""The clients: thin code that carries out what `runpod._protocol` decides."""

@@ -1,0 +1,135 @@
+"""The client: one API key, one address, one pool of connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from runpod._async.endpoint import AsyncEndpoint
+from runpod._async.engine import AsyncEngine
+from runpod._async.session import AsyncSession
+from runpod._config import load_config
+from runpod._protocol.deadlines import parse_timeout
+from runpod._protocol.decoding import OutputReader
+from runpod._protocol.operations import check_id
+from runpod.errors import ConfigurationError
+from runpod.models.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from types import EllipsisType, TracebackType
+
+    import httpx
+    from typing_extensions import Self
+
+    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+
+T = TypeVar("T")
+
+
+class AsyncRunpod:
+    """A client for Runpod serverless endpoints.
+
+    Args:
+        api_key: By default `RUNPOD_API_KEY`, then `[default] api_key` of
+            `~/.runpod/config.toml`.
+        base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`.
+        timeout: Seconds or timedelta for a whole call, where the call has no default of its
+            own; None: no limit.
+        retry: How often a request may be sent again.
+        http_client: An `httpx.AsyncClient` of yours, for its proxies, TLS settings or
+            transports. It stays yours to close. In sync code, a call over a client of yours can
+            miss its deadline: by one read, by a host look-up, and longer only where a server
+            drips its response header.
+        allow_insecure: Whether `base_url` may be http:// to another machine, which sends the
+            API key in the clear.
+
+    Raises:
+        ConfigurationError: There is no API key, or a setting cannot be used.
+
+    Example:
+        >>> async with AsyncRunpod() as client:
+        ...     endpoint = client.endpoint("ENDPOINT_ID")
+        ...     result = await endpoint.run_sync({"input": {"prompt": "a horse"}})
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: Timeout = 30.0,
+        retry: RetryPolicy | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        config = load_config(api_key, base_url, allow_insecure=allow_insecure)
+        self._base_url = config.base_url
+        self._session = AsyncSession(
+            AsyncEngine(config, http_client),
+            timeout=parse_timeout(timeout, error_class=ConfigurationError),
+            retry=RetryPolicy() if retry is None else retry,
+        )
+
+    @overload
+    def endpoint(self, endpoint_id: str) -> AsyncEndpoint[Any]: ...
+
+    @overload
+    def endpoint(self, endpoint_id: str, *, output_type: type[T]) -> AsyncEndpoint[T]: ...
+
+    def endpoint(self, endpoint_id: str, *, output_type: type[Any] | None = None) -> Any:
+        """An endpoint by its id. No request.
+
+        Args:
+            endpoint_id: The endpoint's id, or the slug of a public one.
+            output_type: What the output of its jobs is: a pydantic model or any type that
+                pydantic can validate. Applied to jobs that completed.
+
+        Raises:
+            InvalidRequestError: The id is empty or not text, or pydantic cannot validate the
+                type.
+
+        Example:
+            >>> endpoint = client.endpoint("ENDPOINT_ID", output_type=Horse)
+        """
+        endpoint_id = check_id(endpoint_id, "endpoint_id")
+        return AsyncEndpoint(self._session, endpoint_id, OutputReader(output_type))
+
+    def with_options(self, *, timeout: TimeoutOrDefault = ..., retry: RetryPolicy | EllipsisType = ...) -> AsyncRunpod:
+        """A client with other options over the same connections.
+
+        Closing it closes nothing of the client it came from; that one keeps the connections.
+
+        Args:
+            timeout: Seconds or timedelta for a whole call, where the call has no default of its
+                own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
+                limit.
+            retry: How often a request may be sent again.
+
+        Raises:
+            InvalidRequestError: The timeout is not one.
+            ConfigurationError: `retry` is not a RetryPolicy.
+
+        Example:
+            >>> patient = client.with_options(timeout=300, retry=RetryPolicy(max_retries=10))
+        """
+        other = AsyncRunpod.__new__(type(self))
+        other._base_url = self._base_url  # noqa: SLF001 - the same class
+        other._session = self._session.with_options(timeout=timeout, retry=retry)  # noqa: SLF001
+        return other
+
+    async def aclose(self) -> None:
+        """Closes the connections. An `http_client` of yours stays open."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._base_url!r})"

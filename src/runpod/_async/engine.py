@@ -1,0 +1,180 @@
+"""The engine: the one place that knows the HTTP library."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from runpod._http import new_async_client
+from runpod._primitives import AsyncClock, async_time_limit
+from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
+from runpod.errors import ConfigurationError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from runpod._config import Config
+    from runpod._protocol.deadlines import Deadline
+    from runpod._protocol.operations import Call
+
+# How long to wait for a connection, and how long beyond its hold for the next bytes of an
+# answer, in seconds, where the deadline leaves more. A stalled connection is found out by this.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+
+# Errors of this kind are raised before the first byte of the request.
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class AsyncEngine:
+    """Sends bytes and brings bytes back, within a deadline."""
+
+    def __init__(self, config: Config, http_client: object | None) -> None:
+        self._owned = http_client is None
+        if http_client is None:
+            http_client = new_async_client()
+        if not isinstance(http_client, httpx.AsyncClient):
+            msg = f"http_client must be an httpx.{httpx.AsyncClient.__name__}, not {type(http_client).__name__}."
+            raise ConfigurationError(msg)
+        self._client = http_client
+        self._parents: httpx.AsyncClient | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._base_url = config.base_url
+        self._key = config.api_key
+        self._headers = httpx.Headers(
+            {
+                "Authorization": f"Bearer {config.api_key.get_secret_value()}",
+                "Accept": "application/json",
+                "User-Agent": config.user_agent,
+            }
+        )
+
+    async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Answer:
+        """Carries out a call, once.
+
+        Raises:
+            NotSent: The request provably never reached the server.
+            NoAnswer: It may have, and no whole answer came back.
+            TooLate: The deadline passed.
+        """
+        self.check_open()
+        self._leave_parent()
+        exchange = _Exchange(self._request(call, deadline, clock))
+        problem: Exception | None = None
+        with async_time_limit(deadline, clock.now()) as limit:
+            try:
+                await exchange.run(self._client, deadline, clock)
+            except Exception as error:  # noqa: BLE001 - transports of callers raise anything
+                problem = error
+        # Raised outside of any `except`, so that no error of the HTTP library hangs on to ours:
+        # those hold the request, and with it the key and the input.
+        answer = exchange.answer
+        if answer is not None and (exchange.complete or not answer.good):
+            return self._without_key(answer)
+        # Timers are not exact; what ends just before the deadline was ended by it.
+        late = limit.expired or deadline.remaining(clock.now()) <= 0.005
+        raise self._trouble(exchange, problem, late=late)
+
+    def check_open(self) -> None:
+        if self._closed or self._client.is_closed:
+            msg = "This client is closed; build a new one, or close it later."
+            raise InvalidRequestError(msg)
+
+    def _leave_parent(self) -> None:
+        """In a forked child, takes new connections: on the old ones the parent goes on talking."""
+        if self._pid != os.getpid() and self._owned:
+            self._pid = os.getpid()
+            # Kept, since closing or collecting it could speak on the parent's connections.
+            self._parents = self._client
+            self._client = new_async_client()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._owned:
+            await self._client.aclose()
+
+    def _request(self, call: Call, deadline: Deadline, clock: AsyncClock) -> httpx.Request:
+        left = deadline.remaining(clock.now())
+        headers = self._headers
+        if call.body is not None:
+            headers = httpx.Headers(headers)
+            headers["Content-Type"] = "application/json"
+        return self._client.build_request(
+            call.operation.method,
+            self._base_url + call.target,
+            headers=headers,
+            content=call.body,
+            timeout=httpx.Timeout(
+                min(left, (call.hold or 0.0) + READ_TIMEOUT),
+                connect=min(left, CONNECT_TIMEOUT),
+                pool=left if deadline.limited else None,
+            ),
+        )
+
+    def _trouble(self, exchange: _Exchange, problem: Exception | None, *, late: bool) -> Trouble:
+        sent = exchange.sent(problem)
+        partial = b"".join(exchange.body)
+        if late:
+            return TooLate("the deadline passed", sent=sent, partial=partial)
+        reason = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+        reason = reason.replace(self._key.get_secret_value(), "[key]")
+        return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
+
+    def _without_key(self, answer: Answer) -> Answer:
+        # A refusal becomes an error, and errors get logged; some servers quote what they got.
+        key = self._key.get_secret_value()
+        if answer.good:
+            return answer
+        return Answer(
+            answer.status,
+            {name: value.replace(key, "[key]") for name, value in answer.headers.items()},
+            answer.body.replace(key.encode(), b"[key]"),
+        )
+
+
+class _Exchange:
+    """One request and as much of its answer as came."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self.answer: Answer | None = None
+        self.body: list[bytes] = []
+        self.complete = False
+        self._request = request
+        self._traced = False
+        self._started = False
+
+    async def run(self, client: httpx.AsyncClient, deadline: Deadline, clock: AsyncClock) -> None:
+        self._request.extensions["trace"] = self._trace
+        response = await client.send(self._request, auth=None, stream=True, follow_redirects=False)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        # With the status line a refusal is known; its body only says why.
+        self.answer = Answer(response.status_code, headers)
+        try:
+            async for piece in response.aiter_bytes():
+                self.body.append(piece)
+                if deadline.passed(clock.now()):
+                    # Only a caller's own client in sync code gets here: see `time_limit`.
+                    return
+            self.complete = True
+        finally:
+            self.answer = Answer(response.status_code, headers, b"".join(self.body))
+            await response.aclose()
+
+    async def _trace(self, event: str, _info: dict[str, Any]) -> None:
+        self._traced = True
+        if event.endswith("send_request_headers.started"):
+            self._started = True
+
+    def sent(self, problem: Exception | None) -> bool:
+        """Whether the request may have reached the server."""
+        if isinstance(problem, _NEVER_SENT):
+            return False
+        # A transport that tells nothing of itself gets no benefit of the doubt.
+        return self._started or not self._traced

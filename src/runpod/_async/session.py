@@ -1,0 +1,220 @@
+"""The session: carries out what `runpod._protocol` decides, for every kind of call."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+from runpod._logging import logger
+from runpod._primitives import AsyncClock
+from runpod._protocol.deadlines import Deadline, parse_timeout
+from runpod._protocol.decoding import read_job
+from runpod._protocol.looking import Done, Looker, Pause, Routes
+from runpod._protocol.operations import Call, Operation
+from runpod._protocol.outcomes import Answer, Trouble
+from runpod._protocol.retrying import Fail, decide
+from runpod._protocol.streaming import Streamer
+from runpod._protocol.submissions import Submissions
+from runpod._protocol.waiting import Waiter
+from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.models.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from types import EllipsisType
+
+    from runpod._async.engine import AsyncEngine
+    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod.models.jobs import JobState
+
+
+class AsyncSession:
+    """What the endpoints and jobs of one client share."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout: float | None,
+        retry: RetryPolicy,
+        clock: AsyncClock | None = None,
+    ) -> None:
+        self.engine = engine
+        self.timeout = timeout
+        self.retry = _checked(retry)
+        self.clock: AsyncClock = clock or AsyncClock()
+        self._routes = Routes()
+        self._submissions = Submissions()
+        self._closed = False
+        self._owner = True
+
+    def with_options(self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | EllipsisType) -> AsyncSession:
+        """A session with other options over the same connections and the same knowledge."""
+        other = AsyncSession(
+            self.engine,
+            timeout=self.timeout if timeout is ... else parse_timeout(timeout),
+            retry=self.retry if retry is ... else retry,
+            clock=self.clock,
+        )
+        other._routes = self._routes
+        other._submissions = self._submissions
+        other._owner = False
+        return other
+
+    def deadline(self, timeout: TimeoutOrDefault) -> Deadline:
+        """When a call that starts now must be over.
+
+        Raises:
+            InvalidRequestError: The timeout is not one.
+        """
+        span = self.timeout if timeout is ... else parse_timeout(timeout)
+        return Deadline.after(span, self.clock.now())
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._owner:
+            await self.engine.aclose()
+
+    async def send(self, call: Call, deadline: Deadline) -> Answer:
+        """Carries out a call, as often as the retry table allows.
+
+        Raises:
+            RunpodError: No attempt got a good answer.
+        """
+        attempt = 1
+        while True:
+            outcome = await self._attempt(call, deadline)
+            now = self.clock.now()
+            decision = decide(
+                call,
+                outcome,
+                attempt=attempt,
+                policy=self.retry,
+                deadline=deadline,
+                now=now,
+                submitted_at=self._submissions.moment(call, now),
+                jitter=random.random,
+            )
+            if isinstance(decision, Fail):
+                raise decision.error
+            if decision is None:
+                assert isinstance(outcome, Answer)
+                return outcome
+            logger.debug("%s: attempt %d again in %.2f s", call, attempt + 1, decision.delay)
+            await self.clock.sleep(decision.delay)
+            attempt += 1
+
+    async def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
+        """Submits a job, and remembers when.
+
+        Raises:
+            RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
+        """
+        state = read_job(await self.send(call, deadline), call)
+        self._submissions.note(call.endpoint_id, state.id, self.clock.now())
+        logger.info("Job %s submitted to endpoint %s", state.id, call.endpoint_id)
+        return state
+
+    async def ask(self, operation: Operation, endpoint_id: str, job_id: str, deadline: Deadline) -> JobState[Any]:
+        """One call about a job whose answer is the state of the job.
+
+        Raises:
+            RunpodError: No attempt got a good answer.
+        """
+        call = Call(operation, endpoint_id, job_id)
+        return read_job(await self.send(call, deadline), call)
+
+    def waiter(
+        self,
+        endpoint_id: str,
+        job_id: str,
+        timeout: Timeout | Deadline,
+        *,
+        state: JobState[Any] | None = None,
+        changes: bool = False,
+        hold: float = math.inf,
+    ) -> Waiter:
+        """A machine that waits for a job, ready to be driven."""
+        now = self.clock.now()
+        return Waiter(
+            endpoint_id,
+            job_id,
+            timeout if isinstance(timeout, Deadline) else self.deadline(timeout),
+            now,
+            state=state,
+            submitted_at=self._submissions.moment_of(endpoint_id, job_id, now),
+            routes=self._routes,
+            policy=self.retry,
+            changes=changes,
+            until=now + hold,
+        )
+
+    async def wait(self, waiter: Waiter) -> JobState[Any]:
+        """Drives a waiter to its end.
+
+        Raises:
+            RunpodError: The deadline passed, or the job cannot be looked at.
+        """
+        while (look := await self.look(waiter)) is not None:
+            waiter.received(*look, self.clock.now())
+        assert waiter.state is not None
+        if waiter.state.completed and not waiter.state.succeeded:
+            logger.warning(
+                "Job %s on endpoint %s ended %s",
+                waiter.job_id,
+                waiter.endpoint_id,
+                waiter.state.status,
+            )
+        return waiter.state
+
+    def streamer(
+        self, endpoint_id: str, job_id: str, timeout: Timeout, *, state: JobState[Any] | None = None
+    ) -> Streamer:
+        """A machine that streams a job, ready to be driven."""
+        now = self.clock.now()
+        return Streamer(
+            endpoint_id,
+            job_id,
+            self.deadline(timeout),
+            now,
+            state=state,
+            submitted_at=self._submissions.moment_of(endpoint_id, job_id, now),
+            policy=self.retry,
+        )
+
+    async def look(self, looker: Looker) -> tuple[Call, Answer | Trouble] | None:
+        """Carries a machine to its next look and through it; None when it is over.
+
+        Raises:
+            RunpodError: It ended with one.
+        """
+        while True:
+            action = looker.next(self.clock.now())
+            if isinstance(action, Fail):
+                raise action.error
+            if isinstance(action, Done):
+                return None
+            if isinstance(action, Pause):
+                await self.clock.sleep(action.seconds)
+            else:
+                return action.call, await self._attempt(action.call, looker.deadline)
+
+    async def _attempt(self, call: Call, deadline: Deadline) -> Answer | Trouble:
+        if self._closed:
+            msg = "This client is closed; build a new one, or close it later."
+            raise InvalidRequestError(msg)
+        start = self.clock.now()
+        try:
+            outcome: Answer | Trouble = await self.engine.send(call, deadline, self.clock)
+        except Trouble as trouble:
+            outcome = trouble
+        said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
+        logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
+        return outcome
+
+
+def _checked(retry: object) -> RetryPolicy:
+    if not isinstance(retry, RetryPolicy):
+        msg = f"retry must be a RetryPolicy, not {type(retry).__name__}."
+        raise ConfigurationError(msg)
+    return retry

@@ -1,0 +1,80 @@
+"""The few things that differ by colour, written by hand in pairs.
+
+The source in `_async/` takes the first of each pair; the generator puts the second into the
+twin. Whatever can be the same for both does not belong here.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from runpod._protocol.deadlines import Deadline
+
+
+class TimeLimit:
+    """Whether the block under a time limit was ended by it."""
+
+    expired: bool = False
+
+
+class AsyncClock:
+    """Monotonic time in seconds, and pauses in it."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        import anyio  # heavy, and only async programs need it
+
+        await anyio.sleep(seconds)
+
+
+class Clock:
+    """Monotonic time in seconds, and pauses in it."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@contextmanager
+def async_time_limit(deadline: Deadline, now: float) -> Generator[TimeLimit, None, None]:
+    """Ends the block at the deadline, wherever it is waiting."""
+    import anyio  # heavy, and only async programs need it
+
+    limit = TimeLimit()
+    with anyio.move_on_after(deadline.remaining(now)) as scope:
+        yield limit
+    limit.expired = scope.cancelled_caught
+
+
+# When the block under `time_limit` must end, on the monotonic clock. The network streams of
+# `_http.py` give no operation more time than is left.
+_moment: ContextVar[float] = ContextVar("runpod_deadline", default=float("inf"))
+
+
+@contextmanager
+def time_limit(deadline: Deadline, now: float) -> Generator[TimeLimit, None, None]:
+    """Lets no network operation in the block run past the deadline.
+
+    A thread cannot be interrupted, so the operations end themselves: with the timeouts of the
+    HTTP library, which `expired` does not tell.
+    """
+    token = _moment.set(time.monotonic() + deadline.remaining(now))
+    try:
+        yield TimeLimit()
+    finally:
+        _moment.reset(token)
+
+
+def time_left() -> float:
+    """Seconds until the block under `time_limit` must end; infinite outside of one."""
+    return _moment.get() - time.monotonic()

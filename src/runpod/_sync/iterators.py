@@ -1,0 +1,63 @@
+# Generated from src/runpod/_async/iterators.py by scripts/generate_sync.py. Do not edit.
+
+"""What `watch` and `stream` return."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from runpod._sync.session import Session
+    from runpod._protocol.looking import Looker
+    from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Answer, Trouble
+
+ItemT = TypeVar("ItemT")
+
+
+class Looks(Generic[ItemT]):
+    """Gives what one look after another brings.
+
+    An object rather than a generator: between two items nothing is open, so nothing has to be
+    closed or waits to be collected when a loop is left early.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        looker: Looker,
+        received: Callable[[Call, Answer | Trouble, float], Iterable[ItemT]],
+        first: Iterable[ItemT] = (),
+    ) -> None:
+        self._session = session
+        self._looker = looker
+        self._received = received
+        self._items = deque(first)
+        self._over = False
+
+    def __iter__(self) -> Looks[ItemT]:
+        return self
+
+    def __next__(self) -> ItemT:
+        while not self._items and not self._over:
+            # Over unless the look returns: like a generator, it raises its error once.
+            self._over = True
+            look = self._session.look(self._looker)
+            if look is not None:
+                self._items.extend(self._received(*look, self._session.clock.now()))
+                self._over = False
+        if not self._items:
+            raise StopIteration
+        return self._items.popleft()
+
+    def close(self) -> None:
+        """Ends the iteration. Leaving the loop does as well."""
+        self._over = True
+        self._items.clear()
+
+    def __repr__(self) -> str:
+        kind = type(self._looker).__name__.lower()
+        return f"<{kind} of job {self._looker.job_id!r}>"

@@ -1,0 +1,220 @@
+# Generated from src/runpod/_async/job.py by scripts/generate_sync.py. Do not edit.
+
+"""The handle of one job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from runpod._sync.iterators import Looks
+from runpod._protocol.operations import CANCEL, RETRY, STATUS
+from runpod._protocol.waiting import differs
+from runpod.models.jobs import JobState, JobStatus, OutputT, job_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runpod._sync.endpoint import Endpoint
+    from runpod._sync.session import Session
+    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.decoding import OutputReader
+    from runpod._protocol.operations import Operation
+    from runpod._protocol.outcomes import Answer, Trouble
+    from runpod.models.jobs import StreamChunk
+
+
+class Job(Generic[OutputT]):
+    """A job on an endpoint: its id, and the last state seen of it.
+
+    `endpoint.run(...)` returns one, `endpoint.job(id)` makes one for an id that you kept.
+
+    Attributes:
+        id: The job's id. Keep it, and you can find the job again.
+        endpoint: The endpoint that the job runs on.
+
+    Example:
+        >>> job = endpoint.run(input={"prompt": "a horse"})
+        >>> output = job.result(timeout=600)
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        endpoint: Endpoint[OutputT],
+        read_output: OutputReader[OutputT],
+        job_id: str,
+        state: JobState[OutputT] | None = None,
+    ) -> None:
+        self.id = job_id
+        self.endpoint = endpoint
+        self._session = session
+        self._read_output = read_output
+        self._state = state
+
+    @property
+    def state(self) -> JobState[OutputT]:
+        """The last state seen. No request: `refresh()` looks anew.
+
+        Before the first look at a job made by `endpoint.job(id)` its status is "UNKNOWN".
+        """
+        if self._state is None:
+            nothing: JobState[Any] = JobState(id=self.id, status=JobStatus.UNKNOWN)
+            return nothing
+        return self._state
+
+    @property
+    def status(self) -> JobStatus:
+        """The status of the last state seen. No request."""
+        return self.state.status
+
+    def refresh(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+        """Asks for the state of the job. `GET /status/{id}`.
+
+        Args:
+            timeout: Seconds or timedelta for the whole call; by default the client's.
+
+        Raises:
+            JobOutputError: It completed with an output that does not fit `output_type`.
+            RunpodError: There was no good answer; see `runpod.errors`.
+        """
+        return self._ask(STATUS, timeout)
+
+    def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
+        """Waits until the job ends, however it ends.
+
+        Trouble on the way does not end the wait: it goes on looking until `timeout` passes.
+
+        Args:
+            timeout: Seconds or timedelta; None: until the job ends, or ten looks in a row
+                failed.
+
+        Returns:
+            The final state. See `raise_for_status()`, or use `result()`.
+
+        Raises:
+            RunpodTimeoutError: The timeout passed. The job goes on.
+            JobExpiredError: The job was deleted: its result or its time to live ran out.
+            JobOutputError: It completed with an output that does not fit `output_type`.
+            RunpodError: The job cannot be looked at; see `runpod.errors`.
+        """
+        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=self._state)
+        if self._state is not None and self._state.completed:
+            return self._state
+        try:
+            state: JobState[Any] = self._session.wait(waiter)
+        finally:
+            self._state = waiter.state
+        return self._seen(state)
+
+    def result(self, *, timeout: Timeout = None) -> OutputT:
+        """Waits until the job ends, and returns its output.
+
+        Args:
+            timeout: Seconds or timedelta; None: until the job ends.
+
+        Returns:
+            The output, as `output_type` where the endpoint has one. None where the job
+            completed without (a handler that streams, mostly) and there is no `output_type`.
+
+        Raises:
+            JobFailedError: The job ended FAILED; the message says what the worker said.
+            JobCancelledError: The job ended CANCELLED.
+            JobTimedOutError: The job ended TIMED_OUT.
+            RunpodError: Everything that `wait` raises.
+
+        Example:
+            >>> output = job.result(timeout=600)
+        """
+        state = self.wait(timeout=timeout)
+        error = job_failure(state, self.endpoint.id)
+        if error is not None:
+            raise error
+        return state.output
+
+    def watch(self, *, timeout: Timeout = None) -> Iterator[JobState[OutputT]]:
+        """Gives the last state seen, then every change of status or progress, then the end.
+
+        It looks at the job up to ten times a second while things change and about once a second
+        while they do not; what comes and goes in between stays unseen. The final state is given
+        at once, however the job ended.
+
+        Args:
+            timeout: Seconds or timedelta; None: until the job ends.
+
+        Raises:
+            RunpodError: Everything that `wait` raises.
+
+        Example:
+            >>> for state in job.watch():
+            ...     print(state.status, state.progress)
+        """
+        known = self._state
+        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=known, changes=True)
+
+        def received(call: Any, outcome: Answer | Trouble, now: float) -> list[JobState[OutputT]]:
+            old = waiter.state
+            state = waiter.received(call, outcome, now)
+            if state is None or not (state.completed or differs(old, state)):
+                return []
+            return [self._seen(state)]
+
+        return Looks(self._session, waiter, received, () if known is None else (known,))
+
+    def stream(self, *, timeout: Timeout = None) -> Iterator[StreamChunk]:
+        """Streams what the handler yields, until the job ended and nothing is left.
+
+        Each chunk is handed out once by the server: two streams of one job share its chunks,
+        and what an answer that broke on the way carried is lost with it.
+
+        Args:
+            timeout: Seconds or timedelta for the whole stream; None: until the job ends.
+
+        Raises:
+            JobFailedError: The job ended FAILED, after every chunk was given. So for
+                JobCancelledError and JobTimedOutError.
+            RunpodTimeoutError: The timeout passed. The job goes on.
+            RunpodError: The job cannot be looked at; see `runpod.errors`.
+
+        Example:
+            >>> for chunk in job.stream():
+            ...     print(chunk.output)
+        """
+        return self.endpoint.stream(self.id, timeout=timeout)
+
+    def cancel(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+        """Cancels the job, queued or running. `POST /cancel/{id}`.
+
+        Args:
+            timeout: Seconds or timedelta for the whole call; by default the client's.
+
+        Raises:
+            RunpodError: There was no good answer; see `runpod.errors`.
+        """
+        return self._ask(CANCEL, timeout)
+
+    def retry(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+        """Puts a job that FAILED or TIMED_OUT into the queue again. `POST /retry/{id}`.
+
+        It keeps its id and loses its result.
+
+        Args:
+            timeout: Seconds or timedelta for the whole call; by default the client's.
+
+        Raises:
+            RunpodError: There was no good answer. `maybe_submitted` says whether the job may be
+                in the queue all the same.
+        """
+        return self._ask(RETRY, timeout)
+
+    def _ask(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
+        deadline = self._session.deadline(timeout)
+        return self._seen(self._session.ask(operation, self.endpoint.id, self.id, deadline))
+
+    def _seen(self, state: JobState[Any]) -> JobState[OutputT]:
+        self._state = state
+        self._state = self._read_output(state, self.endpoint.id)
+        return self._state
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}(id={self.id!r}, endpoint={self.endpoint.id!r}, status={str(self.status)!r})"

@@ -1,0 +1,330 @@
+"""What a type checker knows about the async half. mypy and pyright read this file; nobody runs it."""
+
+# Both checkers heed `type: ignore`, and both complain of one that nothing needs: what stops being rejected is found.
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
+from typing_extensions import TypedDict, assert_type
+
+from runpod import (
+    AsyncEndpoint,
+    AsyncJob,
+    AsyncRunpod,
+    EndpointHealth,
+    ExecutionPolicy,
+    JobRequest,
+    JobRequestDict,
+    JobState,
+    JobStatus,
+    PurgeResult,
+    RetryPolicy,
+    S3Config,
+    StreamChunk,
+)
+
+
+class Horse(BaseModel):
+    image: str
+
+
+class Prompt(BaseModel):
+    prompt: str
+
+
+@dataclass
+class Foal:
+    image: str
+
+
+class Herd(TypedDict):
+    images: list[str]
+
+
+# Clients.
+
+
+async def a_client_takes_its_options() -> None:
+    AsyncRunpod()
+    AsyncRunpod("key")
+    AsyncRunpod(api_key="key", base_url="https://api.runpod.ai/v2", allow_insecure=True)
+    AsyncRunpod(timeout=5)
+    AsyncRunpod(timeout=2.5)
+    AsyncRunpod(timeout=timedelta(minutes=1))
+    AsyncRunpod(timeout=None)
+    AsyncRunpod(retry=RetryPolicy(max_retries=0, initial_delay=1, max_delay=60, resubmit=True))
+    AsyncRunpod(http_client=httpx.AsyncClient())
+
+
+async def a_client_rejects_what_it_cannot_use() -> None:
+    AsyncRunpod(5)  # type: ignore[arg-type]
+    AsyncRunpod("key", "https://api.runpod.ai/v2")  # type: ignore[call-arg]
+    AsyncRunpod(timeout="5")  # type: ignore[arg-type]
+    AsyncRunpod(retry=3)  # type: ignore[arg-type]
+    AsyncRunpod(http_client=httpx.Client())  # type: ignore[arg-type]
+    AsyncRunpod(baseUrl="https://api.runpod.ai/v2")  # type: ignore[call-arg]
+
+
+async def a_client_is_a_context_manager() -> None:
+    async with AsyncRunpod("key") as client:
+        assert_type(client, AsyncRunpod)
+    await client.aclose()
+    with AsyncRunpod("key"):  # type: ignore[attr-defined]
+        pass
+
+
+async def a_client_with_other_options_is_a_client(client: AsyncRunpod) -> None:
+    assert_type(client.with_options(timeout=300), AsyncRunpod)
+    assert_type(client.with_options(timeout=timedelta(minutes=5), retry=RetryPolicy()), AsyncRunpod)
+    assert_type(client.with_options(timeout=None), AsyncRunpod)
+    client.with_options(300)  # type: ignore[call-arg]
+    client.with_options(retry=None)  # type: ignore[arg-type]
+
+
+# Endpoints.
+
+
+async def the_output_type_is_the_type_of_the_endpoint(client: AsyncRunpod) -> None:
+    assert_type(client.endpoint("id"), AsyncEndpoint[Any])
+    assert_type(client.endpoint("id", output_type=Horse), AsyncEndpoint[Horse])
+    assert_type(client.endpoint("id", output_type=Foal), AsyncEndpoint[Foal])
+    assert_type(client.endpoint("id", output_type=Herd), AsyncEndpoint[Herd])
+    assert_type(client.endpoint("id", output_type=str), AsyncEndpoint[str])
+    assert_type(client.endpoint("id", output_type=list[Horse]), AsyncEndpoint[list[Horse]])
+    assert_type(client.endpoint("id", output_type=dict[str, int]), AsyncEndpoint[dict[str, int]])
+    assert_type(client.endpoint("id").id, str)
+
+
+async def an_endpoint_rejects_what_is_no_id_or_type(client: AsyncRunpod) -> None:
+    client.endpoint()  # type: ignore[call-overload]
+    client.endpoint(5)  # type: ignore[call-overload]
+    client.endpoint(None)  # type: ignore[call-overload]
+    client.endpoint("id", Horse)  # type: ignore[call-overload]
+
+
+async def an_endpoint_keeps_its_output_type_with_other_options(horses: AsyncEndpoint[Horse]) -> None:
+    assert_type(horses.with_options(timeout=5), AsyncEndpoint[Horse])
+    assert_type(horses.with_options(retry=RetryPolicy(resubmit=True)), AsyncEndpoint[Horse])
+    assert_type(horses.job("id"), AsyncJob[Horse])
+
+
+async def an_output_type_cannot_be_taken_for_another(horses: AsyncEndpoint[Horse]) -> None:
+    _: AsyncEndpoint[Foal] = horses  # type: ignore[assignment]
+
+
+# Submitting: the request as a whole.
+
+
+async def a_request_can_be_a_literal(horses: AsyncEndpoint[Horse]) -> None:
+    assert_type(await horses.run({"input": {"prompt": "a horse"}}), AsyncJob[Horse])
+    assert_type(await horses.run({"input": {}}, timeout=3), AsyncJob[Horse])
+    await horses.run({"input": {"prompt": "a horse"}, "policy": {"executionTimeout": 3000}})
+    await horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=10_000)})
+    await horses.run(
+        {
+            "input": {"prompt": "a horse", "nested": [1, 2.5, None, {"deep": True}]},
+            "policy": {"executionTimeout": 60_000, "lowPriority": True, "ttl": 3_600_000},
+            "webhook": "https://example.com/hook",
+            "webhookV2": "https://example.com/hook",
+            "s3Config": {
+                "accessId": "id",
+                "accessSecret": "secret",
+                "bucketName": "bucket",
+                "endpointUrl": "https://s3.example.com",
+                "objectPath": "horses/",
+            },
+        }
+    )
+
+
+async def a_request_can_be_a_variable(
+    horses: AsyncEndpoint[Horse],
+    typed: JobRequestDict,
+    plain: dict[str, Any],
+    mapping: Mapping[str, Any],
+    texts: dict[str, dict[str, str]],
+    model: JobRequest,
+) -> None:
+    assert_type(await horses.run(typed), AsyncJob[Horse])
+    assert_type(await horses.run(plain), AsyncJob[Horse])
+    assert_type(await horses.run(mapping), AsyncJob[Horse])
+    assert_type(await horses.run(texts), AsyncJob[Horse])
+    assert_type(await horses.run(model), AsyncJob[Horse])
+    assert_type(await horses.run_sync(typed), JobState[Horse])
+    assert_type(await horses.run_sync(plain), JobState[Horse])
+    assert_type(await horses.run_sync(mapping), JobState[Horse])
+    assert_type(await horses.run_sync(texts), JobState[Horse])
+    assert_type(await horses.run_sync(model), JobState[Horse])
+
+
+# Submitting: by keyword.
+
+
+async def an_input_can_be_a_mapping_or_a_model(
+    horses: AsyncEndpoint[Horse], plain: dict[str, Any], mapping: Mapping[str, object], herd: Herd
+) -> None:
+    assert_type(await horses.run(input={"prompt": "a horse"}), AsyncJob[Horse])
+    assert_type(await horses.run(input=Prompt(prompt="a horse")), AsyncJob[Horse])
+    assert_type(await horses.run(input=plain), AsyncJob[Horse])
+    assert_type(await horses.run(input=mapping), AsyncJob[Horse])
+    assert_type(await horses.run(input=herd), AsyncJob[Horse])
+    assert_type(await horses.run_sync(input={"prompt": "a horse"}), JobState[Horse])
+    assert_type(await horses.run_sync(input=Prompt(prompt="a horse")), JobState[Horse])
+
+
+async def the_rest_of_a_request_goes_beside_the_input(horses: AsyncEndpoint[Horse]) -> None:
+    s3 = S3Config(access_id="id", access_secret="s", bucket_name="b", endpoint_url="https://s3.example.com")
+    job = await horses.run(
+        input={},
+        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=3_600_000, low_priority=True),
+        webhook="https://example.com/hook",
+        s3_config=s3,
+        timeout=timedelta(seconds=3),
+    )
+    assert_type(job, AsyncJob[Horse])
+    state = await horses.run_sync(
+        input={},
+        policy={"executionTimeout": 3000},
+        webhook=None,
+        s3_config={"accessId": "i", "accessSecret": "s", "bucketName": "b", "endpointUrl": "https://s3.example.com"},
+        timeout=None,
+    )
+    assert_type(state, JobState[Horse])
+    request = JobRequest(input={}, policy={"ttl": 10_000}, webhook="https://example.com", webhook_v2="", s3_config=s3)
+    assert_type(await horses.run_sync(request, timeout=60), JobState[Horse])
+
+
+async def a_submission_rejects_what_cannot_be_sent(horses: AsyncEndpoint[Horse]) -> None:
+    await horses.run()  # type: ignore[call-overload]
+    await horses.run("a horse")  # type: ignore[call-overload]
+    await horses.run([1, 2])  # type: ignore[call-overload]
+    await horses.run(None)  # type: ignore[call-overload]
+    await horses.run({1: 2})  # type: ignore[dict-item]
+    await horses.run(input="a horse")  # type: ignore[call-overload]
+    await horses.run(input=[1, 2])  # type: ignore[call-overload]
+    await horses.run(input=None)  # type: ignore[call-overload]
+    await horses.run(prompt="a horse")  # type: ignore[call-overload]
+    await horses.run(request={"input": {}})  # type: ignore[call-overload]
+    await horses.run(input={}, policy=60)  # type: ignore[call-overload]
+    await horses.run(input={}, policy={"executionTimeout": "60"})  # type: ignore[call-overload]
+    await horses.run(input={}, policy={"execution_timeout": 60})  # type: ignore[call-overload]
+    await horses.run(input={}, webhook=5)  # type: ignore[call-overload]
+    await horses.run(input={}, s3_config="bucket")  # type: ignore[call-overload]
+    await horses.run(input={}, timeout="3")  # type: ignore[call-overload]
+    await horses.run_sync()  # type: ignore[call-overload]
+    await horses.run_sync("a horse")  # type: ignore[call-overload]
+    await horses.run_sync(input="a horse")  # type: ignore[call-overload]
+    await horses.run_sync(input={}, timeout="3")  # type: ignore[call-overload]
+    # Both forms at once.
+    await horses.run({"input": {}}, input={})  # type: ignore[call-overload]
+    await horses.run_sync({"input": {}}, policy={})  # type: ignore[call-overload]
+    # The habit from the JavaScript SDK: milliseconds as the second argument.
+    await horses.run({"input": {}}, 3000)  # type: ignore[call-overload]
+    await horses.run_sync({"input": {}}, 5000)  # type: ignore[call-overload]
+
+
+async def a_forgotten_await_is_no_job(horses: AsyncEndpoint[Horse]) -> None:
+    horses.run(input={}).id  # type: ignore[attr-defined]  # noqa: B018
+
+
+# What an endpoint can be asked.
+
+
+async def an_endpoint_answers_with_states(horses: AsyncEndpoint[Horse]) -> None:
+    assert_type(await horses.run_sync({"input": {}}), JobState[Horse])
+    assert_type((await horses.run_sync({"input": {}})).output, Horse)
+    assert_type(await horses.status("id"), JobState[Horse])
+    assert_type(await horses.status("id", timeout=None), JobState[Horse])
+    assert_type(await horses.status_sync("id"), JobState[Horse])
+    assert_type(await horses.status_sync("id", timeout=timedelta(minutes=1)), JobState[Horse])
+    assert_type(await horses.cancel("id"), JobState[Horse])
+    assert_type(await horses.retry("id"), JobState[Horse])
+
+
+async def an_endpoint_without_output_type_answers_with_anything(endpoint: AsyncEndpoint[Any]) -> None:
+    assert_type(await endpoint.run({"input": {}}), AsyncJob[Any])
+    assert_type((await endpoint.run_sync({"input": {}})).output, Any)
+    assert_type(await (await endpoint.run({"input": {}})).result(), Any)
+
+
+async def a_bare_name_is_one_without_output_type(endpoint: AsyncEndpoint, job: AsyncJob, state: JobState) -> None:
+    assert_type(endpoint, AsyncEndpoint[Any])
+    assert_type(job, AsyncJob[Any])
+    assert_type(state, JobState[Any])
+
+
+async def an_endpoint_tells_its_health(horses: AsyncEndpoint[Horse]) -> None:
+    health = await horses.health(timeout=3)
+    assert_type(health, EndpointHealth)
+    assert_type(health.jobs.in_queue, int)
+    assert_type(health.jobs.in_progress, int)
+    assert_type(health.workers.ready, int)
+    assert_type(health.workers.unhealthy, int)
+    purged = await horses.purge_queue(timeout=3)
+    assert_type(purged, PurgeResult)
+    assert_type(purged.removed, int | None)
+    assert_type(purged.status, str | None)
+
+
+async def a_job_id_is_text(horses: AsyncEndpoint[Horse]) -> None:
+    await horses.status()  # type: ignore[call-arg]
+    await horses.status(5)  # type: ignore[arg-type]
+    await horses.status_sync(None)  # type: ignore[arg-type]
+    await horses.cancel(await horses.run({"input": {}}))  # type: ignore[arg-type]
+    await horses.retry(b"id")  # type: ignore[arg-type]
+    horses.stream(5)  # type: ignore[arg-type]
+    horses.job(5)  # type: ignore[arg-type]
+    await horses.status("id", 3000)  # type: ignore[call-arg]
+    await horses.health(3000)  # type: ignore[call-arg]
+
+
+async def a_stream_gives_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Horse]) -> None:
+    assert_type(horses.stream("id"), AsyncIterator[StreamChunk])
+    assert_type(job.stream(timeout=60), AsyncIterator[StreamChunk])
+    async for chunk in horses.stream("id", timeout=timedelta(minutes=1)):
+        assert_type(chunk, StreamChunk)
+        assert_type(chunk.output, Any)
+        assert_type(chunk.metrics, Any)
+    await horses.stream("id")  # type: ignore[misc]
+    for _ in horses.stream("id"):  # type: ignore[attr-defined]
+        pass
+
+
+# Jobs.
+
+
+async def a_job_gives_its_output_type(job: AsyncJob[Horse]) -> None:
+    assert_type(job.id, str)
+    assert_type(job.endpoint, AsyncEndpoint[Horse])
+    assert_type(job.state, JobState[Horse])
+    assert_type(job.status, JobStatus)
+    assert_type(await job.refresh(), JobState[Horse])
+    assert_type(await job.refresh(timeout=3), JobState[Horse])
+    assert_type(await job.wait(), JobState[Horse])
+    assert_type(await job.wait(timeout=timedelta(minutes=1)), JobState[Horse])
+    assert_type(await job.result(), Horse)
+    assert_type(await job.result(timeout=60), Horse)
+    assert_type(await job.cancel(), JobState[Horse])
+    assert_type(await job.retry(timeout=None), JobState[Horse])
+
+
+async def watching_gives_states(job: AsyncJob[Horse]) -> None:
+    assert_type(job.watch(), AsyncIterator[JobState[Horse]])
+    async for state in job.watch(timeout=60):
+        assert_type(state, JobState[Horse])
+
+
+async def a_job_rejects_what_it_cannot_use(job: AsyncJob[Horse]) -> None:
+    await job.wait(60)  # type: ignore[call-arg]
+    await job.wait(timeout="60")  # type: ignore[arg-type]
+    await job.result(timeout="60")  # type: ignore[arg-type]
+    job.state = await job.wait()  # type: ignore[misc]
+    await job.watch()  # type: ignore[misc]
+    _: Foal = await job.result()  # type: ignore[assignment]

@@ -1,0 +1,322 @@
+"""What a type checker knows about the sync half. mypy and pyright read this file; nobody runs it."""
+
+# Both checkers heed `type: ignore`, and both complain of one that nothing needs: what stops being rejected is found.
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
+from typing_extensions import TypedDict, assert_type
+
+from runpod import (
+    Endpoint,
+    EndpointHealth,
+    ExecutionPolicy,
+    Job,
+    JobRequest,
+    JobRequestDict,
+    JobState,
+    JobStatus,
+    PurgeResult,
+    RetryPolicy,
+    Runpod,
+    S3Config,
+    StreamChunk,
+)
+
+
+class Horse(BaseModel):
+    image: str
+
+
+class Prompt(BaseModel):
+    prompt: str
+
+
+@dataclass
+class Foal:
+    image: str
+
+
+class Herd(TypedDict):
+    images: list[str]
+
+
+# Clients.
+
+
+def a_client_takes_its_options() -> None:
+    Runpod()
+    Runpod("key")
+    Runpod(api_key="key", base_url="https://api.runpod.ai/v2", allow_insecure=True)
+    Runpod(timeout=5)
+    Runpod(timeout=2.5)
+    Runpod(timeout=timedelta(minutes=1))
+    Runpod(timeout=None)
+    Runpod(retry=RetryPolicy(max_retries=0, initial_delay=1, max_delay=60, resubmit=True))
+    Runpod(http_client=httpx.Client())
+
+
+def a_client_rejects_what_it_cannot_use() -> None:
+    Runpod(5)  # type: ignore[arg-type]
+    Runpod("key", "https://api.runpod.ai/v2")  # type: ignore[call-arg]
+    Runpod(timeout="5")  # type: ignore[arg-type]
+    Runpod(retry=3)  # type: ignore[arg-type]
+    Runpod(http_client=httpx.AsyncClient())  # type: ignore[arg-type]
+    Runpod(baseUrl="https://api.runpod.ai/v2")  # type: ignore[call-arg]
+
+
+async def a_client_is_a_context_manager() -> None:
+    with Runpod("key") as client:
+        assert_type(client, Runpod)
+    client.close()
+    async with Runpod("key"):  # type: ignore[attr-defined]
+        pass
+
+
+def a_client_with_other_options_is_a_client(client: Runpod) -> None:
+    assert_type(client.with_options(timeout=300), Runpod)
+    assert_type(client.with_options(timeout=timedelta(minutes=5), retry=RetryPolicy()), Runpod)
+    assert_type(client.with_options(timeout=None), Runpod)
+    client.with_options(300)  # type: ignore[call-arg]
+    client.with_options(retry=None)  # type: ignore[arg-type]
+
+
+# Endpoints.
+
+
+def the_output_type_is_the_type_of_the_endpoint(client: Runpod) -> None:
+    assert_type(client.endpoint("id"), Endpoint[Any])
+    assert_type(client.endpoint("id", output_type=Horse), Endpoint[Horse])
+    assert_type(client.endpoint("id", output_type=Foal), Endpoint[Foal])
+    assert_type(client.endpoint("id", output_type=Herd), Endpoint[Herd])
+    assert_type(client.endpoint("id", output_type=str), Endpoint[str])
+    assert_type(client.endpoint("id", output_type=list[Horse]), Endpoint[list[Horse]])
+    assert_type(client.endpoint("id", output_type=dict[str, int]), Endpoint[dict[str, int]])
+    assert_type(client.endpoint("id").id, str)
+
+
+def an_endpoint_rejects_what_is_no_id_or_type(client: Runpod) -> None:
+    client.endpoint()  # type: ignore[call-overload]
+    client.endpoint(5)  # type: ignore[call-overload]
+    client.endpoint(None)  # type: ignore[call-overload]
+    client.endpoint("id", Horse)  # type: ignore[call-overload]
+
+
+def an_endpoint_keeps_its_output_type_with_other_options(horses: Endpoint[Horse]) -> None:
+    assert_type(horses.with_options(timeout=5), Endpoint[Horse])
+    assert_type(horses.with_options(retry=RetryPolicy(resubmit=True)), Endpoint[Horse])
+    assert_type(horses.job("id"), Job[Horse])
+
+
+def an_output_type_cannot_be_taken_for_another(horses: Endpoint[Horse]) -> None:
+    _: Endpoint[Foal] = horses  # type: ignore[assignment]
+
+
+# Submitting: the request as a whole.
+
+
+def a_request_can_be_a_literal(horses: Endpoint[Horse]) -> None:
+    assert_type(horses.run({"input": {"prompt": "a horse"}}), Job[Horse])
+    assert_type(horses.run({"input": {}}, timeout=3), Job[Horse])
+    horses.run({"input": {"prompt": "a horse"}, "policy": {"executionTimeout": 3000}})
+    horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=10_000)})
+    horses.run(
+        {
+            "input": {"prompt": "a horse", "nested": [1, 2.5, None, {"deep": True}]},
+            "policy": {"executionTimeout": 60_000, "lowPriority": True, "ttl": 3_600_000},
+            "webhook": "https://example.com/hook",
+            "webhookV2": "https://example.com/hook",
+            "s3Config": {
+                "accessId": "id",
+                "accessSecret": "secret",
+                "bucketName": "bucket",
+                "endpointUrl": "https://s3.example.com",
+                "objectPath": "horses/",
+            },
+        }
+    )
+
+
+def a_request_can_be_a_variable(
+    horses: Endpoint[Horse],
+    typed: JobRequestDict,
+    plain: dict[str, Any],
+    mapping: Mapping[str, Any],
+    texts: dict[str, dict[str, str]],
+    model: JobRequest,
+) -> None:
+    assert_type(horses.run(typed), Job[Horse])
+    assert_type(horses.run(plain), Job[Horse])
+    assert_type(horses.run(mapping), Job[Horse])
+    assert_type(horses.run(texts), Job[Horse])
+    assert_type(horses.run(model), Job[Horse])
+    assert_type(horses.run_sync(typed), JobState[Horse])
+    assert_type(horses.run_sync(plain), JobState[Horse])
+    assert_type(horses.run_sync(mapping), JobState[Horse])
+    assert_type(horses.run_sync(texts), JobState[Horse])
+    assert_type(horses.run_sync(model), JobState[Horse])
+
+
+# Submitting: by keyword.
+
+
+def an_input_can_be_a_mapping_or_a_model(
+    horses: Endpoint[Horse], plain: dict[str, Any], mapping: Mapping[str, object], herd: Herd
+) -> None:
+    assert_type(horses.run(input={"prompt": "a horse"}), Job[Horse])
+    assert_type(horses.run(input=Prompt(prompt="a horse")), Job[Horse])
+    assert_type(horses.run(input=plain), Job[Horse])
+    assert_type(horses.run(input=mapping), Job[Horse])
+    assert_type(horses.run(input=herd), Job[Horse])
+    assert_type(horses.run_sync(input={"prompt": "a horse"}), JobState[Horse])
+    assert_type(horses.run_sync(input=Prompt(prompt="a horse")), JobState[Horse])
+
+
+def the_rest_of_a_request_goes_beside_the_input(horses: Endpoint[Horse]) -> None:
+    s3 = S3Config(access_id="id", access_secret="s", bucket_name="b", endpoint_url="https://s3.example.com")
+    job = horses.run(
+        input={},
+        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=3_600_000, low_priority=True),
+        webhook="https://example.com/hook",
+        s3_config=s3,
+        timeout=timedelta(seconds=3),
+    )
+    assert_type(job, Job[Horse])
+    state = horses.run_sync(
+        input={},
+        policy={"executionTimeout": 3000},
+        webhook=None,
+        s3_config={"accessId": "i", "accessSecret": "s", "bucketName": "b", "endpointUrl": "https://s3.example.com"},
+        timeout=None,
+    )
+    assert_type(state, JobState[Horse])
+    request = JobRequest(input={}, policy={"ttl": 10_000}, webhook="https://example.com", webhook_v2="", s3_config=s3)
+    assert_type(horses.run_sync(request, timeout=60), JobState[Horse])
+
+
+def a_submission_rejects_what_cannot_be_sent(horses: Endpoint[Horse]) -> None:
+    horses.run()  # type: ignore[call-overload]
+    horses.run("a horse")  # type: ignore[call-overload]
+    horses.run([1, 2])  # type: ignore[call-overload]
+    horses.run(None)  # type: ignore[call-overload]
+    horses.run({1: 2})  # type: ignore[dict-item]
+    horses.run(input="a horse")  # type: ignore[call-overload]
+    horses.run(input=[1, 2])  # type: ignore[call-overload]
+    horses.run(input=None)  # type: ignore[call-overload]
+    horses.run(prompt="a horse")  # type: ignore[call-overload]
+    horses.run(request={"input": {}})  # type: ignore[call-overload]
+    horses.run(input={}, policy=60)  # type: ignore[call-overload]
+    horses.run(input={}, policy={"executionTimeout": "60"})  # type: ignore[call-overload]
+    horses.run(input={}, policy={"execution_timeout": 60})  # type: ignore[call-overload]
+    horses.run(input={}, webhook=5)  # type: ignore[call-overload]
+    horses.run(input={}, s3_config="bucket")  # type: ignore[call-overload]
+    horses.run(input={}, timeout="3")  # type: ignore[call-overload]
+    horses.run_sync()  # type: ignore[call-overload]
+    horses.run_sync("a horse")  # type: ignore[call-overload]
+    horses.run_sync(input="a horse")  # type: ignore[call-overload]
+    horses.run_sync(input={}, timeout="3")  # type: ignore[call-overload]
+    # Both forms at once.
+    horses.run({"input": {}}, input={})  # type: ignore[call-overload]
+    horses.run_sync({"input": {}}, policy={})  # type: ignore[call-overload]
+    # The habit from the JavaScript SDK: milliseconds as the second argument.
+    horses.run({"input": {}}, 3000)  # type: ignore[call-overload]
+    horses.run_sync({"input": {}}, 5000)  # type: ignore[call-overload]
+
+
+# What an endpoint can be asked.
+
+
+def an_endpoint_answers_with_states(horses: Endpoint[Horse]) -> None:
+    assert_type(horses.run_sync({"input": {}}), JobState[Horse])
+    assert_type(horses.run_sync({"input": {}}).output, Horse)
+    assert_type(horses.status("id"), JobState[Horse])
+    assert_type(horses.status("id", timeout=None), JobState[Horse])
+    assert_type(horses.status_sync("id"), JobState[Horse])
+    assert_type(horses.status_sync("id", timeout=timedelta(minutes=1)), JobState[Horse])
+    assert_type(horses.cancel("id"), JobState[Horse])
+    assert_type(horses.retry("id"), JobState[Horse])
+
+
+def an_endpoint_without_output_type_answers_with_anything(endpoint: Endpoint[Any]) -> None:
+    assert_type(endpoint.run({"input": {}}), Job[Any])
+    assert_type(endpoint.run_sync({"input": {}}).output, Any)
+    assert_type(endpoint.run({"input": {}}).result(), Any)
+
+
+def a_bare_name_is_one_without_output_type(endpoint: Endpoint, job: Job, state: JobState) -> None:
+    assert_type(endpoint, Endpoint[Any])
+    assert_type(job, Job[Any])
+    assert_type(state, JobState[Any])
+
+
+def an_endpoint_tells_its_health(horses: Endpoint[Horse]) -> None:
+    health = horses.health(timeout=3)
+    assert_type(health, EndpointHealth)
+    assert_type(health.jobs.in_queue, int)
+    assert_type(health.jobs.in_progress, int)
+    assert_type(health.workers.ready, int)
+    assert_type(health.workers.unhealthy, int)
+    purged = horses.purge_queue(timeout=3)
+    assert_type(purged, PurgeResult)
+    assert_type(purged.removed, int | None)
+    assert_type(purged.status, str | None)
+
+
+def a_job_id_is_text(horses: Endpoint[Horse]) -> None:
+    horses.status()  # type: ignore[call-arg]
+    horses.status(5)  # type: ignore[arg-type]
+    horses.status_sync(None)  # type: ignore[arg-type]
+    horses.cancel(horses.run({"input": {}}))  # type: ignore[arg-type]
+    horses.retry(b"id")  # type: ignore[arg-type]
+    horses.stream(5)  # type: ignore[arg-type]
+    horses.job(5)  # type: ignore[arg-type]
+    horses.status("id", 3000)  # type: ignore[call-arg]
+    horses.health(3000)  # type: ignore[call-arg]
+
+
+def a_stream_gives_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
+    assert_type(horses.stream("id"), Iterator[StreamChunk])
+    assert_type(job.stream(timeout=60), Iterator[StreamChunk])
+    for chunk in horses.stream("id", timeout=timedelta(minutes=1)):
+        assert_type(chunk, StreamChunk)
+        assert_type(chunk.output, Any)
+        assert_type(chunk.metrics, Any)
+
+
+# Jobs.
+
+
+def a_job_gives_its_output_type(job: Job[Horse]) -> None:
+    assert_type(job.id, str)
+    assert_type(job.endpoint, Endpoint[Horse])
+    assert_type(job.state, JobState[Horse])
+    assert_type(job.status, JobStatus)
+    assert_type(job.refresh(), JobState[Horse])
+    assert_type(job.refresh(timeout=3), JobState[Horse])
+    assert_type(job.wait(), JobState[Horse])
+    assert_type(job.wait(timeout=timedelta(minutes=1)), JobState[Horse])
+    assert_type(job.result(), Horse)
+    assert_type(job.result(timeout=60), Horse)
+    assert_type(job.cancel(), JobState[Horse])
+    assert_type(job.retry(timeout=None), JobState[Horse])
+
+
+def watching_gives_states(job: Job[Horse]) -> None:
+    assert_type(job.watch(), Iterator[JobState[Horse]])
+    for state in job.watch(timeout=60):
+        assert_type(state, JobState[Horse])
+
+
+def a_job_rejects_what_it_cannot_use(job: Job[Horse]) -> None:
+    job.wait(60)  # type: ignore[call-arg]
+    job.wait(timeout="60")  # type: ignore[arg-type]
+    job.result(timeout="60")  # type: ignore[arg-type]
+    job.state = job.wait()  # type: ignore[misc]
+    _: Foal = job.result()  # type: ignore[assignment]
