@@ -113,6 +113,10 @@ class Looker:
         raise NotImplementedError  # pragma: no cover
 
     def _end(self) -> float:
+        """The moment at which looking is over, whatever was seen by then."""
+        return self.deadline.at
+
+    def _last_look(self) -> float:
         """The moment by which the last look must have been answered."""
         return self.deadline.at - MARGIN
 
@@ -123,7 +127,7 @@ class Looker:
             self.over = Fail(self._timeout_error())
             return self.over
         if now < self._not_before:
-            return Pause(self._not_before - now)
+            return Pause(min(self._not_before, self._end()) - now)
         self._asked_at = now
         return Look(self._next_call(now))
 
@@ -133,7 +137,7 @@ class Looker:
     def _rest(self, seconds: float, now: float) -> None:
         """No look before so many seconds from now, yet one more before the end."""
         moment = now + seconds
-        last = self._end()
+        last = self._last_look()
         if moment > last > now:
             moment = last
         self._not_before = moment
@@ -175,7 +179,9 @@ class Looker:
             self.over = Fail(error)
             return
         longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
-        pause = max(backoff(self.policy, self._failures, self.jitter), asked or 0.0)
+        pause = backoff(self.policy, self._failures, self.jitter)
+        # A policy without pauses is for single calls: a wait would run hot.
+        pause = max(pause, asked or 0.0, FIRST_INTERVAL)
         self._rest(min(pause, longest), now)
 
     def _missing(self, call: Call, answer: Answer, now: float) -> None:

@@ -43,7 +43,7 @@ class Streamer(Looker):
             return self._call(STATUS)
         if self._ended is not None:
             return self._call(STREAM, hold=MIN_HOLD)
-        return self._call(STREAM, hold=max(MIN_HOLD, min(self._end() - now, STREAM_HOLD)))
+        return self._call(STREAM, hold=max(MIN_HOLD, min(self._last_look() - now, STREAM_HOLD)))
 
     def received(self, call: Call, outcome: Answer | Trouble, now: float) -> list[StreamChunk]:
         """Takes what became of a look; the chunks it brought, each exactly once."""

@@ -52,10 +52,14 @@ class Waiter(Looker):
         return super().next(now)
 
     def _end(self) -> float:
-        return min(super()._end(), self.until)
+        # Where nothing was seen so far, there is nothing to return at `until` either.
+        return min(super()._end(), self.until) if self._looked else super()._end()
+
+    def _last_look(self) -> float:
+        return min(super()._last_look(), self.until)
 
     def _next_call(self, now: float) -> Call:
-        room = self._end() - now
+        room = self._last_look() - now
         if not self.routes.long_poll or self._checking_route or room < MIN_HOLD:
             return self._call(STATUS)
         if not self.changes:
