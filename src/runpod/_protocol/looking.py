@@ -142,10 +142,14 @@ class Looker:
             moment = last
         self._not_before = moment
 
-    def _ease(self, now: float) -> None:
+    def _next_interval(self) -> float:
+        interval = self.interval
+        self.interval = min(interval * EASE, LAST_INTERVAL)
         # Jitter keeps a thousand waiters from looking in step.
-        self._rest(self.interval * (0.8 + 0.4 * self.jitter()), now)
-        self.interval = min(self.interval * EASE, LAST_INTERVAL)
+        return interval * (0.8 + 0.4 * self.jitter())
+
+    def _ease(self, now: float) -> None:
+        self._rest(self._next_interval(), now)
 
     def _saw(self, state: JobState[Any]) -> None:
         self.state = state
@@ -180,8 +184,8 @@ class Looker:
             return
         longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
         pause = backoff(self.policy, self._failures, self.jitter)
-        # A policy without pauses is for single calls: a wait would run hot.
-        pause = max(pause, asked or 0.0, FIRST_INTERVAL)
+        # No faster than it would poll: a policy without pauses would make a wait run hot.
+        pause = max(pause, asked or 0.0, self._next_interval())
         self._rest(min(pause, longest), now)
 
     def _missing(self, call: Call, answer: Answer, now: float) -> None:

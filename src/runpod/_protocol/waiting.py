@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Answers by which a server says that it has no such route, or not with such a `wait`.
 _NO_LONG_POLL = frozenset({400, 405})
 
+# A held look that came back sooner (in seconds) without the end of the job was not held.
+_AT_ONCE = 0.9 * MIN_HOLD
+
 
 @dataclass
 class Waiter(Looker):
@@ -117,7 +120,7 @@ class Waiter(Looker):
         self._looked = True
         if state.completed:
             self._stop(Done())
-        elif call.hold is None or now - self._asked_at < call.hold / 2:
+        elif call.hold is None or now - self._asked_at < _AT_ONCE:
             # A poll, or a hold that the server did not keep: do not run hot.
             self._ease(now)
 
