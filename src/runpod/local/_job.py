@@ -1,0 +1,117 @@
+"""A job: what was asked, where it stands, and what came of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runpod.local._json import JSONText, object_text
+from runpod.local._signal import Signal
+
+__all__ = ["ENDED", "RETRYABLE", "Job", "Lease", "Outcome", "Payload", "Status"]
+
+Status = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
+
+ENDED: frozenset[Status] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
+RETRYABLE: frozenset[Status] = frozenset({"FAILED", "TIMED_OUT"})
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a worker gets besides the id: a JSON object, kept as text.
+
+    Every attempt decodes it anew, so a handler that changes its input cannot spoil a later one.
+    """
+
+    text: JSONText
+    empty: bool
+    """Whether `input` is `{}`, which the service loses on the way to the worker."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker posts when it is done with a job."""
+
+    output: JSONText | None = None
+    """None where the worker posts no output at all, which is not the same as `null`."""
+
+    error: str | None = None
+    restart: bool = False
+    """Whether the worker wants a restart (`refresh_worker`); clients never see it."""
+
+
+class Lease:
+    """A worker's hold on a job, for one attempt.
+
+    Everything a worker reports comes with its lease. Once the lease is revoked (the job was
+    cancelled, or the server stops) or the job was given to another worker, reports are ignored.
+    """
+
+    __slots__ = ("job", "revocation", "revoked", "worker_id")
+
+    def __init__(self, job: Job, worker_id: str) -> None:
+        self.job = job
+        self.worker_id = worker_id
+        self.revoked = False
+        self.revocation = Signal()
+
+    def __repr__(self) -> str:
+        state = "revoked" if self.revoked else "held"
+        return f"<Lease on {self.job.id} by {self.worker_id}, {state}>"
+
+
+@dataclass(eq=False)
+class Job:
+    """One job. Only its queue changes it, under the queue's lock.
+
+    Times are readings of the queue's clock, in seconds; spans are milliseconds, as on the wire.
+    """
+
+    id: str
+    payload: Payload
+    queued_at: float
+    status: Status = "IN_QUEUE"
+    started_at: float | None = None
+    delay_time: int | None = None
+    execution_time: int | None = None
+    worker_id: str | None = None
+    retries: int = 0
+    output: JSONText | None = None
+    error: str | None = None
+    chunks: deque[JSONText] = field(default_factory=deque[JSONText])
+    lease: Lease | None = None
+    deleted: bool = False
+    changed: Signal = field(default_factory=Signal)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.deleted or self.status in ENDED
+
+    def reset(self, now: float) -> None:
+        """Put the job back to where it was when it was submitted, keeping its id."""
+        self.status = "IN_QUEUE"
+        self.queued_at = now
+        self.started_at = None
+        self.delay_time = None
+        self.execution_time = None
+        self.worker_id = None
+        self.output = None
+        self.error = None
+        self.chunks.clear()
+        self.lease = None
+
+    def text(self) -> JSONText:
+        """Give the job as the service shows it: no field before its time, none that is empty."""
+        fields: dict[str, object] = {"id": self.id, "status": self.status}
+        optional: dict[str, object | None] = {
+            "delayTime": self.delay_time,
+            "executionTime": self.execution_time,
+            "workerId": self.worker_id,
+            "output": self.output,
+            "error": self.error,
+            "retries": self.retries or None,
+        }
+        fields.update({key: value for key, value in optional.items() if value is not None})
+        return object_text(fields)

@@ -1,0 +1,281 @@
+"""The local server, as people use it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+
+from runpod.local._app import App, Endpoint
+from runpod.local._pool import WorkerPool
+from runpod.local._queue import JobQueue
+from runpod.local._record import Recorder
+from runpod.local._serve import ServerThread
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from runpod.local._handler import Handler
+    from runpod.local._record import RequestRecord
+
+__all__ = ["LocalServer"]
+
+
+class LocalServer:
+    """A real HTTP server that does for a client what Runpod serverless endpoints do.
+
+    It takes jobs, queues them, runs your handlers on them, and answers on every route from `/run`
+    to `/health`, with the states, long polls, streams and errors of the service. Start it with
+    `with` or `async with` (on asyncio and on trio), or with `start()` and `stop()`. It runs in a
+    thread of its own, takes a free port, and can be used once.
+
+    Args:
+        endpoints: Handlers by endpoint id. A handler takes `{"id": …, "input": …}` and gives the
+            output; it is a function, an `async def`, a generator or an async generator, as
+            for a Runpod worker. Sync ones run in threads, async ones on the server's event loop.
+        host: Address to listen on. The default can be reached from this machine only.
+        port: Port to listen on; 0 takes a free one.
+        api_key: The key that clients must send; by default a random one.
+        workers: How many workers each endpoint has. A worker runs one job at a time.
+        cold_start: Seconds a worker takes to boot before its first job.
+        return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
+            handler is a generator. Without it, as on the service, `output` is an empty list.
+
+    Raises:
+        TypeError: A handler cannot be called, or an argument has the wrong type.
+        ValueError: An endpoint id cannot stand in a URL, or an argument is out of range.
+
+    Example:
+        ```python
+        import httpx
+        from runpod.local import LocalServer
+
+        def horse(job):
+            return {"prompt": job["input"]["prompt"]}
+
+        with LocalServer({"horse": horse}) as server:
+            response = httpx.post(
+                f"{server.base_url}/horse/runsync",
+                headers={"Authorization": f"Bearer {server.api_key}"},
+                json={"input": {"prompt": "a horse"}},
+            )
+            print(response.json()["output"])
+        ```
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Handler],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        workers: int = 1,
+        cold_start: float = 0.0,
+        return_aggregate_stream: bool = False,
+    ) -> None:
+        _check_endpoints(endpoints)
+        _check_numbers(port=port, workers=workers, cold_start=cold_start)
+        self._host = host
+        self._port = port
+        self._api_key = _checked_key(api_key)
+        self._recorder = Recorder()
+        self._endpoints: dict[str, Endpoint] = {}
+        for endpoint_id, handler in endpoints.items():
+            queue = JobQueue()
+            pool = WorkerPool(
+                queue,
+                handler,
+                size=workers,
+                cold_start=cold_start,
+                aggregate=return_aggregate_stream,
+            )
+            self._endpoints[endpoint_id] = Endpoint(queue, pool)
+        self._lock = threading.Lock()
+        self._bound_port: int | None = None
+        self._thread: ServerThread | None = None
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        state = "not started" if self._thread is None else "stopped" if self._stopped else "running"
+        where = f" {self.base_url}" if self._bound_port is not None else ""
+        return f"<LocalServer{where} endpoints={sorted(self._endpoints)} {state}>"
+
+    @property
+    def base_url(self) -> str:
+        """What stands in for `https://api.runpod.ai/v2`: `http://127.0.0.1:PORT/v2`.
+
+        Raises:
+            RuntimeError: The server was not started, so it has no port yet.
+        """
+        if self._bound_port is None:
+            raise RuntimeError(
+                "A local server has no address before it is started. "
+                "Use it inside `with LocalServer(...) as server:`, or call start() first."
+            )
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._bound_port}/v2"
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients must send."""
+        return self._api_key
+
+    @property
+    def jobs(self) -> dict[str, list[dict[str, Any]]]:
+        """Every job of every endpoint as `/status` would show it now, oldest first."""
+        return {
+            endpoint_id: [json.loads(text) for text in endpoint.queue.snapshot()]
+            for endpoint_id, endpoint in self._endpoints.items()
+        }
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The last 10,000 requests that arrived, oldest first, whatever they were answered."""
+        return self._recorder.snapshot()
+
+    def start(self) -> None:
+        """Start to listen; returns once requests are answered.
+
+        Raises:
+            RuntimeError: The server was started before, or its address cannot be listened on.
+        """
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError(
+                    "This local server was started before, and a server can be used once. Make a new LocalServer."
+                )
+            listening = _listen(self._host, self._port)
+            app = App(self._endpoints, api_key=self._api_key, recorder=self._recorder)
+            pools = [endpoint.pool for endpoint in self._endpoints.values()]
+            self._thread = ServerThread(app, pools, listening)
+            self._bound_port = listening.getsockname()[1]
+            self._thread.start()
+            # A server that nobody stopped must not run on while the interpreter is taken apart:
+            # a daemon thread that is in the middle of something then can crash it.
+            atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Stop; returns once every connection is closed.
+
+        Requests that are held are answered with what is known, async handlers are cancelled, and
+        sync ones that still run are left to themselves. Stopping twice is fine.
+        """
+        with self._lock:
+            if self._thread is not None and not self._stopped:
+                self._thread.stop()
+                self._stopped = True
+                atexit.unregister(self.stop)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self.start)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Also where the code inside was cancelled: a server must not be left running.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise RuntimeError(
+            f"The host {host!r} of a local server has no address here: {error}. "
+            "Leave `host` out to listen on 127.0.0.1."
+        ) from error
+    try:
+        if sys.platform == "win32":  # There, SO_REUSEADDR would share a port that is in use.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise RuntimeError(
+            f"A local server cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Leave `port` out to take a free one, or stop what uses this one."
+        ) from error
+    return listening
+
+
+def _check_endpoints(endpoints: object) -> None:
+    if not isinstance(endpoints, Mapping):
+        raise TypeError(
+            f"A local server takes a mapping of endpoint ids to handlers, "
+            f"not {type(endpoints).__name__}. Pass {{'my-endpoint': handler}}."
+        )
+    for endpoint_id, handler in cast("Mapping[object, object]", endpoints).items():
+        if not isinstance(endpoint_id, str):
+            raise TypeError(f"The endpoint id {endpoint_id!r} is no text. Use a str as the key.")
+        if endpoint_id in {"", ".", ".."} or "/" in endpoint_id:
+            raise ValueError(
+                f"The endpoint id {endpoint_id!r} cannot be a part of a URL path. "
+                "Use a name that is not empty, is not made of dots alone and has no slash."
+            )
+        if not callable(handler):
+            raise TypeError(
+                f"The handler of endpoint {endpoint_id!r} cannot be called: it is "
+                f"of type {type(handler).__name__}. Pass the function itself."
+            )
+
+
+def _check_numbers(*, port: object, workers: object, cold_start: object) -> None:
+    for name, value in (("port", port), ("workers", workers)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"`{name}` is {value!r}. Pass an integer.")
+    if not isinstance(cold_start, (int, float)) or isinstance(cold_start, bool):
+        raise TypeError(f"`cold_start` is {cold_start!r}. Pass a number of seconds.")
+    if not 0 <= cast("int", port) <= 65535:
+        raise ValueError(f"`port` is {port}. Pass one from 1 to 65535, or 0 for a free one.")
+    if cast("int", workers) < 1:
+        raise ValueError(f"`workers` is {workers}. An endpoint needs at least one.")
+    if cold_start < 0 or not math.isfinite(cold_start):
+        raise ValueError(f"`cold_start` is {cold_start}. Pass 0 or more seconds.")
+
+
+def _checked_key(api_key: str | None) -> str:
+    if api_key is None:
+        return f"local-{secrets.token_hex(16)}"
+    if not isinstance(cast("object", api_key), str):
+        raise TypeError("The API key is no text. Pass a str, or nothing for a random key.")
+    if not api_key or not all("!" <= character <= "~" for character in api_key):
+        raise ValueError(
+            "The API key cannot be sent in a header. "
+            "Use visible ASCII characters without spaces, or pass nothing for a random key."
+        )
+    return api_key

@@ -1,0 +1,118 @@
+"""What the tests of the local server share: a raw HTTP client, a gate, and patience."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from runpod.local import LocalServer
+
+T = TypeVar("T")
+
+PATIENCE = 10.0  # seconds, before a test gives up
+
+
+class Api:
+    """Talks to one endpoint of a local server, with nothing in between."""
+
+    def __init__(self, server: LocalServer, endpoint: str = "horse") -> None:
+        self.server = server
+        self.http = httpx.Client(
+            base_url=f"{server.base_url}/{endpoint}",
+            headers={"Authorization": f"Bearer {server.api_key}"},
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self.ok(self.http.post(path, json=body) if body is not None else self.http.post(path))
+
+    def get(self, path: str) -> Any:
+        return self.ok(self.http.get(path))
+
+    @staticmethod
+    def ok(response: httpx.Response) -> Any:
+        assert 200 == response.status_code, response.text
+        assert "application/json" == response.headers["content-type"]
+        return response.json()
+
+    def run(self, **job_input: Any) -> str:
+        body = self.post("/run", {"input": job_input or {"n": 1}})
+        assert {"id": body["id"], "status": "IN_QUEUE"} == body
+        job_id: str = body["id"]
+        return job_id
+
+    def run_sync(self, **job_input: Any) -> Any:
+        return self.post("/runsync", {"input": job_input or {"n": 1}})
+
+    def status(self, job_id: str) -> Any:
+        return self.get(f"/status/{job_id}")
+
+    def end(self, job_id: str) -> Any:
+        """Wait for the end of a job."""
+        return self.get(f"/status-sync/{job_id}")
+
+    def stream(self, job_id: str) -> Any:
+        return self.get(f"/stream/{job_id}")
+
+    def held(self, method: str, path: str, **arguments: Any) -> Future[httpx.Response]:
+        """Send a request that will be held; returns once it has arrived at the server."""
+        before = len(self.server.requests)
+        answer = in_thread(lambda: self.http.request(method, path, **arguments))
+        until(lambda: len(self.server.requests) > before)
+        return answer
+
+
+class Gate:
+    """Lets a test know that a handler runs, and the handler know that it may go on."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self, job: dict[str, Any]) -> Any:
+        self.entered.set()
+        assert self.opened.wait(PATIENCE)
+        return job["input"]
+
+    def wait_entered(self) -> None:
+        assert self.entered.wait(PATIENCE)
+
+    def open(self) -> None:
+        self.opened.set()
+
+
+def in_thread(function: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001  # For whoever asks for the result.
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells about."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.001)

@@ -1,0 +1,224 @@
+"""The rules of the queue, on a clock of their own and without a server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from runpod.local._job import ENDED, Job, Lease, Outcome, Payload
+from runpod.local._json import JSONText
+from runpod.local._queue import JobNotFoundError, JobNotRetryableError, JobQueue
+
+PAYLOAD = Payload(JSONText('{"input":{"n":1}}'), empty=False)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(queue: JobQueue, job: Job) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(queue.text(job))
+    return body
+
+
+def take(queue: JobQueue, worker_id: str = "w1") -> Lease:
+    lease = queue.take(worker_id)
+    assert lease is not None
+    return lease
+
+
+def test_times() -> None:
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    job = queue.submit(PAYLOAD)
+    clock.now += 31.618
+    lease = take(queue)
+    assert {"id": job.id, "status": "IN_PROGRESS", "delayTime": 31618, "workerId": "w1"} == shown(queue, job)
+    clock.now += 1.437
+    queue.finish(lease, Outcome(output=JSONText("1")))
+    assert {
+        "id": job.id,
+        "status": "COMPLETED",
+        "delayTime": 31618,
+        "executionTime": 1437,
+        "workerId": "w1",
+        "output": 1,
+    } == shown(queue, job)
+
+
+def test_a_lost_job_goes_to_the_front_and_its_delay_begins_again() -> None:
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    job, other = queue.submit(PAYLOAD), queue.submit(PAYLOAD)
+    clock.now += 5
+    queue.lose(take(queue))
+    assert {"id": job.id, "status": "IN_QUEUE", "retries": 1} == shown(queue, job)
+    clock.now += 2
+    lease = take(queue, "w2")
+    assert job is lease.job
+    expected = {"status": "IN_PROGRESS", "delayTime": 2000, "workerId": "w2", "retries": 1}
+    assert {"id": job.id, **expected} == shown(queue, job)
+    clock.now += 42.078
+    queue.lose(lease)
+    ended = {"status": "FAILED", "executionTime": 42078, "error": "job timed out after 1 retries"}
+    assert {"id": job.id, **expected, **ended} == shown(queue, job)
+    assert other is take(queue).job
+
+
+def test_reports_of_an_old_attempt_are_ignored() -> None:
+    queue = JobQueue()
+    job = queue.submit(PAYLOAD)
+    old = take(queue)
+    queue.lose(old)
+    new = take(queue, "w2")
+    before = shown(queue, job)
+    queue.progress(old, JSONText("1"))
+    queue.chunk(old, JSONText("2"))
+    queue.finish(old, Outcome(output=JSONText("3")))
+    queue.lose(old)
+    assert before == shown(queue, job)
+    assert ("IN_PROGRESS", []) == queue.drain(job)
+    queue.finish(new, Outcome(output=JSONText("4")))
+    assert 4 == shown(queue, job)["output"]
+
+
+def test_a_closed_queue_gives_nothing_out_and_takes_nothing_back() -> None:
+    queue = JobQueue()
+    job = queue.submit(PAYLOAD)
+    queue.submit(PAYLOAD)
+    lease = take(queue)
+    told: list[bool] = []
+    lease.revocation.connect(lambda: told.append(True))
+    queue.close()
+    assert lease.revoked
+    assert [True] == told
+    assert queue.take("w2") is None
+    queue.finish(lease, Outcome(output=JSONText("1")))
+    assert "IN_PROGRESS" == job.status
+
+
+def test_reprs() -> None:
+    queue = JobQueue()
+    job = queue.submit(PAYLOAD)
+    assert "<JobQueue waiting=1 jobs=1>" == repr(queue)
+    lease = take(queue)
+    assert f"<Lease on {job.id} by w1, held>" == repr(lease)
+    queue.cancel(job.id)
+    assert f"<Lease on {job.id} by w1, revoked>" == repr(lease)
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Any order of events leaves the queue with counts that are true and fields that fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.queue = JobQueue(clock=self.clock)
+        self.jobs: list[Job] = []
+        self.leases: list[Lease] = []
+        self.retried = 0
+
+    def pick(self, data: st.DataObject) -> Job:
+        return data.draw(st.sampled_from(self.jobs))
+
+    @rule(sync=st.booleans(), pause=st.floats(0, 1e6))
+    def submit(self, sync: bool, pause: float) -> None:
+        self.clock.now += pause
+        self.jobs.append(self.queue.submit(PAYLOAD, sync=sync))
+
+    @rule()
+    def take(self) -> None:
+        waiting = [job for job in self.jobs if job.status == "IN_QUEUE" and not job.deleted]
+        lease = self.queue.take("w")
+        assert (lease is None) == (not waiting)
+        if lease is not None:
+            assert lease.job in waiting
+            self.leases.append(lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), what=st.sampled_from(["finish", "fail", "lose", "progress", "chunk"]))
+    def report(self, data: st.DataObject, what: str) -> None:
+        lease = data.draw(st.sampled_from(self.leases))
+        held = lease.job.lease is lease
+        assert not held or lease.job.status == "IN_PROGRESS"
+        before = lease.job.status
+        if what == "finish":
+            self.queue.finish(lease, Outcome(output=JSONText("1")))
+        elif what == "fail":
+            self.queue.finish(lease, Outcome(error="no"))
+        elif what == "lose":
+            self.retried += held and not lease.job.retries
+            self.queue.lose(lease)
+        elif what == "progress":
+            self.queue.progress(lease, JSONText("0.5"))
+        else:
+            self.queue.chunk(lease, JSONText("2"))
+        if not held:
+            assert before == lease.job.status
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        job = self.pick(data)
+        before = job.status
+        if job.deleted:
+            with pytest.raises(JobNotFoundError):
+                self.queue.cancel(job.id)
+        else:
+            after = self.queue.cancel(job.id)
+            assert after == job.status == (before if before in ENDED else "CANCELLED")
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        job = self.pick(data)
+        if job.status == "FAILED":
+            self.queue.retry(job.id)
+            self.retried += 1
+            assert {"id", "status"} <= set(shown(self.queue, job)) <= {"id", "status", "retries"}
+        elif job.deleted:
+            with pytest.raises(JobNotFoundError):
+                self.queue.retry(job.id)
+        else:
+            with pytest.raises(JobNotRetryableError):
+                self.queue.retry(job.id)
+
+    @rule()
+    def purge(self) -> None:
+        waiting = self.queue.waiting
+        assert waiting == self.queue.purge()
+
+    @invariant()
+    def counts_are_true(self) -> None:
+        statuses = [job.status for job in self.jobs if not job.deleted]
+        assert {
+            "completed": statuses.count("COMPLETED"),
+            "failed": statuses.count("FAILED"),
+            "inProgress": statuses.count("IN_PROGRESS"),
+            "inQueue": statuses.count("IN_QUEUE"),
+            "retried": self.retried,
+        } == self.queue.counts()
+        assert statuses.count("IN_QUEUE") == self.queue.waiting
+
+    @invariant()
+    def fields_fit_the_status(self) -> None:
+        for job in self.jobs:
+            body = shown(self.queue, job)
+            if body["status"] == "IN_QUEUE":
+                assert {"id", "status"} == set(body) - {"retries"}
+            elif body["status"] != "CANCELLED":
+                assert {"delayTime", "workerId"} <= set(body)
+            if body["status"] in {"COMPLETED", "FAILED"}:
+                assert "executionTime" in body
+            assert ("error" in body) == (body["status"] == "FAILED")
+
+
+TestQueueMachine = QueueMachine.TestCase
