@@ -1,0 +1,54 @@
+"""How to test code of your own that uses an endpoint: against a local server, without an account.
+
+pytest examples/test_my_function.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod import JobFailedError, Runpod
+from runpod.local import LocalServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# Your function.
+
+
+def caption(client: Runpod, picture: str) -> str:
+    """What a picture shows, in a sentence."""
+    state = client.endpoint("captions").run_sync({"input": {"picture": picture}}, timeout=30)
+    text: str = state.raise_for_status().output["text"]
+    return text.capitalize() + "."
+
+
+# Your worker's part, played by a handler.
+
+
+def captions(job: dict[str, Any]) -> dict[str, str]:
+    picture = job["input"]["picture"]
+    if not picture.endswith(".png"):
+        raise ValueError(f"{picture} is no PNG")
+    return {"text": "a horse beside an airliner"}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Runpod]:
+    with (
+        LocalServer({"captions": captions}) as server,
+        Runpod(server.api_key, base_url=server.base_url) as client,
+    ):
+        yield client
+
+
+def test_a_caption_is_a_sentence(client: Runpod) -> None:
+    assert caption(client, "horse.png") == "A horse beside an airliner."
+
+
+def test_what_the_worker_refuses_is_an_error(client: Runpod) -> None:
+    with pytest.raises(JobFailedError, match=r"horse\.txt is no PNG"):
+        caption(client, "horse.txt")
