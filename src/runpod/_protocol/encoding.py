@@ -109,6 +109,8 @@ def encode(request: JobRequest) -> bytes:
         msg = "The request holds text with a lone surrogate, which UTF-8 cannot carry."
     except (TypeError, ValueError, RecursionError) as error:  # e.g. changed by another thread
         msg = f"The request cannot be written as JSON: {error}."
+    # With its place, if it is in the input; here, since the caught error holds the whole text.
+    _check(request.input, "input", ())
     raise InvalidRequestError(msg)
 
 
@@ -128,7 +130,7 @@ def _input(value: object) -> object:
     if isinstance(value, BaseModel):
         value = _dumped(value, "input")
     if not _is_mapping(value):
-        kind = "None" if value is None else f"a {type(value).__name__}"
+        kind = "None" if value is None else type(value).__name__
         msg = (
             f"input must be a mapping or a pydantic model, not {kind}: the platform takes JSON "
             'objects only. Wrap it: {"input": {"value": …}}.'
@@ -178,7 +180,11 @@ def _fits(value: object, depth: int) -> bool:
 
 def _check(value: object, where: str, above: tuple[int, ...]) -> None:
     """Finds what JSON cannot hold, and says where."""
-    if value is None or isinstance(value, (str, bool, int)):
+    if value is None or isinstance(value, (bool, int)):
+        return
+    if isinstance(value, str):
+        if not _is_unicode(value):
+            _refuse(where, "holds a lone surrogate, which UTF-8 cannot carry")
         return
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -191,6 +197,8 @@ def _check(value: object, where: str, above: tuple[int, ...]) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 _refuse(where, f"has a key of type {type(key).__name__}; JSON keys are str")
+            if not _is_unicode(key):
+                _refuse(where, "has a key with a lone surrogate, which UTF-8 cannot carry")
             _check(item, f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]", inside)
         return
     if _is_array(value):
@@ -205,6 +213,14 @@ def _check(value: object, where: str, above: tuple[int, ...]) -> None:
     elif isinstance(value, (set, frozenset)):
         hint = "; make it a list"
     _refuse(where, f"is a {kind}, which JSON cannot hold{hint}")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _step(value: object, where: str, above: tuple[int, ...]) -> tuple[int]:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_NOT_VALID = " is not valid: "
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: `; did you mean 'ttl'?`, or nothing."""
+    """What follows an unknown name in a message: ` (did you mean 'ttl'?)`, or nothing."""
     by_fold = {fold(k): k for k in known}
     close = difflib.get_close_matches(fold(name), by_fold, n=1, cutoff=0.6)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
+    return f" (did you mean {by_fold[close[0]]!r}?)" if close else ""
 
 
 def fold(name: str) -> str:
@@ -138,5 +141,7 @@ def describe(error: ValidationError, subject: str, model: type[BaseModel] | None
             parts.append(f"{by_alias.get(field, field)} is missing")
         else:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+            # A model within this one has said the same of itself.
+            message = message.partition(_NOT_VALID)[2] or message
             parts.append(f"{field}: {message}" if field else message)
-    return f"{subject} is not valid: " + "; ".join(parts) + "."
+    return subject + _NOT_VALID + "; ".join(parts) + "."
