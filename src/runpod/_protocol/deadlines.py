@@ -36,12 +36,12 @@ def parse_timeout(value: object, *, error_class: type[RunpodError] = InvalidRequ
         try:
             seconds = float(value)
         except OverflowError:
-            return None
+            seconds = math.inf if value > 0 else -math.inf
     else:
         msg = f"timeout {problem}, not {type(value).__name__}."
         raise error_class(msg)
     if math.isnan(seconds) or seconds <= 0:
-        msg = f"timeout {problem}; {value} is not longer than zero."
+        msg = f"timeout {problem}; {seconds:g} is not longer than zero."
         raise error_class(msg)
     return None if math.isinf(seconds) else seconds
 

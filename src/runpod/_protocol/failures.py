@@ -49,8 +49,7 @@ _ADVICE = {
 # "bad request: body: exceeded max body size of 10MiB", captured from the service with a 400.
 _TOO_LARGE = re.compile(r"exceeded max body size|body too large|payload too large", re.IGNORECASE)
 
-# What an answer may hold although it is broken, HTML, or cut short.
-_ID_IN_TEXT = re.compile(rb'"id"\s*:\s*"((?:[^"\\\x00-\x1f]|\\.){1,200})"')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
 _MAYBE = (
     "It may have been carried out all the same. Sending it again may do it twice: look at the "
@@ -74,7 +73,7 @@ def failure(
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
     end = ""
     if context["maybe_submitted"]:
-        named = context["job_id"]
+        named = context["job_id"] if call.job_id is None else None
         end = f" {_MAYBE}" if named is None else f" {_NAMED.format(named)}"
     if isinstance(outcome, TooLate):
         msg = f"{call} did not get its answer within the timeout of {_span(deadline)}{tried}."
@@ -90,27 +89,54 @@ def failure(
 
 def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
     """Which endpoint and job it was, and whether a submission may be out there."""
-    body = outcome.partial if isinstance(outcome, Trouble) else outcome.body
-    job_id = call.job_id
-    if job_id is None and not call.operation.repeatable:
-        job_id = id_in(body)
+    maybe = not call.operation.repeatable and _fate_unknown(outcome)
     return {
         "endpoint_id": call.endpoint_id,
-        "job_id": job_id,
-        "maybe_submitted": not call.operation.repeatable and _fate_unknown(outcome),
+        "job_id": _job_named_by(outcome) if maybe and call.job_id is None else call.job_id,
+        "maybe_submitted": maybe,
     }
 
 
-def id_in(body: bytes) -> str | None:
-    """The job id in a body that cannot be read as a whole, or None."""
-    found = _ID_IN_TEXT.search(body[:65536]) or _ID_IN_TEXT.search(body[-65536:])
-    if found is None:
-        return None
+def _job_named_by(outcome: Answer | Trouble) -> str | None:
+    """The id of the job in a body that cannot be read as a whole, or None."""
+    if isinstance(outcome, Trouble):
+        return _top_level_texts(outcome.partial).get("id")
+    texts = _top_level_texts(outcome.body)
+    # Gateways give their refusals ids as well; one with a status beside it is a job's.
+    return texts.get("id") if outcome.good or "status" in texts else None
+
+
+def _top_level_texts(body: bytes) -> dict[str, str]:
+    """The fields of a JSON object whose values are text, as far as the object goes.
+
+    The output of a job may have an `id` of its own, so depth matters.
+    """
+    text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    found: dict[str, str] = {}
+    if not text.startswith("{"):
+        return found
+    depth = 0
+    last: list[str] = []
+    for part in _TOKEN.findall(text):
+        if part in "{[":
+            depth += 1
+        elif part in "}]":
+            depth -= 1
+        elif depth == 1 and part == ",":
+            last = []
+        elif depth == 1:
+            last.append(part)
+            if len(last) == 3 and last[0][0] == last[2][0] == '"' and last[1] == ":":
+                found.setdefault(_unquoted(last[0]), _unquoted(last[2]))
+    found.pop("", None)
+    return {name: value for name, value in found.items() if value}
+
+
+def _unquoted(part: str) -> str:
     try:
-        text: str = json.loads(b'"' + found[1] + b'"')
+        return str(json.loads(part))
     except ValueError:
-        return None
-    return text
+        return ""
 
 
 def retry_after(answer: Answer) -> float | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Runpod's own unreleased client goes on asking for a while, and third parties saw it.
 GRACE = 10.0
 
+# The shortest pause before such a job is asked about again, in seconds.
+YOUNG_PAUSE = 0.1
+
 # How long a server may make a call without a deadline wait by `Retry-After`.
 MAX_RETRY_AFTER = 300.0
 
@@ -55,10 +58,9 @@ def decide(
     again = _repeatable(call, outcome, policy) and attempt <= policy.max_retries
     young = is_young(outcome, submitted_at, now) and call.job_id is not None
     if again or (young and call.operation.repeatable):
-        delay = backoff(policy, attempt, jitter)
-        asked = retry_after(outcome) if isinstance(outcome, Answer) else None
-        delay = max(delay, asked or 0.0)
-        if delay < (deadline.remaining(now) if deadline.limited else MAX_RETRY_AFTER):
+        asked = (retry_after(outcome) if isinstance(outcome, Answer) else None) or 0.0
+        delay = max(backoff(policy, attempt, jitter), asked, 0.0 if again else YOUNG_PAUSE)
+        if delay < deadline.remaining(now) and (deadline.limited or asked <= MAX_RETRY_AFTER):
             return Again(delay)
     return Fail(failure(call, outcome, deadline, attempts=attempt))
 
