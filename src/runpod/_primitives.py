@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
 
 class TimeLimit:
-    """Whether the block under a time limit was ended by it."""
+    """What a block under a time limit can know of it."""
 
+    # Whether the limit ended the block. A thread never knows: it only sees timeouts.
     expired: bool = False
+
+    def passed(self) -> bool:
+        """Whether the block should end itself. Not where the limit ends it."""
+        return False
+
+
+class _ThreadTimeLimit(TimeLimit):
+    def passed(self) -> bool:
+        return time_left() <= 0
 
 
 class AsyncClock:
@@ -66,11 +76,11 @@ def time_limit(deadline: Deadline, now: float) -> Generator[TimeLimit, None, Non
     """Lets no network operation in the block run past the deadline.
 
     A thread cannot be interrupted, so the operations end themselves: with the timeouts of the
-    HTTP library, which `expired` does not tell.
+    HTTP library.
     """
     token = _moment.set(time.monotonic() + deadline.remaining(now))
     try:
-        yield TimeLimit()
+        yield _ThreadTimeLimit()
     finally:
         _moment.reset(token)
 

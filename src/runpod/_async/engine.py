@@ -14,6 +14,7 @@ from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from runpod._config import Config
+    from runpod._primitives import TimeLimit
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
 
@@ -70,7 +71,7 @@ class AsyncEngine:
         problem: Exception | None = None
         with async_time_limit(deadline, clock.now()) as limit:
             try:
-                await exchange.run(self._client, deadline, clock)
+                await exchange.run(self._client, limit)
             except Exception as error:  # noqa: BLE001 - transports of callers raise anything
                 problem = error
         # Raised outside of any `except`, so that no error of the HTTP library hangs on to ours:
@@ -150,7 +151,7 @@ class _Exchange:
         self._traced = False
         self._started = False
 
-    async def run(self, client: httpx.AsyncClient, deadline: Deadline, clock: AsyncClock) -> None:
+    async def run(self, client: httpx.AsyncClient, limit: TimeLimit) -> None:
         self._request.extensions["trace"] = self._trace
         response = await client.send(self._request, auth=None, stream=True, follow_redirects=False)
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -159,8 +160,8 @@ class _Exchange:
         try:
             async for piece in response.aiter_bytes():
                 self.body.append(piece)
-                if deadline.passed(clock.now()):
-                    # Only a caller's own client in sync code gets here: see `time_limit`.
+                if limit.passed():
+                    # A client of a caller does not end single reads at the deadline.
                     return
             self.complete = True
         finally:

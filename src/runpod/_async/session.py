@@ -10,6 +10,7 @@ from runpod._logging import logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
+from runpod._protocol.failures import in_doubt
 from runpod._protocol.looking import Done, Looker, Pause, Routes
 from runpod._protocol.operations import Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
@@ -82,6 +83,7 @@ class AsyncSession:
             RunpodError: No attempt got a good answer.
         """
         attempt = 1
+        doubt: Answer | Trouble | None = None
         while True:
             outcome = await self._attempt(call, deadline)
             now = self.clock.now()
@@ -94,6 +96,7 @@ class AsyncSession:
                 now=now,
                 submitted_at=self._submissions.moment(call, now),
                 jitter=random.random,
+                doubt=doubt,
             )
             if isinstance(decision, Fail):
                 raise decision.error
@@ -103,6 +106,8 @@ class AsyncSession:
             logger.debug("%s: attempt %d again in %.2f s", call, attempt + 1, decision.delay)
             await self.clock.sleep(decision.delay)
             attempt += 1
+            if doubt is None and in_doubt(call, outcome):
+                doubt = outcome
 
     async def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
         """Submits a job, and remembers when.

@@ -131,6 +131,8 @@ class OutputReader(Generic[OutputT]):
             return
         try:
             self._adapter = TypeAdapter(output_type)
+            # A name that is not defined yet comes to light at the first use, so this is one.
+            _ = self._adapter.validator.title
         except (
             PydanticSchemaGenerationError,
             PydanticUndefinedAnnotation,

@@ -66,10 +66,16 @@ def failure(
     deadline: Deadline,
     *,
     attempts: int = 1,
+    doubt: Answer | Trouble | None = None,
     state: JobState[Any] | None = None,
 ) -> RunpodError:
-    """The error for an outcome that is not a good answer."""
+    """The error for an outcome that is not a good answer.
+
+    `doubt` is an earlier outcome of the same call after which it may have been carried out.
+    """
     context = context_of(call, outcome)
+    if doubt is not None:
+        context = {**context_of(call, doubt), **{k: v for k, v in context.items() if v}}
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
     end = ""
     if context["maybe_submitted"]:
@@ -89,7 +95,7 @@ def failure(
 
 def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
     """Which endpoint and job it was, and whether a submission may be out there."""
-    maybe = not call.operation.repeatable and _fate_unknown(outcome)
+    maybe = in_doubt(call, outcome)
     return {
         "endpoint_id": call.endpoint_id,
         "job_id": _job_named_by(outcome) if maybe and call.job_id is None else call.job_id,
@@ -109,9 +115,9 @@ def _job_named_by(outcome: Answer | Trouble) -> str | None:
 def _top_level_texts(body: bytes) -> dict[str, str]:
     """The fields of a JSON object whose values are text, as far as the object goes.
 
-    The output of a job may have an `id` of its own, so depth matters.
+    The same of the first object of a list, which is no answer but can name a job. The output of a job may have an `id` of its own, so depth matters.
     """
-    text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n[")
     found: dict[str, str] = {}
     if not text.startswith("{"):
         return found
@@ -184,6 +190,11 @@ def _without_markup(text: str) -> str:
         return text
     title = re.search(r"<title[^>]*>(.{1,200}?)</title>", text[:65536], re.DOTALL | re.IGNORECASE)
     return f"an HTML page, {title[1]!r}" if title else "an HTML page"
+
+
+def in_doubt(call: Call, outcome: Answer | Trouble) -> bool:
+    """Whether something that must not be done twice may have been done."""
+    return not call.operation.repeatable and _fate_unknown(outcome)
 
 
 def _fate_unknown(outcome: Answer | Trouble) -> bool:

@@ -51,8 +51,12 @@ def decide(
     now: float,
     submitted_at: float | None,
     jitter: Callable[[], float],
+    doubt: Answer | Trouble | None = None,
 ) -> Again | Fail | None:
-    """What to do after the attempt number `attempt` (from 1); None: take the answer."""
+    """What to do after the attempt number `attempt` (from 1); None: take the answer.
+
+    `doubt` is the outcome of an earlier attempt after which the call may have been carried out.
+    """
     if isinstance(outcome, Answer) and outcome.good:
         return None
     again = _repeatable(call, outcome, policy) and attempt <= policy.max_retries
@@ -62,7 +66,7 @@ def decide(
         delay = max(backoff(policy, attempt, jitter), asked, 0.0 if again else YOUNG_PAUSE)
         if delay < deadline.remaining(now) and (deadline.limited or asked <= MAX_RETRY_AFTER):
             return Again(delay)
-    return Fail(failure(call, outcome, deadline, attempts=attempt))
+    return Fail(failure(call, outcome, deadline, attempts=attempt, doubt=doubt))
 
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: Callable[[], float]) -> float:

@@ -16,6 +16,7 @@ from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from runpod._config import Config
+    from runpod._primitives import TimeLimit
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
 
@@ -72,7 +73,7 @@ class Engine:
         problem: Exception | None = None
         with time_limit(deadline, clock.now()) as limit:
             try:
-                exchange.run(self._client, deadline, clock)
+                exchange.run(self._client, limit)
             except Exception as error:  # noqa: BLE001 - transports of callers raise anything
                 problem = error
         # Raised outside of any `except`, so that no error of the HTTP library hangs on to ours:
@@ -152,7 +153,7 @@ class _Exchange:
         self._traced = False
         self._started = False
 
-    def run(self, client: httpx.Client, deadline: Deadline, clock: Clock) -> None:
+    def run(self, client: httpx.Client, limit: TimeLimit) -> None:
         self._request.extensions["trace"] = self._trace
         response = client.send(self._request, auth=None, stream=True, follow_redirects=False)
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -161,8 +162,8 @@ class _Exchange:
         try:
             for piece in response.iter_bytes():
                 self.body.append(piece)
-                if deadline.passed(clock.now()):
-                    # Only a caller's own client in sync code gets here: see `time_limit`.
+                if limit.passed():
+                    # A client of a caller does not end single reads at the deadline.
                     return
             self.complete = True
         finally:
