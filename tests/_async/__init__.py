@@ -1,0 +1,1 @@
+"""Behaviour of the library, written once for both halves."""

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import functools
+import gc
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import respx
+
+from runpod import AsyncRunpod, RetryPolicy
+from tests.clocks import AsyncVirtualClock
+from tests.servers import BASE_URL, KEY, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from runpod import AsyncEndpoint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_tls_context() -> Iterator[None]:
+    """Build the context for TLS once: it takes ten times as long as the rest of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server that follows the test's script."""
+    with respx.mock(assert_all_called=False) as router:
+        wire = Wire(router)
+        yield wire
+    wire.check()
+
+
+@pytest.fixture
+async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
+    """A client that retries at once."""
+    async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
+        yield client
+
+
+@pytest.fixture
+def endpoint(client: AsyncRunpod) -> AsyncEndpoint:
+    return client.endpoint("ep")
+
+
+@pytest.fixture
+def clock(client: AsyncRunpod, wire: Wire) -> AsyncVirtualClock:
+    """Time for `client` and `wire` that passes in no time."""
+    clock = AsyncVirtualClock()
+    client._session.clock = clock
+    wire.clock = clock
+    return clock
+
+
+@pytest.fixture
+def _nothing_stays_open() -> Iterator[None]:
+    """What was left open complains in the test that left it."""
+    yield
+    gc.collect()

@@ -1,0 +1,476 @@
+"""Waiting for a job, on a virtual clock: `wait`, `result`, `watch`, `run_sync` and `status_sync`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from runpod import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncRunpod,
+    AuthenticationError,
+    JobCancelledError,
+    JobError,
+    JobExpiredError,
+    JobFailedError,
+    JobTimedOutError,
+    RunpodTimeoutError,
+    ServerError,
+)
+from tests._async.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, TIMED_OUT, collect
+from tests.servers import Held
+
+if TYPE_CHECKING:
+    from runpod import AsyncEndpoint
+    from tests.clocks import AsyncVirtualClock
+    from tests.servers import Wire
+
+LONG_POLL = f"GET {PATH}/ep/status-sync/{JOB}"
+POLL = f"GET {PATH}/ep/status/{JOB}"
+ENDS = [DONE, FAILED, CANCELLED, TIMED_OUT]
+
+
+@pytest.fixture(autouse=True)
+def _virtual(clock: AsyncVirtualClock) -> None:
+    """No test here takes time."""
+
+
+def paths(wire: Wire) -> list[str]:
+    return [line.partition("?")[0] for line in wire.sent]
+
+
+def holds(wire: Wire) -> list[float]:
+    """The `wait` of every long poll, in seconds."""
+    return [int(request.url.params["wait"]) / 1000 for request in wire.requests if "wait" in request.url.params]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end["status"])
+@pytest.mark.parametrize("seconds", [0.001, 1, 30, 89])
+async def test_a_job_costs_two_requests(
+    end: dict[str, Any], seconds: float, endpoint: AsyncEndpoint, wire: Wire
+) -> None:
+    wire.say(QUEUED, Held(seconds, end))
+    job = await endpoint.run(input=INPUT)
+    state = await job.wait()
+    assert end["status"] == state.status == job.status
+    assert state is job.state
+    assert [f"POST {PATH}/ep/run", f"{LONG_POLL}?wait=90000"] == wire.sent
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end["status"])
+async def test_a_run_sync_costs_two_requests(end: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(Held(1, RUNNING), Held(60, end))
+    state = await endpoint.run_sync(input=INPUT)
+    assert end["status"] == state.status
+    assert [f"POST {PATH}/ep/runsync?wait=1000", f"{LONG_POLL}?wait=88750"] == wire.sent
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end["status"])
+async def test_a_quick_run_sync_costs_one_request(end: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(Held(0.5, end))
+    state = await endpoint.run_sync(input=INPUT)
+    assert end["status"] == state.status
+    assert [f"POST {PATH}/ep/runsync?wait=1000"] == wire.sent
+
+
+async def test_the_end_is_seen_without_a_pause(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
+    wire.say(QUEUED, Held(90, RUNNING), Held(90, RUNNING), Held(12.3, DONE))
+    start = clock.now()
+    await (await endpoint.run(input=INPUT)).wait()
+    assert start + 192.3 == pytest.approx(clock.now())
+    assert [] == clock.pauses
+
+
+async def test_waiting_for_a_job_that_ended_asks_nothing(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(QUEUED, DONE)
+    job = await endpoint.run(input=INPUT)
+    first = await job.wait()
+    assert first is await job.wait()
+    assert {"n": 1} == await job.result()
+    assert 2 == len(wire.requests)
+
+
+@pytest.mark.parametrize("timeout", [10, 10.0, timedelta(seconds=10), timedelta(minutes=1 / 6)])
+@pytest.mark.parametrize("how", ["wait", "result", "watch"])
+async def test_the_timeout_ends_a_wait(
+    how: str, timeout: float | timedelta, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(QUEUED)
+    job = await endpoint.run(input=INPUT)
+    held = Held(5, RUNNING)
+    wire.always(held)
+    start = clock.now()
+    with pytest.raises(RunpodTimeoutError, match=r"10 s.*IN_PROGRESS.*goes on") as caught:
+        if how == "watch":
+            await collect(job.watch(timeout=timeout))
+        else:
+            await getattr(job, how)(timeout=timeout)
+    error = caught.value
+    assert isinstance(error, TimeoutError)
+    assert (JOB, "ep", "IN_PROGRESS") == (error.job_id, error.endpoint_id, error.state.status)
+    assert error.maybe_submitted is False
+    assert start + 10 <= clock.now() <= start + 15
+    assert max(holds(wire)) < 10
+    # The handle knows what was seen, and the job can be looked at again.
+    assert "IN_PROGRESS" == job.status
+    wire.say(DONE)
+    assert {"n": 1} == await job.result(timeout=10)
+
+
+async def test_a_long_poll_ends_before_the_deadline(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    deadline = clock.now() + 100
+    ends: list[float] = []
+
+    def held() -> dict[str, Any]:
+        seconds = int(wire.requests[-1].url.params.get("wait", 0)) / 1000
+        clock.advance(seconds)
+        ends.append(clock.now())
+        return RUNNING
+
+    wire.always(held)
+    with pytest.raises(RunpodTimeoutError):
+        await endpoint.job(JOB).wait(timeout=100)
+    assert all(end < deadline for end in ends)
+    assert deadline == pytest.approx(clock.now())
+    assert [90.0] == [hold for hold in holds(wire) if hold > 10]
+
+
+@pytest.mark.parametrize("timeout", [0.001, 0.1, 0.5, 1, 1.2])
+async def test_a_timeout_too_short_for_a_long_poll(
+    timeout: float, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.always(RUNNING)
+    start = clock.now()
+    with pytest.raises(RunpodTimeoutError):
+        await endpoint.job(JOB).wait(timeout=timeout)
+    assert {POLL} == set(wire.sent)
+    assert start + timeout == pytest.approx(clock.now())
+    assert len(wire.requests) <= 20
+
+
+async def test_run_sync_that_takes_too_long_names_the_job(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(Held(1, QUEUED))
+    wire.always(Held(4, RUNNING))
+    with pytest.raises(RunpodTimeoutError, match=JOB) as caught:
+        await endpoint.run_sync(input=INPUT, timeout=10)
+    assert (JOB, "IN_PROGRESS", False) == (
+        caught.value.job_id,
+        caught.value.state.status,
+        caught.value.maybe_submitted,
+    )
+
+
+async def test_run_sync_has_one_clock_for_everything(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(Held(3, 429), Held(3, QUEUED))
+    wire.always(Held(1, RUNNING))
+    start = clock.now()
+    with pytest.raises(RunpodTimeoutError):
+        await endpoint.run_sync(input=INPUT, timeout=10)
+    assert start + 10 <= clock.now() <= start + 11
+    assert holds(wire)[2] <= 4
+
+
+@pytest.mark.parametrize("refusal", [404, 405, 400])
+async def test_a_server_without_long_polls_is_polled_and_that_is_remembered(
+    refusal: int, client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(refusal, *[RUNNING] * 12, DONE)
+    job = client.endpoint("ep").job(JOB)
+    assert {"n": 1} == await job.result()
+    assert [LONG_POLL, *[POLL] * 13] == paths(wire)
+    assert clock.pauses[0] <= 0.15
+    assert clock.pauses == pytest.approx(sorted(clock.pauses), rel=0.5), "it eases off"
+    assert max(clock.pauses) <= 6
+
+    # For every job and endpoint of this client, and for those with other options.
+    for other in (client.endpoint("ep"), client.endpoint("other"), client.with_options(timeout=9).endpoint("ep")):
+        wire.say(DONE)
+        await other.job(JOB).wait()
+        assert "/status/" in wire.sent[-1]
+
+
+async def test_a_poll_of_a_sync_job_comes_at_least_every_30_seconds(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    job_id = "sync-1"
+    running = {"id": job_id, "status": "IN_PROGRESS"}
+    busy = httpx.Response(429, headers={"Retry-After": "3600"})
+    wire.say(busy, running, busy, 405, *[running] * 30, {"id": job_id, "status": "COMPLETED"})
+    await endpoint.job(job_id).wait()
+    assert max(clock.pauses) <= 30
+
+
+async def test_a_hold_that_the_server_does_not_keep_makes_no_hot_loop(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.always(RUNNING)
+    with pytest.raises(RunpodTimeoutError):
+        await endpoint.job(JOB).wait(timeout=60)
+    assert len(wire.requests) < 40
+
+
+async def test_a_404_of_both_routes_right_after_the_submission(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(QUEUED, 404, 404, 404, 404, Held(5, DONE))
+    job = await endpoint.run(input=INPUT)
+    assert {"n": 1} == await job.result()
+    assert [LONG_POLL, POLL, LONG_POLL, POLL, LONG_POLL] == paths(wire)[1:]
+
+
+async def test_a_job_that_stays_unknown_is_an_error(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(QUEUED)
+    wire.always(404)
+    job = await endpoint.run(input=INPUT)
+    start = clock.now()
+    with pytest.raises(JobExpiredError, match="is gone") as caught:
+        await job.wait()
+    assert 5 <= clock.now() - start <= 20, "some seconds of grace"
+    assert (JOB, "IN_QUEUE") == (caught.value.job_id, caught.value.state.status)
+
+
+@pytest.mark.parametrize("how", ["wait", "result", "watch", "run_sync"])
+async def test_a_job_that_expired(how: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(QUEUED, Held(60, RUNNING))
+    wire.always(404)
+    with pytest.raises(JobExpiredError, match=r"last seen IN_PROGRESS.*30 minutes") as caught:
+        if how == "run_sync":
+            await endpoint.run_sync(input=INPUT, timeout=200)
+        elif how == "watch":
+            await collect((await endpoint.run(input=INPUT)).watch())
+        else:
+            await getattr(await endpoint.run(input=INPUT), how)()
+    assert isinstance(caught.value, JobError)
+    assert (JOB, "ep", "IN_PROGRESS") == (caught.value.job_id, caught.value.endpoint_id, caught.value.state.status)
+    assert caught.value.maybe_submitted is False
+
+
+TROUBLE: list[Any] = [
+    httpx.ConnectError("refused"),
+    httpx.ReadError("reset"),
+    httpx.ReadTimeout("stalled"),
+    408,
+    429,
+    500,
+    503,
+    524,
+    httpx.Response(200, text="<html>"),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=repr)
+async def test_trouble_on_the_way_does_not_end_a_wait(
+    trouble: Any, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    # With a deadline it is more patient than ten looks.
+    wire.say(QUEUED, *[trouble] * 25, DONE)
+    job = await endpoint.run(input=INPUT)
+    assert {"n": 1} == await job.result(timeout=3600)
+    assert 25 == len(clock.pauses)
+    assert min(clock.pauses) >= 0
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=repr)
+async def test_without_a_deadline_ten_looks_in_a_row_may_fail(
+    trouble: Any, endpoint: AsyncEndpoint, wire: Wire
+) -> None:
+    wire.say(QUEUED, *[trouble] * 9, RUNNING, *[trouble] * 9, DONE)
+    assert {"n": 1} == await (await endpoint.run(input=INPUT)).result()
+
+    wire.say(QUEUED, *[trouble] * 10)
+    job = await endpoint.run(input=INPUT)
+    with pytest.raises(Exception, match=r".") as caught:
+        await job.wait()
+    assert JOB == caught.value.job_id
+    assert not isinstance(caught.value, RunpodTimeoutError)
+    assert caught.value.maybe_submitted is False
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=repr)
+async def test_trouble_for_ever_ends_at_the_deadline(
+    trouble: Any, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(QUEUED)
+    job = await endpoint.run(input=INPUT)
+    wire.always(trouble)
+    start = clock.now()
+    with pytest.raises(RunpodTimeoutError, match="The last look failed") as caught:
+        await job.wait(timeout=60)
+    assert (JOB, "IN_QUEUE") == (caught.value.job_id, caught.value.state.status)
+    assert start + 60 == pytest.approx(clock.now())
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error_class"), [(401, AuthenticationError), (403, APIStatusError), (410, APIStatusError)]
+)
+@pytest.mark.parametrize("how", ["wait", "run_sync", "status_sync"])
+async def test_a_refusal_ends_a_wait(
+    how: str, refusal: int, error_class: type[Exception], endpoint: AsyncEndpoint, wire: Wire
+) -> None:
+    wire.say(*([QUEUED] if how == "run_sync" else []), refusal)
+    with pytest.raises(error_class) as caught:
+        if how == "wait":
+            await endpoint.job(JOB).wait()
+        elif how == "run_sync":
+            await endpoint.run_sync(input=INPUT)
+        else:
+            await endpoint.status_sync(JOB)
+    assert JOB == caught.value.job_id
+    assert caught.value.maybe_submitted is False
+
+
+@pytest.mark.parametrize(
+    ("end", "error_class", "says"),
+    [
+        (FAILED, JobFailedError, "failed: the horse would not fit"),
+        (CANCELLED, JobCancelledError, "was cancelled"),
+        (TIMED_OUT, JobTimedOutError, "TIMED_OUT"),
+    ],
+)
+async def test_a_result_is_an_output_or_an_error(
+    end: dict[str, Any], error_class: type[JobError], says: str, endpoint: AsyncEndpoint, wire: Wire
+) -> None:
+    wire.say(QUEUED, end)
+    job = await endpoint.run(input=INPUT)
+    with pytest.raises(error_class, match=says) as caught:
+        await job.result()
+    assert error_class is type(caught.value)
+    assert job.state is caught.value.state
+    assert (JOB, "ep") == (caught.value.job_id, caught.value.endpoint_id)
+    for part in (JOB, "ep"):
+        assert part in str(caught.value)
+    # The same again, without asking again.
+    with pytest.raises(error_class):
+        await job.result()
+    with pytest.raises(error_class):
+        job.state.raise_for_status()
+    assert 2 == len(wire.requests)
+
+
+class Output(BaseModel):
+    n: int
+
+
+async def test_a_result_of_a_type(client: AsyncRunpod, wire: Wire) -> None:
+    endpoint = client.endpoint("ep", output_type=Output)
+    wire.say(QUEUED, DONE)
+    job = await endpoint.run(input=INPUT)
+    assert Output(n=1) == await job.result() == job.state.output
+    wire.say(DONE, DONE, DONE)
+    assert Output(n=1) == (await endpoint.run_sync(input=INPUT)).output
+    assert Output(n=1) == (await endpoint.status_sync(JOB)).output
+    assert Output(n=1) == (await endpoint.job(JOB).refresh()).output
+
+
+async def test_status_sync_polls_where_there_are_no_long_polls(
+    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.say(405)
+    wire.always(RUNNING)
+    start = clock.now()
+    state = await endpoint.status_sync(JOB, timeout=20)
+    assert "IN_PROGRESS" == state.status
+    assert start + 20 >= clock.now() > start + 15
+    assert {POLL} == set(wire.sent[1:])
+
+
+async def test_status_sync_without_a_timeout_is_one_long_poll(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(Held(90, RUNNING))
+    assert "IN_PROGRESS" == (await endpoint.status_sync(JOB, timeout=None)).status
+    assert [f"{LONG_POLL}?wait=90000"] == wire.sent
+
+
+async def test_status_sync_that_is_told_nothing(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.always(Held(3, 503))
+    with pytest.raises(RunpodTimeoutError, match="503") as caught:
+        await endpoint.status_sync(JOB, timeout=20)
+    assert (JOB, None) == (caught.value.job_id, caught.value.state)
+
+
+async def test_the_last_error_of_a_wait_is_that_of_its_last_look(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(*[500] * 9, httpx.ConnectError("refused"), *[httpx.ReadError("reset")] * 9, 502)
+    with pytest.raises(APIConnectionError, match="refused"):
+        await endpoint.job(JOB).wait()
+    with pytest.raises(ServerError, match="502"):
+        await endpoint.job(JOB).wait()
+
+
+def states(seen: list[Any]) -> list[tuple[str, Any]]:
+    return [(str(state.status), state.progress if not state.completed else state.output) for state in seen]
+
+
+def progress(value: Any) -> dict[str, Any]:
+    return {**RUNNING, "output": value}
+
+
+async def test_watch_gives_every_change_and_the_end(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(QUEUED, QUEUED, QUEUED, RUNNING, progress("25 %"), progress("25 %"), progress("50 %"), DONE)
+    job = await endpoint.run(input=INPUT)
+    seen = await collect(job.watch())
+    assert [
+        ("IN_QUEUE", None),
+        ("IN_PROGRESS", None),
+        ("IN_PROGRESS", "25 %"),
+        ("IN_PROGRESS", "50 %"),
+        ("COMPLETED", {"n": 1}),
+    ] == states(seen)
+    assert seen[-1] is job.state
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end["status"])
+async def test_watch_ends_with_the_end_however_it_is(end: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(RUNNING, end)
+    seen = await collect(endpoint.job(JOB).watch())
+    assert ["IN_PROGRESS", end["status"]] == [state.status for state in seen]
+
+
+async def test_watching_a_job_that_ended_gives_its_state(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(DONE)
+    job = await endpoint.run(input=INPUT)
+    assert [("COMPLETED", {"n": 1})] == states(await collect(job.watch()))
+    assert 1 == len(wire.requests)
+
+
+async def test_watch_survives_trouble(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(RUNNING, *TROUBLE, progress("50 %"), *TROUBLE, DONE)
+    seen = await collect(endpoint.job(JOB).watch())
+    assert ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"] == [state.status for state in seen]
+
+
+async def test_watch_gives_the_output_as_its_type(client: AsyncRunpod, wire: Wire) -> None:
+    wire.say(progress("50 %"), DONE)
+    job = client.endpoint("ep", output_type=Output).job(JOB)
+    assert [("IN_PROGRESS", "50 %"), ("COMPLETED", Output(n=1))] == states(await collect(job.watch()))
+
+
+async def test_a_watch_left_early_asks_no_more(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(QUEUED, RUNNING)
+    job = await endpoint.run(input=INPUT)
+    async for state in job.watch():
+        if state.status == "IN_PROGRESS":
+            break
+    assert 2 == len(wire.requests)
+    assert "IN_PROGRESS" == job.status
+
+
+async def test_watch_is_not_a_hot_loop(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
+    wire.always(RUNNING)
+    with pytest.raises(RunpodTimeoutError):
+        await collect(endpoint.job(JOB).watch(timeout=60))
+    assert len(wire.requests) <= 100
+
+
+async def test_a_job_that_nobody_looked_at(endpoint: AsyncEndpoint) -> None:
+    job = endpoint.job(JOB)
+    assert ("UNKNOWN", JOB, False, False) == (job.status, job.state.id, job.state.started, job.state.completed)

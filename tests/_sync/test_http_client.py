@@ -1,0 +1,165 @@
+# Generated from tests/_async/test_http_client.py by scripts/generate_sync.py. Do not edit.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from runpod import Runpod, ConfigurationError, InvalidRequestError, RateLimitError, RetryPolicy
+from tests._sync.calls import DONE, INPUT, JOB, OPERATIONS, QUEUED, Operation, collect, name_of
+from tests.servers import BASE_URL, KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runpod import Endpoint
+    from tests.clocks import VirtualClock
+    from tests.servers import Wire
+
+CLOSED = "closed"
+
+
+def test_a_callers_client_is_used_and_stays_open() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=QUEUED)
+
+    headers = {"X-Mine": "1"}
+    with httpx.Client(transport=httpx.MockTransport(answer), headers=headers) as http_client:
+        with Runpod(KEY, base_url=BASE_URL, http_client=http_client) as client:
+            client.endpoint("ep").run(input=INPUT)
+        assert not http_client.is_closed
+        http_client.get("https://other.test")
+
+    assert ["api.example.test", "other.test"] == [request.url.host for request in seen]
+    assert "1" == seen[0].headers["X-Mine"]
+    assert f"Bearer {KEY}" == seen[0].headers["Authorization"]
+    assert "Authorization" not in seen[1].headers
+
+
+def test_the_key_wins_over_the_auth_of_a_callers_client(wire: Wire) -> None:
+    wire.say(QUEUED)
+    with httpx.Client(auth=("me", "password"), headers={"Authorization": "Basic x"}) as http_client:
+        Runpod(KEY, base_url=BASE_URL, http_client=http_client).endpoint("ep").run(input=INPUT)
+    assert f"Bearer {KEY}" == wire.requests[0].headers["Authorization"]
+
+
+def test_a_callers_base_url_and_timeout_do_not_matter(wire: Wire, clock: VirtualClock) -> None:
+    wire.say(QUEUED)
+    with httpx.Client(base_url="https://other.test", timeout=0.001) as http_client:
+        Runpod(KEY, base_url=BASE_URL, http_client=http_client).endpoint("ep").run(input=INPUT)
+    assert "api.example.test" == wire.requests[0].url.host
+    assert wire.requests[0].extensions["timeout"]["connect"] > 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda: object(), id="object"),
+        pytest.param(lambda: "client", id="text"),
+        pytest.param(lambda: httpx.Client, id="class"),
+        pytest.param(lambda: other_colour(), id="other-colour"),
+    ],
+)
+def test_a_wrong_http_client_is_refused(wrong: Callable[[], object]) -> None:
+    with pytest.raises(ConfigurationError, match=f"http_client must be an httpx.{httpx.Client.__name__}, not "):
+        Runpod(KEY, http_client=wrong())
+
+
+def other_colour() -> object:
+    """A client of the half that this is not, without its TLS context."""
+    clients = {httpx.Client, getattr(httpx, "Async" + "Client")}  # noqa: B009 - it must not be renamed
+    (other,) = clients - {httpx.Client}
+    return other.__new__(other)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
+def test_use_after_close(operation: Operation, wire: Wire) -> None:
+    client = Runpod(KEY, base_url=BASE_URL)
+    endpoint = client.endpoint("ep")
+    client.close()
+    with pytest.raises(InvalidRequestError, match=CLOSED) as caught:
+        operation(endpoint)
+    assert caught.value.maybe_submitted is False
+    assert [] == wire.requests
+
+
+def test_use_of_a_job_after_close(wire: Wire) -> None:
+    wire.say(QUEUED)
+    with Runpod(KEY, base_url=BASE_URL) as client:
+        job = client.endpoint("ep").run(input=INPUT)
+    for call in (job.refresh, job.wait, job.result, job.cancel, job.retry):
+        with pytest.raises(InvalidRequestError, match=CLOSED):
+            call()
+    with pytest.raises(InvalidRequestError, match=CLOSED):
+        collect(job.stream())
+    with pytest.raises(InvalidRequestError, match=CLOSED):
+        collect(job.watch())
+    assert 1 == len(wire.requests)
+
+
+def test_closing_twice_is_fine(wire: Wire) -> None:
+    client = Runpod(KEY, base_url=BASE_URL)
+    client.close()
+    client.close()
+    with client:
+        pass
+
+
+def test_a_callers_client_that_is_closed(wire: Wire) -> None:
+    http_client = httpx.Client()
+    client = Runpod(KEY, base_url=BASE_URL, http_client=http_client)
+    http_client.close()
+    with pytest.raises(InvalidRequestError, match=CLOSED):
+        client.endpoint("ep").run(input=INPUT)
+
+
+def test_with_options_shares_the_connections(client: Runpod, wire: Wire) -> None:
+    wire.say(429, 429, DONE)
+    other = client.with_options(retry=RetryPolicy(max_retries=0))
+    with pytest.raises(RateLimitError):
+        other.endpoint("ep").status(JOB)
+    # The client it came from is as it was.
+    client.endpoint("ep").status(JOB)
+    assert 3 == len(wire.requests)
+    assert client._session.engine is other._session.engine
+
+
+def test_closing_a_client_with_options_closes_only_itself(client: Runpod, wire: Wire) -> None:
+    wire.say(DONE)
+    with client.with_options(timeout=5) as other:
+        endpoint = other.endpoint("ep")
+    with pytest.raises(InvalidRequestError, match=CLOSED):
+        endpoint.status(JOB)
+    assert "COMPLETED" == (client.endpoint("ep").status(JOB)).status
+
+
+def test_closing_the_client_closes_those_with_options(wire: Wire) -> None:
+    client = Runpod(KEY, base_url=BASE_URL)
+    endpoint = client.with_options(timeout=5).endpoint("ep")
+    client.close()
+    with pytest.raises(InvalidRequestError, match=CLOSED):
+        endpoint.status(JOB)
+
+
+def test_with_options_of_an_endpoint(endpoint: Endpoint, wire: Wire) -> None:
+    wire.say(429)
+    other = endpoint.with_options(retry=RetryPolicy(max_retries=0))
+    assert "ep" == other.id
+    with pytest.raises(RateLimitError):
+        other.status(JOB)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
+def test_an_endpoint_of_a_client_with_options_does_all_the_others_do(
+    operation: Operation, client: Runpod, wire: Wire, clock: VirtualClock
+) -> None:
+    wire.say(operation.good)
+    operation(client.with_options(retry=RetryPolicy(max_retries=0)).endpoint("ep"))
+    assert [operation.sent] == wire.sent
+
+

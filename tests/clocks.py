@@ -1,0 +1,76 @@
+"""Time that passes when a test says so, for both colours, and many calls at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class _VirtualTime:
+    """Seconds on a clock of its own. `pauses` are those that the library took."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.pauses: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class AsyncVirtualClock(_VirtualTime):
+    """Stands in for `runpod._primitives.AsyncClock`."""
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.pauses.append(seconds)
+        self.advance(seconds)
+
+
+class VirtualClock(_VirtualTime):
+    """Stands in for `runpod._primitives.Clock`."""
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.advance(seconds)
+
+
+async def async_together(call: Callable[[int], Awaitable[Any]], times: int) -> list[Any]:
+    """Make a call many times at once, as tasks; their results in order."""
+    results: list[Any] = [None] * times
+
+    async def one(index: int) -> None:
+        results[index] = await call(index)
+
+    async with anyio.create_task_group() as group:
+        for index in range(times):
+            group.start_soon(one, index)
+    return results
+
+
+def together(call: Callable[[int], Any], times: int) -> list[Any]:
+    """Make a call many times at once, in threads; their results in order."""
+    results: list[Any] = [None] * times
+    errors: list[BaseException] = []
+
+    def one(index: int) -> None:
+        try:
+            results[index] = call(index)
+        except BaseException as error:  # noqa: BLE001 - for who waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
