@@ -374,8 +374,11 @@ def test_a_bad_value_is_refused_in_our_words_and_not_repeated(model: Any, values
         {"max_retries": True},
         {"initial_delay": -1.0},
         {"max_delay": float("nan")},
-    ]
-    + [{"max_delay": float("inf")}, {"initial_delay": "1"}, {"resubmit": 1}, {"max_retry": 3}],
+        {"max_delay": float("inf")},
+        {"initial_delay": "1"},
+        {"resubmit": 1},
+        {"max_retry": 3},
+    ],
     ids=str,
 )
 def test_a_bad_retry_policy_is_a_matter_of_configuration(values: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -219,7 +220,7 @@ def test_polling_begins_fast_and_eases_off_to_five_seconds() -> None:
     assert 0.1 == pytest.approx(pauses[0])
     assert sorted(pauses) == pauses
     assert 5.0 == pytest.approx(pauses[-1])
-    assert {True} == {later <= earlier * 2 for earlier, later in zip(pauses, pauses[1:], strict=False)}
+    assert {True} == {later <= earlier * 2 for earlier, later in pairwise(pauses)}
 
 
 def test_a_change_makes_polling_fast_again() -> None:

@@ -42,7 +42,7 @@ class AsyncSession:
     ) -> None:
         self.engine = engine
         self.timeout = timeout
-        self.retry = _checked(retry)
+        self.retry: RetryPolicy = _checked(retry)
         self.clock: AsyncClock = clock or AsyncClock()
         self._routes = Routes()
         self._submissions = Submissions()

@@ -44,7 +44,7 @@ class Session:
     ) -> None:
         self.engine = engine
         self.timeout = timeout
-        self.retry = _checked(retry)
+        self.retry: RetryPolicy = _checked(retry)
         self.clock: Clock = clock or Clock()
         self._routes = Routes()
         self._submissions = Submissions()
