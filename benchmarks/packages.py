@@ -1,0 +1,46 @@
+"""How much an installation into an empty environment brings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.environments import OFFICIAL, OURS, run
+from benchmarks.tables import Row, Table, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFERENCE = "ours, base install"
+
+# Files as pip noted them, those compiled at installation included.
+PROGRAM = """
+import json
+from importlib.metadata import distributions
+
+sizes = {}
+for each in distributions():
+    files = [file.locate() for file in each.files or ()]
+    sizes[f"{each.name} {each.version}"] = sum(file.stat().st_size for file in files if file.is_file())
+print(json.dumps(sizes))
+"""
+
+# What an environment may hold before anything is installed.
+EMPTY = {"pip", "setuptools", "wheel"}
+
+
+def installed(python: Path) -> dict[str, int]:
+    """The bytes of every package of an environment, by name and version."""
+    sizes: dict[str, int] = run(python, "-I", "-c", PROGRAM, timeout=60)
+    return {name: size for name, size in sizes.items() if name.split()[0] not in EMPTY}
+
+
+def measure(python_version: tuple[int, int]) -> Table:
+    """Ours and the official package."""
+    # Before Python 3.11 httpx, anyio and this library need packages for what is in the standard library since.
+    targets = (Target("packages", 12),) if python_version >= (3, 11) else ()
+    table = Table("What an installation brings", REFERENCE)
+    for name, python in {REFERENCE: OURS, "the official package": OFFICIAL}.items():
+        sizes = installed(python)
+        measured = {"packages": [float(len(sizes))], "MB": [sum(sizes.values()) / 1e6]}
+        table.rows.append(Row(name, measured, targets if python == OURS else ()))
+    return table

@@ -1,0 +1,1 @@
+"""The clients that are measured: one program for each, run in an environment of its own."""
