@@ -38,7 +38,9 @@ NAMES: Mapping[str, str] = {
     "_async": "_sync",  # imports between the files of one half
     "aclose": "close",  # our clients and httpx's
     "aiter_bytes": "iter_bytes",  # httpx: the body, piece by piece
+    "anext": "next",  # the next item of an iterator
     "async_time_limit": "time_limit",  # runpod._primitives
+    "async_together": "together",  # tests.clocks
     "new_async_client": "new_client",  # runpod._http
 }
 

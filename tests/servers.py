@@ -205,10 +205,9 @@ class RawServer:
             thread.join(PATIENCE)
             assert not thread.is_alive()
 
-    @property
-    def submissions(self) -> int:
-        """How many requests that create or change something arrived whole."""
-        return sum(bool(re.match(rb"POST \S*/(run|runsync|retry/\S*|purge-queue) ", r)) for r in self.requests)
+    def times(self, target: str) -> int:
+        """How many whole requests for this method and path arrived, whatever their query: `POST /v2/ep/run`."""
+        return sum(bool(re.match(rf"{re.escape(target)}[ ?]".encode(), request)) for request in self.requests)
 
     def _start(self, function: Callable[..., None], *args: Any) -> None:
         thread = threading.Thread(target=function, args=args, daemon=True)

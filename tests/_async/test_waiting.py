@@ -19,6 +19,7 @@ from runpod import (
     JobExpiredError,
     JobFailedError,
     JobTimedOutError,
+    RunpodError,
     RunpodTimeoutError,
     ServerError,
 )
@@ -115,7 +116,7 @@ async def test_the_timeout_ends_a_wait(
     assert (JOB, "ep", "IN_PROGRESS") == (error.job_id, error.endpoint_id, error.state.status)
     assert error.maybe_submitted is False
     assert start + 10 <= clock.now() <= start + 15
-    assert max(holds(wire)) < 10
+    assert max(holds(wire), default=0) < 10
     # The handle knows what was seen, and the job can be looked at again.
     assert "IN_PROGRESS" == job.status
     wire.say(DONE)
@@ -290,7 +291,7 @@ async def test_without_a_deadline_ten_looks_in_a_row_may_fail(
 
     wire.say(QUEUED, *[trouble] * 10)
     job = await endpoint.run(input=INPUT)
-    with pytest.raises(Exception, match=r".") as caught:
+    with pytest.raises(RunpodError) as caught:
         await job.wait()
     assert JOB == caught.value.job_id
     assert not isinstance(caught.value, RunpodTimeoutError)

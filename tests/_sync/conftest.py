@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import gc
+import os
 import ssl
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,14 @@ def _one_tls_context() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request to a server of a test goes there."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -56,10 +64,3 @@ def clock(client: Runpod, wire: Wire) -> VirtualClock:
     client._session.clock = clock
     wire.clock = clock
     return clock
-
-
-@pytest.fixture
-def _nothing_stays_open() -> Iterator[None]:
-    """What was left open complains in the test that left it."""
-    yield
-    gc.collect()

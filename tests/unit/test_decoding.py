@@ -359,22 +359,8 @@ def outcome_of(reader: Any) -> object:
         return error
 
 
-fields = st.sampled_from(
-    [
-        "id",
-        "status",
-        "output",
-        "error",
-        "delayTime",
-        "delay_time",
-        "workerId",
-        "retries",
-        "stream",
-        "jobs",
-        "workers",
-        "removed",
-    ]
-)
+NAMES = "id status output error delayTime delay_time workerId retries stream jobs workers removed"
+fields = st.sampled_from(NAMES.split())
 bodies = st.one_of(
     st.binary(max_size=200),
     st.text(max_size=100).map(lambda text: json.dumps(text).encode()),

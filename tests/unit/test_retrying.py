@@ -21,6 +21,7 @@ from runpod import (
     RunpodTimeoutError,
 )
 from runpod._protocol.decoding import read_job
+from runpod._protocol.failures import in_doubt
 from runpod._protocol.operations import (
     CANCEL,
     HEALTH,
@@ -301,6 +302,7 @@ def submit(operation: Operation, server: Till, policy: RetryPolicy, timeout: flo
     """What a session does with the decisions."""
     asked = Call(operation, ENDPOINT, JOB if operation is RETRY else None)
     now, attempt, end = START, 1, deadline(timeout)
+    doubt: Answer | Trouble | None = None
     while True:
         outcome = server()
         got = decide(
@@ -312,6 +314,7 @@ def submit(operation: Operation, server: Till, policy: RetryPolicy, timeout: flo
             now=now,
             submitted_at=START,
             jitter=server.chance.random,
+            doubt=doubt,
         )
         if isinstance(got, Fail):
             return got.error
@@ -324,6 +327,8 @@ def submit(operation: Operation, server: Till, policy: RetryPolicy, timeout: flo
             return None
         now += got.delay
         attempt += 1
+        if doubt is None and in_doubt(asked, outcome):
+            doubt = outcome
         assert attempt <= policy.max_retries + 1
         assert now <= end.at
 
@@ -347,6 +352,18 @@ def test_a_job_is_paid_for_once_whatever_the_network_does(
         assert error.maybe_submitted
     if error is not None and not error.maybe_submitted:
         assert 0 == server.submitted
+
+
+@settings(max_examples=500)
+@given(operation=st.sampled_from([RUN, RUN_SYNC, RETRY]), seed=st.integers(), retries=st.integers(0, 5))
+def test_whoever_allows_doubles_is_told_where_there_may_be_one(operation: Operation, seed: int, retries: int) -> None:
+    server = Till(random.Random(seed))
+    error = submit(operation, server, RetryPolicy(max_retries=retries, resubmit=True), None)
+    assert server.submitted <= retries + 1
+    if error is None:
+        assert server.submitted
+    elif server.submitted:
+        assert error.maybe_submitted
 
 
 @given(

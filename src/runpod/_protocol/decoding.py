@@ -83,8 +83,12 @@ def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[Stre
 
 def _chunk(item: object) -> StreamChunk:
     if isinstance(item, dict):
-        return StreamChunk.model_validate(item)
-    return StreamChunk(output=item)
+        try:
+            return StreamChunk.model_validate(item)
+        except ValidationError:
+            # A key that is not quite Unicode: the chunk is given whole rather than lost.
+            pass
+    return StreamChunk(output=cast("Any", item))
 
 
 def _json(answer: Answer, call: Call) -> Any:

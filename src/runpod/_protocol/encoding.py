@@ -50,7 +50,7 @@ def job_request(
         if input is None:
             msg = f"There is no input. Pass it as {_KEYWORD_FORM}; an empty one is {{}}."
             raise InvalidRequestError(msg)
-        return JobRequest(**given)
+        return _built(given)
     if given:
         msg = (
             f"Pass one form only: a request, or keywords. There are both: a positional request and {', '.join(given)}=."
@@ -84,6 +84,15 @@ def _from_mapping(request: Mapping[Any, Any]) -> JobRequest:
         )
         raise InvalidRequestError(msg)
     fields: dict[str, Any] = {_WIRE_FIELDS[name]: v for name, v in request.items() if v is not None or name == "input"}
+    return _built(fields)
+
+
+def _built(fields: dict[str, Any]) -> JobRequest:
+    for name in ("policy", "s3_config"):
+        part = fields.get(name)
+        if _is_mapping(part) and not all(isinstance(key, str) for key in part):
+            msg = f"{name} has a key that is not a str."
+            raise InvalidRequestError(msg)
     return JobRequest(**fields)
 
 

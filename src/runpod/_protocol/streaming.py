@@ -67,8 +67,11 @@ class Streamer(Looker):
             return []
         status, chunks = read_stream(answer, call)
         self._recover()
-        if status is not None and status.terminal:
+        # A server that forgets a job once it was streamed says FAILED after COMPLETED.
+        if status is not None and status.terminal and self._ended != JobStatus.COMPLETED:
             self._ended = status
+        if status is not None and self._ended is None:
+            self._saw(JobState(id=self.job_id, status=status))
         if chunks:
             self._hurry()
         elif self._ended is not None:
