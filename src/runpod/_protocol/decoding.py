@@ -86,8 +86,9 @@ def _chunk(item: object) -> StreamChunk:
         try:
             return StreamChunk.model_validate(item)
         except ValidationError:
-            # A key that is not quite Unicode: the chunk is given whole rather than lost.
-            pass
+            # A key that is not quite Unicode must not cost the chunk.
+            fields = cast("dict[str, Any]", item)
+            return StreamChunk(output=fields.get("output"), metrics=fields.get("metrics"))
     return StreamChunk(output=cast("Any", item))
 
 

@@ -200,7 +200,7 @@ def _check(value: object, where: str, above: tuple[int, ...]) -> None:
             _refuse(where, f"is {value}, which JSON does not have; use None or a number")
         return
     if isinstance(value, BaseModel):
-        return
+        value = _dumped(value, where)
     if _is_mapping(value):
         inside = above + _step(value, where, above)
         for key, item in value.items():

@@ -88,7 +88,12 @@ def _seen_count(value: object) -> int | None:
 _as_milliseconds = PlainSerializer(lambda span: None if span is None else milliseconds(span), when_used="json")
 
 GivenDuration = Annotated[timedelta, BeforeValidator(_given_duration), _as_milliseconds]
-SeenDuration = Annotated[timedelta | None, BeforeValidator(_seen_duration), _as_milliseconds]
+SeenDuration = Annotated[
+    timedelta | None,
+    BeforeValidator(_seen_duration),
+    # Exact, so that what was read can be written and read again.
+    PlainSerializer(lambda span: span and span / timedelta(milliseconds=1), when_used="json"),
+]
 SeenText = Annotated[str | None, BeforeValidator(_seen_text)]
 SeenCount = Annotated[int | None, BeforeValidator(_seen_count)]
 SeenTotal = Annotated[int, BeforeValidator(lambda value: _seen_count(value) or 0)]
