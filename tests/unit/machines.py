@@ -187,6 +187,41 @@ class Routed:
         return self._scripts[call.operation.name](call, now)
 
 
+@dataclass
+class StreamedJob:
+    """A job that yields: each of its answers takes what is in the buffer, at most so much."""
+
+    yields: list[tuple[float, Any]]
+    ends: float
+    status: str
+    running: str
+    cap: int
+    holds: bool
+    trouble: list[Answer | Trouble | None]
+    lost: list[Any] = field(default_factory=list)
+
+    def __call__(self, call: Call, now: float) -> tuple[Answer | Trouble, float]:
+        trouble = self.trouble.pop(0) if self.trouble else None
+        status = self.status if now >= self.ends else self.running
+        if call.operation.name == "status":
+            return trouble or job(status, error="no horse"), 0.01
+        waited = 0.0
+        if self.holds and not self._ready(now) and now < self.ends:
+            following = min([moment for moment, _ in self.yields] + [self.ends])
+            waited = min(following - now, call.hold or 0.0)
+        then = now + waited
+        ready = [] if isinstance(trouble, NotSent) else self._ready(then)[: self.cap]
+        self.yields = self.yields[len(ready) :]
+        if trouble is not None:
+            # What an answer that did not arrive carried is lost with it.
+            self.lost += ready
+            return trouble, waited
+        return chunks(self.status if then >= self.ends else self.running, *ready), waited
+
+    def _ready(self, now: float) -> list[Any]:
+        return [value for moment, value in self.yields if moment <= now]
+
+
 # --- what hypothesis draws from ---------------------------------------------------------------
 
 plain_json = st.recursive(

@@ -168,10 +168,20 @@ def test_an_id_in_a_refusal_is_not_the_id_of_a_job(outcome: Answer) -> None:
     assert error_for(outcome, RUN_CALL).job_id is None
 
 
-def test_a_page_of_a_gateway_does_not_say_that_a_job_was_submitted() -> None:
-    page = '<html><title>502</title><script>var beacon = {"id": "beacon-1"}</script></html>'
-    error = error_for(reply(page, 502), RUN_CALL)
+def test_a_broken_server_that_tells_of_the_job_names_it() -> None:
+    error = error_for(reply('{"id":"sync-1","status":"IN_QUEUE","error":"lost it"}', 500), RUN_CALL)
+    assert ("sync-1", True) == (error.job_id, error.maybe_submitted)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['<html><script>var beacon = {"id": "beacon-1"}</script></html>', '{"id":"req-1","error":{"status":"down"}}'],
+    ids=["html", "json"],
+)
+def test_a_page_of_a_gateway_does_not_say_that_a_job_was_submitted(body: str) -> None:
+    error = error_for(reply(body, 502), RUN_CALL)
     assert error.job_id is None
+    assert error.maybe_submitted
     assert "was carried out" not in str(error)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +36,7 @@ from tests.unit.machines import (
     Routed,
     Run,
     Script,
+    StreamedJob,
     anything,
     budget,
     chunks,
@@ -182,6 +182,12 @@ def test_an_empty_answer_that_came_at_once_is_not_followed_at_once() -> None:
     assert isinstance(run.error, RunpodTimeoutError)
 
 
+def test_a_chunk_makes_the_looks_fast_again() -> None:
+    run = stream(*[chunks("IN_PROGRESS")] * 20, chunks("IN_PROGRESS", 1), chunks("IN_PROGRESS"), chunks("COMPLETED"))
+    assert run.pauses[-2] > 4.0
+    assert 0.1 == pytest.approx(run.pauses[-1])
+
+
 def test_chunks_are_fetched_without_pause() -> None:
     run = stream(*[chunks("IN_PROGRESS", n) for n in range(50)], chunks("COMPLETED"))
     assert list(range(50)) == run.streamed
@@ -248,6 +254,12 @@ def test_a_job_that_somebody_retried_is_streamed_on() -> None:
     )
     assert [1, 2, 3] == run.streamed
     assert isinstance(run.end, Done)
+
+
+def test_a_job_that_somebody_retried_runs_again() -> None:
+    run = stream(chunks("FAILED"), EMPTY, EMPTY, chunks("COMPLETED"), status=job("IN_PROGRESS"))
+    assert ["stream", "status", "stream", "stream", "stream"] == run.names
+    assert run.looks[2].call.hold == run.looks[0].call.hold
 
 
 # --- every order ------------------------------------------------------------------------------
@@ -329,41 +341,6 @@ def test_whatever_comes_each_chunk_that_came_is_given_once_and_in_order(
         assert run.ended_at == pytest.approx(START + timeout)
 
 
-@dataclass
-class Job:
-    """A job that yields: each of its answers takes what is in the buffer, at most so much."""
-
-    yields: list[tuple[float, Any]]
-    ends: float
-    status: str
-    running: str
-    cap: int
-    holds: bool
-    trouble: list[Answer | Trouble | None]
-    lost: list[Any] = field(default_factory=list)
-
-    def __call__(self, call: Call, now: float) -> tuple[Answer | Trouble, float]:
-        trouble = self.trouble.pop(0) if self.trouble else None
-        status = self.status if now >= self.ends else self.running
-        if call.operation.name == "status":
-            return trouble or job(status, error="no horse"), 0.01
-        waited = 0.0
-        if self.holds and not self._ready(now) and now < self.ends:
-            following = min([moment for moment, _ in self.yields] + [self.ends])
-            waited = min(following - now, call.hold or 0.0)
-        then = now + waited
-        ready = [] if isinstance(trouble, NotSent) else self._ready(then)[: self.cap]
-        self.yields = self.yields[len(ready) :]
-        if trouble is not None:
-            # What an answer that did not arrive carried is lost with it.
-            self.lost += ready
-            return trouble, waited
-        return chunks(self.status if then >= self.ends else self.running, *ready), waited
-
-    def _ready(self, now: float) -> list[Any]:
-        return [value for moment, value in self.yields if moment <= now]
-
-
 @settings(max_examples=300)
 @given(
     gaps=st.lists(st.floats(0.0, 15.0), max_size=12),
@@ -389,7 +366,9 @@ def test_a_job_that_yields_is_streamed_whole_whatever_happens_on_the_way(
 ) -> None:
     moments = [START + sum(gaps[: n + 1]) for n in range(len(gaps))]
     ends = (moments[-1] if moments else START) + tail
-    server = Job(list(zip(moments, range(len(moments)), strict=True)), ends, status, running, cap, holds, trouble)
+    server = StreamedJob(
+        list(zip(moments, range(len(moments)), strict=True)), ends, status, running, cap, holds, trouble
+    )
     run = drive(streamer(timeout, jitter=seeded(seed)), server)
     assert [n for n in range(len(moments)) if n not in server.lost] == run.streamed
     assert ENDS.get(status, type(None)) is type(run.error)

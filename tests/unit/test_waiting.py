@@ -147,6 +147,13 @@ def test_a_job_that_is_missing_says_nothing_about_the_route() -> None:
     assert routes.long_poll
 
 
+def test_a_404_of_the_long_poll_right_after_the_submission_says_nothing_about_the_route() -> None:
+    routes = Routes()
+    server = Routed(status_sync=Script(reply("", 404), job("COMPLETED")), status=job("IN_QUEUE"))
+    assert ["status_sync", "status", "status_sync"] == drive(waiter(routes=routes, submitted_at=START), server).names
+    assert routes.long_poll
+
+
 def test_trouble_says_nothing_about_the_route() -> None:
     routes = Routes()
     drive(waiter(routes=routes), Script(reply("", 502), NoAnswer("reset"), reply("<html>"), job("COMPLETED")))
@@ -178,6 +185,12 @@ def test_a_404_for_a_job_that_was_seen_alive_is_expired_and_carries_the_last_sta
     assert isinstance(run.error, JobExpiredError)
     assert run.error.state == JobState(id=JOB, status="IN_PROGRESS", output="half")
     assert (JOB, ENDPOINT) == (run.error.job_id, run.error.endpoint_id)
+
+
+def test_a_status_is_cut_and_safe_in_a_message() -> None:
+    run = drive(waiter(state=JobState(id=JOB, status="\x1b[2J" * 300)), Script(reply("", 404)))
+    assert str(run.error).isprintable()
+    assert len(str(run.error)) < 400
 
 
 def test_without_a_deadline_ten_failed_looks_in_a_row_end_the_wait() -> None:

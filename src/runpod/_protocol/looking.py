@@ -198,7 +198,7 @@ class Looker:
             self.over = Fail(self._expired_error())
 
     def _expired_error(self) -> JobExpiredError:
-        seen = f" (last seen {self.state.status})" if self.state is not None else ""
+        seen = f" (last seen {readable(self.state.status, 40)})" if self.state is not None else ""
         msg = (
             f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}: its result or "
             "its time to live ran out. Results are kept for 30 minutes, those of run_sync for one."

@@ -92,7 +92,7 @@ SeenDuration = Annotated[
     timedelta | None,
     BeforeValidator(_seen_duration),
     # Exact, so that what was read can be written and read again.
-    PlainSerializer(lambda span: span and span / timedelta(milliseconds=1), when_used="json"),
+    PlainSerializer(lambda span: None if span is None else span / timedelta(milliseconds=1), when_used="json"),
 ]
 SeenText = Annotated[str | None, BeforeValidator(_seen_text)]
 SeenCount = Annotated[int | None, BeforeValidator(_seen_count)]
