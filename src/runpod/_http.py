@@ -30,8 +30,14 @@ _PIECE = 64 * 1024
 
 
 def new_async_client() -> httpx.AsyncClient:
-    """A client whose requests end when their cancel scope ends them."""
-    return httpx.AsyncClient(limits=_LIMITS, follow_redirects=False)
+    """A client whose requests end when their cancel scope ends them, and leave nothing open.
+
+    Where a TLS handshake is cancelled, httpcore forgets the connection without closing it.
+    """
+    client = httpx.AsyncClient(limits=_LIMITS, follow_redirects=False)
+    for pool in _pools(client):
+        pool._network_backend = _closing_backend(pool._network_backend)  # noqa: SLF001 - see _pools
+    return client
 
 
 def new_client() -> httpx.Client:
@@ -52,6 +58,72 @@ def _pools(client: Any) -> list[Any]:
     # this one. `_mounts` are the transports for the proxies of the environment.
     transports: set[Any] = {client._transport, *client._mounts.values()}  # noqa: SLF001
     return [t._pool for t in transports if hasattr(t, "_pool")]  # noqa: SLF001
+
+
+class Body(httpx.ByteStream):
+    """The body of a request, in one piece.
+
+    httpx's own is an async generator, which a cancelled request leaves to the garbage collector,
+    and trio warns of that.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._left = [body]
+
+    def __aiter__(self) -> Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+def _closing_backend(inner: httpcore.AsyncNetworkBackend) -> httpcore.AsyncNetworkBackend:
+    import anyio
+    import httpcore
+
+    class ClosingBackend(httpcore.AsyncNetworkBackend):
+        async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+            return ClosingStream(await inner.connect_tcp(*args, **options))
+
+        async def connect_unix_socket(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+            return await inner.connect_unix_socket(*args, **options)
+
+        async def sleep(self, seconds: float) -> None:
+            await inner.sleep(seconds)
+
+    class ClosingStream(httpcore.AsyncNetworkStream):
+        def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+            self._stream = stream
+
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            return await self._stream.read(max_bytes, timeout)
+
+        async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            await self._stream.write(buffer, timeout)
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+        async def start_tls(
+            self,
+            ssl_context: ssl.SSLContext,
+            server_hostname: str | None = None,
+            timeout: float | None = None,
+        ) -> httpcore.AsyncNetworkStream:
+            try:
+                return ClosingStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._stream.aclose()
+                raise
+
+        def get_extra_info(self, info: str) -> Any:
+            return self._stream.get_extra_info(info)
+
+    return ClosingBackend()
 
 
 def _network_backend() -> httpcore.NetworkBackend:

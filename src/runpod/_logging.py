@@ -25,3 +25,5 @@ def setup_logging() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
+        # Once is enough, also where the program shows everything that is logged.
+        logger.propagate = False

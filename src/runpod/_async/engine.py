@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._http import new_async_client
+from runpod._http import Body, new_async_client
 from runpod._primitives import AsyncClock, async_time_limit
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from runpod._config import Config
     from runpod._primitives import TimeLimit
     from runpod._protocol.deadlines import Deadline
@@ -67,7 +69,7 @@ class AsyncEngine:
         """
         self.check_open()
         self._leave_parent()
-        exchange = _Exchange(self._request(call, deadline, clock))
+        exchange = _Exchange(self._request(call, deadline, clock), self._key)
         problem: Exception | None = None
         with async_time_limit(deadline, clock.now()) as limit:
             try:
@@ -78,10 +80,13 @@ class AsyncEngine:
         # those hold the request, and with it the key and the input.
         answer = exchange.answer
         if answer is not None and (exchange.complete or not answer.good):
-            return self._without_key(answer)
+            return answer
         # Timers are not exact; what ends just before the deadline was ended by it.
         late = limit.expired or deadline.remaining(clock.now()) <= 0.005
-        raise self._trouble(exchange, problem, late=late)
+        trouble = self._trouble(exchange, problem, late=late)
+        # Its traceback and this frame would keep each other alive, and with them the request.
+        problem = None
+        raise trouble
 
     def check_open(self) -> None:
         if self._closed or self._client.is_closed:
@@ -107,7 +112,7 @@ class AsyncEngine:
         if call.body is not None:
             headers = httpx.Headers(headers)
             headers["Content-Type"] = "application/json"
-        return self._client.build_request(
+        request = self._client.build_request(
             call.operation.method,
             self._base_url + call.target,
             headers=headers,
@@ -118,6 +123,9 @@ class AsyncEngine:
                 pool=left if deadline.limited else None,
             ),
         )
+        if call.body is not None:
+            request.stream = Body(call.body)
+        return request
 
     def _trouble(self, exchange: _Exchange, problem: Exception | None, *, late: bool) -> Trouble:
         sent = exchange.sent(problem)
@@ -128,26 +136,16 @@ class AsyncEngine:
         reason = reason.replace(self._key.get_secret_value(), "[key]")
         return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
 
-    def _without_key(self, answer: Answer) -> Answer:
-        # A refusal becomes an error, and errors get logged; some servers quote what they got.
-        key = self._key.get_secret_value()
-        if answer.good:
-            return answer
-        return Answer(
-            answer.status,
-            {name: value.replace(key, "[key]") for name, value in answer.headers.items()},
-            answer.body.replace(key.encode(), b"[key]"),
-        )
-
 
 class _Exchange:
     """One request and as much of its answer as came."""
 
-    def __init__(self, request: httpx.Request) -> None:
+    def __init__(self, request: httpx.Request, key: SecretStr) -> None:
         self.answer: Answer | None = None
         self.body: list[bytes] = []
         self.complete = False
         self._request = request
+        self._key = key
         self._traced = False
         self._started = False
 
@@ -156,7 +154,8 @@ class _Exchange:
         response = await client.send(self._request, auth=None, stream=True, follow_redirects=False)
         headers = {name.lower(): value for name, value in response.headers.items()}
         # With the status line a refusal is known; its body only says why.
-        self.answer = Answer(response.status_code, headers)
+        key = self._key.get_secret_value()
+        self.answer = Answer(response.status_code, headers, secret=key)
         try:
             async for piece in response.aiter_bytes():
                 self.body.append(piece)
@@ -165,7 +164,7 @@ class _Exchange:
                     return
             self.complete = True
         finally:
-            self.answer = Answer(response.status_code, headers, b"".join(self.body))
+            self.answer = Answer(response.status_code, headers, b"".join(self.body), secret=key)
             await response.aclose()
 
     async def _trace(self, event: str, _info: dict[str, Any]) -> None:

@@ -116,8 +116,8 @@ def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError
     return APIResponseError(
         msg,
         status_code=answer.status,
-        body=answer.body.decode("utf-8", "replace"),
-        headers=answer.headers,
+        body=answer.text,
+        headers=answer.shown_headers,
         **context,
     )
 
@@ -149,7 +149,7 @@ class OutputReader(Generic[OutputT]):
             return
         msg = (
             f"output_type: pydantic cannot validate {name!r}. Use a pydantic model, a dataclass, "
-            "a TypedDict or a builtin type."
+            "a TypedDict or a builtin type (before Python 3.12, a TypedDict from typing_extensions)."
         )
         raise InvalidRequestError(msg)
 
@@ -165,6 +165,8 @@ class OutputReader(Generic[OutputT]):
             output = self._validated(state.output)
         except ValidationError as error:
             problem = describe(error, "The output")
+        except Exception as error:  # noqa: BLE001 - a validator of the caller's raises anything
+            problem = f"its validator raised {type(error).__name__}"
         else:
             # An absent output stays absent where the type takes None for it.
             return state.model_copy(update={"output": output}) if state.has_output else state

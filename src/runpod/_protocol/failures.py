@@ -169,9 +169,8 @@ def _date(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def said_by(body: bytes) -> str:
+def said_by(text: str) -> str:
     """What the server says went wrong: the text in its JSON, or the body as text."""
-    text = body.decode("utf-8", "replace")
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -207,13 +206,13 @@ def _fate_unknown(outcome: Answer | Trouble) -> bool:
 
 
 def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
-    said = said_by(answer.body)
+    said = said_by(answer.text)
     cls = _CLASSES.get(answer.status, ServerError if answer.status >= 500 else APIStatusError)
     if cls is BadRequestError and _TOO_LARGE.search(said):
         cls = PayloadTooLargeError
     msg = f"{call} was answered with HTTP {answer.status}{tried}"
     if answer.redirect:
-        where = readable(answer.headers.get("location", "another address"), 200)
+        where = readable(answer.shown_headers.get("location", "another address"), 200)
         msg += f", a redirect to {where}. Redirects are not followed; check base_url."
     else:
         msg += f": {readable(said)}" if said else ", without a reason"
@@ -228,8 +227,8 @@ def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dic
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=answer.status,
-        body=answer.body.decode("utf-8", "replace"),
-        headers=answer.headers,
+        body=answer.text,
+        headers=answer.shown_headers,
     )
     if answer.status == 429:
         return RateLimitError(msg + end, retry_after=retry_after(answer), **context)

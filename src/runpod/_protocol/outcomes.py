@@ -18,6 +18,22 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     body: bytes = field(default=b"", repr=False)
+    # The key the request went with. Some servers quote what they got, and what is shown of an
+    # answer ends in errors and logs.
+    secret: str = field(default="", repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as it may be shown."""
+        return self._shown(self.body.decode("utf-8", "replace"))
+
+    @property
+    def shown_headers(self) -> dict[str, str]:
+        """The headers as they may be shown."""
+        return {name: self._shown(value) for name, value in self.headers.items()}
+
+    def _shown(self, text: str) -> str:
+        return text.replace(self.secret, "[key]") if self.secret else text
 
     @property
     def good(self) -> bool:

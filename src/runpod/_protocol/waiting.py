@@ -113,6 +113,8 @@ class Waiter(Looker):
             self._route_missed += 1
             if self._route_missed >= (2 if self._is_young(now) else 1):
                 self.routes.long_poll = False
+        elif call.operation is STATUS_SYNC:
+            self._route_missed = 0
         self._checking_route = False
         if differs(self.state, state):
             self._hurry()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._http import new_client
+from runpod._http import Body, new_client
 from runpod._primitives import Clock, time_limit
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from runpod._config import Config
     from runpod._primitives import TimeLimit
     from runpod._protocol.deadlines import Deadline
@@ -69,7 +71,7 @@ class Engine:
         """
         self.check_open()
         self._leave_parent()
-        exchange = _Exchange(self._request(call, deadline, clock))
+        exchange = _Exchange(self._request(call, deadline, clock), self._key)
         problem: Exception | None = None
         with time_limit(deadline, clock.now()) as limit:
             try:
@@ -80,10 +82,13 @@ class Engine:
         # those hold the request, and with it the key and the input.
         answer = exchange.answer
         if answer is not None and (exchange.complete or not answer.good):
-            return self._without_key(answer)
+            return answer
         # Timers are not exact; what ends just before the deadline was ended by it.
         late = limit.expired or deadline.remaining(clock.now()) <= 0.005
-        raise self._trouble(exchange, problem, late=late)
+        trouble = self._trouble(exchange, problem, late=late)
+        # Its traceback and this frame would keep each other alive, and with them the request.
+        problem = None
+        raise trouble
 
     def check_open(self) -> None:
         if self._closed or self._client.is_closed:
@@ -109,7 +114,7 @@ class Engine:
         if call.body is not None:
             headers = httpx.Headers(headers)
             headers["Content-Type"] = "application/json"
-        return self._client.build_request(
+        request = self._client.build_request(
             call.operation.method,
             self._base_url + call.target,
             headers=headers,
@@ -120,6 +125,9 @@ class Engine:
                 pool=left if deadline.limited else None,
             ),
         )
+        if call.body is not None:
+            request.stream = Body(call.body)
+        return request
 
     def _trouble(self, exchange: _Exchange, problem: Exception | None, *, late: bool) -> Trouble:
         sent = exchange.sent(problem)
@@ -130,26 +138,16 @@ class Engine:
         reason = reason.replace(self._key.get_secret_value(), "[key]")
         return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
 
-    def _without_key(self, answer: Answer) -> Answer:
-        # A refusal becomes an error, and errors get logged; some servers quote what they got.
-        key = self._key.get_secret_value()
-        if answer.good:
-            return answer
-        return Answer(
-            answer.status,
-            {name: value.replace(key, "[key]") for name, value in answer.headers.items()},
-            answer.body.replace(key.encode(), b"[key]"),
-        )
-
 
 class _Exchange:
     """One request and as much of its answer as came."""
 
-    def __init__(self, request: httpx.Request) -> None:
+    def __init__(self, request: httpx.Request, key: SecretStr) -> None:
         self.answer: Answer | None = None
         self.body: list[bytes] = []
         self.complete = False
         self._request = request
+        self._key = key
         self._traced = False
         self._started = False
 
@@ -158,7 +156,8 @@ class _Exchange:
         response = client.send(self._request, auth=None, stream=True, follow_redirects=False)
         headers = {name.lower(): value for name, value in response.headers.items()}
         # With the status line a refusal is known; its body only says why.
-        self.answer = Answer(response.status_code, headers)
+        key = self._key.get_secret_value()
+        self.answer = Answer(response.status_code, headers, secret=key)
         try:
             for piece in response.iter_bytes():
                 self.body.append(piece)
@@ -167,7 +166,7 @@ class _Exchange:
                     return
             self.complete = True
         finally:
-            self.answer = Answer(response.status_code, headers, b"".join(self.body))
+            self.answer = Answer(response.status_code, headers, b"".join(self.body), secret=key)
             response.close()
 
     def _trace(self, event: str, _info: dict[str, Any]) -> None:

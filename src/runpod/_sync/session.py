@@ -214,7 +214,8 @@ class Session:
         try:
             outcome: Answer | Trouble = self.engine.send(call, deadline, self.clock)
         except Trouble as trouble:
-            outcome = trouble
+            # An outcome is kept for a while; the frames it came through need not be.
+            outcome = trouble.with_traceback(None)
         said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
         logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
         return outcome

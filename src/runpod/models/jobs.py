@@ -247,7 +247,7 @@ class JobState(SeenModel, Generic[OutputT]):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Outputs can be megabytes, and can hold what the input held.
         yield "id", self.id
-        yield "status", str(self.status)
+        yield "status", readable(self.status, 40)
         if self.has_output:
             yield "output", _Kind(self.output)
         if self.error is not None:
