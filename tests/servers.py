@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import socket
 import struct
@@ -115,6 +116,7 @@ class Connection:
         self._buffer = rest[missing:]
         request = head + b"\r\n\r\n" + rest[:missing]
         self._server.requests.append(request)
+        self._server.arrived.set()
         return request
 
     def read_slowly(self) -> None:
@@ -176,6 +178,7 @@ class RawServer:
     Attributes:
         requests: The requests that arrived whole.
         connections: How many connections there were.
+        arrived: Set whenever a request arrived whole.
         closed: Set whenever a connection was closed.
     """
 
@@ -183,6 +186,7 @@ class RawServer:
         self.requests: list[bytes] = []
         self.connections = 0
         self.closing = threading.Event()
+        self.arrived = threading.Event()
         self.closed = threading.Event()
         self._behave = behave
         self._peers: list[socket.socket] = []
@@ -204,6 +208,7 @@ class RawServer:
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()
+        gc.collect()  # What was left open complains now, in the test that left it.
 
     def times(self, target: str) -> int:
         """How many whole requests for this method and path arrived, whatever their query: `POST /v2/ep/run`."""

@@ -3,12 +3,14 @@ from __future__ import annotations
 import functools
 import os
 import ssl
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import respx
 
 from runpod import AsyncRunpod, RetryPolicy
+from tests._async.serving import Gate, Serve
 from tests.clocks import AsyncVirtualClock
 from tests.servers import BASE_URL, KEY, Wire
 
@@ -62,3 +64,21 @@ def clock(client: AsyncRunpod, wire: Wire) -> AsyncVirtualClock:
     client._session.clock = clock
     wire.clock = clock
     return clock
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves a handler on a local server, until the end of the test."""
+    with ExitStack() as stack:
+        clients: list[AsyncRunpod] = []
+        yield Serve(stack, clients)
+        for client in clients:
+            await client.aclose()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A handler that waits, until the end of the test at the latest."""
+    gate = Gate()
+    yield gate
+    gate.opened.set()

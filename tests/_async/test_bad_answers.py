@@ -127,9 +127,7 @@ def shows_what_came(error: APIResponseError, body: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["run", "run_sync", "retry"])
-async def test_an_id_in_a_broken_answer_is_not_lost(
-    name: str, body: str, endpoint: AsyncEndpoint, wire: Wire
-) -> None:
+async def test_an_id_in_a_broken_answer_is_not_lost(name: str, body: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.say(ok(body))
     with pytest.raises(APIResponseError, match="'job-1'") as caught:
         await BY_NAME[name](endpoint)
@@ -349,7 +347,9 @@ async def test_a_stream_as_a_bare_list(endpoint: AsyncEndpoint, wire: Wire, cloc
     assert [1, 2, 3] == [chunk.output for chunk in await collect(endpoint.stream(JOB))]
 
 
-@pytest.mark.parametrize("stream", [[1, "two", None, ["three"]], [{"output": 1}, {"output": "two"}, {}, {"output": ["three"]}]])
+@pytest.mark.parametrize(
+    "stream", [[1, "two", None, ["three"]], [{"output": 1}, {"output": "two"}, {}, {"output": ["three"]}]]
+)
 async def test_chunks_with_and_without_a_wrapper(stream: Any, endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.say({"status": "COMPLETED", "stream": stream}, {"status": "COMPLETED"})
     assert [1, "two", None, ["three"]] == [chunk.output for chunk in await collect(endpoint.stream(JOB))]

@@ -78,9 +78,7 @@ async def test_what_was_not_carried_out_is_sent_again(
 
 
 @pytest.mark.parametrize("answer", trouble(NO_ANSWER, statuses=PASSING))
-@pytest.mark.parametrize(
-    "operation", [operation for operation in OPERATIONS if operation.repeatable], ids=name_of
-)
+@pytest.mark.parametrize("operation", [operation for operation in OPERATIONS if operation.repeatable], ids=name_of)
 async def test_what_may_be_asked_twice_is_sent_again(
     operation: Operation, answer: object, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
@@ -89,9 +87,7 @@ async def test_what_may_be_asked_twice_is_sent_again(
     assert [operation.sent] * 3 == without_times(wire.sent, operation)
 
 
-@pytest.mark.parametrize(
-    "answer", trouble(NO_ANSWER, statuses=tuple(status for status in PASSING if status != 429))
-)
+@pytest.mark.parametrize("answer", trouble(NO_ANSWER, statuses=tuple(status for status in PASSING if status != 429)))
 @pytest.mark.parametrize("operation", SUBMISSIONS, ids=name_of)
 async def test_a_submission_that_may_have_arrived_is_not_sent_again(
     operation: Operation, answer: object, endpoint: AsyncEndpoint, wire: Wire
@@ -116,9 +112,7 @@ async def test_resubmit_is_the_callers_word(
 
 @pytest.mark.parametrize("status", FINAL)
 @pytest.mark.parametrize("operation", SIMPLE, ids=name_of)
-async def test_other_refusals_are_final(
-    operation: Operation, status: int, endpoint: AsyncEndpoint, wire: Wire
-) -> None:
+async def test_other_refusals_are_final(operation: Operation, status: int, endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.say(status)
     with pytest.raises(APIStatusError) as caught:
         await operation(endpoint.with_options(retry=RetryPolicy(initial_delay=0, resubmit=True)))

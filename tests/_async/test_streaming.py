@@ -111,7 +111,9 @@ async def test_the_stream_of_a_handler_that_does_not_yield_is_empty(endpoint: As
     assert [] == await outputs(endpoint.stream(JOB))
 
 
-@pytest.mark.parametrize(("end", "error_class"), ERRORS, ids=lambda value: value.get("status") if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("end", "error_class"), ERRORS, ids=lambda value: value.get("status") if isinstance(value, dict) else ""
+)
 @pytest.mark.parametrize("last", [(), (1, 2)], ids=["alone", "with-chunks"])
 async def test_a_failure_is_raised_after_everything_was_given(
     end: dict[str, Any], error_class: type[JobError], last: tuple[int, ...], endpoint: AsyncEndpoint, wire: Wire
@@ -290,7 +292,9 @@ async def test_a_refusal_ends_a_stream(endpoint: AsyncEndpoint, wire: Wire) -> N
     assert isinstance(error, AuthenticationError)
 
 
-@pytest.mark.parametrize("answer", [{"status": "COMPLETED", "stream": "text"}, {"status": "COMPLETED", "stream": {}}, {}, 7])
+@pytest.mark.parametrize(
+    "answer", [{"status": "COMPLETED", "stream": "text"}, {"status": "COMPLETED", "stream": {}}, {}, 7]
+)
 async def test_an_answer_that_is_no_stream(answer: Any, endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.always(httpx.Response(200, json=answer))
     _, error = await outputs_and_error(endpoint.stream(JOB))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import ssl
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import respx
 
 from runpod import Runpod, RetryPolicy
+from tests._sync.serving import Gate, Serve
 from tests.clocks import VirtualClock
 from tests.servers import BASE_URL, KEY, Wire
 
@@ -64,3 +66,21 @@ def clock(client: Runpod, wire: Wire) -> VirtualClock:
     client._session.clock = clock
     wire.clock = clock
     return clock
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves a handler on a local server, until the end of the test."""
+    with ExitStack() as stack:
+        clients: list[Runpod] = []
+        yield Serve(stack, clients)
+        for client in clients:
+            client.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A handler that waits, until the end of the test at the latest."""
+    gate = Gate()
+    yield gate
+    gate.opened.set()

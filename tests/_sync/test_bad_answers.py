@@ -129,9 +129,7 @@ def shows_what_came(error: APIResponseError, body: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["run", "run_sync", "retry"])
-def test_an_id_in_a_broken_answer_is_not_lost(
-    name: str, body: str, endpoint: Endpoint, wire: Wire
-) -> None:
+def test_an_id_in_a_broken_answer_is_not_lost(name: str, body: str, endpoint: Endpoint, wire: Wire) -> None:
     wire.say(ok(body))
     with pytest.raises(APIResponseError, match="'job-1'") as caught:
         BY_NAME[name](endpoint)
@@ -351,7 +349,9 @@ def test_a_stream_as_a_bare_list(endpoint: Endpoint, wire: Wire, clock: VirtualC
     assert [1, 2, 3] == [chunk.output for chunk in collect(endpoint.stream(JOB))]
 
 
-@pytest.mark.parametrize("stream", [[1, "two", None, ["three"]], [{"output": 1}, {"output": "two"}, {}, {"output": ["three"]}]])
+@pytest.mark.parametrize(
+    "stream", [[1, "two", None, ["three"]], [{"output": 1}, {"output": "two"}, {}, {"output": ["three"]}]]
+)
 def test_chunks_with_and_without_a_wrapper(stream: Any, endpoint: Endpoint, wire: Wire) -> None:
     wire.say({"status": "COMPLETED", "stream": stream}, {"status": "COMPLETED"})
     assert [1, "two", None, ["three"]] == [chunk.output for chunk in collect(endpoint.stream(JOB))]

@@ -142,7 +142,9 @@ def test_an_input_that_json_cannot_hold(
         pytest.param(({"input": INPUT, "timeout": 5},), {}, r"'timeout'.*Known are input, policy", id="timeout"),
         pytest.param(({"input": INPUT, 3: 5},), {}, r"unknown key 3", id="number-as-key"),
         pytest.param(({"input": INPUT, "policy": "fast"},), {}, r"policy", id="policy-text"),
-        pytest.param(({"input": INPUT, "policy": {"executionTimeout": "5 s"}},), {}, r"executionTimeout", id="duration"),
+        pytest.param(
+            ({"input": INPUT, "policy": {"executionTimeout": "5 s"}},), {}, r"executionTimeout", id="duration"
+        ),
         pytest.param(({"input": INPUT, "policy": {"executionTimeout": 0}},), {}, r"longer than zero", id="zero"),
         pytest.param(({"input": INPUT, "policy": {"ttl": -1}},), {}, r"ttl.*longer than zero", id="negative"),
         pytest.param(({"input": INPUT, "policy": {"ttl": True}},), {}, r"ttl", id="duration-true"),
@@ -221,9 +223,7 @@ BAD_TIMEOUTS: list[Any] = [0, 0.0, -1, float("nan"), float("-inf"), "5", b"5", T
 
 @pytest.mark.parametrize("timeout", BAD_TIMEOUTS, ids=repr)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
-def test_a_timeout_that_is_none(
-    operation: Operation, timeout: Any, endpoint: Endpoint, wire: Wire
-) -> None:
+def test_a_timeout_that_is_none(operation: Operation, timeout: Any, endpoint: Endpoint, wire: Wire) -> None:
     with pytest.raises(InvalidRequestError, match="timeout must be seconds") as caught:
         operation(endpoint, timeout=timeout)
     refused(caught, wire)

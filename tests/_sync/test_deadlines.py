@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_deadlines.py by scripts/generate_sync.py. Do not edit.
 
-"""Servers that misbehave on real sockets: every call ends in time, and says whether a job may be out there."""
+"""Servers on real sockets that never come to an end: every call does, at its deadline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from runpod import (
-    APIConnectionError,
-    APIResponseError,
-    Runpod,
     AuthenticationError,
     RateLimitError,
     RetryPolicy,
@@ -22,51 +20,17 @@ from runpod import (
     RunpodTimeoutError,
     ServerError,
 )
-from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, SUBMISSIONS, Operation, name_of
+from tests._sync.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED
+from tests._sync.endings import BOUND, HEAD, TIMEOUT, end_of, ends, new_client, sent_once
 from tests.clocks import together
-from tests.servers import KEY, RawServer, free_port
+from tests.servers import RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.servers import Connection
 
-TIMEOUT = 0.5
-# What a slow machine may add. A call that runs away takes as long as the server does: for ever.
-BOUND = 5.0
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-
-
-def new_client(base_url: str, **options: Any) -> Runpod:
-    options.setdefault("retry", RetryPolicy(initial_delay=0.01))
-    return Runpod(KEY, base_url=base_url, allow_insecure=True, **options)
-
-
-def end_of(operation: Operation, client: Runpod, timeout: float = TIMEOUT) -> RunpodError:
-    """The error that a call ended with, in time."""
-    start = time.monotonic()
-    with pytest.raises(RunpodError) as caught:
-        operation(client.endpoint("ep"), timeout=timeout)
-    assert time.monotonic() - start < timeout + BOUND
-    return caught.value
-
-
-def ends(base_url: str, timeout: float = TIMEOUT) -> list[tuple[Operation, RunpodError]]:
-    """Every operation at once, and how each ended."""
-    with new_client(base_url) as client:
-
-        def one(index: int) -> RunpodError:
-            return end_of(OPERATIONS[index], client, timeout)
-
-        errors = together(one, len(OPERATIONS))
-    return list(zip(OPERATIONS, errors, strict=True))
-
-
-def sent_once(server: RawServer) -> None:
-    """No submission arrived twice."""
-    for operation in SUBMISSIONS:
-        assert server.times(operation.sent.partition("?")[0]) <= 1
+LARGE = {"data": "x" * (20 * 1024 * 1024)}
 
 
 def silent(connection: Connection) -> None:
@@ -115,72 +79,6 @@ def test_a_server_that_does_not_come_to_an_end(behave: Callable[[Connection], No
         sent_once(server)
 
 
-def closing(connection: Connection) -> None:
-    connection.read_request()
-
-
-def closing_at_once(connection: Connection) -> None:
-    pass
-
-
-def resetting(connection: Connection) -> None:
-    connection.read_request()
-    connection.reset()
-
-
-def resetting_at_once(connection: Connection) -> None:
-    connection.reset()
-
-
-def talking_something_else(connection: Connection) -> None:
-    connection.read_request()
-    connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
-
-
-def sending_half_a_header(connection: Connection) -> None:
-    connection.read_request()
-    connection.send(HEAD + b"Content-Le")
-
-
-def sending_half_a_body(connection: Connection) -> None:
-    connection.read_request()
-    connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"error": "')
-
-
-@pytest.mark.parametrize(
-    "behave",
-    [
-        closing,
-        closing_at_once,
-        resetting,
-        resetting_at_once,
-        talking_something_else,
-        sending_half_a_header,
-        sending_half_a_body,
-    ],
-)
-def test_a_connection_that_breaks(behave: Callable[[Connection], None]) -> None:
-    with RawServer(behave) as server:
-        for operation, error in ends(server.base_url):
-            expected = RunpodTimeoutError if operation.patient else APIConnectionError
-            assert isinstance(error, expected), operation.name
-            assert operation.repeatable is not error.maybe_submitted, operation.name
-        sent_once(server)
-
-
-def test_nobody_listens() -> None:
-    for operation, error in ends(f"http://127.0.0.1:{free_port()}/v2"):
-        expected = RunpodTimeoutError if operation.patient else APIConnectionError
-        assert isinstance(error, expected), operation.name
-        assert error.maybe_submitted is False
-
-
-def test_a_host_that_has_no_address() -> None:
-    for _, error in ends("https://nowhere.invalid/v2"):
-        assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
-        assert error.maybe_submitted is False
-
-
 def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     real = socket.getaddrinfo
@@ -201,17 +99,10 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         over.set()
 
 
-def garbage(connection: Connection) -> None:
-    connection.send(b"\x15\x03horse" * 100)
-    connection.hang()
-
-
-@pytest.mark.parametrize("behave", [garbage, closing_at_once, resetting_at_once])
-def test_a_server_that_cannot_do_tls(behave: Callable[[Connection], None]) -> None:
-    with RawServer(behave) as server:
-        for operation, error in ends(server.base_url.replace("http:", "https:")):
-            expected = RunpodTimeoutError if operation.patient else APIConnectionError
-            assert isinstance(error, expected), operation.name
+def test_a_tls_handshake_that_hangs() -> None:
+    with RawServer(deaf) as server:
+        for _, error in ends(server.base_url.replace("http:", "https:")):
+            assert isinstance(error, RunpodTimeoutError)
             assert error.maybe_submitted is False
 
 
@@ -232,25 +123,8 @@ def test_a_server_that_says_429_for_ever(headers: str) -> None:
             errors = together(one, len(OPERATIONS))
         for operation, error in zip(OPERATIONS, errors, strict=True):
             assert isinstance(error, (RateLimitError, RunpodTimeoutError)), operation.name
-            assert error.maybe_submitted is False, operation.name
-
-
-@pytest.mark.parametrize("operation", SUBMISSIONS, ids=name_of)
-def test_an_id_in_half_an_answer_is_not_lost(operation: Operation) -> None:
-    if operation.name == "purge_queue":
-        return
-
-    def half(connection: Connection) -> None:
-        connection.read_request()
-        connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"id":"job-1","status":"IN_QUE')
-
-    with RawServer(half) as server:
-        with new_client(server.base_url) as client:
-            error = end_of(operation, client)
-        assert isinstance(error, APIConnectionError)
-        assert (JOB, True) == (error.job_id, error.maybe_submitted)
-        assert JOB in str(error)
-        sent_once(server)
+            # The deadline can fall between a request and its answer.
+            assert not error.maybe_submitted or not (operation.repeatable or isinstance(error, RateLimitError))
 
 
 def test_an_id_in_an_answer_that_stalls_is_not_lost() -> None:
@@ -315,56 +189,6 @@ def test_the_default_timeout_of_a_client_holds() -> None:
             assert time.monotonic() - start < 2 * TIMEOUT + BOUND
 
 
-def test_a_connection_closed_between_two_calls() -> None:
-    def once(connection: Connection) -> None:
-        connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
-
-    with RawServer(once) as server:
-        with new_client(server.base_url) as client:
-            endpoint = client.endpoint("ep")
-            for number in range(1, 4):
-                server.closed.clear()
-                assert JOB == (endpoint.run(input=INPUT)).id
-                assert server.closed.wait(BOUND)
-                assert number == server.times("POST /v2/ep/run")
-
-
-@pytest.mark.parametrize("name", ["run", "status"])
-def test_a_connection_closed_by_the_second_call(name: str) -> None:
-    def once(connection: Connection) -> None:
-        connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
-        connection.read_request()
-
-    with RawServer(once) as server:
-        with new_client(server.base_url) as client:
-            client.endpoint("ep").status(JOB)
-            if name == "status":
-                client.endpoint("ep").status(JOB)
-                assert (3, 2) == (server.times(f"GET /v2/ep/status/{JOB}"), server.connections)
-                return
-            error = end_of(BY_NAME["run"], client)
-        assert isinstance(error, APIConnectionError)
-        assert error.maybe_submitted is True
-        assert 1 == server.times("POST /v2/ep/run")
-
-
-def test_connections_are_kept() -> None:
-    def answering(connection: Connection) -> None:
-        while connection.read_request():
-            connection.answer(json.dumps(DONE).encode())
-
-    with RawServer(answering) as server:
-        with new_client(server.base_url) as client:
-            for _ in range(5):
-                client.with_options(timeout=9).endpoint("ep").status(JOB)
-        assert 1 == server.connections
-
-
-LARGE = {"data": "x" * (20 * 1024 * 1024)}
-
-
 def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
     def slow(connection: Connection) -> None:
         connection.read_slowly()
@@ -377,26 +201,3 @@ def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
             assert time.monotonic() - start < TIMEOUT + BOUND
         assert caught.value.maybe_submitted is True
         assert 1 == server.connections
-
-
-def test_a_large_body_arrives() -> None:
-    def answering(connection: Connection) -> None:
-        connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
-
-    with RawServer(answering) as server:
-        with new_client(server.base_url) as client:
-            client.endpoint("ep").run(input=LARGE)
-        assert server.requests[0].endswith(json.dumps({"input": LARGE}, separators=(",", ":")).encode())
-
-
-def test_a_body_that_is_not_what_its_length_says() -> None:
-    def short(connection: Connection) -> None:
-        connection.read_request()
-        connection.send(HEAD + b'Content-Length: 5\r\n\r\n{"id":"job-1","status":"IN_QUEUE"}')
-
-    with RawServer(short) as server:
-        with new_client(server.base_url) as client:
-            error = end_of(BY_NAME["run"], client)
-    assert isinstance(error, APIResponseError)
-    assert error.maybe_submitted is True

@@ -56,25 +56,25 @@ def test_a_callers_base_url_and_timeout_do_not_matter(wire: Wire, clock: Virtual
     assert wire.requests[0].extensions["timeout"]["connect"] > 1
 
 
+def other_colour() -> object:
+    """A client of the half that this is not, without its TLS context."""
+    clients = {httpx.Client, getattr(httpx, "Async" + "Client")}
+    (other,) = clients - {httpx.Client}
+    return other.__new__(other)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param(lambda: object(), id="object"),
+        pytest.param(object, id="object"),
         pytest.param(lambda: "client", id="text"),
         pytest.param(lambda: httpx.Client, id="class"),
-        pytest.param(lambda: other_colour(), id="other-colour"),
+        pytest.param(other_colour, id="other-colour"),
     ],
 )
 def test_a_wrong_http_client_is_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(ConfigurationError, match=f"http_client must be an httpx.{httpx.Client.__name__}, not "):
         Runpod(KEY, http_client=wrong())
-
-
-def other_colour() -> object:
-    """A client of the half that this is not, without its TLS context."""
-    clients = {httpx.Client, getattr(httpx, "Async" + "Client")}  # noqa: B009 - it must not be renamed
-    (other,) = clients - {httpx.Client}
-    return other.__new__(other)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
@@ -161,5 +161,3 @@ def test_an_endpoint_of_a_client_with_options_does_all_the_others_do(
     wire.say(operation.good)
     operation(client.with_options(retry=RetryPolicy(max_retries=0)).endpoint("ep"))
     assert [operation.sent] == wire.sent
-
-

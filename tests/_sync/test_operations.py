@@ -228,7 +228,11 @@ def test_purge_queue_counts(endpoint: Endpoint, wire: Wire) -> None:
         ),
         ((), {"input": INPUT, "policy": {"ttl": timedelta(seconds=1.5)}}, {"input": INPUT, "policy": {"ttl": 1500}}),
         (({"input": INPUT, "policy": None, "webhook": None},), {}, {"input": INPUT}),
-        (({"input": {"a": (1, [2.5, None, True]), "ü": "🐎"}},), {}, {"input": {"a": [1, [2.5, None, True]], "ü": "🐎"}}),
+        (
+            ({"input": {"a": (1, [2.5, None, True]), "ü": "🐎"}},),
+            {},
+            {"input": {"a": [1, [2.5, None, True]], "ü": "🐎"}},
+        ),
         (({"input": {"n": 2**70}},), {}, {"input": {"n": 2**70}}),
     ],
 )

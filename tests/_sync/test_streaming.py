@@ -113,7 +113,9 @@ def test_the_stream_of_a_handler_that_does_not_yield_is_empty(endpoint: Endpoint
     assert [] == outputs(endpoint.stream(JOB))
 
 
-@pytest.mark.parametrize(("end", "error_class"), ERRORS, ids=lambda value: value.get("status") if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("end", "error_class"), ERRORS, ids=lambda value: value.get("status") if isinstance(value, dict) else ""
+)
 @pytest.mark.parametrize("last", [(), (1, 2)], ids=["alone", "with-chunks"])
 def test_a_failure_is_raised_after_everything_was_given(
     end: dict[str, Any], error_class: type[JobError], last: tuple[int, ...], endpoint: Endpoint, wire: Wire
@@ -292,7 +294,9 @@ def test_a_refusal_ends_a_stream(endpoint: Endpoint, wire: Wire) -> None:
     assert isinstance(error, AuthenticationError)
 
 
-@pytest.mark.parametrize("answer", [{"status": "COMPLETED", "stream": "text"}, {"status": "COMPLETED", "stream": {}}, {}, 7])
+@pytest.mark.parametrize(
+    "answer", [{"status": "COMPLETED", "stream": "text"}, {"status": "COMPLETED", "stream": {}}, {}, 7]
+)
 def test_an_answer_that_is_no_stream(answer: Any, endpoint: Endpoint, wire: Wire) -> None:
     wire.always(httpx.Response(200, json=answer))
     _, error = outputs_and_error(endpoint.stream(JOB))

@@ -1,0 +1,142 @@
+"""What a user sees when something goes wrong on the other side, over real HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+from runpod import (
+    AsyncRunpod,
+    AuthenticationError,
+    InvalidRequestError,
+    JobFailedError,
+    JobOutputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    RunpodTimeoutError,
+)
+from tests._async.calls import collect
+from tests._async.serving import TIMEOUT, echo
+from tests.servers import PATIENCE
+
+if TYPE_CHECKING:
+    from tests._async.serving import Gate, Serve
+
+
+async def test_a_handler_that_raises(serve: Serve) -> None:
+    def fails(job: dict[str, Any]) -> None:
+        raise LookupError("the horse is out")
+
+    endpoint = serve(fails)
+    job = await endpoint.run(input={"n": 1})
+    with pytest.raises(JobFailedError, match=r"LookupError: the horse is out") as caught:
+        await job.result(timeout=TIMEOUT)
+    error = caught.value
+    assert (job.id, "horse", "FAILED") == (error.job_id, error.endpoint_id, error.state.status)
+    report = error.state.worker_error
+    assert ("LookupError", "the horse is out") == (report.type, report.message)
+    assert report.traceback.startswith("Traceback")
+    assert report.hostname
+    assert report.worker_id == error.state.worker_id
+    assert "Traceback (most" not in str(error)
+    # As data, not as an error.
+    state = await endpoint.run_sync(input={"n": 1}, timeout=TIMEOUT)
+    assert (True, False, "LookupError: the horse is out") == (
+        state.completed,
+        state.succeeded,
+        state.error_message,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "output"),
+    [
+        ({"error": "bad seed"}, "bad seed", None),
+        ({"error": "bad seed", "detail": 1}, "bad seed", {"detail": 1}),
+    ],
+)
+async def test_a_handler_that_returns_an_error(given: Any, message: str, output: Any, serve: Serve) -> None:
+    job = await serve(echo).run(input=given)
+    with pytest.raises(JobFailedError, match=message) as caught:
+        await job.result(timeout=TIMEOUT)
+    assert (message, output) == (caught.value.state.error, caught.value.state.output)
+    assert caught.value.state.worker_error is None
+
+
+async def test_a_handler_whose_output_is_no_json(serve: Serve) -> None:
+    job = await serve(lambda job: {"horse": object()}).run(input={"n": 1})
+    state = await job.wait(timeout=TIMEOUT)
+    assert state.completed
+    assert not state.has_output
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), SystemExit(3), KeyError("prompt")], ids=repr)
+async def test_what_a_handler_raises_ends_its_job_only(error: BaseException, serve: Serve) -> None:
+    # One half of the tests gives the server a coroutine function, the other one a plain function.
+    async def fails(job: dict[str, Any]) -> None:
+        raise error
+
+    endpoint = serve(fails)
+    for _ in range(2):
+        with pytest.raises(JobFailedError, match=type(error).__name__):
+            await (await endpoint.run(input={"n": 1})).result(timeout=TIMEOUT)
+
+
+class Horse(BaseModel):
+    legs: int
+
+
+async def test_an_output_type(serve: Serve) -> None:
+    endpoint = serve(echo, Horse)
+    assert Horse(legs=4) == await (await endpoint.run(input={"legs": 4})).result(timeout=TIMEOUT)
+    assert Horse(legs=4) == (await endpoint.run_sync(input=Horse(legs=4), timeout=TIMEOUT)).output
+    with pytest.raises(JobOutputError, match="legs") as caught:
+        await endpoint.run_sync(input={"legs": "many"}, timeout=TIMEOUT)
+    assert {"legs": "many"} == caught.value.state.output
+
+
+async def test_an_output_type_of_what_is_no_model(serve: Serve) -> None:
+    endpoint = serve(lambda job: job["input"]["values"], list[int])
+    assert [1, 2] == (await endpoint.run_sync(input={"values": ["1", 2]}, timeout=TIMEOUT)).output
+
+
+async def test_an_input_that_is_no_json_does_not_arrive(serve: Serve) -> None:
+    endpoint = serve(echo)
+    with pytest.raises(InvalidRequestError, match=r"input\.when"):
+        await endpoint.run(input={"when": {1, 2}})
+    assert [] == serve.server.requests
+
+
+async def test_an_input_that_is_too_large(serve: Serve) -> None:
+    endpoint = serve(echo)
+    with pytest.raises(PayloadTooLargeError, match="10MiB") as caught:
+        await endpoint.run(input={"data": "x" * (11 * 1024 * 1024)})
+    assert caught.value.maybe_submitted is False
+    assert {"horse": []} == serve.server.jobs
+
+
+async def test_a_wrong_key_a_wrong_endpoint_and_a_wrong_job(serve: Serve) -> None:
+    endpoint = serve(echo)
+    async with AsyncRunpod("wrong", base_url=serve.server.base_url) as client:
+        with pytest.raises(AuthenticationError, match="API key"):
+            await client.endpoint("horse").run(input={"n": 1})
+    async with AsyncRunpod(serve.server.api_key, base_url=serve.server.base_url) as client:
+        with pytest.raises(NotFoundError, match="'cow'"):
+            await client.endpoint("cow").run(input={"n": 1})
+    for call in (endpoint.status, endpoint.status_sync, endpoint.cancel, endpoint.retry):
+        with pytest.raises(NotFoundError, match="no-such-job"):
+            await call("no-such-job")
+    with pytest.raises(NotFoundError, match="no-such-job"):
+        await collect(endpoint.stream("no-such-job"))
+
+
+async def test_a_server_that_stops_while_a_job_is_waited_for(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate)
+    job = await endpoint.run(input={"n": 1})
+    assert gate.entered.wait(PATIENCE)
+    serve.server.stop()
+    with pytest.raises(RunpodTimeoutError) as caught:
+        await job.wait(timeout=1)
+    assert job.id == caught.value.job_id

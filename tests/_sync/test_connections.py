@@ -1,0 +1,190 @@
+# Generated from tests/_async/test_connections.py by scripts/generate_sync.py. Do not edit.
+
+"""Connections that break, or never come about, on real sockets: what is sent again, and what is known of a job."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+import pytest
+
+from runpod import APIConnectionError, APIResponseError, RunpodTimeoutError
+from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, QUEUED
+from tests._sync.endings import BOUND, HEAD, end_of, ends, new_client, sent_once
+from tests.servers import RawServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers import Connection
+
+LARGE = {"data": "x" * (20 * 1024 * 1024)}
+
+
+def closing(connection: Connection) -> None:
+    connection.read_request()
+
+
+def closing_at_once(connection: Connection) -> None:
+    pass
+
+
+def resetting(connection: Connection) -> None:
+    connection.read_request()
+    connection.reset()
+
+
+def resetting_at_once(connection: Connection) -> None:
+    connection.reset()
+
+
+def talking_something_else(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def sending_half_a_header(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(HEAD + b"Content-Le")
+
+
+def sending_half_a_body(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"error": "')
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        closing,
+        closing_at_once,
+        resetting,
+        resetting_at_once,
+        talking_something_else,
+        sending_half_a_header,
+        sending_half_a_body,
+    ],
+)
+def test_a_connection_that_breaks(behave: Callable[[Connection], None]) -> None:
+    with RawServer(behave) as server:
+        for operation, error in ends(server.base_url):
+            expected = RunpodTimeoutError if operation.patient else APIConnectionError
+            assert isinstance(error, expected), operation.name
+            # A reset can be there before the connection is: then nothing was sent.
+            unsent = behave is resetting_at_once and "could not be sent" in str(error)
+            assert error.maybe_submitted is not (operation.repeatable or unsent), operation.name
+        sent_once(server)
+
+
+def test_nobody_listens() -> None:
+    for operation, error in ends(f"http://127.0.0.1:{free_port()}/v2"):
+        expected = RunpodTimeoutError if operation.patient else APIConnectionError
+        assert isinstance(error, expected), operation.name
+        assert error.maybe_submitted is False
+
+
+def test_a_host_that_has_no_address() -> None:
+    for _, error in ends("https://nowhere.invalid/v2"):
+        assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
+        assert error.maybe_submitted is False
+
+
+def garbage(connection: Connection) -> None:
+    connection.send(b"\x15\x03horse" * 100)
+    connection.hang()
+
+
+# Before 3.12, `ssl` itself leaves a socket to the garbage collector that was reset before its handshake.
+@pytest.mark.filterwarnings("ignore:(?s).*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("behave", [garbage, closing_at_once, resetting_at_once])
+def test_a_server_that_cannot_do_tls(behave: Callable[[Connection], None]) -> None:
+    with RawServer(behave) as server:
+        for operation, error in ends(server.base_url.replace("http:", "https:")):
+            expected = RunpodTimeoutError if operation.patient else APIConnectionError
+            assert isinstance(error, expected), operation.name
+            assert error.maybe_submitted is False
+
+
+@pytest.mark.parametrize("name", ["run", "run_sync", "retry"])
+def test_an_id_in_half_an_answer_is_not_lost(name: str) -> None:
+    def half(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"id":"job-1","status":"IN_QUE')
+
+    with RawServer(half) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME[name], client)
+        assert isinstance(error, APIConnectionError)
+        assert (JOB, True) == (error.job_id, error.maybe_submitted)
+        assert JOB in str(error)
+        sent_once(server)
+
+
+def test_a_connection_closed_between_two_calls() -> None:
+    def once(connection: Connection) -> None:
+        connection.read_request()
+        connection.answer(json.dumps(QUEUED).encode())
+
+    with RawServer(once) as server:
+        with new_client(server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            for number in range(1, 4):
+                server.closed.clear()
+                assert JOB == (endpoint.run(input=INPUT)).id
+                assert server.closed.wait(BOUND)
+                assert number == server.times("POST /v2/ep/run")
+
+
+@pytest.mark.parametrize("name", ["run", "status"])
+def test_a_connection_closed_by_the_second_call(name: str) -> None:
+    def once(connection: Connection) -> None:
+        connection.read_request()
+        connection.answer(json.dumps(QUEUED).encode())
+        connection.read_request()
+
+    with RawServer(once) as server:
+        with new_client(server.base_url) as client:
+            client.endpoint("ep").status(JOB)
+            if name == "status":
+                client.endpoint("ep").status(JOB)
+                assert (3, 2) == (server.times(f"GET /v2/ep/status/{JOB}"), server.connections)
+                return
+            error = end_of(BY_NAME["run"], client)
+        assert isinstance(error, APIConnectionError)
+        assert error.maybe_submitted is True
+        assert 1 == server.times("POST /v2/ep/run")
+
+
+def test_connections_are_kept() -> None:
+    def answering(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(json.dumps(DONE).encode())
+
+    with RawServer(answering) as server:
+        with new_client(server.base_url) as client:
+            for _ in range(5):
+                client.with_options(timeout=9).endpoint("ep").status(JOB)
+        assert 1 == server.connections
+
+
+def test_a_large_body_arrives() -> None:
+    def answering(connection: Connection) -> None:
+        connection.read_request()
+        connection.answer(json.dumps(QUEUED).encode())
+
+    with RawServer(answering) as server:
+        with new_client(server.base_url) as client:
+            client.endpoint("ep").run(input=LARGE)
+        assert server.requests[0].endswith(json.dumps({"input": LARGE}, separators=(",", ":")).encode())
+
+
+def test_a_body_that_is_not_what_its_length_says() -> None:
+    def short(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(HEAD + b'Content-Length: 5\r\n\r\n{"id":"job-1","status":"IN_QUEUE"}')
+
+    with RawServer(short) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME["run"], client)
+    assert isinstance(error, APIResponseError)
+    assert error.maybe_submitted is True

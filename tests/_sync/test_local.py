@@ -1,0 +1,283 @@
+# Generated from tests/_async/test_local.py by scripts/generate_sync.py. Do not edit.
+
+"""Both clients against the local server: everything a user does, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from runpod import Runpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError
+from runpod.local import progress_update
+from tests._sync.calls import collect
+from tests._sync.serving import TIMEOUT, echo
+from tests.clocks import together
+from tests.servers import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests._sync.serving import Gate, Serve
+
+
+def count(job: dict[str, Any]) -> Iterator[int]:
+    yield from range(job["input"]["to"])
+
+
+def test_run_wait_and_result(serve: Serve) -> None:
+    endpoint = serve(echo)
+    job = endpoint.run(input={"prompt": "a horse"})
+    assert "IN_QUEUE" == job.status
+    state = job.wait(timeout=TIMEOUT)
+    assert ("COMPLETED", {"prompt": "a horse"}) == (state.status, state.output)
+    assert {"prompt": "a horse"} == job.result()
+    assert None not in {state.worker_id, state.delay_time, state.execution_time}
+    assert ["POST run", "GET status-sync"] == serve.sent()
+
+
+def test_run_sync(serve: Serve) -> None:
+    state = serve(echo).run_sync({"input": {"prompt": "a horse"}}, timeout=TIMEOUT)
+    assert (True, {"prompt": "a horse"}) == (state.succeeded, state.output)
+    assert state.id.startswith("sync-")
+    assert ["POST runsync"] == serve.sent()
+
+
+def test_run_sync_of_a_job_that_takes_longer_than_the_first_hold(serve: Serve) -> None:
+    over = threading.Event()
+
+    def slow(job: dict[str, Any]) -> str:
+        over.wait(1.2)
+        return "done"
+
+    state = serve(slow).run_sync(input={"n": 1}, timeout=TIMEOUT)
+    assert "done" == state.output
+    assert ["POST runsync", "GET status-sync"] == serve.sent()
+
+
+def test_status_and_status_sync(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate)
+    job = endpoint.run(input={"n": 1})
+    assert gate.entered.wait(PATIENCE)
+    assert "IN_PROGRESS" == (endpoint.status(job.id)).status
+    assert "IN_PROGRESS" == (job.refresh()).status == job.status
+    assert "IN_PROGRESS" == (endpoint.status_sync(job.id, timeout=1.5)).status
+    gate.opened.set()
+    assert {"n": 1} == (endpoint.status_sync(job.id, timeout=TIMEOUT)).output
+
+
+def test_a_kept_id_finds_the_job_again(serve: Serve) -> None:
+    endpoint = serve(echo)
+    job_id = (endpoint.run(input={"n": 1})).id
+    with Runpod(serve.server.api_key, base_url=serve.server.base_url) as other:
+        assert {"n": 1} == other.endpoint("horse").job(job_id).result(timeout=TIMEOUT)
+
+
+def test_a_timeout_leaves_the_job_alone(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate)
+    job = endpoint.run(input={"n": 1})
+    with pytest.raises(RunpodTimeoutError) as caught:
+        job.wait(timeout=0.3)
+    assert job.id == caught.value.job_id
+    with pytest.raises(RunpodTimeoutError) as caught:
+        endpoint.run_sync(input={"n": 2}, timeout=1.6)
+    gate.opened.set()
+    assert {"n": 1} == job.result(timeout=TIMEOUT)
+    assert {"n": 2} == endpoint.job(caught.value.job_id).result(timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("aggregate", [False, True])
+def test_stream(aggregate: bool, serve: Serve) -> None:
+    endpoint = serve(count, return_aggregate_stream=aggregate)
+    job = endpoint.run(input={"to": 7})
+    assert list(range(7)) == [chunk.output for chunk in collect(job.stream(timeout=TIMEOUT))]
+    output = job.result(timeout=TIMEOUT)
+    assert list(range(7)) == output if aggregate else not output
+
+
+def test_stream_while_the_handler_yields(serve: Serve) -> None:
+    more = threading.Semaphore(0)
+
+    def yields(job: dict[str, Any]) -> Iterator[int]:
+        for number in range(3):
+            assert more.acquire(timeout=PATIENCE)
+            yield number
+
+    job = serve(yields).run(input={"n": 1})
+    stream = job.stream(timeout=TIMEOUT)
+    for expected in range(3):
+        more.release()
+        assert expected == (next(stream)).output
+    assert [] == collect(stream)
+
+
+def test_stream_of_a_failing_generator(serve: Serve) -> None:
+    def yields(job: dict[str, Any]) -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("no third horse")
+
+    job = serve(yields).run(input={"n": 1})
+    given: list[Any] = []
+    with pytest.raises(JobFailedError, match="no third horse") as caught:
+        for chunk in job.stream(timeout=TIMEOUT):
+            given.append(chunk.output)  # noqa: PERF401 - what came before the error counts
+    assert [1, 2] == given
+    assert "ValueError" == caught.value.state.worker_error.type
+    assert "Traceback" in caught.value.state.worker_error.traceback
+
+
+def test_a_stream_left_early_can_be_taken_up_again(serve: Serve) -> None:
+    more = threading.Semaphore(1)
+
+    def yields(job: dict[str, Any]) -> Iterator[int]:
+        for number in range(4):
+            assert more.acquire(timeout=PATIENCE)
+            yield number
+
+    job = serve(yields).run(input={"n": 1})
+    for chunk in job.stream(timeout=TIMEOUT):
+        assert 0 == chunk.output
+        break
+    more.release(3)
+    assert [1, 2, 3] == [chunk.output for chunk in collect(job.stream(timeout=TIMEOUT))]
+
+
+def test_watch_with_progress(serve: Serve) -> None:
+    seen = threading.Semaphore(0)
+
+    def paints(job: dict[str, Any]) -> str:
+        for percent in (25, 50):
+            progress_update(job, f"{percent} %")
+            assert seen.acquire(timeout=PATIENCE)
+        return "a horse"
+
+    job = serve(paints).run(input={"n": 1})
+    told: list[tuple[str, Any]] = []
+    for state in job.watch(timeout=TIMEOUT):
+        told.append((str(state.status), state.output))
+        if state.progress:
+            seen.release()
+    assert ("IN_QUEUE", None) == told[0]
+    assert [("IN_PROGRESS", "25 %"), ("IN_PROGRESS", "50 %"), ("COMPLETED", "a horse")] == told[-3:]
+
+
+def test_cancel(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate)
+    running = endpoint.run(input={"n": 1})
+    queued = endpoint.run(input={"n": 2})
+    assert gate.entered.wait(PATIENCE)
+    for job in (queued, running):
+        assert "CANCELLED" == (job.cancel()).status == job.status
+        with pytest.raises(JobCancelledError, match="was cancelled"):
+            endpoint.job(job.id).result(timeout=TIMEOUT)
+
+
+def test_retry(serve: Serve) -> None:
+    attempts: list[str] = []
+
+    def succeeds_in_the_end(job: dict[str, Any]) -> int:
+        attempts.append(job["id"])
+        if len(attempts) == 1:
+            raise ValueError("not yet")
+        return len(attempts)
+
+    job = serve(succeeds_in_the_end).run(input={"n": 1})
+    assert "FAILED" == (job.wait(timeout=TIMEOUT)).status
+    assert "IN_QUEUE" == (job.retry()).status
+    assert 2 == job.result(timeout=TIMEOUT)
+    assert [job.id] * 2 == attempts
+    with pytest.raises(BadRequestError) as caught:
+        job.retry()
+    assert (job.id, False) == (caught.value.job_id, caught.value.maybe_submitted)
+
+
+def test_purge_and_health(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate, workers=2)
+    for number in range(5):
+        endpoint.run(input={"n": number})
+    assert gate.entered.wait(PATIENCE)
+    health = endpoint.health()
+    assert 5 == health.jobs.in_queue + health.jobs.in_progress
+    assert 2 == health.workers.idle + health.workers.running + health.workers.initializing + health.workers.ready
+    result = endpoint.purge_queue()
+    assert "completed" == result.status
+    assert 3 <= result.removed <= 4
+    assert 0 == (endpoint.health()).jobs.in_queue
+
+
+def test_an_output_of_20_mb(serve: Serve) -> None:
+    size = 20 * 1024 * 1024 - 1000
+    state = serve(lambda job: "x" * job["input"]["size"]).run_sync(input={"size": size}, timeout=TIMEOUT)
+    assert size == len(state.output)
+
+
+def test_outputs_come_back_as_they_went(serve: Serve) -> None:
+    given = {"n": 2**70, "f": 0.1, "text": "größer 🐎\u2028\x00", "none": None, "list": [[], {}, False, ""]}
+    assert given == (serve(echo).run_sync(input=given, timeout=TIMEOUT)).output
+
+
+def test_an_empty_input(serve: Serve) -> None:
+    endpoint = serve(echo)
+    with pytest.warns(UserWarning, match="empty"):
+        job = endpoint.run(input={})
+    job.cancel()
+
+
+def test_everything_of_a_request_arrives(serve: Serve) -> None:
+    request = {
+        "input": {"n": 1},
+        "webhook": "https://example.test/hook",
+        "policy": {"executionTimeout": 5000, "lowPriority": True},
+        "s3Config": {
+            "accessId": "id",
+            "accessSecret": "secret",
+            "bucketName": "bucket",
+            "endpointUrl": "https://s3.example.test",
+        },
+    }
+    state = serve(lambda job: job).run_sync(request, timeout=TIMEOUT)
+    assert {**request, "id": state.id} == {**state.output, "policy": request["policy"]}
+
+
+def test_many_calls_at_once_over_one_client(serve: Serve) -> None:
+    endpoint = serve(echo, workers=4)
+
+    def one(index: int) -> Any:
+        if index % 2:
+            return (endpoint.run_sync(input={"n": index}, timeout=TIMEOUT)).output
+        return (endpoint.run(input={"n": index})).result(timeout=TIMEOUT)
+
+    assert [{"n": index} for index in range(50)] == together(one, 50)
+    assert 50 == sum(line.startswith("POST") for line in serve.sent())
+
+
+def test_two_streams_share_the_chunks_of_a_job(serve: Serve) -> None:
+    job = serve(count).run(input={"to": 50})
+
+    def one(index: int) -> list[int]:
+        return [chunk.output for chunk in collect(job.stream(timeout=TIMEOUT))]
+
+    first, second = together(one, 2)
+    assert list(range(50)) == sorted(first + second)
+
+
+def test_many_waiters_for_one_job(serve: Serve, gate: Gate) -> None:
+    job = serve(gate).run(input={"n": 1})
+
+    def one(index: int) -> Any:
+        if index == 0:
+            gate.opened.set()
+        return job.result(timeout=TIMEOUT)
+
+    assert [{"n": 1}] * 10 == together(one, 10)
+
+
+def test_a_client_of_the_caller(serve: Serve) -> None:
+    serve(echo)
+    with httpx.Client() as http_client:
+        client = Runpod(serve.server.api_key, base_url=serve.server.base_url, http_client=http_client)
+        state = client.endpoint("horse").run_sync(input={"n": 1}, timeout=TIMEOUT)
+    assert {"n": 1} == state.output
