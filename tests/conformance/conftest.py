@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import pytest
+
+from tests.conformance import environments
+from tests.conformance.environments import NodeEnvironment, NotAtHandError
+from tests.conformance.programs import Driver, Server, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runpod.local import LocalServer
+
+HERE = Path(__file__).parent
+
+T = TypeVar("T")
+
+missing: dict[str, str] = {}
+"""What is not at hand, and why, for the end of the run."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if missing:
+        terminalreporter.section("NOT TESTED against programs written by others", sep="!", red=True, bold=True)
+        for what, why in missing.items():
+            terminalreporter.line(f"{what}: {why}", red=True)
+
+
+def at_hand(what: str, find: Callable[[], T]) -> T:
+    """What `find` gives; without it, the tests that need it are skipped, on CI they fail."""
+    try:
+        return find()
+    except NotAtHandError as error:
+        missing[what] = str(error)
+    reason = f"{what} is not at hand: {missing[what]}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}. On CI it must be.", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def node() -> NodeEnvironment:
+    return at_hand("The JavaScript SDK", environments.javascript)
+
+
+@pytest.fixture(scope="session")
+def official_python() -> Path:
+    """The Python of an environment with the official package."""
+    return at_hand("The official Python package", environments.official_python)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with nothing in it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def javascript(node: NodeEnvironment, home: Path) -> Iterator[Driver]:
+    """Makes calls with the JavaScript SDK."""
+    script = HERE / "javascript" / "drive.mjs"
+    with Driver([node.node, script], home=home, environment={}, cwd=node.folder) as driver:
+        yield driver
+
+
+class StartServer(Protocol):
+    def __call__(self, handler: str) -> Server: ...
+
+
+@pytest.fixture(scope="session")
+def start_api_server(official_python: Path, home: Path) -> Iterator[StartServer]:
+    """Start the local API server that the official package has for a handler of `worker.py`; once for each."""
+    servers: dict[str, Server] = {}
+    arguments = ["--rp_serve_api", "--rp_api_host", "127.0.0.1", "--rp_api_port", "0"]
+    with ExitStack() as stack:
+
+        def start(handler: str) -> Server:
+            if handler not in servers:
+                command = [official_python, HERE / "official" / "worker.py", handler, *arguments]
+                servers[handler] = stack.enter_context(Server(command, home=home, environment={}))
+            return servers[handler]
+
+        yield start
+
+
+class StartWorker(Protocol):
+    def __call__(self, server: LocalServer, endpoint: str, handler: str) -> Worker: ...
+
+
+@pytest.fixture
+def start_worker(official_python: Path, home: Path) -> Iterator[StartWorker]:
+    """Start an official worker with a handler of `worker.py`, which takes the jobs of an endpoint of a local server."""
+    count = 0
+    with ExitStack() as stack:
+
+        def start(server: LocalServer, endpoint: str, handler: str) -> Worker:
+            nonlocal count
+            count += 1
+            command = [official_python, HERE / "official" / "worker.py", handler]
+            environment = worker_environment(f"{server.base_url}/{endpoint}", server.api_key, f"official-{count}")
+            environment["RUNPOD_ENDPOINT_ID"] = endpoint
+            return stack.enter_context(Worker(command, home=home, environment=environment))
+
+        yield start
+
+
+def worker_environment(address: str, key: str, worker_id: str) -> dict[str, str]:
+    """What turns a script that calls `runpod.serverless.start` into a worker of the endpoint at `address`."""
+    return {
+        # The worker puts its id and the job's in the place of the names. It appends `&…`, hence the queries.
+        "RUNPOD_WEBHOOK_GET_JOB": f"{address}/job-take/$ID?gpu=none",
+        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{address}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
+        "RUNPOD_WEBHOOK_POST_STREAM": f"{address}/job-stream/$RUNPOD_POD_ID/$ID?gpu=none",
+        "RUNPOD_WEBHOOK_PING": f"{address}/ping/$RUNPOD_POD_ID",
+        "RUNPOD_PING_INTERVAL": "4000",  # milliseconds
+        "RUNPOD_POD_ID": worker_id,
+        "RUNPOD_AI_API_KEY": key,
+    }
