@@ -257,7 +257,9 @@ async def no_async_generator() -> AsyncIterator[int]:
     yield 1
 
 
-@pytest.mark.parametrize("handler", [lambda: 1, no_generator, no_coroutine, no_async_generator], ids=str)
+@pytest.mark.parametrize(
+    "handler", [lambda: 1, no_generator, no_coroutine, no_async_generator], ids=lambda handler: handler.__name__
+)
 def test_a_handler_with_the_wrong_signature_fails_its_jobs(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler).run_sync()
     assert "FAILED" == done["status"]

@@ -82,7 +82,7 @@ def test_runsync_gives_the_whole_job(serve: Serve) -> None:
         lambda job: echo_async(job),  # noqa: PLW0108  # A plain function that returns a coroutine.
         Echo().__call__,
     ],
-    ids=str,
+    ids=["function", "coroutine", "object", "async-object", "partial", "async-partial", "lambda", "method"],
 )
 def test_every_kind_of_function_is_a_handler(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler).run_sync(n=7)
