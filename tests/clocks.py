@@ -33,6 +33,9 @@ class AsyncVirtualClock(_VirtualTime):
         self.pauses.append(seconds)
         self.advance(seconds)
 
+    def bell(self) -> _AsyncTimer:
+        return _AsyncTimer(self)
+
 
 class VirtualClock(_VirtualTime):
     """Stands in for `runpod._primitives.Clock`."""
@@ -40,6 +43,35 @@ class VirtualClock(_VirtualTime):
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.advance(seconds)
+
+    def bell(self) -> _Timer:
+        return _Timer(self)
+
+
+class _AsyncTimer:
+    """A bell where nobody else rings: its time passes."""
+
+    def __init__(self, clock: AsyncVirtualClock) -> None:
+        self._clock = clock
+
+    def ring(self) -> None:
+        pass
+
+    async def wait(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
+class _Timer:
+    """A bell where nobody else rings: its time passes."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def ring(self) -> None:
+        pass
+
+    def wait(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
 
 
 async def async_together(call: Callable[[int], Awaitable[Any]], times: int) -> list[Any]:

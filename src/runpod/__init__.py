@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         S3Config,
         S3ConfigDict,
         StreamChunk,
+        WaitLimits,
         WorkerCounts,
         WorkerError,
     )
@@ -99,6 +100,7 @@ __all__ = [
     "S3ConfigDict",
     "ServerError",
     "StreamChunk",
+    "WaitLimits",
     "WorkerCounts",
     "WorkerError",
     "__version__",

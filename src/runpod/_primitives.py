@@ -6,6 +6,7 @@ twin. Whatever can be the same for both does not belong here.
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from anyio import Event
 
     from runpod._protocol.deadlines import Deadline
 
@@ -44,6 +47,9 @@ class AsyncClock:
 
         await anyio.sleep(seconds)
 
+    def bell(self) -> AsyncBell:
+        return AsyncBell()
+
 
 class Clock:
     """Monotonic time in seconds, and pauses in it."""
@@ -53,6 +59,48 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def bell(self) -> Bell:
+        return Bell()
+
+
+class AsyncBell:
+    """Wakes a task that waits for it. A ring that nobody waits for is kept for the next wait."""
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._event: Event | None = None
+
+    def ring(self) -> None:
+        self._rung = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Waits for a ring, but no longer than so many seconds."""
+        import anyio  # heavy, and only async programs need it
+
+        if not self._rung:
+            self._event = anyio.Event()
+            with anyio.move_on_after(seconds):
+                await self._event.wait()
+            self._event = None
+        self._rung = False
+
+
+class Bell:
+    """Wakes a thread that waits for it. A ring that nobody waits for is kept for the next wait."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Waits for a ring, but no longer than so many seconds."""
+        self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+        self._event.clear()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
 from runpod.errors import ConfigurationError
+from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class AsyncRunpod:
         timeout: Seconds or timedelta for a whole call, where the call has no default of its
             own; None: no limit.
         retry: How often a request may be sent again.
+        wait_limits: How often jobs may be looked at while they are waited for. Where more are
+            waited for than that, they take turns.
         http_client: An `httpx.AsyncClient` of yours, for its proxies, TLS settings or
             transports. It stays yours to close. In sync code, a call over a client of yours can
             miss its deadline: by one read, by a host look-up, and longer only where a server
@@ -58,6 +61,7 @@ class AsyncRunpod:
         base_url: str | None = None,
         timeout: Timeout = 30.0,
         retry: RetryPolicy | None = None,
+        wait_limits: WaitLimits | None = None,
         http_client: httpx.AsyncClient | None = None,
         allow_insecure: bool = False,
     ) -> None:
@@ -67,6 +71,7 @@ class AsyncRunpod:
             AsyncEngine(config, http_client),
             timeout=parse_timeout(timeout, error_class=ConfigurationError),
             retry=RetryPolicy() if retry is None else retry,
+            wait_limits=WaitLimits() if wait_limits is None else wait_limits,
         )
 
     @overload
@@ -93,7 +98,13 @@ class AsyncRunpod:
         endpoint_id = check_id(endpoint_id, "endpoint_id")
         return AsyncEndpoint(self._session, endpoint_id, OutputReader(output_type))
 
-    def with_options(self, *, timeout: TimeoutOrDefault = ..., retry: RetryPolicy | EllipsisType = ...) -> AsyncRunpod:
+    def with_options(
+        self,
+        *,
+        timeout: TimeoutOrDefault = ...,
+        retry: RetryPolicy | EllipsisType = ...,
+        wait_limits: WaitLimits | EllipsisType = ...,
+    ) -> AsyncRunpod:
         """A client with other options over the same connections.
 
         Closing it closes nothing of the client it came from; that one keeps the connections.
@@ -103,17 +114,21 @@ class AsyncRunpod:
                 own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
                 limit.
             retry: How often a request may be sent again.
+            wait_limits: How often jobs may be looked at while they are waited for. Waits under
+                other limits are counted apart.
 
         Raises:
             InvalidRequestError: The timeout is not one.
-            ConfigurationError: `retry` is not a RetryPolicy.
+            ConfigurationError: `retry` is not a RetryPolicy, or `wait_limits` no WaitLimits.
 
         Example:
             >>> patient = client.with_options(timeout=300, retry=RetryPolicy(max_retries=10))
         """
         other = AsyncRunpod.__new__(type(self))
         other._base_url = self._base_url  # noqa: SLF001 - the same class
-        other._session = self._session.with_options(timeout=timeout, retry=retry)  # noqa: SLF001
+        other._session = self._session.with_options(  # noqa: SLF001
+            timeout=timeout, retry=retry, wait_limits=wait_limits
+        )
         return other
 
     async def aclose(self) -> None:

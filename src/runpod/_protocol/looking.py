@@ -112,7 +112,7 @@ class Looker:
     def _next_call(self, now: float) -> Call:
         raise NotImplementedError  # pragma: no cover
 
-    def _end(self) -> float:
+    def end(self) -> float:
         """The moment at which looking is over, whatever was seen by then."""
         return self.deadline.at
 
@@ -127,7 +127,7 @@ class Looker:
             self.over = Fail(self._timeout_error())
             return self.over
         if now < self._not_before:
-            return Pause(min(self._not_before, self._end()) - now)
+            return Pause(min(self._not_before, self.end()) - now)
         self._asked_at = now
         return Look(self._next_call(now))
 

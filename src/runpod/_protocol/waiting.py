@@ -54,9 +54,9 @@ class Waiter(Looker):
             self._stop(Done())
         return super().next(now)
 
-    def _end(self) -> float:
+    def end(self) -> float:
         # Where nothing was seen so far, there is nothing to return at `until` either.
-        return min(super()._end(), self.until) if self._looked else super()._end()
+        return min(super().end(), self.until) if self._looked else super().end()
 
     def _last_look(self) -> float:
         return min(super()._last_look(), self.until)

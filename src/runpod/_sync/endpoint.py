@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
     from runpod._protocol.operations import Operation
     from runpod.models.jobs import StreamChunk
+    from runpod.models.limits import WaitLimits
     from runpod.models.requests import (
         ExecutionPolicy,
         ExecutionPolicyDict,
@@ -61,7 +62,11 @@ class Endpoint(Generic[OutputT]):
         self._read_output = read_output
 
     def with_options(
-        self, *, timeout: TimeoutOrDefault = ..., retry: RetryPolicy | EllipsisType = ...
+        self,
+        *,
+        timeout: TimeoutOrDefault = ...,
+        retry: RetryPolicy | EllipsisType = ...,
+        wait_limits: WaitLimits | EllipsisType = ...,
     ) -> Endpoint[OutputT]:
         """The same endpoint with other options, over the same connections.
 
@@ -70,15 +75,17 @@ class Endpoint(Generic[OutputT]):
                 own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
                 limit.
             retry: How often a request may be sent again.
+            wait_limits: How often jobs may be looked at while they are waited for. Waits under
+                other limits are counted apart.
 
         Raises:
             InvalidRequestError: The timeout is not one.
-            ConfigurationError: `retry` is not a RetryPolicy.
+            ConfigurationError: `retry` is not a RetryPolicy, or `wait_limits` no WaitLimits.
 
         Example:
             >>> endpoint.with_options(retry=RetryPolicy(resubmit=True)).run(input={"n": 1})
         """
-        session = self._session.with_options(timeout=timeout, retry=retry)
+        session = self._session.with_options(timeout=timeout, retry=retry, wait_limits=wait_limits)
         return Endpoint(session, self.id, self._read_output)
 
     @overload

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpod._logging import logger
 from runpod._primitives import Clock
@@ -14,13 +14,15 @@ from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
 from runpod._protocol.failures import in_doubt
 from runpod._protocol.looking import Done, Looker, Pause, Routes
-from runpod._protocol.operations import Call, Operation
+from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
 from runpod._protocol.retrying import Fail, decide
 from runpod._protocol.streaming import Streamer
 from runpod._protocol.submissions import Submissions
+from runpod._protocol.turns import Turn, TurnsByEndpoint
 from runpod._protocol.waiting import Waiter
 from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from runpod._sync.engine import Engine
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
     from runpod.models.jobs import JobState
+
+T = TypeVar("T")
 
 
 class Session:
@@ -40,27 +44,38 @@ class Session:
         *,
         timeout: float | None,
         retry: RetryPolicy,
+        wait_limits: WaitLimits,
         clock: Clock | None = None,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
-        self.retry: RetryPolicy = _checked(retry)
+        self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
+        self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
         self.clock: Clock = clock or Clock()
         self._routes = Routes()
         self._submissions = Submissions()
+        self._turns = TurnsByEndpoint()
         self._closed = False
         self._owner = True
 
-    def with_options(self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | EllipsisType) -> Session:
+    def with_options(
+        self,
+        *,
+        timeout: TimeoutOrDefault,
+        retry: RetryPolicy | EllipsisType,
+        wait_limits: WaitLimits | EllipsisType,
+    ) -> Session:
         """A session with other options over the same connections and the same knowledge."""
         other = Session(
             self.engine,
             timeout=self.timeout if timeout is ... else parse_timeout(timeout),
             retry=self.retry if retry is ... else retry,
+            wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
             clock=self.clock,
         )
         other._routes = self._routes
         other._submissions = self._submissions
+        other._turns = self._turns
         other._owner = False
         return other
 
@@ -129,6 +144,9 @@ class Session:
             RunpodError: No attempt got a good answer.
         """
         call = Call(operation, endpoint_id, job_id)
+        if operation is STATUS:
+            # Never behind those who wait, but the service counts it with their looks.
+            self._turns.of(endpoint_id, self.wait_limits).count(self.clock.now())
         return read_job(self.send(call, deadline), call)
 
     def waiter(
@@ -195,16 +213,28 @@ class Session:
         Raises:
             RunpodError: It ended with one.
         """
-        while True:
-            action = looker.next(self.clock.now())
-            if isinstance(action, Fail):
-                raise action.error
-            if isinstance(action, Done):
-                return None
-            if isinstance(action, Pause):
-                self.clock.sleep(action.seconds)
-            else:
-                return action.call, self._attempt(action.call, looker.deadline)
+        turns = self._turns.of(looker.endpoint_id, self.wait_limits)
+        bell = self.clock.bell()
+        turn = Turn(bell)
+        outcome: Answer | Trouble | None = None
+        try:
+            while True:
+                now = self.clock.now()
+                action = looker.next(now)
+                if isinstance(action, Fail):
+                    raise action.error
+                if isinstance(action, Done):
+                    return None
+                if isinstance(action, Pause):
+                    self.clock.sleep(action.seconds)
+                elif (pause := turns.ask(turn, now)) > 0:
+                    bell.wait(min(pause, looker.end() - now))
+                else:
+                    call = turn.shorten(action.call)
+                    outcome = self._attempt(call, looker.deadline)
+                    return call, outcome
+        finally:
+            turns.leave(turn, self.clock.now(), outcome)
 
     def _attempt(self, call: Call, deadline: Deadline) -> Answer | Trouble:
         if self._closed:
@@ -221,8 +251,8 @@ class Session:
         return outcome
 
 
-def _checked(retry: object) -> RetryPolicy:
-    if not isinstance(retry, RetryPolicy):
-        msg = f"retry must be a RetryPolicy, not {type(retry).__name__}."
+def _checked(value: T, kind: type[T], name: str) -> T:
+    if not isinstance(value, kind):
+        msg = f"{name} must be a {kind.__name__}, not {type(value).__name__}."
         raise ConfigurationError(msg)
-    return retry
+    return value

@@ -2,6 +2,7 @@
 
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, JobStatus, StreamChunk, WorkerError
+from runpod.models.limits import WaitLimits
 from runpod.models.requests import (
     ExecutionPolicy,
     ExecutionPolicyDict,
@@ -26,6 +27,7 @@ __all__ = [
     "S3Config",
     "S3ConfigDict",
     "StreamChunk",
+    "WaitLimits",
     "WorkerCounts",
     "WorkerError",
 ]
