@@ -15,6 +15,8 @@ import runpod
 from runpod import (
     EndpointHealth,
     ExecutionPolicy,
+    JobFailedError,
+    JobOutputError,
     JobRequest,
     JobState,
     PurgeResult,
@@ -25,6 +27,7 @@ from tests._async.calls import (
     BODY,
     CANCELLED,
     DONE,
+    FAILED,
     INPUT,
     JOB,
     OPERATIONS,
@@ -152,6 +155,50 @@ async def test_cancel_and_retry_give_states(endpoint: AsyncEndpoint, wire: Wire)
     assert (JOB, "CANCELLED", True) == (state.id, state.status, state.completed)
     state = await endpoint.retry(JOB)
     assert (JOB, "IN_QUEUE", False) == (state.id, state.status, state.completed)
+
+
+class Output(BaseModel):
+    n: int
+
+
+BARE = {"id": JOB, "status": "COMPLETED"}
+
+
+async def test_a_cancel_that_came_too_late_loses_nothing(client: AsyncRunpod, wire: Wire) -> None:
+    endpoint = client.endpoint("ep", output_type=Output)
+    wire.say(BARE)
+    assert "COMPLETED" == (await endpoint.cancel(JOB)).status
+    job = endpoint.job(JOB)
+    wire.say(BARE, DONE)
+    assert "COMPLETED" == (await job.cancel()).status == job.status
+    assert Output(n=1) == await job.result()
+    # What is known stays known.
+    wire.say(BARE)
+    assert "COMPLETED" == (await job.cancel()).status
+    assert Output(n=1) == await job.result() == job.state.output
+    wire.say(BARE, DONE)
+    job = endpoint.job(JOB)
+    await job.cancel()
+    assert [Output(n=1)] == [state.output for state in await collect(job.watch())]
+
+
+async def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    job = endpoint.job(JOB)
+    wire.say({"id": JOB, "status": "FAILED"}, FAILED)
+    assert "FAILED" == (await job.cancel()).status
+    with pytest.raises(JobFailedError, match="would not fit"):
+        await job.result()
+
+
+async def test_an_output_that_does_not_fit_never_passes_for_one_that_does(client: AsyncRunpod, wire: Wire) -> None:
+    job = client.endpoint("ep", output_type=Output).job(JOB)
+    wire.say({**DONE, "output": {"n": "many"}})
+    for call in (job.result, job.result, job.wait):
+        with pytest.raises(JobOutputError):
+            await call()
+        assert {"n": "many"} == job.state.output
+    with pytest.raises(JobOutputError):
+        await collect(job.watch())
 
 
 async def test_the_handle_of_a_job_asks_the_same(endpoint: AsyncEndpoint, wire: Wire) -> None:

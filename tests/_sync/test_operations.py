@@ -17,6 +17,8 @@ import runpod
 from runpod import (
     EndpointHealth,
     ExecutionPolicy,
+    JobFailedError,
+    JobOutputError,
     JobRequest,
     JobState,
     PurgeResult,
@@ -27,6 +29,7 @@ from tests._sync.calls import (
     BODY,
     CANCELLED,
     DONE,
+    FAILED,
     INPUT,
     JOB,
     OPERATIONS,
@@ -154,6 +157,50 @@ def test_cancel_and_retry_give_states(endpoint: Endpoint, wire: Wire) -> None:
     assert (JOB, "CANCELLED", True) == (state.id, state.status, state.completed)
     state = endpoint.retry(JOB)
     assert (JOB, "IN_QUEUE", False) == (state.id, state.status, state.completed)
+
+
+class Output(BaseModel):
+    n: int
+
+
+BARE = {"id": JOB, "status": "COMPLETED"}
+
+
+def test_a_cancel_that_came_too_late_loses_nothing(client: Runpod, wire: Wire) -> None:
+    endpoint = client.endpoint("ep", output_type=Output)
+    wire.say(BARE)
+    assert "COMPLETED" == (endpoint.cancel(JOB)).status
+    job = endpoint.job(JOB)
+    wire.say(BARE, DONE)
+    assert "COMPLETED" == (job.cancel()).status == job.status
+    assert Output(n=1) == job.result()
+    # What is known stays known.
+    wire.say(BARE)
+    assert "COMPLETED" == (job.cancel()).status
+    assert Output(n=1) == job.result() == job.state.output
+    wire.say(BARE, DONE)
+    job = endpoint.job(JOB)
+    job.cancel()
+    assert [Output(n=1)] == [state.output for state in collect(job.watch())]
+
+
+def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoint: Endpoint, wire: Wire) -> None:
+    job = endpoint.job(JOB)
+    wire.say({"id": JOB, "status": "FAILED"}, FAILED)
+    assert "FAILED" == (job.cancel()).status
+    with pytest.raises(JobFailedError, match="would not fit"):
+        job.result()
+
+
+def test_an_output_that_does_not_fit_never_passes_for_one_that_does(client: Runpod, wire: Wire) -> None:
+    job = client.endpoint("ep", output_type=Output).job(JOB)
+    wire.say({**DONE, "output": {"n": "many"}})
+    for call in (job.result, job.result, job.wait):
+        with pytest.raises(JobOutputError):
+            call()
+        assert {"n": "many"} == job.state.output
+    with pytest.raises(JobOutputError):
+        collect(job.watch())
 
 
 def test_the_handle_of_a_job_asks_the_same(endpoint: Endpoint, wire: Wire) -> None:

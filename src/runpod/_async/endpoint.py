@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._async.iterators import AsyncLooks
 from runpod._async.job import AsyncJob
-from runpod._protocol.decoding import OutputReader, read
+from runpod._protocol.decoding import OutputReader, is_bare, read
 from runpod._protocol.encoding import encode, is_empty_input, job_request
 from runpod._protocol.looking import LONG_HOLD, MARGIN
 from runpod._protocol.operations import (
@@ -343,7 +343,7 @@ class AsyncEndpoint(Generic[OutputT]):
         job_id = check_id(job_id, "job_id")
         deadline = self._session.deadline(timeout)
         state = await self._session.ask(operation, self.id, job_id, deadline)
-        return self._read_output(state, self.id)
+        return state if is_bare(operation, state) else self._read_output(state, self.id)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r})"

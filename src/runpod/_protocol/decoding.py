@@ -9,6 +9,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
 from runpod._protocol.failures import context_of
+from runpod._protocol.operations import STATUS
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
 from runpod.models._base import describe
 from runpod.models.jobs import JobState, JobStatus, OutputT, StreamChunk, readable
@@ -16,7 +17,7 @@ from runpod.models.jobs import JobState, JobStatus, OutputT, StreamChunk, readab
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runpod._protocol.operations import Call
+    from runpod._protocol.operations import Call, Operation
     from runpod._protocol.outcomes import Answer
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -55,6 +56,15 @@ def read_job(answer: Answer, call: Call) -> JobState[Any]:
         problem = f"it is about another job, {readable(state.id, 80)!r}"
         raise response_error(answer, call, problem)
     return state
+
+
+def is_bare(operation: Operation, state: JobState[Any]) -> bool:
+    """Whether a job had ended before it was to be cancelled, and the answer says that alone.
+
+    What came of the job, `/status` knows.
+    """
+    ended = state.completed and state.status != JobStatus.CANCELLED
+    return ended and operation is not STATUS and not state.has_output and state.error is None
 
 
 def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[StreamChunk]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.iterators import Looks
 from runpod._sync.job import Job
-from runpod._protocol.decoding import OutputReader, read
+from runpod._protocol.decoding import OutputReader, is_bare, read
 from runpod._protocol.encoding import encode, is_empty_input, job_request
 from runpod._protocol.looking import LONG_HOLD, MARGIN
 from runpod._protocol.operations import (
@@ -345,7 +345,7 @@ class Endpoint(Generic[OutputT]):
         job_id = check_id(job_id, "job_id")
         deadline = self._session.deadline(timeout)
         state = self._session.ask(operation, self.id, job_id, deadline)
-        return self._read_output(state, self.id)
+        return state if is_bare(operation, state) else self._read_output(state, self.id)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r})"

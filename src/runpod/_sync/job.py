@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 from runpod._sync.iterators import Looks
+from runpod._protocol.decoding import is_bare
 from runpod._protocol.operations import CANCEL, RETRY, STATUS
 from runpod._protocol.waiting import differs
 from runpod.models.jobs import JobState, JobStatus, OutputT, job_failure
@@ -50,6 +51,10 @@ class Job(Generic[OutputT]):
         self._session = session
         self._read_output = read_output
         self._state = state
+        # Whether `_state` is the end of the job, with its output read as `output_type`.
+        self._settled = False
+        # Whether it is an end that an answer to `cancel` told of, without what came of the job.
+        self._bare = False
 
     @property
     def state(self) -> JobState[OutputT]:
@@ -97,13 +102,14 @@ class Job(Generic[OutputT]):
             JobOutputError: It completed with an output that does not fit `output_type`.
             RunpodError: The job cannot be looked at; see `runpod.errors`.
         """
-        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=self._state)
-        if self._state is not None and self._state.completed:
-            return self._state
+        known = self._known()
+        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=known)
+        if known is not None and known.completed:
+            return known
         try:
             state: JobState[Any] = self._session.wait(waiter)
         finally:
-            self._state = waiter.state
+            self._state = waiter.state or self._state
         return self._seen(state)
 
     def result(self, *, timeout: Timeout = None) -> OutputT:
@@ -148,7 +154,7 @@ class Job(Generic[OutputT]):
             >>> for state in job.watch():
             ...     print(state.status, state.progress)
         """
-        known = self._state
+        known = self._known()
         waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=known, changes=True)
 
         def received(call: Any, outcome: Answer | Trouble, now: float) -> list[JobState[OutputT]]:
@@ -208,11 +214,27 @@ class Job(Generic[OutputT]):
 
     def _ask(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
         deadline = self._session.deadline(timeout)
-        return self._seen(self._session.ask(operation, self.endpoint.id, self.id, deadline))
+        state = self._session.ask(operation, self.endpoint.id, self.id, deadline)
+        if not is_bare(operation, state):
+            return self._seen(state)
+        if not self._settled:
+            self._state, self._bare = state, True
+        return state
+
+    def _known(self) -> JobState[OutputT] | None:
+        """The state to go on from, or None.
+
+        Raises:
+            JobOutputError: It is an end with an output that does not fit `output_type`.
+        """
+        if self._state is None or self._bare:
+            return None
+        return self._state if self._settled or not self._state.completed else self._seen(self._state)
 
     def _seen(self, state: JobState[Any]) -> JobState[OutputT]:
-        self._state = state
+        self._state, self._settled, self._bare = state, False, False
         self._state = self._read_output(state, self.endpoint.id)
+        self._settled = state.completed
         return self._state
 
     def __repr__(self) -> str:
