@@ -267,6 +267,13 @@ async def test_a_bad_id(bad: Any, client: AsyncRunpod, endpoint: AsyncEndpoint, 
     refused(caught, wire)
 
 
+async def test_an_id_that_is_too_long_for_a_url(client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
+    for call in (endpoint.job("x" * 70_000).refresh, client.endpoint("x" * 70_000).health):
+        with pytest.raises(InvalidRequestError, match=r"too long.*ids") as caught:
+            await call()
+        refused(caught, wire)
+
+
 @pytest.mark.parametrize(
     ("key", "says"),
     [
@@ -317,6 +324,9 @@ def test_a_key_with_a_line_break_in_the_environment(monkeypatch: pytest.MonkeyPa
         ("https://me:secret@api.runpod.ai/v2", "user name or password"),
         ("https://api.runpod.ai:99999/v2", "URL"),
         ("https://[::1/v2", "URL"),
+        ("https://\uff41pi.runpod.ai/v2", "cannot be used"),
+        ("https://xn--.com/v2", "cannot be used"),
+        (f"https://api.runpod.ai/{'x' * 70_000}", "too long"),
         ("http://api.runpod.ai/v2", "allow_insecure"),
         ("http://127.0.0.1.example.test/v2", "allow_insecure"),
         ("http://10.0.0.1/v2", "allow_insecure"),

@@ -269,6 +269,13 @@ def test_a_bad_id(bad: Any, client: Runpod, endpoint: Endpoint, wire: Wire) -> N
     refused(caught, wire)
 
 
+def test_an_id_that_is_too_long_for_a_url(client: Runpod, endpoint: Endpoint, wire: Wire) -> None:
+    for call in (endpoint.job("x" * 70_000).refresh, client.endpoint("x" * 70_000).health):
+        with pytest.raises(InvalidRequestError, match=r"too long.*ids") as caught:
+            call()
+        refused(caught, wire)
+
+
 @pytest.mark.parametrize(
     ("key", "says"),
     [
@@ -319,6 +326,9 @@ def test_a_key_with_a_line_break_in_the_environment(monkeypatch: pytest.MonkeyPa
         ("https://me:secret@api.runpod.ai/v2", "user name or password"),
         ("https://api.runpod.ai:99999/v2", "URL"),
         ("https://[::1/v2", "URL"),
+        ("https://\uff41pi.runpod.ai/v2", "cannot be used"),
+        ("https://xn--.com/v2", "cannot be used"),
+        (f"https://api.runpod.ai/{'x' * 70_000}", "too long"),
         ("http://api.runpod.ai/v2", "allow_insecure"),
         ("http://127.0.0.1.example.test/v2", "allow_insecure"),
         ("http://10.0.0.1/v2", "allow_insecure"),

@@ -39,6 +39,10 @@ class AsyncEngine:
     """Sends bytes and brings bytes back, within a deadline."""
 
     def __init__(self, config: Config, http_client: object | None) -> None:
+        problem = _url_problem(config.base_url)
+        if problem:
+            msg = f"base_url cannot be used: {problem}."
+            raise ConfigurationError(msg)
         self._owned = http_client is None
         if http_client is None:
             http_client = new_async_client()
@@ -107,6 +111,10 @@ class AsyncEngine:
             await self._client.aclose()
 
     def _request(self, call: Call, deadline: Deadline, clock: AsyncClock) -> httpx.Request:
+        problem = _url_problem(self._base_url + call.target)
+        if problem:
+            msg = f"The address of {call.operation.name} cannot be used: {problem}. Check the ids."
+            raise InvalidRequestError(msg)
         left = deadline.remaining(clock.now())
         headers = self._headers
         if call.body is not None:
@@ -135,6 +143,15 @@ class AsyncEngine:
         reason = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
         reason = reason.replace(self._key.get_secret_value(), "[key]")
         return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
+
+
+def _url_problem(url: str) -> str | None:
+    """Why the HTTP library takes no such URL; None where it does."""
+    try:
+        _ = httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError) as error:  # the latter is what idna raises
+        return str(error)
+    return None
 
 
 class _Exchange:

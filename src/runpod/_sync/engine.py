@@ -41,6 +41,10 @@ class Engine:
     """Sends bytes and brings bytes back, within a deadline."""
 
     def __init__(self, config: Config, http_client: object | None) -> None:
+        problem = _url_problem(config.base_url)
+        if problem:
+            msg = f"base_url cannot be used: {problem}."
+            raise ConfigurationError(msg)
         self._owned = http_client is None
         if http_client is None:
             http_client = new_client()
@@ -109,6 +113,10 @@ class Engine:
             self._client.close()
 
     def _request(self, call: Call, deadline: Deadline, clock: Clock) -> httpx.Request:
+        problem = _url_problem(self._base_url + call.target)
+        if problem:
+            msg = f"The address of {call.operation.name} cannot be used: {problem}. Check the ids."
+            raise InvalidRequestError(msg)
         left = deadline.remaining(clock.now())
         headers = self._headers
         if call.body is not None:
@@ -137,6 +145,15 @@ class Engine:
         reason = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
         reason = reason.replace(self._key.get_secret_value(), "[key]")
         return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
+
+
+def _url_problem(url: str) -> str | None:
+    """Why the HTTP library takes no such URL; None where it does."""
+    try:
+        _ = httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError) as error:  # the latter is what idna raises
+        return str(error)
+    return None
 
 
 class _Exchange:
