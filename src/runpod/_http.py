@@ -1,7 +1,7 @@
 """The HTTP clients that the library makes for itself, one for each colour.
 
-Both verify TLS, take proxies from the environment, and follow no redirects. Every request
-brings timeouts of its own.
+Both verify TLS, take proxies from the environment but for this machine, and follow no redirects.
+Every request brings timeouts of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runpod._primitives import time_left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import httpcore
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # through. Idle connections are dropped before common proxies drop them (60 s), so that few
 # requests meet a connection that is just being closed.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=15.0)
+
+# What is on this machine is asked directly, whatever proxy the environment names: few proxies
+# reach it, and over http:// they would see the API key.
+_DIRECT: Mapping[str, None] = {"all://localhost": None, "all://127.0.0.1": None, "all://[::1]": None}
 
 # A write is cut into pieces so that a peer which reads slowly cannot stretch it.
 _PIECE = 64 * 1024
@@ -34,7 +38,7 @@ def new_async_client() -> httpx.AsyncClient:
 
     Where a TLS handshake is cancelled, httpcore forgets the connection without closing it.
     """
-    client = httpx.AsyncClient(limits=_LIMITS, follow_redirects=False)
+    client = httpx.AsyncClient(limits=_LIMITS, mounts=_DIRECT, follow_redirects=False)
     for pool in _pools(client):
         pool._network_backend = _closing_backend(pool._network_backend)  # noqa: SLF001 - see _pools
     return client
@@ -46,7 +50,7 @@ def new_client() -> httpx.Client:
     httpx gives every single read and write its own timeout, so a server that drips one byte a
     second would never end. Beneath it, these streams give each no more than what is left.
     """
-    client = httpx.Client(limits=_LIMITS, follow_redirects=False)
+    client = httpx.Client(limits=_LIMITS, mounts=_DIRECT, follow_redirects=False)
     backend = _network_backend()
     for pool in _pools(client):
         pool._network_backend = backend  # noqa: SLF001 - see _pools

@@ -13,7 +13,7 @@ from runpod.local import progress_update
 from tests._async.calls import collect
 from tests._async.serving import TIMEOUT, echo
 from tests.clocks import async_together
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,3 +279,15 @@ async def test_a_client_of_the_caller(serve: Serve) -> None:
         client = AsyncRunpod(serve.server.api_key, base_url=serve.server.base_url, http_client=http_client)
         state = await client.endpoint("horse").run_sync(input={"n": 1}, timeout=TIMEOUT)
     assert {"n": 1} == state.output
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+async def test_what_is_on_this_machine_needs_no_proxy(
+    variable: str, host: str, monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    serve(echo)
+    base_url = serve.server.base_url.replace("127.0.0.1", host)
+    async with AsyncRunpod(serve.server.api_key, base_url=base_url) as client:
+        assert {"n": 1} == (await client.endpoint("horse").run_sync(input={"n": 1}, timeout=TIMEOUT)).output

@@ -15,7 +15,7 @@ from runpod.local import progress_update
 from tests._sync.calls import collect
 from tests._sync.serving import TIMEOUT, echo
 from tests.clocks import together
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,3 +281,15 @@ def test_a_client_of_the_caller(serve: Serve) -> None:
         client = Runpod(serve.server.api_key, base_url=serve.server.base_url, http_client=http_client)
         state = client.endpoint("horse").run_sync(input={"n": 1}, timeout=TIMEOUT)
     assert {"n": 1} == state.output
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_what_is_on_this_machine_needs_no_proxy(
+    variable: str, host: str, monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    serve(echo)
+    base_url = serve.server.base_url.replace("127.0.0.1", host)
+    with Runpod(serve.server.api_key, base_url=base_url) as client:
+        assert {"n": 1} == (client.endpoint("horse").run_sync(input={"n": 1}, timeout=TIMEOUT)).output
