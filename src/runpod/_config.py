@@ -138,7 +138,7 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
         raise ConfigurationError(msg)
     problem = _url_problem(url)
     if problem:
-        msg = f"{source} {problem}. It looks like {DEFAULT_BASE_URL!r}."
+        msg = f"{source} {problem}. Write it like {DEFAULT_BASE_URL!r}."
         raise ConfigurationError(msg)
     parts = urlsplit(url)
     if parts.scheme.lower() == "http" and not allow_insecure and not _is_loopback(parts.hostname):

@@ -350,12 +350,19 @@ async def test_a_good_base_url(base_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "output_type",
-    [object(), 7, pytest, type("Plain", (), {}), "NoSuchName", list[ForwardRef("NoSuchName")]],
+    ("output_type", "named"),
+    [
+        (object(), "<object object"),
+        (7, "7"),
+        (pytest, "<module 'pytest'"),
+        (type("Plain", (), {}), "Plain"),
+        ("NoSuchName", "'NoSuchName'"),
+        (list[ForwardRef("NoSuchName")], r"list\[ForwardRef"),
+    ],
     ids=range(6),
 )
-async def test_an_output_type_that_pydantic_cannot_validate(output_type: Any, client: AsyncRunpod) -> None:
-    with pytest.raises(InvalidRequestError, match="output_type: pydantic cannot validate"):
+async def test_an_output_type_that_pydantic_cannot_validate(output_type: Any, named: str, client: AsyncRunpod) -> None:
+    with pytest.raises(InvalidRequestError, match=f"output_type: pydantic cannot validate {named}"):
         client.endpoint("ep", output_type=output_type)
 
 

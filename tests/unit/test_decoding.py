@@ -77,7 +77,8 @@ def test_an_answer_the_protocol_does_not_allow_is_an_error_that_keeps_it_whole(b
 
 
 @pytest.mark.parametrize(
-    ("body", "words"), [("<html>", "HTML"), ("", "empty"), ('{"id"', "JSON"), ('{"id":"j"}', "status")]
+    ("body", "words"),
+    [("<html>", "HTML"), ("", "empty"), ('{"id"', "JSON"), ('{"id":"j"}', "status"), ('{"id":""}', "id: String")],
 )
 def test_the_error_says_what_is_wrong_with_the_answer(body: str, words: str) -> None:
     with pytest.raises(APIResponseError, match=words):
@@ -93,6 +94,14 @@ def test_the_id_of_a_submitted_job_is_not_lost_with_its_answer(operation: Operat
         read_job(reply(body), Call(operation, ENDPOINT))
     assert "sync-1" == info.value.job_id
     assert info.value.maybe_submitted
+
+
+@pytest.mark.parametrize("call", [Call(RETRY, ENDPOINT, JOB), Call(PURGE_QUEUE, ENDPOINT)], ids=["retry", "purge"])
+def test_an_unusable_answer_to_what_submits_no_job_does_not_speak_of_a_new_one(call: Call) -> None:
+    with pytest.raises(APIResponseError, match="It may have been carried out") as info:
+        read(PurgeResult, reply("[]"), call)
+    assert info.value.maybe_submitted
+    assert "job may have been submitted" not in str(info.value)
 
 
 @pytest.mark.parametrize("call", [STATUS_CALL, Call(RETRY, ENDPOINT, JOB)], ids=["status", "retry"])
@@ -319,8 +328,9 @@ def test_no_output_is_told_apart_from_null() -> None:
     optional: Any = dict[str, int] | None
     assert (None, False) == ((absent := OutputReader(optional)(state(), ENDPOINT)).output, absent.has_output)
     assert (None, True) == ((null := OutputReader(optional)(state(output=None), ENDPOINT)).output, null.has_output)
-    with pytest.raises(JobOutputError, match="without output"):
+    with pytest.raises(JobOutputError, match="without output") as info:
         OutputReader(Horse)(state(), ENDPOINT)
+    assert "raw output" not in str(info.value)
 
 
 @pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "FAILED", "CANCELLED", "TIMED_OUT", "NEW"])

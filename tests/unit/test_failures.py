@@ -90,6 +90,11 @@ def test_a_message_says_what_to_do_next(status: int, hint: str) -> None:
     assert hint in str(error_for(reply("", status)))
 
 
+def test_a_404_speaks_of_a_job_where_there_is_one() -> None:
+    assert "30 minutes" in str(error_for(reply("", 404)))
+    assert "30 minutes" not in str(error_for(reply("", 404), RUN_CALL))
+
+
 def test_a_redirect_is_told_and_not_followed() -> None:
     error = error_for(reply("", 302, location="https://elsewhere.example/login"))
     assert APIStatusError is type(error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
 from runpod._protocol.failures import context_of
-from runpod._protocol.operations import STATUS
+from runpod._protocol.operations import RUN, RUN_SYNC, STATUS
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
 from runpod.models._base import describe
 from runpod.models.jobs import JobState, JobStatus, OutputT, StreamChunk, readable
@@ -120,7 +120,9 @@ def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError
         f"{call} was answered with HTTP {answer.status}, but the body is not usable: "
         f"{problem.rstrip('.')}. Is base_url the address of the Runpod API?"
     )
-    if context["maybe_submitted"]:
+    if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
+        msg += " It may have been carried out all the same; sending it again may do it twice."
+    elif context["maybe_submitted"]:
         known = f" with the id {context['job_id']!r}" if context["job_id"] else ""
         msg += f" A job may have been submitted{known}; submitting again may pay twice."
     return APIResponseError(
@@ -130,6 +132,12 @@ def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError
         headers=answer.shown_headers,
         **context,
     )
+
+
+def _name_of(type_: object) -> str:
+    if isinstance(type_, type) and get_origin(type_) is None:
+        return type_.__name__
+    return readable(repr(type_), 80)
 
 
 class OutputReader(Generic[OutputT]):
@@ -154,11 +162,11 @@ class OutputReader(Generic[OutputT]):
             PydanticUserError,
             TypeError,
         ):
-            name = getattr(output_type, "__name__", None) or type(output_type).__name__
+            name = _name_of(output_type)
         else:
             return
         msg = (
-            f"output_type: pydantic cannot validate {name!r}. Use a pydantic model, a dataclass, "
+            f"output_type: pydantic cannot validate {name}. Use a pydantic model, a dataclass, "
             "a TypedDict or a builtin type (before Python 3.12, a TypedDict from typing_extensions)."
         )
         raise InvalidRequestError(msg)
@@ -180,12 +188,17 @@ class OutputReader(Generic[OutputT]):
         else:
             # An absent output stays absent where the type takes None for it.
             return state.model_copy(update={"output": output}) if state.has_output else state
-        if not state.has_output:
-            problem = "It completed without output: there was none, or it was too large to keep"
-        msg = (
-            f"Job {state.id!r} on endpoint {endpoint_id!r} completed, but its output does not fit "
-            f"output_type: {problem.rstrip('.')}. The raw output is in error.state.output."
-        )
+        job = f"Job {state.id!r} on endpoint {endpoint_id!r} completed"
+        if state.has_output:
+            msg = (
+                f"{job}, but its output does not fit output_type: {problem.rstrip('.')}. "
+                "The raw output is in error.state.output."
+            )
+        else:
+            msg = (
+                f"{job} without output, which does not fit output_type: there was none, or it was "
+                "too large for the platform. A handler that yields may need `stream` instead."
+            )
         raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
 
     def _validated(self, output: object) -> OutputT:

@@ -115,7 +115,8 @@ def _job_named_by(outcome: Answer | Trouble) -> str | None:
 def _top_level_texts(body: bytes) -> dict[str, str]:
     """The fields of a JSON object whose values are text, as far as the object goes.
 
-    The same of the first object of a list, which is no answer but can name a job. The output of a job may have an `id` of its own, so depth matters.
+    The same of the first object of a list, which is no answer but can name a job. The output of a
+    job may have an `id` of its own, so depth matters.
     """
     text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n[")
     found: dict[str, str] = {}
@@ -219,11 +220,9 @@ def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dic
         msg += "" if msg.endswith((".", "!", "?")) else "."
         advice = _ADVICE.get(413 if cls is PayloadTooLargeError else answer.status)
         if answer.status == 404:
-            advice = (
-                f"Check the endpoint id {call.endpoint_id!r}"
-                + ("" if call.job_id is None else " and the job id; results are kept 30 minutes")
-                + ", and that this API key may see it."
-            )
+            advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key may see it."
+            if call.job_id is not None:
+                advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=answer.status,

@@ -176,7 +176,7 @@ class JobState(SeenModel, Generic[OutputT]):
         retries: How often the platform gave it to another worker.
     """
 
-    id: Annotated[str, BeforeValidator(_seen_id), Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1), BeforeValidator(_seen_id)]
     status: JobStatus
     # None stands for "absent" before the job completed; `has_output` knows the difference.
     output: OutputT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
