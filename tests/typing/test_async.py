@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict, assert_type
 
 from runpod import (
@@ -99,6 +99,9 @@ async def the_output_type_is_the_type_of_the_endpoint(client: AsyncRunpod) -> No
     assert_type(client.endpoint("id", output_type=str), AsyncEndpoint[str])
     assert_type(client.endpoint("id", output_type=list[Horse]), AsyncEndpoint[list[Horse]])
     assert_type(client.endpoint("id", output_type=dict[str, int]), AsyncEndpoint[dict[str, int]])
+    assert_type(client.endpoint("id", output_type=Horse | None), AsyncEndpoint[Any])
+    assert_type(client.endpoint("id", output_type=Annotated[list[Horse], Field(min_length=1)]), AsyncEndpoint[Any])
+    _: AsyncEndpoint[Horse | None] = client.endpoint("id", output_type=Horse | None)
     assert_type(client.endpoint("id").id, str)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict, assert_type
 
 from runpod import (
@@ -99,6 +99,9 @@ def the_output_type_is_the_type_of_the_endpoint(client: Runpod) -> None:
     assert_type(client.endpoint("id", output_type=str), Endpoint[str])
     assert_type(client.endpoint("id", output_type=list[Horse]), Endpoint[list[Horse]])
     assert_type(client.endpoint("id", output_type=dict[str, int]), Endpoint[dict[str, int]])
+    assert_type(client.endpoint("id", output_type=Horse | None), Endpoint[Any])
+    assert_type(client.endpoint("id", output_type=Annotated[list[Horse], Field(min_length=1)]), Endpoint[Any])
+    _: Endpoint[Horse | None] = client.endpoint("id", output_type=Horse | None)
     assert_type(client.endpoint("id").id, str)
 
 

@@ -82,13 +82,18 @@ class Runpod:
     @overload
     def endpoint(self, endpoint_id: str, *, output_type: type[T]) -> Endpoint[T]: ...
 
-    def endpoint(self, endpoint_id: str, *, output_type: type[Any] | None = None) -> Any:
+    # A union or an Annotated is no `type` to a type checker.
+    @overload
+    def endpoint(self, endpoint_id: str, *, output_type: Any) -> Endpoint[Any]: ...
+
+    def endpoint(self, endpoint_id: str, *, output_type: Any = None) -> Any:
         """An endpoint by its id. No request.
 
         Args:
             endpoint_id: The endpoint's id, or the slug of a public one.
             output_type: What the output of its jobs is: a pydantic model or any type that
-                pydantic can validate. Applied to jobs that completed.
+                pydantic can validate. Applied to jobs that completed. Type checkers follow
+                classes; for a union, annotate: `horses: Endpoint[Horse | None] = …`.
 
         Raises:
             InvalidRequestError: The id is empty or not text, or pydantic cannot validate the
