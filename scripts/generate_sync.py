@@ -39,8 +39,11 @@ NAMES: Mapping[str, str] = {
     "aclose": "close",  # our clients and httpx's
     "aiter_bytes": "iter_bytes",  # httpx: the body, piece by piece
     "anext": "next",  # the next item of an iterator
+    "async_home": "home",  # runpod._primitives
+    "async_shield": "shield",  # runpod._primitives
     "async_time_limit": "time_limit",  # runpod._primitives
     "async_together": "together",  # tests.clocks
+    "handle_async_request": "handle_request",  # httpcore
     "new_async_client": "new_client",  # runpod._http
 }
 

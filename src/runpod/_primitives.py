@@ -6,14 +6,18 @@ twin. Whatever can be the same for both does not belong here.
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import asyncio
+    from collections.abc import Callable, Coroutine, Generator, Hashable
+    from contextlib import AbstractContextManager
 
     from anyio import Event
 
@@ -36,6 +40,10 @@ class _ThreadTimeLimit(TimeLimit):
         return time_left() <= 0
 
 
+# A task that nobody holds can be collected before its end.
+_tasks: set[asyncio.Task[None]] = set()
+
+
 class AsyncClock:
     """Monotonic time in seconds, and pauses in it."""
 
@@ -49,6 +57,29 @@ class AsyncClock:
 
     def bell(self) -> AsyncBell:
         return AsyncBell()
+
+    def later(self, seconds: float, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Calls after so many seconds, unless the event loop has ended by then. Holds nobody up."""
+        if is_trio():
+            trio: Any = sys.modules["trio"]
+
+            async def wait() -> None:
+                await trio.sleep(seconds)
+                await call()
+
+            trio.lowlevel.spawn_system_task(wait)
+            return
+
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+
+        def start() -> None:
+            task = loop.create_task(call())
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
+
+        loop.call_later(seconds, start)
 
 
 class Clock:
@@ -101,6 +132,81 @@ class Bell:
         """Waits for a ring, but no longer than so many seconds."""
         self._event.wait(min(seconds, threading.TIMEOUT_MAX))
         self._event.clear()
+
+
+class AsyncSlots:
+    """So many at once; who comes later waits, in turn."""
+
+    def __init__(self, number: int) -> None:
+        import anyio
+
+        self._semaphore = anyio.Semaphore(number, fast_acquire=True)
+
+    async def take(self) -> None:
+        await self._semaphore.acquire()
+
+    def give_back(self) -> None:
+        self._semaphore.release()
+
+
+class Slots:
+    """So many at once; who comes later waits, at the longest as `time_limit` allows."""
+
+    def __init__(self, number: int) -> None:
+        self._semaphore = threading.Semaphore(number)
+
+    def take(self) -> None:
+        """Waits for a slot.
+
+        Raises:
+            TimeoutError: None became free in time.
+        """
+        if self._semaphore.acquire(blocking=False):
+            return
+        left = time_left()
+        if not self._semaphore.acquire(timeout=None if left == math.inf else max(left, 0.0)):
+            msg = "no connection became free in time"
+            raise TimeoutError(msg)
+
+    def give_back(self) -> None:
+        self._semaphore.release()
+
+
+def async_shield() -> AbstractContextManager[object]:
+    """Lets the block come to its end although its task is cancelled."""
+    import anyio
+
+    return anyio.CancelScope(shield=True)
+
+
+def shield() -> AbstractContextManager[object]:
+    """Nothing: a thread cannot be cancelled."""
+    return nullcontext()
+
+
+def is_trio() -> bool:
+    """Whether this runs on trio, and not on asyncio."""
+    trio: Any = sys.modules.get("trio")
+    try:
+        return trio is not None and trio.lowlevel.current_trio_token() is not None
+    except RuntimeError:
+        return False
+
+
+def async_home() -> Hashable:
+    """The event loop this runs on: connections of one are of no use on another."""
+    if is_trio():
+        trio: Any = sys.modules["trio"]
+        token: Hashable = trio.lowlevel.current_trio_token()
+        return token
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
+def home() -> Hashable:
+    """Nothing in particular: threads share connections."""
+    return None
 
 
 @contextmanager

@@ -1,42 +1,37 @@
-"""The engine: the one place that knows the HTTP library."""
+"""The engine: bytes and a deadline in; an answer out, or one of three kinds of trouble."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
-from runpod._http import Body, new_async_client
-from runpod._primitives import AsyncClock, async_time_limit
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
+from runpod._async.whole import AsyncWhole
+from runpod._exchange import Exchange
+from runpod._http import Route, is_patched, new_async_client
+from runpod._primitives import AsyncClock, async_home, async_time_limit
+from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from collections.abc import Hashable
 
+    from runpod._async.pool import AsyncPool
     from runpod._config import Config
-    from runpod._primitives import TimeLimit
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
 
-# How long to wait for a connection, and how long beyond its hold for the next bytes of an
-# answer, in seconds, where the deadline leaves more. A stalled connection is found out by this.
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 30.0
-
-# Errors of this kind are raised before the first byte of the request.
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+# The longest URL that httpx takes.
+MAX_URL = 65536
 
 
 class AsyncEngine:
-    """Sends bytes and brings bytes back, within a deadline."""
+    """Sends bytes and brings bytes back, within a deadline.
+
+    A caller's client is used as it is, and so is httpx where somebody has patched it. Otherwise
+    only that part of httpx is used which opens connections; see `AsyncPool`.
+    """
 
     def __init__(self, config: Config, http_client: object | None) -> None:
         problem = _url_problem(config.base_url)
@@ -49,19 +44,26 @@ class AsyncEngine:
         if not isinstance(http_client, httpx.AsyncClient):
             msg = f"http_client must be an httpx.{httpx.AsyncClient.__name__}, not {type(http_client).__name__}."
             raise ConfigurationError(msg)
-        self._client = http_client
-        self._parents: httpx.AsyncClient | None = None
-        self._pid = os.getpid()
-        self._closed = False
         self._base_url = config.base_url
-        self._key = config.api_key
+        self._longest = MAX_URL - len(config.base_url)
+        self._key = config.api_key.get_secret_value()
         self._headers = httpx.Headers(
             {
-                "Authorization": f"Bearer {config.api_key.get_secret_value()}",
+                "Authorization": f"Bearer {self._key}",
                 "Accept": "application/json",
                 "User-Agent": config.user_agent,
             }
         )
+        self._closed = False
+        self._pid = os.getpid()
+        # Kept, since closing or collecting it could speak on the parent's connections.
+        self._parents: object = None
+        self._start(http_client)
+
+    def _start(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._whole = AsyncWhole(client, self._base_url, self._headers)
+        self._pools: dict[Hashable, AsyncPool] = {}
 
     async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Answer:
         """Carries out a call, once.
@@ -73,76 +75,60 @@ class AsyncEngine:
         """
         self.check_open()
         self._leave_parent()
-        exchange = _Exchange(self._request(call, deadline, clock), self._key)
+        now = clock.now()
+        exchange = Exchange(call, deadline.remaining(now))
+        if len(exchange.target) > self._longest:
+            msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."
+            raise InvalidRequestError(msg)
+        carrier = self._carrier()
         problem: Exception | None = None
-        with async_time_limit(deadline, clock.now()) as limit:
+        with async_time_limit(deadline, now) as limit:
             try:
-                await exchange.run(self._client, limit)
+                await carrier.carry(exchange, limit)
             except Exception as error:  # noqa: BLE001 - transports of callers raise anything
                 problem = error
-        # Raised outside of any `except`, so that no error of the HTTP library hangs on to ours:
-        # those hold the request, and with it the key and the input.
-        answer = exchange.answer
-        if answer is not None and (exchange.complete or not answer.good):
-            return answer
         # Timers are not exact; what ends just before the deadline was ended by it.
-        late = limit.expired or deadline.remaining(clock.now()) <= 0.005
-        trouble = self._trouble(exchange, problem, late=late)
-        # Its traceback and this frame would keep each other alive, and with them the request.
+        late = not exchange.complete and (limit.expired or deadline.remaining(clock.now()) <= 0.005)
+        outcome = exchange.outcome(problem, late=late, key=self._key)
+        if isinstance(outcome, Answer):
+            return outcome
+        # Raised outside of any `except`, and without what was caught, so that no error of the
+        # HTTP library hangs on to ours: those hold the request, and with it the key and the input.
         problem = None
-        raise trouble
+        raise outcome
 
     def check_open(self) -> None:
         if self._closed or self._client.is_closed:
             msg = "This client is closed; build a new one, or close it later."
             raise InvalidRequestError(msg)
 
+    def _carrier(self) -> AsyncWhole | AsyncPool:
+        if not self._owned or is_patched(httpx.AsyncClient):
+            return self._whole
+        where = async_home()
+        return self._pools.get(where) or self._new_pool(where)
+
+    def _new_pool(self, where: Hashable) -> AsyncPool:
+        # Takes its time to import, and not every program sends something.
+        from runpod._async.pool import AsyncPool
+
+        pool = self._pools[where] = AsyncPool(Route(self._client, self._base_url, self._headers))
+        return pool
+
     def _leave_parent(self) -> None:
         """In a forked child, takes new connections: on the old ones the parent goes on talking."""
         if self._pid != os.getpid() and self._owned:
             self._pid = os.getpid()
-            # Kept, since closing or collecting it could speak on the parent's connections.
-            self._parents = self._client
-            self._client = new_async_client()
+            self._parents = self._client, self._pools
+            self._start(new_async_client())
 
     async def aclose(self) -> None:
         self._closed = True
+        pool = self._pools.pop(async_home(), None)
+        if pool is not None:
+            await pool.aclose()
         if self._owned:
             await self._client.aclose()
-
-    def _request(self, call: Call, deadline: Deadline, clock: AsyncClock) -> httpx.Request:
-        problem = _url_problem(self._base_url + call.target)
-        if problem:
-            msg = f"The address of {call.operation.name} cannot be used: {problem}. Check the ids."
-            raise InvalidRequestError(msg)
-        left = deadline.remaining(clock.now())
-        headers = self._headers
-        if call.body is not None:
-            headers = httpx.Headers(headers)
-            headers["Content-Type"] = "application/json"
-        request = self._client.build_request(
-            call.operation.method,
-            self._base_url + call.target,
-            headers=headers,
-            content=call.body,
-            timeout=httpx.Timeout(
-                min(left, (call.hold or 0.0) + READ_TIMEOUT),
-                connect=min(left, CONNECT_TIMEOUT),
-                pool=left if deadline.limited else None,
-            ),
-        )
-        if call.body is not None:
-            request.stream = Body(call.body)
-        return request
-
-    def _trouble(self, exchange: _Exchange, problem: Exception | None, *, late: bool) -> Trouble:
-        sent = exchange.sent(problem)
-        partial = b"".join(exchange.body)
-        if late:
-            return TooLate("the deadline passed", sent=sent, partial=partial)
-        reason = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-        reason = reason.replace(self._key.get_secret_value(), "[key]")
-        return NoAnswer(reason, partial=partial) if sent else NotSent(reason)
 
 
 def _url_problem(url: str) -> str | None:
@@ -152,46 +138,3 @@ def _url_problem(url: str) -> str | None:
     except (httpx.InvalidURL, UnicodeError) as error:  # the latter is what idna raises
         return str(error)
     return None
-
-
-class _Exchange:
-    """One request and as much of its answer as came."""
-
-    def __init__(self, request: httpx.Request, key: SecretStr) -> None:
-        self.answer: Answer | None = None
-        self.body: list[bytes] = []
-        self.complete = False
-        self._request = request
-        self._key = key
-        self._traced = False
-        self._started = False
-
-    async def run(self, client: httpx.AsyncClient, limit: TimeLimit) -> None:
-        self._request.extensions["trace"] = self._trace
-        response = await client.send(self._request, auth=None, stream=True, follow_redirects=False)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        # With the status line a refusal is known; its body only says why.
-        key = self._key.get_secret_value()
-        self.answer = Answer(response.status_code, headers, secret=key)
-        try:
-            async for piece in response.aiter_bytes():
-                self.body.append(piece)
-                if limit.passed():
-                    # A client of a caller does not end single reads at the deadline.
-                    return
-            self.complete = True
-        finally:
-            self.answer = Answer(response.status_code, headers, b"".join(self.body), secret=key)
-            await response.aclose()
-
-    async def _trace(self, event: str, _info: dict[str, Any]) -> None:
-        self._traced = True
-        if event.endswith("send_request_headers.started"):
-            self._started = True
-
-    def sent(self, problem: Exception | None) -> bool:
-        """Whether the request may have reached the server."""
-        if isinstance(problem, _NEVER_SENT):
-            return False
-        # A transport that tells nothing of itself gets no benefit of the doubt.
-        return self._started or not self._traced

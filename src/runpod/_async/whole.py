@@ -1,0 +1,80 @@
+"""Through httpx as a whole: a caller's own client, and whatever stands in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from runpod._http import Body
+
+if TYPE_CHECKING:
+    from runpod._exchange import Exchange
+    from runpod._primitives import TimeLimit
+
+# Errors of this kind are raised before the first byte of the request.
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class AsyncWhole:
+    """Carries exchanges out over a client of httpx, with all that belongs to it."""
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str, headers: httpx.Headers) -> None:
+        self._client = client
+        self._base_url = base_url
+        self._headers = headers
+
+    async def carry(self, exchange: Exchange, limit: TimeLimit) -> None:
+        """Carries out one exchange, and notes in it what happens."""
+        # A transport that tells nothing of itself gets no benefit of the doubt.
+        exchange.sent = True
+        traced = False
+
+        async def trace(event: str, _info: dict[str, Any]) -> None:
+            nonlocal traced
+            if not traced:
+                traced, exchange.sent = True, False
+            if event.endswith("send_request_headers.started"):
+                exchange.sent = True
+
+        request = self._request(exchange)
+        request.extensions["trace"] = trace
+        try:
+            response = await self._client.send(request, auth=None, stream=True, follow_redirects=False)
+        except _NEVER_SENT:
+            exchange.sent = False
+            raise
+        exchange.began(response.status_code, response.headers.raw)
+        # httpx unpacks it.
+        exchange.packed = ""
+        try:
+            async for piece in response.aiter_bytes():
+                exchange.received(piece)
+                if limit.passed():
+                    # A client of a caller does not end single reads at the deadline.
+                    return
+        finally:
+            await response.aclose()
+        exchange.finish()
+
+    def _request(self, exchange: Exchange) -> httpx.Request:
+        headers = self._headers
+        if exchange.content is not None:
+            headers = httpx.Headers(headers)
+            headers["Content-Type"] = "application/json"
+        request = self._client.build_request(
+            exchange.method,
+            self._base_url + exchange.target,
+            headers=headers,
+            content=exchange.content,
+            timeout=httpx.Timeout(exchange.read_timeout, connect=exchange.connect_timeout, pool=exchange.pool_timeout),
+        )
+        if exchange.content is not None:
+            request.stream = Body(exchange.content)
+        return request
