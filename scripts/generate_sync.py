@@ -38,6 +38,7 @@ NAMES: Mapping[str, str] = {
     "_async": "_sync",  # imports between the files of one half
     "aclose": "close",  # our clients and httpx's
     "aiter_bytes": "iter_bytes",  # httpx: the body, piece by piece
+    "aiter_raw": "iter_raw",  # httpx: the same, as it came
     "anext": "next",  # the next item of an iterator
     "async_home": "home",  # runpod._primitives
     "async_shield": "shield",  # runpod._primitives

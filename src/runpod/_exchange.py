@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import zlib
 from typing import TYPE_CHECKING
 
+from runpod._protocol.bodies import BodyReader
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ READ_TIMEOUT = 30.0
 MAX_CONNECTIONS = 1000
 KEEP_ALIVE = 15.0
 
-# What the library can unpack by itself, and how much may come of it, in bytes: a few kilobytes
-# can be made to unpack to all the memory there is.
-ACCEPT_ENCODING = "gzip, deflate"
-MAX_UNPACKED = 1 << 30
-
-_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-
 
 class Exchange:
     """One request, and as much of its answer as came.
@@ -41,13 +34,12 @@ class Exchange:
     """
 
     __slots__ = (
-        "_pieces",
+        "_body",
         "complete",
         "connect_timeout",
         "content",
         "headers",
         "method",
-        "packed",
         "pool_timeout",
         "read_timeout",
         "sent",
@@ -73,9 +65,7 @@ class Exchange:
         self.headers: dict[str, str] = {}
         # The body is here as a whole.
         self.complete = False
-        # How it is packed (`Content-Encoding`), as long as nobody unpacked it.
-        self.packed = ""
-        self._pieces: list[bytes] = []
+        self._body = BodyReader({})
 
     def began(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The header is here. With it a refusal is known; its body only says why."""
@@ -84,72 +74,23 @@ class Exchange:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             found[name] = f"{found[name]}, {value}" if name in found else value
         self.status, self.headers = status, found
-        self.packed = found.get("content-encoding", "")
+        self._body = BodyReader(found)
 
-    def received(self, piece: bytes) -> None:
-        self._pieces.append(piece)
+    def received(self, piece: bytes, *, packed: bool = True) -> bool:
+        """Takes the next piece of the body; False where there is no use for more.
 
-    def finish(self) -> None:
-        """Nothing more comes.
-
-        Raises:
-            ValueError: What came cannot be unpacked.
+        `packed` says that it is as it came, and that nobody unpacked it.
         """
-        body = self._body()
-        # One piece, so that a large body is not here twice while it is read.
-        self._pieces = [unpacked(body, self.packed)]
-        self.packed = ""
-        self.complete = True
+        return self._body.feed(piece, packed=packed)
 
     def outcome(self, problem: Exception | None, *, late: bool, key: str) -> Answer | Trouble:
         """What became of it. `problem` is what ended it, `late` says that the deadline did."""
+        body = self._body.body
         if self.status and (self.complete or not 200 <= self.status < 300):
-            return Answer(self.status, self.headers, self._shown_body(), secret=key)
+            return Answer(self.status, self.headers, body, secret=key, problem=self._body.problem)
         if late:
-            return TooLate("the deadline passed", sent=self.sent, partial=self._shown_body())
+            return TooLate("the deadline passed", sent=self.sent, partial=body)
         kind = type(problem).__name__
         reason = f"{kind}: {problem}" if str(problem) else kind
         reason = reason.replace(key, "[key]")
-        return NoAnswer(reason, partial=self._shown_body()) if self.sent else NotSent(reason)
-
-    def _body(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-
-    def _shown_body(self) -> bytes:
-        body = self._body()
-        try:
-            return unpacked(body, self.packed)
-        except ValueError:
-            return body
-
-
-def unpacked(body: bytes, packed: str) -> bytes:
-    """A body without its `Content-Encoding`; of a body that was cut, what can be had.
-
-    Raises:
-        ValueError: It is not packed so, or it is too large.
-    """
-    for encoding in reversed(packed.lower().split(",")):
-        name = encoding.strip()
-        if name in {"", "identity"}:
-            continue
-        if name not in _WINDOWS:
-            msg = f"the answer is packed as {name!r}, which was not asked for"
-            raise ValueError(msg)
-        body = _inflated(body, _WINDOWS[name])
-    return body
-
-
-def _inflated(body: bytes, window: int) -> bytes:
-    if window == 15 and body and body[0] & 0x0F != 8:
-        window = -15  # Some servers send "deflate" without the header that belongs to it.
-    unpacker = zlib.decompressobj(window)
-    try:
-        whole = unpacker.decompress(body, MAX_UNPACKED)
-    except zlib.error as error:
-        msg = f"the answer cannot be unpacked: {error}"
-        raise ValueError(msg) from None
-    if unpacker.unconsumed_tail:
-        msg = f"the answer unpacks to more than {MAX_UNPACKED} bytes"
-        raise ValueError(msg)
-    return whole
+        return NoAnswer(reason, partial=body) if self.sent else NotSent(reason)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._exchange import ACCEPT_ENCODING, KEEP_ALIVE, MAX_CONNECTIONS
+from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS
 from runpod._network import async_backend, backend
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Route:
         self._path = url.raw_path.rstrip(b"/")
         self._url = (url.raw_scheme, url.raw_host, url.port)
         self.origin = self.url(b"/").origin
-        self._headers = [(b"Host", url.netloc), *headers.raw, (b"Accept-Encoding", ACCEPT_ENCODING.encode())]
+        self._headers = [(b"Host", url.netloc), *headers.raw]
 
     def connection(self) -> Any:
         """A new connection, not yet connected: of httpcore, in the colour of the client."""

@@ -11,6 +11,7 @@ from runpod._async.whole import AsyncWhole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_async_client
 from runpod._primitives import AsyncClock, async_home, async_time_limit
+from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
 
@@ -51,6 +52,7 @@ class AsyncEngine:
             {
                 "Authorization": f"Bearer {self._key}",
                 "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED,
                 "User-Agent": config.user_agent,
             }
         )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from runpod._async.whole import abandon
 from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS
 from runpod._primitives import AsyncClock, AsyncSlots, async_shield
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpcore
 
     from runpod._exchange import Exchange
@@ -54,13 +57,16 @@ class AsyncPool:
         response = await connection.handle_async_request(request)
         exchange.began(response.status, response.headers)
         # httpcore types it as either colour.
-        pieces: Any = response.stream
+        stream: Any = response.stream
+        pieces: AsyncIterator[bytes] = stream.__aiter__()
         try:
             async for piece in pieces:
-                exchange.received(piece)
+                if not exchange.received(piece):
+                    await abandon(response, pieces)
+                    break
+            exchange.complete = True
         finally:
             await response.aclose()
-        exchange.finish()
 
     async def _take(self) -> httpcore.AsyncConnectionInterface:
         await self._drop_expired()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -9,6 +10,8 @@ import httpx
 from runpod._http import Body
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from runpod._exchange import Exchange
     from runpod._primitives import TimeLimit
 
@@ -51,17 +54,20 @@ class AsyncWhole:
             exchange.sent = False
             raise
         exchange.began(response.status_code, response.headers.raw)
-        # httpx unpacks it.
-        exchange.packed = ""
+        # A response that is read already was unpacked by the transport of a caller.
+        packed = not response.is_stream_consumed
+        pieces = response.aiter_raw() if packed else response.aiter_bytes()
         try:
-            async for piece in response.aiter_bytes():
-                exchange.received(piece)
+            async for piece in pieces:
+                if not exchange.received(piece, packed=packed):
+                    await abandon(response, pieces)
+                    break
                 if limit.passed():
                     # A client of a caller does not end single reads at the deadline.
                     return
+            exchange.complete = True
         finally:
             await response.aclose()
-        exchange.finish()
 
     def _request(self, exchange: Exchange) -> httpx.Request:
         headers = self._headers
@@ -78,3 +84,12 @@ class AsyncWhole:
         if exchange.content is not None:
             request.stream = Body(exchange.content)
         return request
+
+
+async def abandon(response: Any, pieces: AsyncIterator[bytes]) -> None:
+    """Ends a body that nobody wants the rest of; `response` is one of httpx or httpcore."""
+    await response.aclose()
+    # Generators within end with the next read; left in the middle, trio warns of them.
+    with suppress(Exception):
+        for _ in range(100):
+            await anext(pieces)

@@ -29,6 +29,7 @@ def read(model: type[ModelT], answer: Answer, call: Call) -> ModelT:
     Raises:
         APIResponseError: The body is not what the protocol allows.
     """
+    _check_usable(answer, call)
     try:
         return model.model_validate_json(answer.body)
     except ValidationError as error:
@@ -73,6 +74,7 @@ def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[Stre
     Raises:
         APIResponseError: It is neither the envelope nor a list of chunks.
     """
+    _check_usable(answer, call)
     chunks = _json(answer, call)
     status: JobStatus | None = None
     # The operation reference shows a bare list; everything captured is the envelope.
@@ -100,6 +102,11 @@ def _chunk(item: object) -> StreamChunk:
             fields = cast("dict[str, Any]", item)
             return StreamChunk(output=fields.get("output"), metrics=fields.get("metrics"))
     return StreamChunk(output=cast("Any", item))
+
+
+def _check_usable(answer: Answer, call: Call) -> None:
+    if answer.problem:
+        raise response_error(answer, call, answer.problem)
 
 
 def _json(answer: Answer, call: Call) -> Any:

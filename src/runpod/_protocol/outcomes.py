@@ -21,6 +21,8 @@ class Answer:
     # The key the request went with. Some servers quote what they got, and what is shown of an
     # answer ends in errors and logs.
     secret: str = field(default="", repr=False)
+    # Why the body cannot be used, or nothing.
+    problem: str = ""
 
     @property
     def text(self) -> str:

@@ -13,6 +13,7 @@ from runpod._sync.whole import Whole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_client
 from runpod._primitives import Clock, home, time_limit
+from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
 
@@ -53,6 +54,7 @@ class Engine:
             {
                 "Authorization": f"Bearer {self._key}",
                 "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED,
                 "User-Agent": config.user_agent,
             }
         )

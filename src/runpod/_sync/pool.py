@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from runpod._sync.whole import abandon
 from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS
 from runpod._primitives import Clock, Slots, shield
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpcore
 
     from runpod._exchange import Exchange
@@ -55,13 +58,16 @@ class Pool:
         response = connection.handle_request(request)
         exchange.began(response.status, response.headers)
         # httpcore types it as either colour.
-        pieces: Any = response.stream
+        stream: Any = response.stream
+        pieces: Iterator[bytes] = stream.__iter__()
         try:
             for piece in pieces:
-                exchange.received(piece)
+                if not exchange.received(piece):
+                    abandon(response, pieces)
+                    break
+            exchange.complete = True
         finally:
             response.close()
-        exchange.finish()
 
     def _take(self) -> httpcore.ConnectionInterface:
         self._drop_expired()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +12,8 @@ import httpx
 from runpod._http import Body
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runpod._exchange import Exchange
     from runpod._primitives import TimeLimit
 
@@ -53,17 +56,20 @@ class Whole:
             exchange.sent = False
             raise
         exchange.began(response.status_code, response.headers.raw)
-        # httpx unpacks it.
-        exchange.packed = ""
+        # A response that is read already was unpacked by the transport of a caller.
+        packed = not response.is_stream_consumed
+        pieces = response.iter_raw() if packed else response.iter_bytes()
         try:
-            for piece in response.iter_bytes():
-                exchange.received(piece)
+            for piece in pieces:
+                if not exchange.received(piece, packed=packed):
+                    abandon(response, pieces)
+                    break
                 if limit.passed():
                     # A client of a caller does not end single reads at the deadline.
                     return
+            exchange.complete = True
         finally:
             response.close()
-        exchange.finish()
 
     def _request(self, exchange: Exchange) -> httpx.Request:
         headers = self._headers
@@ -80,3 +86,12 @@ class Whole:
         if exchange.content is not None:
             request.stream = Body(exchange.content)
         return request
+
+
+def abandon(response: Any, pieces: Iterator[bytes]) -> None:
+    """Ends a body that nobody wants the rest of; `response` is one of httpx or httpcore."""
+    response.close()
+    # Generators within end with the next read; left in the middle, trio warns of them.
+    with suppress(Exception):
+        for _ in range(100):
+            next(pieces)

@@ -1,0 +1,85 @@
+# Generated from tests/_async/test_packed_answers.py by scripts/generate_sync.py. Do not edit.
+
+"""Answers that are packed: undone within bounds, or refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+import runpod._protocol.bodies
+from runpod import APIResponseError, Runpod, ServerError
+from tests._sync.calls import BY_NAME, DONE, JOB, QUEUED
+from tests._sync.endings import end_of, new_client, sent_once
+from tests.servers import BASE_URL, KEY, RawServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers import Connection
+
+BOMB = gzip.compress(b'{"id":"job-1","status":"IN_QUEUE","x":"' + b"0" * 2**22)
+
+
+def answering(body: bytes, headers: str, status: str = "200 OK") -> Callable[[Connection], None]:
+    def behave(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(body, headers=headers, status=status)
+
+    return behave
+
+
+def test_a_packed_answer_is_unpacked() -> None:
+    body = gzip.compress(json.dumps(DONE).encode())
+    with RawServer(answering(body, "Content-Encoding: gzip\r\n")) as server:
+        with new_client(server.base_url) as client:
+            assert (client.endpoint("ep").status(JOB)).succeeded
+        assert b"accept-encoding: gzip\r\n" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("packing", ["gzip", "gzip, gzip", "br"])
+def test_a_small_answer_that_would_unpack_to_a_large_one_is_an_error(
+    packing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runpod._protocol.bodies, "MAX_BODY", 2**20)
+    body = gzip.compress(BOMB) if packing == "gzip, gzip" else BOMB
+    with RawServer(answering(body, f"Content-Encoding: {packing}\r\n")) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME["run"], client)
+            assert isinstance(error, APIResponseError)
+            assert error.maybe_submitted is True
+            assert ("larger than 1 MiB" if packing == "gzip" else "packed in a way") in str(error)
+            # As far as it was unpacked, it named the job.
+            assert (JOB if packing == "gzip" else None) == error.job_id
+            assert len(error.body) < 2**17
+        sent_once(server)
+
+
+def test_a_refusal_that_is_packed_badly_is_one() -> None:
+    with RawServer(answering(b"not gzip", "Content-Encoding: gzip\r\n", "500 Oh")) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME["run"], client)
+    assert isinstance(error, ServerError)
+    assert "not gzip" in str(error)
+
+
+def test_an_id_in_an_answer_that_only_says_it_is_packed_is_not_lost() -> None:
+    with RawServer(answering(json.dumps(QUEUED).encode(), "Content-Encoding: gzip\r\n")) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME["run"], client)
+    assert isinstance(error, APIResponseError)
+    assert (JOB, True) == (error.job_id, error.maybe_submitted)
+
+
+def test_what_the_transport_of_a_caller_unpacked_is_not_unpacked_again() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = gzip.compress(json.dumps(DONE).encode())
+        return httpx.Response(200, content=body, headers={"Content-Encoding": "gzip"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as mine:
+        client = Runpod(KEY, base_url=BASE_URL, http_client=mine)
+        assert (client.endpoint("ep").status(JOB)).succeeded
