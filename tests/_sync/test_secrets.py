@@ -16,6 +16,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+import runpod
 from runpod import (
     Runpod,
     ConfigurationError,
@@ -39,6 +40,7 @@ S3_SECRET = "PLANTED-S3-SECRET"
 S3_ID = "PLANTED-S3-ID"
 INPUT = "PLANTED-INPUT a photo of a horse"
 TOKEN = "PLANTED-TOKEN"
+LIBRARY = Path(runpod.__file__).parent
 PLANTED = (KEY, S3_SECRET, S3_ID, "PLANTED-INPUT", TOKEN)
 
 S3 = {"accessId": S3_ID, "accessSecret": S3_SECRET, "bucketName": "bucket", "endpointUrl": "https://s3.example.test"}
@@ -123,6 +125,9 @@ def holds_nothing(error: BaseException) -> None:
     formatted = "".join(traceback.format_exception(error, chain=True))
     # The lines of the source are not the library's to hide; there the secrets have other names.
     assert [] == found_in(formatted)
+    for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
+        if Path(frame.filename).is_relative_to(LIBRARY):
+            assert [] == found_in(str(frame.locals)), frame
     assert [] == found_in(repr(pickle.dumps(error)))
     assert [] == found_in(shown_by(pickle.loads(pickle.dumps(error))))
 

@@ -11,6 +11,7 @@ from runpod._config import load_config
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
+from runpod._unseen import Unseen
 from runpod.errors import ConfigurationError
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
@@ -65,7 +66,9 @@ class AsyncRunpod:
         http_client: httpx.AsyncClient | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        config = load_config(api_key, base_url, allow_insecure=allow_insecure)
+        load = Unseen(load_config, api_key, base_url, allow_insecure=allow_insecure)
+        del api_key, base_url
+        config = load()
         self._base_url = config.base_url
         self._session = AsyncSession(
             AsyncEngine(config, http_client),
@@ -152,4 +155,5 @@ class AsyncRunpod:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base_url!r})"
+        # One that could not be built is in the traceback that says so.
+        return f"{type(self).__name__}(base_url={getattr(self, '_base_url', None)!r})"

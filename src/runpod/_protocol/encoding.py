@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
@@ -28,6 +29,22 @@ _WIRE_FIELDS = {
 }
 
 _KEYWORD_FORM = 'endpoint.run(input={"prompt": "…"})'
+
+
+def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_config: Any) -> bytes:
+    """The body of a submission, out of what a caller passed to `run`. Called through `Unseen`.
+
+    Raises:
+        InvalidRequestError: It cannot be sent.
+    """
+    job = job_request(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+    if is_empty_input(job):
+        warnings.warn(
+            "input is empty: the platform strips it, and the job ends FAILED after about 30 s. Give it any key.",
+            UserWarning,
+            stacklevel=5,
+        )
+    return encode(job)
 
 
 def job_request(

@@ -13,6 +13,7 @@ from runpod._config import load_config
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
+from runpod._unseen import Unseen
 from runpod.errors import ConfigurationError
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
@@ -67,7 +68,9 @@ class Runpod:
         http_client: httpx.Client | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        config = load_config(api_key, base_url, allow_insecure=allow_insecure)
+        load = Unseen(load_config, api_key, base_url, allow_insecure=allow_insecure)
+        del api_key, base_url
+        config = load()
         self._base_url = config.base_url
         self._session = Session(
             Engine(config, http_client),
@@ -154,4 +157,5 @@ class Runpod:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base_url!r})"
+        # One that could not be built is in the traceback that says so.
+        return f"{type(self).__name__}(base_url={getattr(self, '_base_url', None)!r})"

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.iterators import Looks
 from runpod._sync.job import Job
 from runpod._protocol.decoding import OutputReader, is_bare, read
-from runpod._protocol.encoding import encode, is_empty_input, job_request
+from runpod._protocol.encoding import submission
 from runpod._protocol.looking import LONG_HOLD, MARGIN
 from runpod._protocol.operations import (
     CANCEL,
@@ -24,6 +23,7 @@ from runpod._protocol.operations import (
     Call,
     check_id,
 )
+from runpod._unseen import Unseen
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import JobState, OutputT
 
@@ -139,9 +139,10 @@ class Endpoint(Generic[OutputT]):
             >>> job = endpoint.run({"input": {"prompt": "a horse"}})
             >>> job.id
         """
-        body = _encoded(request, input, policy, webhook, s3_config)
-        deadline = self._session.deadline(timeout)
-        state = self._session.submit(Call(RUN, self.id, body=body), deadline)
+        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        del request, input, policy, webhook, s3_config
+        call = Call(RUN, self.id, body=encoded())
+        state = self._session.submit(call, self._session.deadline(timeout))
         return Job(self._session, self, self._read_output, state.id, state)
 
     @overload
@@ -203,9 +204,10 @@ class Endpoint(Generic[OutputT]):
             >>> result = endpoint.run_sync({"input": {"prompt": "a horse"}}, timeout=60)
             >>> result.output
         """
-        body = _encoded(request, input, policy, webhook, s3_config)
+        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        del request, input, policy, webhook, s3_config
+        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=encoded())
         deadline = self._session.deadline(timeout)
-        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
         state = self._session.submit(call, deadline)
         waiter = self._session.waiter(self.id, state.id, deadline, state=state)
         return self._read_output(self._session.wait(waiter), self.id)
@@ -349,14 +351,3 @@ class Endpoint(Generic[OutputT]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r})"
-
-
-def _encoded(request: Any, input: Any, policy: Any, webhook: Any, s3_config: Any) -> bytes:
-    job = job_request(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-    if is_empty_input(job):
-        warnings.warn(
-            "input is empty: the platform strips it, and the job ends FAILED after about 30 s. Give it any key.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return encode(job)
