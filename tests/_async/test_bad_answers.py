@@ -398,3 +398,18 @@ async def test_a_404_for_a_job_that_nobody_saw(endpoint: AsyncEndpoint, wire: Wi
         with pytest.raises(NotFoundError, match="job id") as caught:
             await call()
         assert JOB == caught.value.job_id
+
+
+async def test_an_id_that_steers_a_terminal_does_not_get_into_the_log_as_it_is(
+    endpoint: AsyncEndpoint, wire: Wire, clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="runpod")
+    evil = "job\x1b[2J\r\n\u202e"
+    wire.say({"id": evil, "status": "IN_QUEUE"}, {"id": evil, "status": "FAILED", "error": "\x1b[2J"})
+    job = await endpoint.run({"input": {"n": 1}})
+    assert evil == job.id
+    await job.wait()
+    messages = [record.getMessage() for record in caplog.records if record.name == "runpod"]
+    assert len(messages) >= 4
+    assert all(message.isprintable() for message in messages)
+    assert repr(job).isprintable()

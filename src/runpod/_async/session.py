@@ -20,6 +20,7 @@ from runpod._protocol.submissions import Submissions
 from runpod._protocol.turns import Turn, TurnsByEndpoint
 from runpod._protocol.waiting import Waiter
 from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.models.jobs import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
@@ -132,7 +133,8 @@ class AsyncSession:
         """
         state = read_job(await self.send(call, deadline), call)
         self._submissions.note(call.endpoint_id, state.id, self.clock.now())
-        logger.info("Job %s submitted to endpoint %s", state.id, call.endpoint_id)
+        # The id is the server's, and may hold what steers a terminal.
+        logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
     async def ask(self, operation: Operation, endpoint_id: str, job_id: str, deadline: Deadline) -> JobState[Any]:
@@ -184,7 +186,7 @@ class AsyncSession:
         if waiter.state.completed and not waiter.state.succeeded:
             logger.warning(
                 "Job %s on endpoint %s ended %s",
-                waiter.job_id,
+                readable(waiter.job_id),
                 waiter.endpoint_id,
                 waiter.state.status,
             )

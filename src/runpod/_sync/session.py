@@ -22,6 +22,7 @@ from runpod._protocol.submissions import Submissions
 from runpod._protocol.turns import Turn, TurnsByEndpoint
 from runpod._protocol.waiting import Waiter
 from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.models.jobs import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
@@ -134,7 +135,8 @@ class Session:
         """
         state = read_job(self.send(call, deadline), call)
         self._submissions.note(call.endpoint_id, state.id, self.clock.now())
-        logger.info("Job %s submitted to endpoint %s", state.id, call.endpoint_id)
+        # The id is the server's, and may hold what steers a terminal.
+        logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
     def ask(self, operation: Operation, endpoint_id: str, job_id: str, deadline: Deadline) -> JobState[Any]:
@@ -186,7 +188,7 @@ class Session:
         if waiter.state.completed and not waiter.state.succeeded:
             logger.warning(
                 "Job %s on endpoint %s ended %s",
-                waiter.job_id,
+                readable(waiter.job_id),
                 waiter.endpoint_id,
                 waiter.state.status,
             )
