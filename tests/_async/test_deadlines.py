@@ -199,3 +199,16 @@ async def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
             assert time.monotonic() - start < TIMEOUT + BOUND
         assert caught.value.maybe_submitted is True
         assert 1 == server.connections
+
+
+async def test_a_call_that_never_got_a_connection_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runpod._async.pool.MAX_CONNECTIONS", 1)
+    with RawServer(silent) as server:
+        async with new_client(server.base_url) as client:
+
+            async def one(index: int) -> RunpodError:
+                return await end_of(BY_NAME["run"], client)
+
+            errors = await async_together(one, 3)
+        assert [False, False, True] == sorted(error.maybe_submitted for error in errors)
+        assert 1 == server.connections
