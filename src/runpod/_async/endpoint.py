@@ -274,6 +274,9 @@ class AsyncEndpoint(Generic[OutputT]):
     async def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Cancels a job, queued or running. `POST /cancel/{id}`.
 
+        A job that had ended before stays as it is. The answer may then hold its status alone;
+        `status` gives the rest.
+
         Args:
             job_id: The job's id.
             timeout: Seconds or timedelta for the whole call; by default the client's.

@@ -188,6 +188,9 @@ class AsyncJob(Generic[OutputT]):
     async def cancel(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Cancels the job, queued or running. `POST /cancel/{id}`.
 
+        A job that had ended before stays as it is. The answer may then hold its status alone;
+        `wait` and `result` give the rest.
+
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
