@@ -19,6 +19,7 @@ from runpod import (
     JobRequest,
     RetryPolicy,
     S3Config,
+    WaitLimits,
 )
 from tests._async.calls import DONE, INPUT, JOB, OPERATIONS, Operation, collect, name_of
 from tests.servers import BASE_URL, KEY
@@ -373,6 +374,13 @@ async def test_a_retry_that_is_no_policy(retry: Any, client: AsyncRunpod) -> Non
     for made in (client, client.endpoint("ep")):
         with pytest.raises(ConfigurationError, match="retry must be a RetryPolicy"):
             made.with_options(retry=retry)
+
+
+@pytest.mark.parametrize("limits", [3, None, {"concurrent": 3}, WaitLimits], ids=range(4))
+async def test_wait_limits_that_are_none(limits: Any, client: AsyncRunpod) -> None:
+    for made in (client, client.endpoint("ep")):
+        with pytest.raises(ConfigurationError, match="wait_limits must be a WaitLimits"):
+            made.with_options(wait_limits=limits)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import AsyncRunpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError
+from runpod import AsyncRunpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError, WaitLimits
 from runpod.local import progress_update
 from tests._async.calls import collect
 from tests._async.serving import TIMEOUT, echo
@@ -34,6 +34,15 @@ async def test_run_wait_and_result(serve: Serve) -> None:
     assert {"prompt": "a horse"} == await job.result()
     assert None not in {state.worker_id, state.delay_time, state.execution_time}
     assert ["POST run", "GET status-sync"] == serve.sent()
+
+
+async def test_many_waits_take_turns_in_few_slots(serve: Serve) -> None:
+    endpoint = serve(echo, workers=5).with_options(wait_limits=WaitLimits(concurrent=2, per_second=100))
+
+    async def one(index: int) -> Any:
+        return await (await endpoint.run(input={"n": index})).result(timeout=TIMEOUT)
+
+    assert [{"n": index} for index in range(30)] == await async_together(one, 30)
 
 
 async def test_run_sync(serve: Serve) -> None:

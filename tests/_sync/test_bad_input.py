@@ -21,6 +21,7 @@ from runpod import (
     JobRequest,
     RetryPolicy,
     S3Config,
+    WaitLimits,
 )
 from tests._sync.calls import DONE, INPUT, JOB, OPERATIONS, Operation, collect, name_of
 from tests.servers import BASE_URL, KEY
@@ -375,6 +376,13 @@ def test_a_retry_that_is_no_policy(retry: Any, client: Runpod) -> None:
     for made in (client, client.endpoint("ep")):
         with pytest.raises(ConfigurationError, match="retry must be a RetryPolicy"):
             made.with_options(retry=retry)
+
+
+@pytest.mark.parametrize("limits", [3, None, {"concurrent": 3}, WaitLimits], ids=range(4))
+def test_wait_limits_that_are_none(limits: Any, client: Runpod) -> None:
+    for made in (client, client.endpoint("ep")):
+        with pytest.raises(ConfigurationError, match="wait_limits must be a WaitLimits"):
+            made.with_options(wait_limits=limits)
 
 
 @pytest.mark.parametrize(

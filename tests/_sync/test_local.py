@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import Runpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError
+from runpod import Runpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError, WaitLimits
 from runpod.local import progress_update
 from tests._sync.calls import collect
 from tests._sync.serving import TIMEOUT, echo
@@ -36,6 +36,15 @@ def test_run_wait_and_result(serve: Serve) -> None:
     assert {"prompt": "a horse"} == job.result()
     assert None not in {state.worker_id, state.delay_time, state.execution_time}
     assert ["POST run", "GET status-sync"] == serve.sent()
+
+
+def test_many_waits_take_turns_in_few_slots(serve: Serve) -> None:
+    endpoint = serve(echo, workers=5).with_options(wait_limits=WaitLimits(concurrent=2, per_second=100))
+
+    def one(index: int) -> Any:
+        return (endpoint.run(input={"n": index})).result(timeout=TIMEOUT)
+
+    assert [{"n": index} for index in range(30)] == together(one, 30)
 
 
 def test_run_sync(serve: Serve) -> None:

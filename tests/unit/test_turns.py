@@ -161,6 +161,20 @@ def test_looks_beside_the_turns_count() -> None:
     assert 0 == line.ask(turn, START + 1.0)
 
 
+def test_looks_beside_the_turns_starve_nobody() -> None:
+    line = turns(concurrent=100, per_second=10)
+    begun = 0
+    turn = Turn(Bell())
+    for step in range(2000):
+        now = START + step / 1000
+        line.count(now)
+        if line.ask(turn, now) <= 0:
+            line.leave(turn, now)
+            begun += 1
+            turn = Turn(Bell())
+    assert begun >= 9
+
+
 def test_the_more_wait_the_shorter_a_look_is_held() -> None:
     # Twenty slots, ten looks a second: a full house of holds of two seconds keeps to the rate.
     line = Turns(WaitLimits(concurrent=20, per_second=10))

@@ -79,6 +79,8 @@ class Turns:
         self._gone = 0
         self._running: set[Turn] = set()
         self._starts: deque[float] = deque(maxlen=self._rate)
+        # Whether the last of them was no turn.
+        self._beside = False
         self._closed_until = -math.inf
         self._distance = 1.0 / self._rate
         self._slowed_at = -math.inf
@@ -106,6 +108,7 @@ class Turns:
             self._running.add(turn)
             self._line.popleft()
             self._starts.append(now)
+            self._beside = False
             self._ring()
             return 0.0
 
@@ -124,9 +127,15 @@ class Turns:
             self._ring()
 
     def count(self, now: float) -> None:
-        """A look that was taken without a turn; it counts all the same."""
+        """A look that was taken without a turn; it counts all the same.
+
+        Where somebody is in line, only every second one does: many of them must not starve those
+        who wait.
+        """
         with self._lock:
-            self._starts.append(now)
+            if not (self._beside and self._first()):
+                self._starts.append(now)
+                self._beside = True
 
     @property
     def running(self) -> int:
