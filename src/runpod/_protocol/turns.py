@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # How much longer than the rate asks for a look may be held while every wait has a slot.
 ROOMY = 3.0
 
+# How many distances a look may come after its time without putting off those behind it.
+SLACK = 2
+
 # After a 429 nobody begins to look for so long, or for as long as the answer asks for, in
 # seconds. One who waits alone rests longer by itself.
 PAUSE = 0.5 * FIRST_INTERVAL
@@ -83,6 +86,8 @@ class Turns:
         self._beside = False
         self._closed_until = -math.inf
         self._distance = 1.0 / self._rate
+        # When the next look may begin, if all keep their distance.
+        self._due = -math.inf
         self._slowed_at = -math.inf
         # Threads share it. Whoever holds it can be interrupted by the garbage collector ending
         # an abandoned task, which leaves: so the same thread may enter twice.
@@ -108,6 +113,7 @@ class Turns:
             self._running.add(turn)
             self._line.popleft()
             self._starts.append(now)
+            self._due = max(self._due, now - self._slack()) + self._distance
             self._beside = False
             self._ring()
             return 0.0
@@ -177,15 +183,16 @@ class Turns:
         opens_at = self._closed_until
         if len(starts) == self._rate:
             opens_at = max(opens_at, starts[0] + 1.0)
-        if not starts:
-            return opens_at
-        paced = starts[-1] + self._distance
         if self._distance > usual:
-            return max(opens_at, paced)
+            return max(opens_at, self._due)
         # Half of what a second allows may begin at once, the rest at even distances: otherwise a
         # crowd would keep coming in one burst a second.
         half = max(1, self._rate // 2)
-        return max(opens_at, min(paced, starts[-half] + 1.0)) if len(starts) >= half else opens_at
+        return max(opens_at, min(self._due, starts[-half] + 1.0)) if len(starts) >= half else opens_at
+
+    def _slack(self) -> float:
+        # Clocks wake people a little late; what was lost is caught up, but not after a 429.
+        return SLACK * self._distance if self._distance <= 1.0 / self._rate else 0.0
 
     def _slow(self, answer: Answer, now: float) -> None:
         asked = retry_after(answer) or 0.0
