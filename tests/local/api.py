@@ -67,7 +67,12 @@ class Api:
         """Wait for the end of a job."""
         return self.get(f"/status-sync/{job_id}")
 
+    def started(self, job_id: str) -> None:
+        """Wait until a worker has taken a job: until then, a stream is not held."""
+        until(lambda: self.status(job_id)["status"] != "IN_QUEUE")
+
     def stream(self, job_id: str) -> Any:
+        self.started(job_id)
         return self.get(f"/stream/{job_id}")
 
     def held(self, method: str, path: str, **arguments: Any) -> Future[httpx.Response]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod.local import LocalServer
+from runpod.local import Behavior, LocalServer
 from tests.local.api import PATIENCE, Api, until
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_retry_is_for_failed_jobs_only(serve: Serve, gate: Gate) -> None:
 
 
 def test_purge_removes_what_waits_and_nothing_else(serve: Serve, gate: Gate) -> None:
-    api = serve(gate)
+    api = serve(gate, behavior=Behavior(stream_hold="always"))
     running = api.run(n=1)
     gate.wait_entered()
     waiting = [api.run(n=n) for n in range(3)]

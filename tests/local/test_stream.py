@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from runpod.local import Behavior
 from tests.local.api import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -57,13 +58,14 @@ def test_an_empty_stream_is_released_by_the_end_of_the_job(serve: Serve) -> None
     steps = Steps(0)
     api = serve(steps.handler)
     job_id = api.run()
+    api.started(job_id)
     answer = api.held("GET", f"/stream/{job_id}?wait=300000")
     steps.step()
     assert {"status": "COMPLETED", "stream": []} == api.ok(answer.result(PATIENCE))
 
 
 def test_an_empty_stream_is_held_no_longer_than_asked(serve: Serve, gate: Gate) -> None:
-    api = serve(gate)
+    api = serve(gate, behavior=Behavior(stream_hold="always"))
     running = api.run(n=1)
     gate.wait_entered()
     queued = api.run(n=2)
@@ -108,6 +110,7 @@ def test_two_readers_share_the_chunks(serve: Serve) -> None:
     steps = Steps(1)
     api = serve(steps.handler)
     job_id = api.run()
+    api.started(job_id)
     answers = [api.held("GET", f"/stream/{job_id}") for _ in range(2)]
     steps.step(2)
     bodies = [api.ok(answer.result(PATIENCE)) for answer in answers]
@@ -118,6 +121,7 @@ def test_a_reader_that_left_takes_no_chunk_along(serve: Serve) -> None:
     steps = Steps(1)
     api = serve(steps.handler)
     job_id = api.run()
+    api.started(job_id)
     job = api.server._endpoints["horse"].queue.get(job_id)
     with pytest.raises(httpx.ReadTimeout):
         api.http.get(f"/stream/{job_id}", timeout=0.05)

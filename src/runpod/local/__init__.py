@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+from runpod.local._behavior import Behavior
+from runpod.local._endpoint import LocalEndpoint
 from runpod.local._handler import Handler
 from runpod.local._progress import progress_update
 from runpod.local._record import RequestRecord
@@ -21,7 +23,7 @@ except ModuleNotFoundError as _error:
         name=_error.name,
     ) from _error
 
-__all__ = ["Handler", "LocalServer", "RequestRecord", "progress_update"]
+__all__ = ["Behavior", "Handler", "LocalEndpoint", "LocalServer", "RequestRecord", "progress_update"]
 
 # Silent unless somebody listens: without this, Python prints warnings that no handler takes.
 logging.getLogger("runpod.local").addHandler(logging.NullHandler())

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from runpod.local._behavior import Behavior
     from runpod.local._job import Job
-    from runpod.local._pool import WorkerPool
+    from runpod.local._pool import Pool
     from runpod.local._queue import JobQueue
     from runpod.local._record import Recorder
 
@@ -43,7 +44,7 @@ class Endpoint:
     """What stands behind one endpoint id."""
 
     queue: JobQueue
-    pool: WorkerPool
+    pool: Pool
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,15 @@ class App:
         endpoints: What there is, by endpoint id.
         api_key: The one key that is let in.
         recorder: Gets every request that arrives.
+        behavior: What it does where nobody knows for sure what the service does.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], *, api_key: str, recorder: Recorder) -> None:
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], *, api_key: str, recorder: Recorder, behavior: Behavior
+    ) -> None:
         self._endpoints = endpoints
+        self._behavior = behavior
+        self._routes = _routes(behavior)
         self._api_key = api_key.encode("ascii")
         self._recorder = recorder
         self._closing = Signal()
@@ -111,7 +117,7 @@ class App:
         query = _first_values(QueryParams(scope["query_string"]))
         headers = Headers(scope=scope)
         endpoint_id, operation, job_id = _split(raw_path)
-        route = _ROUTES.get(operation)
+        route = self._routes.get(operation)
         limit = route.body_limit if route else _request.RUN_BODY_LIMIT
 
         body, complete = await _read(receive, limit)
@@ -175,7 +181,9 @@ class App:
     async def stream(self, call: _Call) -> JSONText:
         seconds = _request.wait(call.query, _DEFAULT_STREAM_WAIT)
         job = call.queue.get(call.job_id)
-        await self._hold(call, job, lambda: bool(job.chunks) or job.over, seconds)
+        hold = self._behavior.stream_hold
+        if hold == "always" or (hold == "started" and job.status != "IN_QUEUE"):
+            await self._hold(call, job, lambda: bool(job.chunks) or job.over, seconds)
         _check_exists(job)
         # Of two polls released by the same chunk one gets it, the other one nothing. A final
         # status comes together with the last chunks, and never with an error text.
@@ -219,23 +227,28 @@ class _Route:
     body_limit: int = _request.RUN_BODY_LIMIT
 
 
+_GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
-# "POST alternatives for status, status-sync and stream": one of the official clients uses them.
-_GET_OR_POST = frozenset({"GET", "POST"})
 
 _with_id = partial(_Route, takes_id=True)
 
-_ROUTES: dict[str, _Route] = {
-    "run": _Route(App.run, _POST),
-    "runsync": _Route(App.run_sync, _POST, body_limit=_request.RUNSYNC_BODY_LIMIT),
-    "status": _with_id(App.status, _GET_OR_POST),
-    "status-sync": _with_id(App.status_sync, _GET_OR_POST),
-    "stream": _with_id(App.stream, _GET_OR_POST),
-    "cancel": _with_id(App.cancel, _POST),
-    "retry": _with_id(App.retry, _POST),
-    "purge-queue": _Route(App.purge_queue, _POST),
-    "health": _Route(App.health, frozenset({"GET"})),
-}
+
+def _routes(behavior: Behavior) -> dict[str, _Route]:
+    reads = _GET | _POST if behavior.post_reads else _GET
+    routes = {
+        "run": _Route(App.run, _POST),
+        "runsync": _Route(App.run_sync, _POST, body_limit=_request.RUNSYNC_BODY_LIMIT),
+        "status": _with_id(App.status, reads),
+        "status-sync": _with_id(App.status_sync, reads),
+        "stream": _with_id(App.stream, reads),
+        "cancel": _with_id(App.cancel, _POST),
+        "retry": _with_id(App.retry, _POST),
+        "purge-queue": _Route(App.purge_queue, _POST),
+        "health": _Route(App.health, _GET),
+    }
+    if not behavior.status_sync:
+        del routes["status-sync"]
+    return routes
 
 
 def _split(raw_path: bytes) -> tuple[str | None, str, str | None]:

@@ -70,6 +70,7 @@ class Job:
 
     id: str
     payload: Payload
+    submitted_at: float
     queued_at: float
     status: Status = "IN_QUEUE"
     started_at: float | None = None

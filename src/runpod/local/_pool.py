@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from runpod.local._handler import run_handler
 from runpod.local._signal import call_soon
@@ -18,9 +18,29 @@ if TYPE_CHECKING:
     from runpod.local._job import Lease
     from runpod.local._queue import JobQueue
 
-__all__ = ["WorkerPool"]
+__all__ = ["HandlerPool", "Pool"]
 
 WorkerState = Literal["cold", "initializing", "idle", "running"]
+
+
+class Pool(Protocol):
+    """The workers of an endpoint, whatever they are made of.
+
+    They take jobs from the queue with `take`, which gives a lease, and report with the lease:
+    `progress`, `chunk`, then `finish`, or `lose` where the worker is gone. `arrivals` of the
+    queue says when there is something to take; the lease's `revocation` says when nobody wants
+    its job any more. All three methods are called on the server's event loop.
+    """
+
+    def start(self) -> None:
+        """Take jobs from now on."""
+
+    def stop(self) -> None:
+        """Take no job any more, and give up those that run. Waits for nothing."""
+
+    def counts(self) -> dict[str, int]:
+        """Count workers the way `/health` does."""
+        ...
 
 
 class _Worker:
@@ -38,8 +58,8 @@ class _Worker:
         self.thread = WorkerThread(f"runpod-worker-{self.id}")
 
 
-class WorkerPool:
-    """A fixed number of workers that take jobs from a queue, one at a time each.
+class HandlerPool:
+    """Workers that run a handler in this process, one job at a time each.
 
     Everything here happens on the event loop that `start` was called on.
 
@@ -62,26 +82,21 @@ class WorkerPool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        return f"<WorkerPool {self.counts()}>"
+        return f"<HandlerPool {self.counts()}>"
 
     def start(self) -> None:
-        """Take jobs from now on."""
         loop = asyncio.get_running_loop()
         self._queue.arrivals.connect(partial(call_soon, loop, self._dispatch))
         self._dispatch()
 
     def stop(self) -> None:
-        """Take no job any more, and give up those that run. Waits for nothing.
-
-        Async handlers are cancelled through their leases; what sync ones do in their threads is
-        nobody's business any more.
-        """
+        # Async handlers are cancelled through their leases; what sync ones do in their threads
+        # is nobody's business any more.
         self._queue.close()
         for worker in self._workers:
             worker.thread.close()
 
     def counts(self) -> dict[str, int]:
-        """Count workers the way `/health` does."""
         states = [worker.state for worker in self._workers]
         return {
             "idle": states.count("idle"),

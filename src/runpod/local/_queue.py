@@ -20,6 +20,7 @@ import uuid
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
+from runpod.local._behavior import Behavior
 from runpod.local._job import ENDED, RETRYABLE, Job, Lease
 from runpod.local._signal import Signal
 
@@ -34,6 +35,9 @@ __all__ = ["JobNotFoundError", "JobNotRetryableError", "JobQueue"]
 # "the job is re-dispatched once and ends FAILED": captured from the service, for jobs whose
 # worker never reports back.
 _MAX_REDISPATCHES = 1
+
+
+_DEFAULT = Behavior()
 
 
 class JobNotFoundError(LookupError):
@@ -52,13 +56,15 @@ class JobQueue:
 
     Args:
         clock: A monotonic clock, in seconds.
+        behavior: What it does where nobody knows for sure what the service does.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, behavior: Behavior = _DEFAULT) -> None:
         self.arrivals = Signal()
         """Fires whenever a job starts to wait for a worker."""
 
         self._clock = clock
+        self._behavior = behavior
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._waiting: OrderedDict[str, Job] = OrderedDict()
@@ -75,7 +81,8 @@ class JobQueue:
         """Add a job to the end of the queue."""
         prefix = "sync-" if sync else ""
         with self._lock:
-            job = Job(f"{prefix}{uuid.uuid4()}-u1", payload, self._clock())
+            now = self._clock()
+            job = Job(f"{prefix}{uuid.uuid4()}-u1", payload, submitted_at=now, queued_at=now)
             self._jobs[job.id] = job
             self._statuses[job.status] += 1
             self._waiting[job.id] = job
@@ -249,10 +256,10 @@ class JobQueue:
     # With the lock held
 
     def _get(self, job_id: str) -> Job:
-        try:
-            return self._jobs[job_id]
-        except KeyError:
-            raise JobNotFoundError(job_id) from None
+        job = self._jobs.get(job_id)
+        if job is None or self._clock() - job.submitted_at < self._behavior.not_found_for:
+            raise JobNotFoundError(job_id)
+        return job
 
     def _holds(self, lease: Lease) -> bool:
         return lease.job.lease is lease and not lease.revoked

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runpod.local._app import App
-    from runpod.local._pool import WorkerPool
+    from runpod.local._pool import Pool
 
 __all__ = ["ServerThread"]
 
@@ -50,7 +50,7 @@ class ServerThread:
         listening: A socket that listens; it is closed with the server.
     """
 
-    def __init__(self, app: App, pools: Sequence[WorkerPool], listening: socket.socket) -> None:
+    def __init__(self, app: App, pools: Sequence[Pool], listening: socket.socket) -> None:
         self._app = app
         self._pools = pools
         self._listening = listening

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import atexit
 import json
-import math
 import secrets
 import socket
 import sys
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
 
 from runpod.local._app import App, Endpoint
-from runpod.local._pool import WorkerPool
+from runpod.local._behavior import Behavior
+from runpod.local._endpoint import LocalEndpoint, check_endpoint_ids, check_integer, check_seconds
+from runpod.local._pool import HandlerPool
 from runpod.local._queue import JobQueue
 from runpod.local._record import Recorder
 from runpod.local._serve import ServerThread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
     from runpod.local._handler import Handler
+    from runpod.local._pool import Pool
     from runpod.local._record import RequestRecord
 
 __all__ = ["LocalServer"]
@@ -44,13 +46,16 @@ class LocalServer:
         endpoints: Handlers by endpoint id. A handler takes `{"id": …, "input": …}` and gives the
             output; it is a function, an `async def`, a generator or an async generator, as
             for a Runpod worker. Sync ones run in threads, async ones on the server's event loop.
+            Where endpoints differ in more than the handler: a `LocalEndpoint` each.
         host: Address to listen on. The default can be reached from this machine only.
         port: Port to listen on; 0 takes a free one.
         api_key: The key that clients must send; by default a random one.
-        workers: How many workers each endpoint has. A worker runs one job at a time.
-        cold_start: Seconds a worker takes to boot before its first job.
+        workers: How many workers an endpoint has that is given as a handler. A worker runs one
+            job at a time. With 0, jobs stay in the queue.
+        cold_start: Seconds such a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
+        behavior: What the server does where nobody knows for sure what the service does.
 
     Raises:
         TypeError: A handler cannot be called, or an argument has the wrong type.
@@ -76,7 +81,7 @@ class LocalServer:
 
     def __init__(
         self,
-        endpoints: Mapping[str, Handler],
+        endpoints: Mapping[str, Handler | LocalEndpoint],
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -84,24 +89,25 @@ class LocalServer:
         workers: int = 1,
         cold_start: float = 0.0,
         return_aggregate_stream: bool = False,
+        behavior: Behavior | None = None,
     ) -> None:
-        _check_endpoints(endpoints)
-        _check_numbers(port=port, workers=workers, cold_start=cold_start)
+        check_endpoint_ids(endpoints)
+        check_integer("port", port, 0, 65535)
+        # Also where no endpoint takes them: a mistake should not hide until one does.
+        check_integer("workers", workers, 0, None)
+        check_seconds("cold_start", cold_start)
+        self._behavior = Behavior() if behavior is None else behavior
         self._host = host
         self._port = port
         self._api_key = _checked_key(api_key)
         self._recorder = Recorder()
         self._endpoints: dict[str, Endpoint] = {}
-        for endpoint_id, handler in endpoints.items():
-            queue = JobQueue()
-            pool = WorkerPool(
-                queue,
-                handler,
-                size=workers,
-                cold_start=cold_start,
-                aggregate=return_aggregate_stream,
-            )
-            self._endpoints[endpoint_id] = Endpoint(queue, pool)
+        for endpoint_id, given in endpoints.items():
+            settings = given
+            if not isinstance(settings, LocalEndpoint):
+                settings = LocalEndpoint(settings, workers, cold_start, return_aggregate_stream)
+            queue = JobQueue(behavior=self._behavior)
+            self._endpoints[endpoint_id] = Endpoint(queue, _pool(settings, queue))
         self._lock = threading.Lock()
         self._bound_port: int | None = None
         self._thread: ServerThread | None = None
@@ -157,7 +163,7 @@ class LocalServer:
                     "This local server was started before, and a server can be used once. Make a new LocalServer."
                 )
             listening = _listen(self._host, self._port)
-            app = App(self._endpoints, api_key=self._api_key, recorder=self._recorder)
+            app = App(self._endpoints, api_key=self._api_key, recorder=self._recorder, behavior=self._behavior)
             pools = [endpoint.pool for endpoint in self._endpoints.values()]
             self._thread = ServerThread(app, pools, listening)
             self._bound_port = listening.getsockname()[1]
@@ -205,6 +211,16 @@ class LocalServer:
             await anyio.to_thread.run_sync(self.stop)
 
 
+def _pool(settings: LocalEndpoint, queue: JobQueue) -> Pool:
+    return HandlerPool(
+        queue,
+        settings.handler,
+        size=settings.workers,
+        cold_start=settings.cold_start,
+        aggregate=settings.return_aggregate_stream,
+    )
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -231,41 +247,6 @@ def _listen(host: str, port: int) -> socket.socket:
             "Leave `port` out to take a free one, or stop what uses this one."
         ) from error
     return listening
-
-
-def _check_endpoints(endpoints: object) -> None:
-    if not isinstance(endpoints, Mapping):
-        raise TypeError(
-            f"A local server takes a mapping of endpoint ids to handlers, "
-            f"not {type(endpoints).__name__}. Pass {{'my-endpoint': handler}}."
-        )
-    for endpoint_id, handler in cast("Mapping[object, object]", endpoints).items():
-        if not isinstance(endpoint_id, str):
-            raise TypeError(f"The endpoint id {endpoint_id!r} is no text. Use a str as the key.")
-        if endpoint_id in {"", ".", ".."} or "/" in endpoint_id:
-            raise ValueError(
-                f"The endpoint id {endpoint_id!r} cannot be a part of a URL path. "
-                "Use a name that is not empty, is not made of dots alone and has no slash."
-            )
-        if not callable(handler):
-            raise TypeError(
-                f"The handler of endpoint {endpoint_id!r} cannot be called: it is "
-                f"of type {type(handler).__name__}. Pass the function itself."
-            )
-
-
-def _check_numbers(*, port: object, workers: object, cold_start: object) -> None:
-    for name, value in (("port", port), ("workers", workers)):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"`{name}` is {value!r}. Pass an integer.")
-    if not isinstance(cold_start, (int, float)) or isinstance(cold_start, bool):
-        raise TypeError(f"`cold_start` is {cold_start!r}. Pass a number of seconds.")
-    if not 0 <= cast("int", port) <= 65535:
-        raise ValueError(f"`port` is {port}. Pass one from 1 to 65535, or 0 for a free one.")
-    if cast("int", workers) < 1:
-        raise ValueError(f"`workers` is {workers}. An endpoint needs at least one.")
-    if cold_start < 0 or not math.isfinite(cold_start):
-        raise ValueError(f"`cold_start` is {cold_start}. Pass 0 or more seconds.")
 
 
 def _checked_key(api_key: str | None) -> str:

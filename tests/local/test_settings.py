@@ -1,0 +1,115 @@
+"""Endpoints that differ, and the switches for what nobody knows for sure."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod.local import Behavior, LocalEndpoint, LocalServer
+from tests.local.api import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.api import Gate
+    from tests.local.conftest import Serve
+
+
+def echo(job: dict[str, Any]) -> Any:
+    return job["input"]
+
+
+def generate(_: dict[str, Any]) -> Iterator[int]:
+    yield 1
+
+
+def workers(api: Api) -> tuple[int, int]:
+    counts = api.get("/health")["workers"]
+    return counts["idle"], counts["running"]
+
+
+def test_endpoints_may_differ() -> None:
+    endpoints = {
+        "plain": echo,
+        "wide": LocalEndpoint(echo, workers=3),
+        "cold": LocalEndpoint(echo, cold_start=3600),
+        "whole": LocalEndpoint(generate, return_aggregate_stream=True),
+    }
+    with LocalServer(endpoints, workers=2) as server, ExitStack() as stack:
+        apis = {name: stack.enter_context(Api(server, name)) for name in endpoints}
+        found = {name: workers(api) for name, api in apis.items()}
+        assert {"plain": (2, 0), "wide": (3, 0), "cold": (0, 0), "whole": (1, 0)} == found
+        assert [1] == apis["whole"].run_sync()["output"]
+
+
+def test_without_workers_jobs_stay_in_the_queue(serve: Serve) -> None:
+    api = serve(echo, workers=0)
+    job_id = api.run()
+    assert {"id": job_id, "status": "IN_QUEUE"} == api.get(f"/status-sync/{job_id}?wait=1000")
+    assert 1 == api.get("/health")["jobs"]["inQueue"]
+    assert 1 == api.post("/purge-queue")["removed"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"handler": 1}, TypeError),
+        ({"workers": -1}, ValueError),
+        ({"workers": True}, TypeError),
+        ({"cold_start": -0.1}, ValueError),
+        ({"cold_start": None}, TypeError),
+    ],
+)
+def test_endpoints_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
+    arguments: dict[str, Any] = {"handler": echo} | settings
+    with pytest.raises(error):
+        LocalEndpoint(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [({"not_found_for": -1}, ValueError), ({"stream_hold": "sometimes"}, ValueError)],
+)
+def test_behaviors_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Behavior(**settings)
+
+
+def test_without_status_sync(serve: Serve) -> None:
+    api = serve(echo, behavior=Behavior(status_sync=False))
+    done = api.run_sync()
+    response = api.http.get(f"/status-sync/{done['id']}")
+    assert (404, {"error": "not found"}) == (response.status_code, response.json())
+    assert done == api.status(done["id"])
+
+
+def test_without_post_for_reading(serve: Serve) -> None:
+    api = serve(echo, behavior=Behavior(post_reads=False))
+    job_id = api.run_sync()["id"]
+    for operation in ("status", "status-sync", "stream"):
+        response = api.http.post(f"/{operation}/{job_id}")
+        assert (405, "GET") == (response.status_code, response.headers["allow"])
+        assert 200 == api.http.get(f"/{operation}/{job_id}").status_code
+
+
+def test_a_job_that_is_not_known_everywhere_yet(serve: Serve, gate: Gate) -> None:
+    api = serve(gate, behavior=Behavior(not_found_for=3600))
+    job_id = api.run()
+    gate.wait_entered()  # It runs all the same.
+    for method, operation in (("GET", "status"), ("GET", "stream"), ("POST", "cancel"), ("POST", "retry")):
+        response = api.http.request(method, f"/{operation}/{job_id}")
+        assert (404, {"error": "job not found"}) == (response.status_code, response.json())
+
+
+@pytest.mark.parametrize(("hold", "queued", "started"), [("always", 1, 1), ("started", 0, 1), ("never", 0, 0)])
+def test_when_a_stream_is_held(serve: Serve, gate: Gate, hold: Any, queued: int, started: int) -> None:
+    api = serve(gate, behavior=Behavior(stream_hold=hold))
+    first = api.run(n=1)
+    gate.wait_entered()
+    second = api.run(n=2)
+    for job_id, held, status in ((first, started, "IN_PROGRESS"), (second, queued, "IN_QUEUE")):
+        response = api.http.get(f"/stream/{job_id}?wait=1000")
+        assert {"status": status, "stream": []} == api.ok(response)
+        assert held == (response.elapsed.total_seconds() > 0.9)
