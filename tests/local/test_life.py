@@ -274,7 +274,7 @@ def test_stop_while_a_request_is_half_sent() -> None:
 
 
 def test_stop_while_nobody_reads_an_answer() -> None:
-    with LocalServer({"horse": lambda _: "x" * 50_000_000}) as server, Api(server) as api:
+    with LocalServer({"horse": lambda _: "x" * 20_000_000}) as server, Api(server) as api:
         job_id = api.run()
         api.get(f"/status-sync/{job_id}")
         port = port_of(server)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from typing import Any
 
 import pytest
@@ -11,9 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from runpod.local._job import ENDED, Job, Lease, Outcome, Payload
 from runpod.local._json import JSONText
+from runpod.local._policy import Policy
 from runpod.local._queue import JobNotFoundError, JobNotRetryableError, JobQueue
 
 PAYLOAD = Payload(JSONText('{"input":{"n":1}}'), empty=False)
+
+POLICIES = st.builds(
+    Policy,
+    ttl=st.sampled_from([10.0, 24 * 3600.0]),
+    execution_timeout=st.sampled_from([None, 5.0]),
+    low_priority=st.booleans(),
+)
 
 
 class Clock:
@@ -124,18 +134,23 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue = JobQueue(clock=self.clock)
         self.jobs: list[Job] = []
         self.leases: list[Lease] = []
-        self.retried = 0
+        self.retried = 0  # By clients.
 
     def pick(self, data: st.DataObject) -> Job:
         return data.draw(st.sampled_from(self.jobs))
 
-    @rule(sync=st.booleans(), pause=st.floats(0, 1e6))
-    def submit(self, sync: bool, pause: float) -> None:
+    @rule(pause=st.floats(0, 10) | st.sampled_from([60, 600, 1800, 24 * 3600]))
+    def advance(self, pause: float) -> None:
         self.clock.now += pause
-        self.jobs.append(self.queue.submit(PAYLOAD, sync=sync))
+
+    @rule(sync=st.booleans(), policy=POLICIES)
+    def submit(self, sync: bool, policy: Policy) -> None:
+        payload = dataclasses.replace(PAYLOAD, policy=policy)
+        self.jobs.append(self.queue.submit(payload, sync=sync))
 
     @rule()
     def take(self) -> None:
+        self.queue.expire()
         waiting = [job for job in self.jobs if job.status == "IN_QUEUE" and not job.deleted]
         lease = self.queue.take("w")
         assert (lease is None) == (not waiting)
@@ -147,6 +162,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data(), what=st.sampled_from(["finish", "fail", "lose", "progress", "chunk"]))
     def report(self, data: st.DataObject, what: str) -> None:
         lease = data.draw(st.sampled_from(self.leases))
+        self.queue.expire()
         held = lease.job.lease is lease
         assert not held or lease.job.status == "IN_PROGRESS"
         before = lease.job.status
@@ -155,7 +171,6 @@ class QueueMachine(RuleBasedStateMachine):
         elif what == "fail":
             self.queue.finish(lease, Outcome(error="no"))
         elif what == "lose":
-            self.retried += held and not lease.job.retries
             self.queue.lose(lease)
         elif what == "progress":
             self.queue.progress(lease, JSONText("0.5"))
@@ -168,6 +183,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         job = self.pick(data)
+        self.queue.expire()
         before = job.status
         if job.deleted:
             with pytest.raises(JobNotFoundError):
@@ -180,7 +196,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         job = self.pick(data)
-        if job.status == "FAILED":
+        self.queue.expire()
+        if job.status == "FAILED" and not job.deleted:
             self.queue.retry(job.id)
             self.retried += 1
             assert {"id", "status"} <= set(shown(self.queue, job)) <= {"id", "status", "retries"}
@@ -193,20 +210,46 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
+        self.queue.expire()
         waiting = self.queue.waiting
         assert waiting == self.queue.purge()
 
     @invariant()
     def counts_are_true(self) -> None:
-        statuses = [job.status for job in self.jobs if not job.deleted]
+        self.queue.expire()
+        # What is forgotten did happen; what was removed before its end did not.
+        statuses = [job.status for job in self.jobs if not job.deleted or job.status in ENDED]
         assert {
             "completed": statuses.count("COMPLETED"),
             "failed": statuses.count("FAILED"),
             "inProgress": statuses.count("IN_PROGRESS"),
             "inQueue": statuses.count("IN_QUEUE"),
-            "retried": self.retried,
+            "retried": self.retried + sum(job.retries for job in self.jobs),
         } == self.queue.counts()
-        assert statuses.count("IN_QUEUE") == self.queue.waiting
+        queued = [job for job in self.jobs if job.status == "IN_QUEUE" and not job.deleted]
+        assert len(queued) == self.queue.waiting
+        assert len([job for job in queued if not job.payload.policy.low_priority]) == self.queue.urgent
+
+    @invariant()
+    def nothing_outlives_its_deadline(self) -> None:
+        nearest = self.queue.expire()
+        assert nearest > self.clock.now
+        alive = [job for job in self.jobs if not job.deleted]
+        assert (nearest == math.inf) == (not alive)
+        for job in alive:
+            if job.status not in ENDED:
+                assert self.clock.now < job.dies_at
+            if job.status == "IN_PROGRESS":
+                assert job.started_at is not None
+                assert self.clock.now < job.started_at + (job.payload.policy.execution_timeout or 600)
+
+    @invariant()
+    def a_worker_without_its_job_knows(self) -> None:
+        for lease in self.leases:
+            if lease.killed:
+                assert lease.revoked
+            if lease.job.status == "CANCELLED":
+                assert lease.job.lease is None
 
     @invariant()
     def fields_fit_the_status(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from runpod.local._behavior import Behavior
+    from runpod.local._clock import Clock
     from runpod.local._job import Job
     from runpod.local._pool import Pool
     from runpod.local._queue import JobQueue
@@ -75,13 +76,21 @@ class App:
         endpoints: What there is, by endpoint id.
         api_key: The one key that is let in.
         recorder: Gets every request that arrives.
+        clock: How long requests are held.
         behavior: What it does where nobody knows for sure what the service does.
     """
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], *, api_key: str, recorder: Recorder, behavior: Behavior
+        self,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        api_key: str,
+        recorder: Recorder,
+        clock: Clock,
+        behavior: Behavior,
     ) -> None:
         self._endpoints = endpoints
+        self._clock = clock
         self._behavior = behavior
         self._routes = _routes(behavior)
         self._api_key = api_key.encode("ascii")
@@ -154,13 +163,13 @@ class App:
     # Operations
 
     async def run(self, call: _Call) -> JSONText:
-        job = call.queue.submit(_request.payload(call.body))
+        job = call.queue.submit(_request.payload(call.body, self._behavior))
         # By its name rather than by its state, which may have moved on.
         return object_text({"id": job.id, "status": "IN_QUEUE"})
 
     async def run_sync(self, call: _Call) -> JSONText:
         seconds = _request.wait(call.query, _DEFAULT_WAIT)
-        job = call.queue.submit(_request.payload(call.body), sync=True)
+        job = call.queue.submit(_request.payload(call.body, self._behavior), sync=True)
         await self._hold(call, job, lambda: job.over, seconds)
         status = job.status  # Looked at first, so that the job cannot end between the two looks.
         if job.over:
@@ -169,7 +178,11 @@ class App:
         return object_text({"id": job.id, "status": status})
 
     async def status(self, call: _Call) -> JSONText:
-        # `?ttl` is documented, its effect is not.
+        # "sets that job's time-to-live (example 6000); older text: lets you drop the result
+        # sooner than the default retention. Exact effect UNKNOWN." It never lengthens anything.
+        seconds = _request.ttl(call.query)
+        if seconds is not None:
+            return _text(call.queue, call.queue.remember(call.job_id, seconds))
         return _text(call.queue, call.queue.get(call.job_id))
 
     async def status_sync(self, call: _Call) -> JSONText:
@@ -211,6 +224,7 @@ class App:
         present = await hold(
             lambda: self._closed or ready(),
             seconds=seconds,
+            clock=self._clock,
             changed=job.changed,
             closing=self._closing,
             receive=call.receive,

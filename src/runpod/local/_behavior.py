@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from runpod.local._endpoint import check_seconds
+from runpod.local._endpoint import check_integer, check_seconds
 
 __all__ = ["Behavior"]
 
@@ -25,6 +25,17 @@ class Behavior:
             to get around.
         stream_hold: When a `/stream` request waits for a chunk: `"started"`, once the job has
             left the queue; `"always"`; or `"never"`, so that empty answers come at once.
+        stream_reply_limit: Bytes of chunks in one answer of `/stream`, or None for no limit. What
+            does not fit stays for the next one, also after a final status.
+        output_limit: Bytes of an output, or None for no limit. A job with a larger one is
+            COMPLETED without output.
+        timed_out: Whether jobs end as TIMED_OUT. Without it, one that is killed for its
+            execution timeout or whose worker got lost is FAILED, and one whose time to live
+            ends in the queue is gone.
+        refuse_short_policies: Whether an `executionTimeout` under 5000 and a `ttl` under 10000
+            are refused with 400. Without it, they are taken for the least that is allowed.
+        webhook_on_every_end: Whether a webhook is also called for a job that is CANCELLED or
+            TIMED_OUT, and not only for one that is COMPLETED or FAILED.
 
     Example:
         ```python
@@ -53,7 +64,32 @@ class Behavior:
     # captures are true if a job that has not started is not waited for.
     stream_hold: Literal["always", "never", "started"] = "started"
 
+    # "Can chunks remain after a terminal reply (size-capped drain)? UNKNOWN". The limit itself is
+    # that of a body. The released JavaScript client stops at the first final status.
+    stream_reply_limit: int | None = 10 * 1024 * 1024
+
+    # "Output: same 10/20 MB order; oversize results are refused". The larger one, because no
+    # source says which outputs have the smaller one.
+    output_limit: int | None = 20 * 1024 * 1024
+
+    # "TIMED_OUT versus FAILED for an executionTimeout kill: the wild report and GP15 show FAILED";
+    # "Meaning per DOCS: expired before pickup, or the worker never reported back". What was
+    # captured comes first. It is the more hostile one as well: clients tend to forget that a job
+    # can be gone.
+    timed_out: bool = False
+
+    # "Below-minimum behaviour (400 or clamp): UNKNOWN". Not refused by default, because the README
+    # of the released JavaScript client shows 3000, which then would be an error.
+    refuse_short_policies: bool = False
+
+    # "Fires on COMPLETED and FAILED; CANCELLED/TIMED_OUT UNKNOWN". By default, nobody is called
+    # who may wait for it.
+    webhook_on_every_end: bool = False
+
     def __post_init__(self) -> None:
         check_seconds("not_found_for", self.not_found_for)
+        for name in ("stream_reply_limit", "output_limit"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1, None)
         if self.stream_hold not in ("always", "never", "started"):
             raise ValueError(f'`stream_hold` is {self.stream_hold!r}. Pass "always", "never" or "started".')

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from runpod.local._policy import EXECUTION_TIMEOUT
+
 if TYPE_CHECKING:
     from runpod.local._handler import Handler
 
@@ -27,6 +29,7 @@ class LocalEndpoint:
         cold_start: Seconds a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
+        execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
 
     Raises:
         TypeError: The handler cannot be called, or an argument has the wrong type.
@@ -47,6 +50,7 @@ class LocalEndpoint:
     workers: int = 1
     cold_start: float = 0.0
     return_aggregate_stream: bool = False
+    execution_timeout: float = EXECUTION_TIMEOUT
 
     def __post_init__(self) -> None:
         if not callable(cast("object", self.handler)):
@@ -56,6 +60,7 @@ class LocalEndpoint:
             )
         check_integer("workers", self.workers, 0, None)
         check_seconds("cold_start", self.cold_start)
+        check_seconds("execution_timeout", self.execution_timeout)
 
 
 def check_endpoint_ids(endpoints: object) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runpod.local._clock import Timer
 from runpod.local._signal import call_soon
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
+    from runpod.local._clock import Clock
     from runpod.local._signal import Signal
 
 __all__ = ["hold"]
@@ -23,6 +25,7 @@ async def hold(
     ready: Callable[[], bool],
     *,
     seconds: float,
+    clock: Clock,
     changed: Signal,
     closing: Signal,
     receive: Receive,
@@ -47,7 +50,7 @@ async def hold(
         changed.connect(partial(call_soon, loop, wake.set)),
         closing.connect(give_up),
     ]
-    timer = loop.call_later(seconds, give_up)
+    timer = Timer(clock, clock() + seconds, give_up)
     gone = loop.create_task(_until_gone(receive))
     gone.add_done_callback(lambda _: wake.set())
     try:

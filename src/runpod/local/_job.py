@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
 from runpod.local._json import JSONText, object_text
+from runpod.local._policy import Policy
 from runpod.local._signal import Signal
 
 __all__ = ["ENDED", "RETRYABLE", "Job", "Lease", "Outcome", "Payload", "Status"]
@@ -28,6 +30,9 @@ class Payload:
     empty: bool
     """Whether `input` is `{}`, which the service loses on the way to the worker."""
 
+    policy: Policy = field(default_factory=Policy)
+    webhook: str | None = None
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,14 +51,18 @@ class Lease:
 
     Everything a worker reports comes with its lease. Once the lease is revoked (the job was
     cancelled, or the server stops) or the job was given to another worker, reports are ignored.
+
+    A worker whose lease was revoked may finish what it does, but one that is `killed` may not:
+    another worker takes its place.
     """
 
-    __slots__ = ("job", "revocation", "revoked", "worker_id")
+    __slots__ = ("job", "killed", "revocation", "revoked", "worker_id")
 
     def __init__(self, job: Job, worker_id: str) -> None:
         self.job = job
         self.worker_id = worker_id
         self.revoked = False
+        self.killed = False
         self.revocation = Signal()
 
     def __repr__(self) -> str:
@@ -70,8 +79,12 @@ class Job:
 
     id: str
     payload: Payload
+    sync: bool
     submitted_at: float
     queued_at: float
+    dies_at: float
+    """When its time to live is over; that covers waiting and running."""
+
     status: Status = "IN_QUEUE"
     started_at: float | None = None
     delay_time: int | None = None
@@ -103,8 +116,11 @@ class Job:
         self.chunks.clear()
         self.lease = None
 
-    def text(self) -> JSONText:
-        """Give the job as the service shows it: no field before its time, none that is empty."""
+    def text(self, *, webhook: bool = False) -> JSONText:
+        """Give the job as the service shows it: no field before its time, none that is empty.
+
+        "`input`, `webhook`: echoed only in webhook deliveries".
+        """
         fields: dict[str, object] = {"id": self.id, "status": self.status}
         optional: dict[str, object | None] = {
             "delayTime": self.delay_time,
@@ -114,5 +130,7 @@ class Job:
             "error": self.error,
             "retries": self.retries or None,
         }
+        if webhook:
+            optional.update({"input": json.loads(self.payload.text)["input"], "webhook": self.payload.webhook})
         fields.update({key: value for key, value in optional.items() if value is not None})
         return object_text(fields)

@@ -14,6 +14,7 @@ from runpod.local._thread import WorkerThread
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from runpod.local._clock import Clock
     from runpod.local._handler import Handler
     from runpod.local._job import Lease
     from runpod.local._queue import JobQueue
@@ -68,12 +69,17 @@ class HandlerPool:
         handler: What the workers run.
         size: How many workers there are.
         cold_start: Seconds a worker takes to boot. With 0 all of them are ready from the start;
-            otherwise a worker boots when a job waits that no other worker is booting for.
+            otherwise a worker boots when a job waits that no other worker is booting for,
+            unless it is of low priority.
         aggregate: Whether all yields of a generator become its job's output.
+        clock: How long a cold start takes.
     """
 
-    def __init__(self, queue: JobQueue, handler: Handler, *, size: int, cold_start: float, aggregate: bool) -> None:
+    def __init__(
+        self, queue: JobQueue, handler: Handler, *, size: int, cold_start: float, aggregate: bool, clock: Clock
+    ) -> None:
         self._queue = queue
+        self._clock = clock
         self._handler = handler
         self._cold_start = cold_start
         self._aggregate = aggregate
@@ -115,10 +121,17 @@ class HandlerPool:
                 break
             worker.state = "running"
             self._spawn(self._serve(worker, lease))
-        unattended = self._queue.waiting - len(self._in_state("initializing"))
+        unattended = self._queue.urgent - len(self._in_state("initializing"))
         for worker in self._in_state("cold")[: max(unattended, 0)]:
             worker.state = "initializing"
             self._spawn(self._boot(worker))
+
+    def _replace(self, worker: _Worker, lease: Lease) -> None:
+        """Put a new worker in the place of one that was killed, whose handler may run on."""
+        if lease.killed and worker in self._workers:
+            worker.thread.close()
+            self._workers[self._workers.index(worker)] = _Worker(self._first_state)
+            self._dispatch()
 
     def _in_state(self, state: WorkerState) -> list[_Worker]:
         return [worker for worker in self._workers if worker.state == state]
@@ -130,7 +143,7 @@ class HandlerPool:
         task.add_done_callback(self._tasks.discard)
 
     async def _boot(self, worker: _Worker) -> None:
-        await asyncio.sleep(self._cold_start)
+        await self._clock.sleep(self._cold_start)
         worker.state = "idle"
         self._dispatch()
 
@@ -142,7 +155,13 @@ class HandlerPool:
             # There that takes 30 to 50 seconds.
             self._queue.lose(lease)
         else:
-            outcome = await run_handler(self._handler, lease, self._queue, worker.thread, aggregate=self._aggregate)
+            loop = asyncio.get_running_loop()
+            disconnect = lease.revocation.connect(partial(call_soon, loop, partial(self._replace, worker, lease)))
+            try:
+                self._replace(worker, lease)  # In case it was killed before anybody listened.
+                outcome = await run_handler(self._handler, lease, self._queue, worker.thread, aggregate=self._aggregate)
+            finally:
+                disconnect()
             # No await between here and the end, so that nobody can see a job that has ended
             # beside a worker that still runs it.
             if outcome is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from runpod.local._json import encode
@@ -20,6 +21,11 @@ logger = logging.getLogger("runpod.local")
 # Job ids are unique over all servers of a process, so a handler needs to know no more than its job.
 _lock = threading.Lock()
 _receivers: dict[str, Callable[[JSONText], None]] = {}
+
+# The attempt at a job that this very code belongs to. A handler whose job was given to another
+# worker meanwhile must not report on behalf of that one. Threads that handlers start by
+# themselves do not know, and report for whoever has the job.
+_own: ContextVar[tuple[str, Callable[[JSONText], None]] | None] = ContextVar("own", default=None)
 
 
 def progress_update(job: Mapping[str, Any], progress: Any) -> None:
@@ -58,8 +64,9 @@ def progress_update(job: Mapping[str, Any], progress: Any) -> None:
         # The worker sends updates from a thread of its own, so the handler never hears of this.
         logger.warning("A progress update of job %s is no JSON and was dropped: %s", job_id, error)
         return
+    own = _own.get()
     with _lock:
-        receive = _receivers.get(job_id)
+        receive = own[1] if own is not None and own[0] == job_id else _receivers.get(job_id)
     if receive is None:
         logger.debug("A progress update of job %s came too late and was dropped.", job_id)
     else:
@@ -67,7 +74,8 @@ def progress_update(job: Mapping[str, Any], progress: Any) -> None:
 
 
 def attach(job_id: str, receive: Callable[[JSONText], None]) -> None:
-    """From now on `receive` gets the updates of this job."""
+    """From now on `receive` gets the updates of this job, and those of code that is called from here."""
+    _own.set((job_id, receive))
     with _lock:
         _receivers[job_id] = receive
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runpod.local._job import Payload
 from runpod.local._json import JSONText, decode
+from runpod.local._policy import MIN_EXECUTION_TIMEOUT, MIN_TTL, TTL, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RUNSYNC_BODY_LIMIT", "RUN_BODY_LIMIT", "Refusal", "body_too_large", "payload", "wait"]
+    from runpod.local._behavior import Behavior
+
+__all__ = ["RUNSYNC_BODY_LIMIT", "RUN_BODY_LIMIT", "Refusal", "body_too_large", "payload", "ttl", "wait"]
 
 # Bytes. Documentation says 10 MB and 20 MB; the service's own error text says MiB.
 RUN_BODY_LIMIT = 10 * 1024 * 1024
@@ -34,6 +37,7 @@ _POLICY: tuple[tuple[str, type], ...] = (
     ("lowPriority", bool),
     ("ttl", int),
 )
+_LONGEST = 10**15  # Milliseconds. Longer ones would only be trouble for a clock.
 _TYPE_NAMES = {bool: "a boolean", dict: "an object", int: "an integer", str: "a string"}
 
 
@@ -52,12 +56,21 @@ def body_too_large(limit: int) -> Refusal:
     return _bad_body(f"exceeded max body size of {limit // (1024 * 1024)}MiB")
 
 
-def payload(body: bytes) -> Payload:
+def payload(body: bytes, behavior: Behavior) -> Payload:
     """Read the body of `/run` or `/runsync`."""
+    return job_request(json_of(body), behavior)
+
+
+def json_of(body: bytes) -> Any:
+    """Read a body as JSON."""
     try:
-        request = decode(body.decode())
+        return decode(body.decode())
     except ValueError as error:
         raise _bad_body(f"invalid JSON: {error}") from None
+
+
+def job_request(request: object, behavior: Behavior) -> Payload:
+    """Read what is submitted for one job."""
     if not isinstance(request, dict):
         raise _bad_body("must be a JSON object")
     fields = cast("dict[str, Any]", request)
@@ -66,12 +79,34 @@ def payload(body: bytes) -> Payload:
     # "array/scalar rejected with 400: the server decodes into a struct whose input is an object".
     # The other fields have their types in that struct as well.
     _check(fields, (("input", dict), ("policy", dict), *_FOR_THE_WORKER))
-    _check(fields.get("policy") or {}, _POLICY, within="policy.")
+    policy = cast("dict[str, Any]", fields.get("policy") or {})
+    _check(policy, _POLICY, within="policy.")
     kept = {"input": fields["input"]}
     for name, _ in _FOR_THE_WORKER:
         if fields.get(name) is not None:
             kept[name] = fields[name]
-    return Payload(_encode(kept), empty=not fields["input"])
+    return Payload(
+        _encode(kept),
+        empty=not fields["input"],
+        policy=_policy(policy, behavior),
+        webhook=fields.get("webhook"),
+    )
+
+
+def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
+    def seconds(name: str, least: float) -> float | None:
+        milliseconds: int | None = fields.get(name)
+        if milliseconds is None:
+            return None
+        if milliseconds < least * 1000 and behavior.refuse_short_policies:
+            raise _bad_body(f"policy.{name} must be at least {least * 1000:.0f}")
+        return max(min(milliseconds, _LONGEST) / 1000, least)
+
+    return Policy(
+        ttl=seconds("ttl", MIN_TTL) or TTL,
+        execution_timeout=seconds("executionTimeout", MIN_EXECUTION_TIMEOUT),
+        low_priority=bool(fields.get("lowPriority")),
+    )
 
 
 def wait(query: Mapping[str, str], default: int) -> float:
@@ -82,6 +117,16 @@ def wait(query: Mapping[str, str], default: int) -> float:
         # Captured from the service.
         raise Refusal(400, f"wait is invalid; must be between {_MIN_WAIT} and {_MAX_WAIT}")
     return milliseconds / 1000
+
+
+def ttl(query: Mapping[str, str]) -> float | None:
+    """Read how long a job is to be remembered, given in milliseconds; gives seconds."""
+    text = query.get("ttl")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,15}", text, re.ASCII):
+        raise Refusal(400, "ttl is invalid; must be a number of milliseconds")
+    return int(text) / 1000
 
 
 def _bad_body(text: str) -> Refusal:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runpod.local._app import App
-    from runpod.local._pool import Pool
 
 __all__ = ["ServerThread"]
 
@@ -41,18 +40,28 @@ _JOIN_GRACE = 2.0  # For an async handler that blocks the event loop itself.
 _TURNS_TO_CONNECT = 8  # Turns of the event loop; asyncio takes about four.
 
 
+class Part(Protocol):
+    """Something that goes on beside requests."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End, without waiting for anything."""
+
+
 class ServerThread:
-    """A daemon thread that serves `app` on a listening socket and runs the pools' workers.
+    """A daemon thread that serves `app` on a listening socket, and runs what goes on besides.
 
     Args:
         app: What answers requests.
-        pools: What runs jobs.
+        parts: What is started with it and stopped with it, on its event loop.
         listening: A socket that listens; it is closed with the server.
     """
 
-    def __init__(self, app: App, pools: Sequence[Pool], listening: socket.socket) -> None:
+    def __init__(self, app: App, parts: Sequence[Part], listening: socket.socket) -> None:
         self._app = app
-        self._pools = pools
+        self._parts = parts
         self._listening = listening
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -120,8 +129,8 @@ class ServerThread:
             return _Connection(config, state, all_closed)
 
         server = await self._loop.create_server(new_connection, sock=self._listening, backlog=2048)
-        for pool in self._pools:
-            pool.start()
+        for part in self._parts:
+            part.start()
         self._started.set_result(None)
         await self._stopping.wait()
 
@@ -133,8 +142,8 @@ class ServerThread:
         for _ in range(_TURNS_TO_CONNECT):
             await asyncio.sleep(0)
         server.close()
-        for pool in self._pools:
-            pool.stop()
+        for part in self._parts:
+            part.stop()
         # Whatever is held is answered now; after that, connections close by themselves.
         self._app.close()
         for connection in list(state.connections):

@@ -15,11 +15,15 @@ import anyio.to_thread
 
 from runpod.local._app import App, Endpoint
 from runpod.local._behavior import Behavior
+from runpod.local._clock import Clock
+from runpod.local._deadlines import Alarm
 from runpod.local._endpoint import LocalEndpoint, check_endpoint_ids, check_integer, check_seconds
+from runpod.local._policy import EXECUTION_TIMEOUT
 from runpod.local._pool import HandlerPool
 from runpod.local._queue import JobQueue
 from runpod.local._record import Recorder
 from runpod.local._serve import ServerThread
+from runpod.local._webhook import Courier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +59,10 @@ class LocalServer:
         cold_start: Seconds such a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
+        execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
         behavior: What the server does where nobody knows for sure what the service does.
+        external_webhooks: Whether webhooks are called on other machines, too. Not by default:
+            a test that submits what production submits must not tell production about it.
 
     Raises:
         TypeError: A handler cannot be called, or an argument has the wrong type.
@@ -89,25 +96,35 @@ class LocalServer:
         workers: int = 1,
         cold_start: float = 0.0,
         return_aggregate_stream: bool = False,
+        execution_timeout: float = EXECUTION_TIMEOUT,
         behavior: Behavior | None = None,
+        external_webhooks: bool = False,
     ) -> None:
         check_endpoint_ids(endpoints)
         check_integer("port", port, 0, 65535)
         # Also where no endpoint takes them: a mistake should not hide until one does.
         check_integer("workers", workers, 0, None)
         check_seconds("cold_start", cold_start)
+        check_seconds("execution_timeout", execution_timeout)
         self._behavior = Behavior() if behavior is None else behavior
         self._host = host
         self._port = port
         self._api_key = _checked_key(api_key)
         self._recorder = Recorder()
+        self._clock = Clock()
+        self._courier = Courier(self._clock, anywhere=external_webhooks)
         self._endpoints: dict[str, Endpoint] = {}
         for endpoint_id, given in endpoints.items():
             settings = given
             if not isinstance(settings, LocalEndpoint):
-                settings = LocalEndpoint(settings, workers, cold_start, return_aggregate_stream)
-            queue = JobQueue(behavior=self._behavior)
-            self._endpoints[endpoint_id] = Endpoint(queue, _pool(settings, queue))
+                settings = LocalEndpoint(settings, workers, cold_start, return_aggregate_stream, execution_timeout)
+            queue = JobQueue(
+                clock=self._clock,
+                behavior=self._behavior,
+                execution_timeout=settings.execution_timeout,
+                deliver=self._courier.deliver,
+            )
+            self._endpoints[endpoint_id] = Endpoint(queue, _pool(settings, queue, self._clock))
         self._lock = threading.Lock()
         self._bound_port: int | None = None
         self._thread: ServerThread | None = None
@@ -151,6 +168,32 @@ class LocalServer:
         """The last 10,000 requests that arrived, oldest first, whatever they were answered."""
         return self._recorder.snapshot()
 
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock ahead, so that a test need not wait for what time brings.
+
+        Everything the server times goes by that clock: cold starts, long polls, execution
+        timeouts, times to live, how long results are kept, pauses between the attempts at a
+        webhook. Handlers that sleep are not woken. When this returns, `jobs` shows the result;
+        requests that are held are answered soon after.
+
+        Args:
+            seconds: How far to move it.
+
+        Raises:
+            ValueError: It would go backwards.
+
+        Example:
+            ```python
+            with LocalServer({"horse": horse}) as server:
+                job_id = submit(server)
+                server.advance(30 * 60)  # results of `/run` are kept for 30 minutes
+            ```
+        """
+        check_seconds("seconds", seconds)
+        self._clock.advance(seconds)
+        for endpoint in self._endpoints.values():
+            endpoint.queue.expire()
+
     def start(self) -> None:
         """Start to listen; returns once requests are answered.
 
@@ -163,9 +206,18 @@ class LocalServer:
                     "This local server was started before, and a server can be used once. Make a new LocalServer."
                 )
             listening = _listen(self._host, self._port)
-            app = App(self._endpoints, api_key=self._api_key, recorder=self._recorder, behavior=self._behavior)
-            pools = [endpoint.pool for endpoint in self._endpoints.values()]
-            self._thread = ServerThread(app, pools, listening)
+            app = App(
+                self._endpoints,
+                api_key=self._api_key,
+                recorder=self._recorder,
+                clock=self._clock,
+                behavior=self._behavior,
+            )
+            endpoints = self._endpoints.values()
+            alarms = [Alarm(endpoint.queue, self._clock) for endpoint in endpoints]
+            self._thread = ServerThread(
+                app, [self._courier, *alarms, *(endpoint.pool for endpoint in endpoints)], listening
+            )
             self._bound_port = listening.getsockname()[1]
             self._thread.start()
             # A server that nobody stopped must not run on while the interpreter is taken apart:
@@ -211,13 +263,14 @@ class LocalServer:
             await anyio.to_thread.run_sync(self.stop)
 
 
-def _pool(settings: LocalEndpoint, queue: JobQueue) -> Pool:
+def _pool(settings: LocalEndpoint, queue: JobQueue, clock: Clock) -> Pool:
     return HandlerPool(
         queue,
         settings.handler,
         size=settings.workers,
         cold_start=settings.cold_start,
         aggregate=settings.return_aggregate_stream,
+        clock=clock,
     )
 
 

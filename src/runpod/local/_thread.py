@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import threading
 from typing import TYPE_CHECKING, TypeVar
@@ -34,12 +35,16 @@ class WorkerThread:
         return f"<WorkerThread {self._name}>"
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Call `function` in the thread and wait for what it gives. It must not raise."""
+        """Call `function` in the thread and wait for what it gives. It must not raise.
+
+        It sees the context variables of whoever waits.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        context = contextvars.copy_context()
 
         def call() -> None:
-            result = function()
+            result = context.run(function)
 
             def deliver() -> None:
                 if not done.done():

@@ -1,0 +1,325 @@
+"""How long jobs wait, run and are remembered, on a clock that the tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod.local import Behavior, LocalEndpoint, LocalServer, progress_update
+from tests.local.api import PATIENCE, Api, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.api import Gate
+    from tests.local.conftest import Serve
+
+MINUTE = 60.0
+DAY = 24 * 60 * MINUTE
+
+GONE = (404, {"error": "job not found"})
+
+
+def echo(job: dict[str, Any]) -> Any:
+    return job["input"]
+
+
+def submit(api: Api, operation: str = "run", /, **policy: Any) -> str:
+    job_id: str = api.post(f"/{operation}", {"input": {"n": 1}, "policy": policy})["id"]
+    return job_id
+
+
+def status(api: Api, job_id: str) -> str:
+    response = api.http.get(f"/status/{job_id}")
+    if 404 == response.status_code:
+        return "gone"
+    text: str = api.ok(response)["status"]
+    return text
+
+
+class Stuck:
+    """A handler that waits in an async way for what never comes, counting its attempts."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.cancelled = 0
+
+    async def __call__(self, _: dict[str, Any]) -> None:
+        self.attempts += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled += 1
+
+
+@pytest.mark.parametrize(("operation", "minutes"), [("run", 30), ("runsync", 1)])
+def test_a_result_is_kept_for_a_while(serve: Serve, operation: str, minutes: float) -> None:
+    api = serve(echo)
+    job_id = submit(api, operation)
+    api.end(job_id)
+    api.server.advance(minutes * MINUTE - 5)
+    assert {"n": 1} == api.status(job_id)["output"]
+    api.server.advance(5)
+    for method, path in (("GET", "status"), ("GET", "status-sync"), ("GET", "stream"), ("POST", "cancel")):
+        response = api.http.request(method, f"/{path}/{job_id}")
+        assert GONE == (response.status_code, response.json())
+    assert {"horse": []} == api.server.jobs
+    # What is forgotten did happen.
+    assert 1 == api.get("/health")["jobs"]["completed"]
+
+
+def test_a_failed_job_cannot_be_retried_once_it_is_forgotten(serve: Serve) -> None:
+    api = serve(lambda _: {"error": "no"})
+    job_id = api.run_sync()["id"]
+    api.server.advance(MINUTE)
+    response = api.http.post(f"/retry/{job_id}")
+    assert GONE == (response.status_code, response.json())
+
+
+def test_a_result_can_be_forgotten_sooner(serve: Serve) -> None:
+    api = serve(echo)
+    first, second = (api.end(api.run())["id"] for _ in range(2))
+    assert "COMPLETED" == api.get(f"/status/{first}?ttl=6000")["status"]
+    # It shortens what it can, and lengthens nothing.
+    assert "COMPLETED" == api.get(f"/status/{second}?ttl=999999999999999")["status"]
+    api.server.advance(6)
+    assert ("gone", "COMPLETED") == (status(api, first), status(api, second))
+    api.server.advance(30 * MINUTE)
+    assert "gone" == status(api, second)
+    assert 400 == api.http.get(f"/status/{second}?ttl=soon").status_code
+
+
+def test_a_job_is_deleted_in_the_queue_when_its_time_is_over(serve: Serve) -> None:
+    api = serve(echo, workers=0)
+    by_default, short, shortened = submit(api), submit(api, ttl=20_000), submit(api)
+    poll = api.held("GET", f"/status-sync/{short}?wait=300000")
+    api.get(f"/status/{shortened}?ttl=20000")
+    api.server.advance(19)
+    assert ["IN_QUEUE"] * 3 == [status(api, job_id) for job_id in (by_default, short, shortened)]
+    api.server.advance(1)
+    assert ["IN_QUEUE", "gone", "gone"] == [status(api, job_id) for job_id in (by_default, short, shortened)]
+    response = poll.result(PATIENCE)
+    assert GONE == (response.status_code, response.json())
+    assert 1 == api.get("/health")["jobs"]["inQueue"]
+    api.server.advance(DAY)
+    assert "gone" == status(api, by_default)
+    assert 0 == sum(api.get("/health")["jobs"].values())
+
+
+def test_a_job_is_deleted_while_it_runs_when_its_time_is_over(serve: Serve) -> None:
+    stuck = Stuck()
+    api = serve(stuck, execution_timeout=DAY)
+    job_id = submit(api, ttl=20_000)
+    until(lambda: stuck.attempts == 1)
+    api.server.advance(20)
+    assert "gone" == status(api, job_id)
+    until(lambda: stuck.cancelled == 1)
+    until(lambda: api.get("/health")["workers"]["idle"] == 1)
+    assert 0 == sum(api.get("/health")["jobs"].values())
+    assert 1 == stuck.attempts
+
+
+@pytest.mark.parametrize(("timed_out", "ended"), [(False, "FAILED"), (True, "TIMED_OUT")])
+def test_a_job_that_runs_too_long_is_killed_tried_again_and_given_up(serve: Serve, timed_out: bool, ended: str) -> None:
+    stuck = Stuck()
+    api = serve(stuck, behavior=Behavior(timed_out=timed_out))
+    job_id = submit(api, executionTimeout=7000)
+    until(lambda: stuck.attempts == 1)
+    first = api.status(job_id)["workerId"]
+    api.server.advance(7)
+    until(lambda: stuck.attempts == 2)
+    running = api.status(job_id)
+    assert ("IN_PROGRESS", 1) == (running["status"], running["retries"])
+    assert first != running["workerId"]
+    api.server.advance(7)
+    done = api.end(job_id)
+    assert (ended, "job timed out after 1 retries") == (done["status"], done["error"])
+    assert done["executionTime"] >= 7000
+    until(lambda: stuck.cancelled == 2)
+    until(lambda: api.get("/health")["workers"]["idle"] == 1)
+    jobs = api.get("/health")["jobs"]
+    assert {"completed": 0, "failed": 1, "inProgress": 0, "inQueue": 0, "retried": 1} == jobs
+    assert {"id": job_id, "status": "IN_QUEUE"} == api.post(f"/retry/{job_id}")
+
+
+def test_a_sync_handler_that_runs_too_long_loses_its_worker(serve: Serve) -> None:
+    opened, entered = threading.Event(), threading.Semaphore(0)
+
+    def handler(job: dict[str, Any]) -> Any:
+        if job["input"]["n"] > 1:
+            return "free again"
+        entered.release()
+        assert opened.wait(PATIENCE)
+        progress_update(job, "from the grave")
+        return "too late"
+
+    api = serve(handler)
+    job_id = submit(api)
+    for _ in range(2):
+        assert entered.acquire(timeout=PATIENCE)
+        api.server.advance(10 * MINUTE)  # The default.
+    assert "FAILED" == api.end(job_id)["status"]
+    assert "free again" == api.run_sync(n=2)["output"]
+    opened.set()
+    until(lambda: 1 == sum(thread.name.startswith("runpod-worker") for thread in threading.enumerate()))
+    assert "output" not in api.status(job_id)
+
+
+def test_progress_of_a_killed_attempt_is_not_shown_as_that_of_the_next(serve: Serve, gate: Gate) -> None:
+    late, reported = threading.Event(), threading.Event()
+    attempts: list[int] = []
+
+    def handler(job: dict[str, Any]) -> Any:
+        attempts.append(1)
+        if len(attempts) > 1:
+            return gate(job)
+        assert late.wait(PATIENCE)
+        progress_update(job, "too late")
+        reported.set()
+        return None
+
+    api = serve(handler, execution_timeout=30)
+    job_id = api.run()
+    until(lambda: len(attempts) == 1)
+    api.server.advance(30)
+    gate.wait_entered()
+    late.set()
+    assert reported.wait(PATIENCE)
+    running = api.status(job_id)
+    assert ("IN_PROGRESS", False) == (running["status"], "output" in running)
+    gate.open()
+    assert {"n": 1} == api.end(job_id)["output"]
+
+
+def test_a_killed_generator_keeps_no_chunk_and_its_time_begins_again(serve: Serve) -> None:
+    opened = threading.Event()
+    attempts: list[int] = []
+
+    def handler(_: dict[str, Any]) -> Iterator[int]:
+        attempts.append(1)
+        yield len(attempts)
+        if len(attempts) == 1:
+            assert opened.wait(PATIENCE)
+
+    api = serve(handler)
+    job_id = submit(api, executionTimeout=5000)
+    api.started(job_id)
+    until(lambda: len(attempts) == 1)
+    api.server.advance(5)
+    assert "COMPLETED" == api.end(job_id)["status"]
+    assert {"status": "COMPLETED", "stream": [{"output": 2}]} == api.stream(job_id)
+    opened.set()
+
+
+def test_an_endpoint_has_an_execution_timeout_of_its_own() -> None:
+    stuck = Stuck()
+    with LocalServer({"horse": LocalEndpoint(stuck, execution_timeout=2)}) as server, Api(server) as api:
+        longer, short = submit(api, executionTimeout=60_000), submit(api)
+        until(lambda: stuck.attempts == 1)
+        server.advance(59)
+        assert "IN_PROGRESS" == status(api, longer)
+        api.post(f"/cancel/{longer}")
+        for attempts in (2, 3):
+            until(lambda attempts=attempts: stuck.attempts == attempts)  # type: ignore[misc]
+            server.advance(2)
+        assert "FAILED" == status(api, short)
+
+
+def test_a_job_may_expire_in_the_queue_as_timed_out(serve: Serve) -> None:
+    api = serve(echo, workers=0, behavior=Behavior(timed_out=True))
+    job_id = submit(api, ttl=10_000)
+    poll = api.held("GET", f"/status-sync/{job_id}")
+    api.server.advance(10)
+    assert {"id": job_id, "status": "TIMED_OUT"} == api.ok(poll.result(PATIENCE))
+    assert 1 == api.get("/health")["jobs"]["failed"]
+    assert "IN_QUEUE" == api.post(f"/retry/{job_id}")["status"]
+    api.server.advance(9)
+    assert "IN_QUEUE" == status(api, job_id)
+
+
+def test_policies_under_the_minimum_are_taken_for_it(serve: Serve) -> None:
+    stuck = Stuck()
+    api = serve(stuck)
+    job_id = submit(api, executionTimeout=1, ttl=0)
+    until(lambda: stuck.attempts == 1)
+    api.server.advance(4.5)
+    assert 1 == stuck.attempts
+    assert "retries" not in api.status(job_id)
+    api.server.advance(0.5)
+    until(lambda: stuck.attempts == 2)
+    assert "IN_PROGRESS" == status(api, job_id)
+    api.server.advance(5)
+    assert "gone" == status(api, job_id)
+
+
+def test_or_they_are_refused(serve: Serve) -> None:
+    api = serve(echo, behavior=Behavior(refuse_short_policies=True))
+    for name, least in (("executionTimeout", 5000), ("ttl", 10_000)):
+        response = api.http.post("/run", json={"input": {"n": 1}, "policy": {name: least - 1}})
+        assert 400 == response.status_code
+        assert {"error": f"bad request: body: policy.{name} must be at least {least}"} == response.json()
+        assert api.post("/run", {"input": {"n": 1}, "policy": {name: least}})
+
+
+def test_the_longest_policies_break_no_clock(serve: Serve) -> None:
+    api = serve(echo)
+    assert "COMPLETED" == api.end(submit(api, executionTimeout=10**400, ttl=10**400))["status"]
+
+
+def test_a_job_of_low_priority_starts_no_worker(serve: Serve) -> None:
+    api = serve(echo, workers=2, cold_start=30)
+    patient = submit(api, lowPriority=True)
+    assert (1, 0) == counts(api)
+    api.server.advance(30)
+    assert (1, 0) == counts(api)
+    urgent = submit(api)
+    until(lambda: counts(api) == (2, 1))
+    api.server.advance(30)
+    # The worker that came for the other one takes it as well.
+    assert ["COMPLETED"] * 2 == [api.end(job_id)["status"] for job_id in (patient, urgent)]
+    assert 1 == api.get("/health")["workers"]["idle"]
+
+
+def counts(api: Api) -> tuple[int, int]:
+    health = api.get("/health")
+    return health["jobs"]["inQueue"], health["workers"]["initializing"]
+
+
+def test_a_cold_start_goes_by_the_clock_of_the_server(serve: Serve) -> None:
+    api = serve(echo, cold_start=600)
+    job_id = api.run()
+    until(lambda: counts(api)[1] == 1)
+    api.server.advance(600)
+    done = api.end(job_id)
+    assert "COMPLETED" == done["status"]
+    assert done["delayTime"] >= 600_000
+
+
+def test_long_polls_go_by_the_clock_of_the_server(serve: Serve, gate: Gate) -> None:
+    api = serve(gate, execution_timeout=DAY)
+    job_id = api.run()
+    gate.wait_entered()
+    poll = api.held("GET", f"/status-sync/{job_id}")
+    job = api.server._endpoints["horse"].queue.get(job_id)
+    until(lambda: bool(job.changed._listeners))
+    api.server.advance(90)
+    assert "IN_PROGRESS" == api.ok(poll.result(PATIENCE))["status"]
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)])
+def test_a_clock_that_would_go_wrong(serve: Serve, seconds: Any, error: type[Exception]) -> None:
+    api = serve(echo)
+    with pytest.raises(error):
+        api.server.advance(seconds)
+
+
+def test_the_clock_moves_before_and_after_the_server_runs() -> None:
+    server = LocalServer({"horse": echo})
+    server.advance(5)
+    with server, Api(server) as api:
+        job_id = api.run_sync()["id"]
+    server.advance(DAY)
+    assert [job_id] == [job["id"] for job in server.jobs["horse"]]  # It is there to be looked at.

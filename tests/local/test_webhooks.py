@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import re
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from runpod.local import Behavior, _webhook
+from tests.local.api import PATIENCE, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.api import Api
+    from tests.local.conftest import Serve
+
+DAY = 24 * 3600
+
+
+def echo(job: dict[str, Any]) -> Any:
+    return job["input"]
+
+
+class Delivery(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class Receiver:
+    """Takes webhooks, and answers each with the next of its statuses."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self.statuses: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.deliveries.put(Delivery(self.path, headers, body))
+                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer((host, 0), Handler)
+        self.url = f"http://{host}:{self.http.server_address[1]}/hook?secret=1"
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def next(self) -> Delivery:
+        return self.deliveries.get(timeout=PATIENCE)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.http.shutdown()
+    receiver.http.server_close()
+
+
+def submit(api: Api, url: str, **job_input: Any) -> str:
+    job_id: str = api.post("/run", {"input": job_input or {"n": 1}, "webhook": url})["id"]
+    return job_id
+
+
+def courier_tasks(api: Api) -> int:
+    return len(api.server._courier._tasks)
+
+
+@pytest.mark.parametrize("operation", ["run", "runsync"])
+def test_the_end_of_a_job_is_told(serve: Serve, receiver: Receiver, operation: str) -> None:
+    api = serve(echo)
+    body = {"input": {"prompt": "ein Pferd \U0001f40e"}, "webhook": receiver.url}
+    job_id = api.post(f"/{operation}", body)["id"]
+    delivery = receiver.next()
+    assert "/hook?secret=1" == delivery.path
+    assert api.end(job_id) | body == delivery.body
+    assert {"delayTime", "executionTime", "id", "input", "output", "status", "webhook", "workerId"} == set(
+        delivery.body
+    )
+    assert "application/json" == delivery.headers["content-type"]
+    assert "Go-http-client/2.0" == delivery.headers["user-agent"]
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", delivery.headers["traceparent"])
+    until(lambda: courier_tasks(api) == 0)
+    assert receiver.deliveries.empty()
+
+
+def test_a_failure_is_told(serve: Serve, receiver: Receiver) -> None:
+    api = serve(lambda _: {"error": "no hay"})
+    job_id = submit(api, receiver.url)
+    told = receiver.next().body
+    assert (job_id, "FAILED", "no hay") == (told["id"], told["status"], told["error"])
+    assert "output" not in told
+
+
+def test_who_does_not_listen_is_told_three_times(serve: Serve, receiver: Receiver) -> None:
+    receiver.statuses = [500, 302, 404]
+    api = serve(echo)
+    job_id = submit(api, receiver.url)
+    first = receiver.next()
+    assert "COMPLETED" == api.end(job_id)["status"]
+    for pause in (5, 15):
+        # Moving the clock before the courier pauses would be nothing to it.
+        until(lambda: bool(api.server._clock.moved._listeners) and courier_waits(api))
+        api.server.advance(pause - 1)
+        assert receiver.deliveries.empty()
+        api.server.advance(1)
+        assert first.body == receiver.next().body
+    until(lambda: courier_tasks(api) == 0)
+    assert receiver.deliveries.empty()
+    assert "COMPLETED" == api.status(job_id)["status"]
+
+
+def courier_waits(api: Api) -> bool:
+    """Whether a timer is set that is not the one that forgets jobs."""
+    return len(api.server._clock.moved._listeners) > 1
+
+
+def test_two_hundred_and_more_is_enough(serve: Serve, receiver: Receiver) -> None:
+    receiver.statuses = [503, 204]
+    api = serve(echo)
+    submit(api, receiver.url)
+    receiver.next()
+    until(lambda: courier_waits(api))
+    api.server.advance(5)
+    receiver.next()
+    until(lambda: courier_tasks(api) == 0)
+    assert receiver.deliveries.empty()
+
+
+def test_a_webhook_holds_up_nothing(serve: Serve) -> None:
+    # It takes the connection and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = serve(echo)
+        job_id = submit(api, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        connection, _ = silent.accept()
+        with connection:
+            assert "COMPLETED" == api.end(job_id)["status"]
+            assert "COMPLETED" == api.run_sync(n=2)["status"]
+            api.server.stop()
+            assert 0 == courier_tasks(api)
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_other_ends_are_told_only_where_that_is_wanted(serve: Serve, receiver: Receiver, everyone: bool) -> None:
+    async def stuck(_: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    api = serve(stuck, behavior=Behavior(webhook_on_every_end=everyone, timed_out=True))
+    cancelled = submit(api, receiver.url)
+    api.post(f"/cancel/{cancelled}")
+    timed_out = submit(api, receiver.url)
+    for _ in range(2):
+        api.started(timed_out)
+        api.server.advance(600)
+    until(lambda: api.status(timed_out)["status"] == "TIMED_OUT")
+    told = [receiver.next().body["status"] for _ in range(2)] if everyone else []
+    assert (["CANCELLED", "TIMED_OUT"] if everyone else []) == sorted(told)
+    until(lambda: courier_tasks(api) == 0)
+    assert receiver.deliveries.empty()
+
+
+def test_an_attempt_after_a_retry_is_told_again(serve: Serve, receiver: Receiver) -> None:
+    outcomes: list[Any] = [{"error": "not yet"}, "done"]
+    api = serve(lambda _: outcomes.pop(0))
+    job_id = submit(api, receiver.url)
+    assert "FAILED" == receiver.next().body["status"]
+    api.post(f"/retry/{job_id}")
+    told = receiver.next().body
+    assert ("COMPLETED", "done") == (told["status"], told["output"])
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    urls: list[str] = []
+
+    async def attempt(url: str, _: bytes) -> bool:
+        urls.append(url)
+        return True
+
+    monkeypatch.setattr(_webhook, "_attempt", attempt)
+    return urls
+
+
+OUTSIDE = [
+    "https://example.com/hook",
+    "http://10.0.0.1/",
+    "http://127.0.0.1.example.com/",
+    "http://localhost@example.com",
+]
+NOWHERE = ["", "nonsense", "http://", "http://[::1", "/hook"]
+INSIDE = ["http://localhost:1/", "https://127.0.0.1/", "http://127.8.8.8/", "http://[::1]:8/", "http://a.localhost/"]
+
+
+@pytest.mark.parametrize("url", OUTSIDE + NOWHERE)
+def test_no_other_machine_is_called(serve: Serve, attempts: list[str], url: str) -> None:
+    api = serve(echo)
+    assert "COMPLETED" == api.end(submit(api, url))["status"]
+    api.end(submit(api, INSIDE[0]))
+    until(lambda: [INSIDE[0]] == attempts)
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_this_machine_is_called(serve: Serve, attempts: list[str], url: str) -> None:
+    api = serve(echo)
+    api.end(submit(api, url))
+    until(lambda: [url] == attempts)
+
+
+def test_other_machines_are_called_where_that_is_wanted(serve: Serve, attempts: list[str]) -> None:
+    api = serve(echo, external_webhooks=True)
+    for url in OUTSIDE:
+        api.end(submit(api, url))
+    until(lambda: attempts == OUTSIDE)
+
+
+@pytest.mark.parametrize("url", [*NOWHERE, "http://127.0.0.1:1/", "http://user:pass@127.0.0.1:99999/"])
+def test_an_address_that_is_none_breaks_nothing(serve: Serve, url: str) -> None:
+    api = serve(echo, external_webhooks=True)
+    assert "COMPLETED" == api.end(submit(api, url))["status"]
+    assert "COMPLETED" == api.run_sync()["status"]
