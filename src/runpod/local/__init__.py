@@ -6,24 +6,54 @@ Needs the extra `local`: `pip install "runpod-sdk[local]"`.
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
-from runpod.local._behavior import Behavior
-from runpod.local._endpoint import LocalEndpoint
-from runpod.local._handler import Handler
-from runpod.local._progress import progress_update
-from runpod.local._record import RequestRecord
-
-try:
+if TYPE_CHECKING:
+    from runpod.local._behavior import Behavior
+    from runpod.local._endpoint import LocalEndpoint
+    from runpod.local._faults import Faults
+    from runpod.local._handler import Handler
+    from runpod.local._progress import progress_update
+    from runpod.local._record import RequestRecord
     from runpod.local._server import LocalServer
-except ModuleNotFoundError as _error:
-    if _error.name not in {"starlette", "uvicorn"}:
-        raise
-    raise ModuleNotFoundError(
-        f'runpod.local needs {_error.name}, which is not installed. Install it with: pip install "runpod-sdk[local]"',
-        name=_error.name,
-    ) from _error
 
-__all__ = ["Behavior", "Handler", "LocalEndpoint", "LocalServer", "RequestRecord", "progress_update"]
+__all__ = ["Behavior", "Faults", "Handler", "LocalEndpoint", "LocalServer", "RequestRecord", "progress_update"]
+
+# A name is loaded when it is first used: pytest loads this package for its fixtures, wherever it is
+# installed, and most of the time nobody asks for them.
+_HOMES = {
+    "Behavior": "_behavior",
+    "Faults": "_faults",
+    "Handler": "_handler",
+    "LocalEndpoint": "_endpoint",
+    "LocalServer": "_server",
+    "RequestRecord": "_record",
+    "progress_update": "_progress",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        msg = f"module 'runpod.local' has no attribute {name!r}"
+        raise AttributeError(msg)
+    try:
+        home = import_module(f"runpod.local.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in {"starlette", "uvicorn"}:
+            raise
+        raise ModuleNotFoundError(
+            f'runpod.local needs {error.name}, which is not installed. Install it with: pip install "runpod-sdk[local]"',
+            name=error.name,
+        ) from error
+    value = globals()[name] = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 # Silent unless somebody listens: without this, Python prints warnings that no handler takes.
 logging.getLogger("runpod.local").addHandler(logging.NullHandler())

@@ -1,81 +1,71 @@
-"""The HTTP side: from a request to an operation on a queue, and back to an answer."""
+"""The HTTP side: from a request to an operation, and back to an answer."""
 
 from __future__ import annotations
 
 import hmac
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
 from runpod.local import _request
+from runpod.local._call import Call, Endpoint
 from runpod.local._hold import hold
-from runpod.local._json import JSONText, array_text, object_text, to_bytes
+from runpod.local._json import JSONText, object_text, to_bytes
+from runpod.local._openapi import describe
 from runpod.local._queue import JobNotFoundError, JobNotRetryableError
 from runpod.local._request import Refusal
+from runpod.local._routes import Found, Operation, find, routes
 from runpod.local._signal import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
     from runpod.local._behavior import Behavior
     from runpod.local._clock import Clock
+    from runpod.local._faults import Faults
     from runpod.local._job import Job
-    from runpod.local._pool import Pool
-    from runpod.local._queue import JobQueue
     from runpod.local._record import Recorder
 
-__all__ = ["App", "Endpoint"]
+__all__ = ["App"]
 
 logger = logging.getLogger("runpod.local")
-
-# Milliseconds. The default of /status-sync is documented nowhere; that of /runsync serves both.
-_DEFAULT_WAIT = 90_000
-_DEFAULT_STREAM_WAIT = 10_000
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """What stands behind one endpoint id."""
-
-    queue: JobQueue
-    pool: Pool
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request to one operation of one endpoint."""
-
-    endpoint: Endpoint
-    job_id: str
-    query: Mapping[str, str]
-    body: bytes
-    receive: Receive
-
-    @property
-    def queue(self) -> JobQueue:
-        return self.endpoint.queue
 
 
 class _ClientGoneError(Exception):
     """Nobody is left to answer."""
 
 
+@dataclass(frozen=True)
+class _Request:
+    """A request that has been read."""
+
+    method: str
+    path: bytes
+    headers: Headers
+    query: Mapping[str, str]
+    body: bytes
+    complete: bool
+    found: Found | None
+
+    @property
+    def operation(self) -> Operation | None:
+        return self.found.route.operations.get(self.method) if self.found else None
+
+
 class App:
     """An ASGI application that answers for the service.
-
-    Routing is done here, on the path as it was sent, because an id may hold an encoded slash.
 
     Args:
         endpoints: What there is, by endpoint id.
         api_key: The one key that is let in.
         recorder: Gets every request that arrives.
+        faults: What goes wrong.
         clock: How long requests are held.
         behavior: What it does where nobody knows for sure what the service does.
     """
@@ -86,15 +76,17 @@ class App:
         *,
         api_key: str,
         recorder: Recorder,
+        faults: Faults,
         clock: Clock,
         behavior: Behavior,
     ) -> None:
         self._endpoints = endpoints
-        self._clock = clock
-        self._behavior = behavior
-        self._routes = _routes(behavior)
         self._api_key = api_key.encode("ascii")
         self._recorder = recorder
+        self._faults = faults
+        self._clock = clock
+        self._behavior = behavior
+        self._routes = routes(behavior)
         self._closing = Signal()
         self._closed = False
 
@@ -109,47 +101,81 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            response = await self._answer(scope, receive)
+            exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
+            found, operation = exchange.request.found, exchange.request.operation
+            fault = self._faults.take(operation.name, found.endpoint_id) if found and operation else None
+            if fault is not None:
+                await fault(exchange)
+            else:
+                await exchange.send(await exchange.answer())
         except _ClientGoneError:
             return
+
+    async def answer(self, request: _Request, receive: Receive) -> Response:
+        """Process a request, whatever comes of it."""
+        try:
+            return _respond(await self._process(request, receive))
+        except _ClientGoneError:
+            raise
         except Refusal as refusal:
-            text = object_text({"error": refusal.text})
-            response = _respond(text, status=refusal.status, headers=refusal.headers)
+            return _respond(object_text({"error": refusal.text}), status=refusal.status, headers=refusal.headers)
         except Exception:
             logger.exception("The local server failed to answer a request.")
-            response = _respond(object_text({"error": "internal server error"}), status=500)
-        await response(scope, receive, send)
+            return _respond(object_text({"error": "internal server error"}), status=500)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        raw_path: bytes = scope["raw_path"]
+    async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
+        """Keep a request open."""
+        present = await hold(
+            lambda: self._closed or ready(),
+            seconds=seconds,
+            clock=self._clock,
+            changed=changed,
+            closing=self._closing,
+            receive=receive,
+        )
+        if not present:
+            raise _ClientGoneError
+
+    async def _read(self, scope: Scope, receive: Receive) -> _Request:
+        path: bytes = scope["raw_path"]
         method: str = scope["method"]
         query = _first_values(QueryParams(scope["query_string"]))
         headers = Headers(scope=scope)
-        endpoint_id, operation, job_id = _split(raw_path)
-        route = self._routes.get(operation)
-        limit = route.body_limit if route else _request.RUN_BODY_LIMIT
+        found = find(path, self._routes)
+        operation = found.route.operations.get(method) if found else None
+        limit = operation.body_limit if operation else _request.RUN_BODY_LIMIT
+        body, complete = await _read_body(receive, limit)
+        self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
+        return _Request(method, path, headers, query, body, complete, found)
 
-        body, complete = await _read(receive, limit)
-        path = raw_path.decode("ascii", "backslashreplace")
-        self._recorder.add(method, path, query, headers.items(), body)
-
-        if endpoint_id is None or route is None or route.takes_id != (job_id is not None):
+    async def _process(self, request: _Request, receive: Receive) -> JSONText:
+        # The description alone is for everyone.
+        if request.path == b"/openapi.json" and request.method == "GET":
+            return describe(self._routes, list(self._endpoints))
+        found = request.found
+        if found is None:
             raise Refusal(404, "not found")
-        self._authorize(headers)
-        endpoint = self._endpoints.get(endpoint_id)
+        self._authorize(request.headers)
+        endpoint = self._endpoints.get(found.endpoint_id)
         if endpoint is None:
             raise Refusal(404, "endpoint not found")
-        if method not in route.methods:
-            raise Refusal(405, "method not allowed", {"allow": ", ".join(sorted(route.methods))})
-        if not complete:
-            raise _request.body_too_large(limit)
-        call = _Call(endpoint, job_id or "", query, body, receive)
-        try:
-            return _respond(await route.operation(self, call))
-        except JobNotFoundError:
-            raise Refusal(404, "job not found") from None
-        except JobNotRetryableError as error:
-            raise Refusal(400, str(error)) from None
+        operation = request.operation
+        if operation is None:
+            raise Refusal(405, "method not allowed", {"allow": ", ".join(sorted(found.route.operations))})
+
+        async def hold_for(job: Job, ready: Callable[[], bool], seconds: float) -> None:
+            await self.hold(receive, job.changed, ready, seconds)
+
+        with endpoint.rates.admit(operation.name) if endpoint.rates else nullcontext():
+            if not request.complete:
+                raise _request.body_too_large(operation.body_limit)
+            call = Call(endpoint, found.ids, request.query, request.body, self._behavior, hold_for)
+            try:
+                return await operation.function(call)
+            except JobNotFoundError:
+                raise Refusal(404, "job not found") from None
+            except JobNotRetryableError as error:
+                raise Refusal(400, str(error)) from None
 
     def _authorize(self, headers: Headers) -> None:
         # Documentation shows both the key after `Bearer` and the bare key.
@@ -160,118 +186,41 @@ class App:
         if not hmac.compare_digest(key.encode("latin-1"), self._api_key):
             raise Refusal(401, "unauthorized")
 
-    # Operations
 
-    async def run(self, call: _Call) -> JSONText:
-        job = call.queue.submit(_request.payload(call.body, self._behavior))
-        # By its name rather than by its state, which may have moved on.
-        return object_text({"id": job.id, "status": "IN_QUEUE"})
+class _Exchange:
+    """One request and its connection, in the hands of whoever decides what the client sees."""
 
-    async def run_sync(self, call: _Call) -> JSONText:
-        seconds = _request.wait(call.query, _DEFAULT_WAIT)
-        job = call.queue.submit(_request.payload(call.body, self._behavior), sync=True)
-        await self._hold(call, job, lambda: job.over, seconds)
-        status = job.status  # Looked at first, so that the job cannot end between the two looks.
-        if job.over:
-            return _text(call.queue, job)
-        # Captured from the service: 200 with {"id", "status"}, and nothing else.
-        return object_text({"id": job.id, "status": status})
+    def __init__(self, app: App, request: _Request, scope: Scope, receive: Receive, send: Send) -> None:
+        self.request = request
+        self._app = app
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._left = 0
 
-    async def status(self, call: _Call) -> JSONText:
-        # "sets that job's time-to-live (example 6000); older text: lets you drop the result
-        # sooner than the default retention. Exact effect UNKNOWN." It never lengthens anything.
-        seconds = _request.ttl(call.query)
-        if seconds is not None:
-            return _text(call.queue, call.queue.remember(call.job_id, seconds))
-        return _text(call.queue, call.queue.get(call.job_id))
+    async def answer(self) -> Response:
+        return await self._app.answer(self.request, self._receive)
 
-    async def status_sync(self, call: _Call) -> JSONText:
-        seconds = _request.wait(call.query, _DEFAULT_WAIT)
-        job = call.queue.get(call.job_id)
-        await self._hold(call, job, lambda: job.over, seconds)
-        return _text(call.queue, job)
+    async def send(self, response: Response, *, size: int | None = None) -> None:
+        if size is None:
+            await response(self._scope, self._receive, self._send)
+            return
+        start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+        await self._send(start)
+        self._left = len(response.body)
+        await self.send_more(bytes(response.body[:size]))
 
-    async def stream(self, call: _Call) -> JSONText:
-        seconds = _request.wait(call.query, _DEFAULT_STREAM_WAIT)
-        job = call.queue.get(call.job_id)
-        hold = self._behavior.stream_hold
-        if hold == "always" or (hold == "started" and job.status != "IN_QUEUE"):
-            await self._hold(call, job, lambda: bool(job.chunks) or job.over, seconds)
-        _check_exists(job)
-        # Of two polls released by the same chunk one gets it, the other one nothing. A final
-        # status comes together with the last chunks, and never with an error text.
-        status, chunks = call.queue.drain(job)
-        items = array_text(object_text({"output": chunk}) for chunk in chunks)
-        return object_text({"status": status, "stream": items})
+    async def send_more(self, content: bytes) -> None:
+        self._left -= len(content)
+        await self._send({"type": "http.response.body", "body": content, "more_body": self._left > 0})
 
-    async def cancel(self, call: _Call) -> JSONText:
-        # What the service says of a job that has ended is documented nowhere. Here it stays as
-        # it is, and says so.
-        return object_text({"id": call.job_id, "status": call.queue.cancel(call.job_id)})
+    async def pause(self, seconds: float) -> None:
+        await self._app.hold(self._receive, Signal(), lambda: False, seconds)
 
-    async def retry(self, call: _Call) -> JSONText:
-        job = call.queue.retry(call.job_id)
-        return object_text({"id": job.id, "status": "IN_QUEUE"})
-
-    async def purge_queue(self, call: _Call) -> JSONText:
-        # In lower case: it is the operation's status, not a job's.
-        return object_text({"removed": call.queue.purge(), "status": "completed"})
-
-    async def health(self, call: _Call) -> JSONText:
-        return object_text({"jobs": call.endpoint.queue.counts(), "workers": call.endpoint.pool.counts()})
-
-    async def _hold(self, call: _Call, job: Job, ready: Callable[[], bool], seconds: float) -> None:
-        present = await hold(
-            lambda: self._closed or ready(),
-            seconds=seconds,
-            clock=self._clock,
-            changed=job.changed,
-            closing=self._closing,
-            receive=call.receive,
-        )
-        if not present:
-            raise _ClientGoneError
-
-
-@dataclass(frozen=True)
-class _Route:
-    operation: Callable[[App, _Call], Awaitable[JSONText]]
-    methods: frozenset[str]
-    takes_id: bool = False
-    body_limit: int = _request.RUN_BODY_LIMIT
-
-
-_GET = frozenset({"GET"})
-_POST = frozenset({"POST"})
-
-_with_id = partial(_Route, takes_id=True)
-
-
-def _routes(behavior: Behavior) -> dict[str, _Route]:
-    reads = _GET | _POST if behavior.post_reads else _GET
-    routes = {
-        "run": _Route(App.run, _POST),
-        "runsync": _Route(App.run_sync, _POST, body_limit=_request.RUNSYNC_BODY_LIMIT),
-        "status": _with_id(App.status, reads),
-        "status-sync": _with_id(App.status_sync, reads),
-        "stream": _with_id(App.stream, reads),
-        "cancel": _with_id(App.cancel, _POST),
-        "retry": _with_id(App.retry, _POST),
-        "purge-queue": _Route(App.purge_queue, _POST),
-        "health": _Route(App.health, _GET),
-    }
-    if not behavior.status_sync:
-        del routes["status-sync"]
-    return routes
-
-
-def _split(raw_path: bytes) -> tuple[str | None, str, str | None]:
-    """Take `/v2/{endpoint_id}/{operation}[/{job_id}]` apart, decoding only the parts."""
-    empty, *segments = raw_path.decode("ascii", "replace").split("/")
-    parts = [unquote(segment) for segment in segments]
-    if empty or not 3 <= len(parts) <= 4 or not all(parts) or segments[0] != "v2":
-        return None, "", None
-    return parts[1], parts[2], parts[3] if len(parts) == 4 else None
+    async def cut(self) -> None:
+        self._scope["state"]["close"]()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass  # Until the connection is closed, or the HTTP protocol would make up an answer.
 
 
 def _first_values(params: QueryParams) -> dict[str, str]:
@@ -281,7 +230,7 @@ def _first_values(params: QueryParams) -> dict[str, str]:
     return values
 
 
-async def _read(receive: Receive, limit: int) -> tuple[bytes, bool]:
+async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
     """Read a body to its end, keeping no more than `limit` bytes of it.
 
     To its end also where it is too large: a client that is still sending would see a reset
@@ -298,16 +247,6 @@ async def _read(receive: Receive, limit: int) -> tuple[bytes, bool]:
         kept += part[: limit - len(kept)]
         if not message.get("more_body", False):
             return bytes(kept), size <= limit
-
-
-def _text(queue: JobQueue, job: Job) -> JSONText:
-    _check_exists(job)
-    return queue.text(job)
-
-
-def _check_exists(job: Job) -> None:
-    if job.deleted:  # While the request was held.
-        raise JobNotFoundError(job.id)
 
 
 def _respond(text: JSONText, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -36,6 +36,8 @@ class Behavior:
             are refused with 400. Without it, they are taken for the least that is allowed.
         webhook_on_every_end: Whether a webhook is also called for a job that is CANCELLED or
             TIMED_OUT, and not only for one that is COMPLETED or FAILED.
+        rate_limits: Whether requests over the documented rates are answered with 429, as well as
+            submissions while the queue is very long.
 
     Example:
         ```python
@@ -85,6 +87,10 @@ class Behavior:
     # "Fires on COMPLETED and FAILED; CANCELLED/TIMED_OUT UNKNOWN". By default, nobody is called
     # who may wait for it.
     webhook_on_every_end: bool = False
+
+    # "Per endpoint (per user)", so many requests in ten seconds and so many at once. Off by default:
+    # on one machine, a test does in a second what a program does in minutes.
+    rate_limits: bool = False
 
     def __post_init__(self) -> None:
         check_seconds("not_found_for", self.not_found_for)

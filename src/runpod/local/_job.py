@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,12 +12,18 @@ from runpod.local._json import JSONText, object_text
 from runpod.local._policy import Policy
 from runpod.local._signal import Signal
 
-__all__ = ["ENDED", "RETRYABLE", "Job", "Lease", "Outcome", "Payload", "Status"]
+__all__ = ["ENDED", "RETRYABLE", "Job", "Lease", "Outcome", "Payload", "Status", "new_id"]
 
 Status = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
 
 ENDED: frozenset[Status] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 RETRYABLE: frozenset[Status] = frozenset({"FAILED", "TIMED_OUT"})
+
+
+def new_id(*, sync: bool = False) -> str:
+    """Make up the id of a job."""
+    prefix = "sync-" if sync else ""
+    return f"{prefix}{uuid.uuid4()}-u1"
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Job:
 
     status: Status = "IN_QUEUE"
     started_at: float | None = None
+    ended_at: float | None = None
     delay_time: int | None = None
     execution_time: int | None = None
     worker_id: str | None = None
@@ -108,6 +116,7 @@ class Job:
         self.status = "IN_QUEUE"
         self.queued_at = now
         self.started_at = None
+        self.ended_at = None
         self.delay_time = None
         self.execution_time = None
         self.worker_id = None

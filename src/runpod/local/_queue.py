@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections import Counter, OrderedDict
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING
 from runpod.local import _limits
 from runpod.local._behavior import Behavior
 from runpod.local._deadlines import Deadlines
-from runpod.local._job import ENDED, RETRYABLE, Job, Lease
+from runpod.local._job import ENDED, RETRYABLE, Job, Lease, new_id
 from runpod.local._policy import EXECUTION_TIMEOUT, RETENTION, SYNC_RETENTION
 from runpod.local._signal import Signal
 
@@ -104,13 +103,12 @@ class JobQueue:
 
     # What clients do
 
-    def submit(self, payload: Payload, *, sync: bool = False) -> Job:
+    def submit(self, payload: Payload, *, sync: bool = False, job_id: str | None = None) -> Job:
         """Add a job to the end of the queue."""
-        prefix = "sync-" if sync else ""
         with self._changing() as after:
             now = self._clock()
             job = Job(
-                f"{prefix}{uuid.uuid4()}-u1",
+                job_id or new_id(sync=sync),
                 payload,
                 sync=sync,
                 submitted_at=now,
@@ -151,6 +149,12 @@ class JobQueue:
                 job.output = None  # A progress update is no output of a job that has none.
                 self._end(job, "CANCELLED", after)
             return job.status
+
+    def drop(self, job: Job) -> None:
+        """Cancel a job if it still waits for a worker."""
+        with self._changing() as after:
+            if job.id in self._waiting:
+                self._end(job, "CANCELLED", after)
 
     def retry(self, job_id: str) -> Job:
         """Put a failed job at the end of the queue again, under the same id, without its output.
@@ -340,6 +344,7 @@ class JobQueue:
         assert status in ENDED
         now = self._clock()
         self._leave(job)
+        job.ended_at = now
         if job.started_at is not None:
             job.execution_time = _milliseconds(now - job.started_at)
         job.lease = None

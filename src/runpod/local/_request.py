@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from runpod.local._behavior import Behavior
 
-__all__ = ["RUNSYNC_BODY_LIMIT", "RUN_BODY_LIMIT", "Refusal", "body_too_large", "payload", "ttl", "wait"]
+__all__ = [
+    "RUNSYNC_BODY_LIMIT",
+    "RUN_BODY_LIMIT",
+    "Refusal",
+    "body_too_large",
+    "job_request",
+    "json_of",
+    "payload",
+    "ttl",
+    "wait",
+]
 
 # Bytes. Documentation says 10 MB and 20 MB; the service's own error text says MiB.
 RUN_BODY_LIMIT = 10 * 1024 * 1024

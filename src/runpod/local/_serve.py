@@ -164,10 +164,14 @@ class _Connection(H11Protocol):
     """An HTTP connection that logs where the server does, and says when it was the last one."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState, all_closed: asyncio.Event) -> None:
-        super().__init__(config=config, server_state=state, app_state={})
+        super().__init__(config=config, server_state=state, app_state={"close": self._close})
         self.logger = logger
         self.access_log = False
         self._all_closed = all_closed
+
+    def _close(self) -> None:
+        # What was sent before goes out, and nothing after.
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

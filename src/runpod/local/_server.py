@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import anyio.to_thread
 
-from runpod.local._app import App, Endpoint
+from runpod.local._app import App
+from runpod.local._batch import Batches
 from runpod.local._behavior import Behavior
+from runpod.local._call import Endpoint
 from runpod.local._clock import Clock
 from runpod.local._deadlines import Alarm
 from runpod.local._endpoint import LocalEndpoint, check_endpoint_ids, check_integer, check_seconds
+from runpod.local._faults import Faults
 from runpod.local._policy import EXECUTION_TIMEOUT
 from runpod.local._pool import HandlerPool
 from runpod.local._queue import JobQueue
+from runpod.local._rates import Rates
 from runpod.local._record import Recorder
 from runpod.local._serve import ServerThread
 from runpod.local._webhook import Courier
@@ -111,6 +115,7 @@ class LocalServer:
         self._port = port
         self._api_key = _checked_key(api_key)
         self._recorder = Recorder()
+        self._faults = Faults()
         self._clock = Clock()
         self._courier = Courier(self._clock, anywhere=external_webhooks)
         self._endpoints: dict[str, Endpoint] = {}
@@ -124,7 +129,10 @@ class LocalServer:
                 execution_timeout=settings.execution_timeout,
                 deliver=self._courier.deliver,
             )
-            self._endpoints[endpoint_id] = Endpoint(queue, _pool(settings, queue, self._clock))
+            rates = Rates(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
+            self._endpoints[endpoint_id] = Endpoint(
+                queue, _pool(settings, queue, self._clock), Batches(endpoint_id, queue, self._clock), rates
+            )
         self._lock = threading.Lock()
         self._bound_port: int | None = None
         self._thread: ServerThread | None = None
@@ -168,6 +176,11 @@ class LocalServer:
         """The last 10,000 requests that arrived, oldest first, whatever they were answered."""
         return self._recorder.snapshot()
 
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong with the next requests."""
+        return self._faults
+
     def advance(self, seconds: float) -> None:
         """Move the server's clock ahead, so that a test need not wait for what time brings.
 
@@ -210,6 +223,7 @@ class LocalServer:
                 self._endpoints,
                 api_key=self._api_key,
                 recorder=self._recorder,
+                faults=self._faults,
                 clock=self._clock,
                 behavior=self._behavior,
             )

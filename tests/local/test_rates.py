@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runpod.local import Behavior, _rates
+from tests.local.api import PATIENCE, until
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.local.api import Gate
+    from tests.local.conftest import Serve
+
+ON = Behavior(rate_limits=True)
+TOO_MANY = (429, {"error": "too many requests"})
+
+
+def echo(job: dict[str, Any]) -> Any:
+    return job["input"]
+
+
+def test_by_default_nothing_is_limited(serve: Serve) -> None:
+    api = serve(echo)
+    assert ["completed"] * 5 == [api.post("/purge-queue")["status"] for _ in range(5)]
+
+
+def test_so_many_requests_in_ten_seconds(serve: Serve) -> None:
+    api = serve(echo, behavior=ON)
+    for _ in range(2):
+        api.post("/purge-queue")
+        api.server.advance(4)
+    response = api.http.post("/purge-queue")
+    assert TOO_MANY == (response.status_code, response.json())
+    assert "retry-after" not in response.headers
+    assert "COMPLETED" == api.run_sync()["status"]  # Others have limits of their own.
+    api.server.advance(2)  # Ten since the first one.
+    api.post("/purge-queue")
+    assert 429 == api.http.post("/purge-queue").status_code
+    api.server.advance(10)
+    for _ in range(2):
+        api.post("/purge-queue")
+
+
+def test_looks_at_jobs_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    for operation in ("status", "status-sync", "stream"):
+        monkeypatch.setitem(_rates._RATES, operation, _rates._Rate(3, None))
+    api = serve(echo, behavior=ON)
+    job_id = api.run_sync()["id"]
+    for operation in ("status", "status-sync", "stream"):
+        assert 200 == api.http.get(f"/{operation}/{job_id}").status_code
+    assert {429} == {api.http.get(f"/{o}/{job_id}").status_code for o in ("status", "status-sync", "stream")}
+
+
+def test_so_many_requests_at_once(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_rates._RATES, "runsync", _rates._Rate(100, 2))
+    api = serve(gate, behavior=ON)
+    answers = [api.held("POST", "/runsync", json={"input": {"n": n}}) for n in range(2)]
+    until(lambda: len(api.server.jobs["horse"]) == 2)
+    response = api.http.post("/runsync", json={"input": {"n": 3}})
+    assert TOO_MANY == (response.status_code, response.json())
+    gate.open()
+    assert ["COMPLETED"] * 2 == [api.ok(answer.result(PATIENCE))["status"] for answer in answers]
+    assert "COMPLETED" == api.run_sync()["status"]
+
+
+def test_a_queue_that_is_too_long(serve: Serve) -> None:
+    api = serve(echo, behavior=ON, workers=0)
+    for _ in range(51):
+        api.run()
+    for operation in ("run", "runsync"):
+        response = api.http.post(f"/{operation}", json={"input": {"n": 1}})
+        assert (429, {"error": "too many jobs in queue"}) == (response.status_code, response.json())
+    api.post("/purge-queue")
+    api.run()
+
+
+def test_the_documented_numbers() -> None:
+    shown = {name: (rate.requests, rate.at_once) for name, rate in _rates._RATES.items()}
+    assert {
+        "cancel": (100, 20),
+        "purge-queue": (2, None),
+        "run": (1000, 200),
+        "runsync": (2000, 400),
+        "status": (2000, 400),
+        "status-sync": (2000, 400),
+        "stream": (2000, 400),
+    } == shown
