@@ -115,9 +115,9 @@ def in_thread(function: Callable[[], T]) -> Future[T]:
     return future
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], *, patience: float = PATIENCE) -> None:
     """Wait for what no event tells about."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.001)

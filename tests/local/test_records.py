@@ -66,3 +66,12 @@ def test_only_the_last_ten_thousand_are_kept() -> None:
     records = recorder.snapshot()
     assert 10_000 == len(records)
     assert ("5", "10004") == (records[0].path, records[-1].path)
+
+
+def test_bodies_do_not_fill_the_memory() -> None:
+    recorder = _record.Recorder()
+    for n in range(1000):
+        recorder.add("POST", str(n), {}, [], b"x" * 100_000)
+    records = recorder.snapshot()
+    assert 512 == len(records)  # Of 64 KB each.
+    assert "999" == records[-1].path

@@ -82,6 +82,7 @@ def attach(job_id: str, receive: Callable[[JSONText], None]) -> None:
 
 def detach(job_id: str, receive: Callable[[JSONText], None]) -> None:
     """Undo `attach`, unless a later attempt at the job has taken its place."""
+    _own.set(None)
     with _lock:
         if _receivers.get(job_id) is receive:
             del _receivers[job_id]

@@ -15,6 +15,7 @@ __all__ = ["Recorder", "RequestRecord"]
 
 _MAX_RECORDS = 10_000
 _MAX_BODY = 64 * 1024  # bytes
+_MAX_BODIES = 32 * 1024 * 1024  # bytes of all of them
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class RequestRecord:
 
 
 class Recorder:
-    """Keeps the last 10,000 requests."""
+    """Keeps the last 10,000 requests, or fewer where their bodies are large."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._records: deque[RequestRecord] = deque(maxlen=_MAX_RECORDS)
+        self._records: deque[RequestRecord] = deque()
+        self._size = 0
 
     def add(
         self,
@@ -62,6 +64,9 @@ class Recorder:
         record = RequestRecord(method, path, MappingProxyType(dict(query)), MappingProxyType(kept), body[:_MAX_BODY])
         with self._lock:
             self._records.append(record)
+            self._size += len(record.body)
+            while len(self._records) > _MAX_RECORDS or self._size > _MAX_BODIES:
+                self._size -= len(self._records.popleft().body)
 
     def snapshot(self) -> list[RequestRecord]:
         """Give the requests so far, oldest first."""

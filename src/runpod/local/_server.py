@@ -173,7 +173,10 @@ class LocalServer:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The last 10,000 requests that arrived, oldest first, whatever they were answered."""
+        """The last requests that arrived, oldest first, whatever they were answered.
+
+        10,000 of them, or fewer where their bodies are large.
+        """
         return self._recorder.snapshot()
 
     @property

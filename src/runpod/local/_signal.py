@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,12 @@ def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -
     """Run `callback` on `loop`, from any thread; does nothing once the loop is closed.
 
     A handler in a thread may outlive the server it belongs to: nobody is left to be told then.
+
+    The context variables of whoever calls are none of the callback's business: a timer that it sets
+    would keep them, and with them a job and its output, for as long as it runs.
     """
     try:
-        loop.call_soon_threadsafe(callback)
+        loop.call_soon_threadsafe(callback, context=contextvars.Context())
     except RuntimeError:
         if not loop.is_closed():
             raise

@@ -1,0 +1,201 @@
+"""Many jobs, many requests, large outputs, many servers: without errors, and with nothing left over.
+
+A tenth of the size, unless TEST_SCALE says otherwise: `TEST_SCALE=1 scripts/test -m slow`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import threading
+import tracemalloc
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod.local import LocalServer
+from runpod.local._job import Job
+from runpod.local._pool import HandlerPool
+from runpod.local._queue import JobQueue
+from tests.local.api import Api, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.api import Gate
+    from tests.local.conftest import Serve
+
+pytestmark = pytest.mark.slow
+
+SCALE = float(os.environ.get("TEST_SCALE", "0.1"))
+MB = 1024 * 1024
+KEPT = 31 * 60  # Seconds after which no result is kept any more.
+
+
+def echo(job: dict[str, Any]) -> Any:
+    return job["input"]
+
+
+def size(whole: int) -> int:
+    return max(int(whole * SCALE), 1)
+
+
+def instances(*kinds: type) -> Counter[str]:
+    gc.collect()
+    return Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, kinds))
+
+
+@contextmanager
+def memory_returns(most: int) -> Iterator[None]:
+    """What is done inside leaves no more than so many bytes."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        yield
+        gc.collect()
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < most
+
+
+def test_many_jobs_in_the_queue(serve: Serve, gate: Gate) -> None:
+    count = size(10_000)
+
+    def handler(job: dict[str, Any]) -> Any:
+        return gate(job)
+
+    api = serve(handler, workers=4, execution_timeout=24 * 3600)
+    api.end(submit_and_open(api, gate, 4))  # Threads and code that stay are there now.
+    gate.opened.clear()
+    before = instances(Job)
+    with memory_returns(8 * MB), ThreadPoolExecutor(4) as threads:
+        ids = list(threads.map(lambda n: api.run(n=n), range(count)))
+        until(lambda: api.get("/health")["jobs"]["inProgress"] == 4)
+        assert count - 4 == api.get("/health")["jobs"]["inQueue"]
+        gate.open()
+        until(lambda: api.get("/health")["jobs"]["inQueue"] == 0, patience=60)
+        done = [api.end(job_id) for job_id in (ids[0], ids[count // 2], ids[-1])]
+        assert [0, count // 2, count - 1] == [state["output"]["n"] for state in done]
+        until(lambda: api.get("/health")["jobs"]["completed"] == count + 4)
+        assert len(ids) <= len(api.server.jobs["horse"])
+        api.server.advance(KEPT)
+        assert [] == api.server.jobs["horse"]
+        del ids, done
+    until(lambda: instances(Job) <= before)
+
+
+def submit_and_open(api: Api, gate: Gate, jobs: int) -> str:
+    ids = [api.run(n=n) for n in range(jobs)]
+    gate.open()
+    return [api.end(job_id)["id"] for job_id in ids][-1]
+
+
+@contextmanager
+def open_files(count: int) -> Iterator[None]:
+    """Let this process have so many files open."""
+    resource = pytest.importorskip("resource", reason="no such limit here")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count and hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"{hard} open files are allowed here, and {count} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def poll_many(server: LocalServer, job_id: str, count: int, gate: Gate) -> list[Any]:
+    """Answers of so many long polls, all of them held before the job goes on."""
+    port = int(server.base_url.rsplit(":", 1)[1].removesuffix("/v2"))
+    head = f"GET /v2/horse/status-sync/{job_id} HTTP/1.1\r\nhost: x\r\nauthorization: {server.api_key}\r\n"
+    request = f"{head}connection: close\r\n\r\n".encode()
+    job = server._endpoints["horse"].queue.get(job_id)
+
+    async def poll() -> Any:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        status, _, body = answer.partition(b"\r\n\r\n")
+        assert status.startswith(b"HTTP/1.1 200"), answer
+        return json.loads(body)
+
+    polls = [asyncio.ensure_future(poll()) for _ in range(count)]
+    while len(job.changed._listeners) < count:  # noqa: ASYNC110  # The event is the server's.
+        await asyncio.sleep(0.01)
+    assert not any(poll.done() for poll in polls)
+    gate.open()
+    return await asyncio.gather(*polls)
+
+
+def test_many_long_polls_at_once(serve: Serve, gate: Gate) -> None:
+    count = size(1000)
+    with open_files(3 * count + 200):
+        api = serve(gate)
+        job_id = api.run(n=7)
+        answers = asyncio.run(asyncio.wait_for(poll_many(api.server, job_id, count, gate), 60))
+        assert count == len(answers)
+        assert {"COMPLETED"} == {answer["status"] for answer in answers}
+        assert not api.server._endpoints["horse"].queue.get(job_id).changed._listeners
+        assert api.run_sync(n=1)
+
+
+def test_a_long_stream(serve: Serve) -> None:
+    count = size(10_000)
+
+    def handler(_: dict[str, Any]) -> Iterator[Any]:
+        yield from range(count)
+
+    api = serve(handler, return_aggregate_stream=True)
+    with memory_returns(4 * MB):
+        job_id = api.run()
+        seen: list[int] = []
+        while True:
+            body = api.stream(job_id)
+            seen += [chunk["output"] for chunk in body["stream"]]
+            if body["status"] == "COMPLETED" and not body["stream"]:
+                break
+        assert list(range(count)) == seen == api.status(job_id)["output"]
+        api.server.advance(KEPT)
+        assert [] == api.server.jobs["horse"]
+
+
+def test_large_outputs(serve: Serve) -> None:
+    length = 20 * MB - 2
+    api = serve(lambda _: "x" * length)
+    with memory_returns(10 * MB):
+        for _ in range(size(30)):
+            done = api.run_sync()
+            assert length == len(done["output"])
+            assert done == api.status(done["id"])
+        del done
+        api.server.advance(KEPT)
+        assert [] == api.server.jobs["horse"]
+
+
+def open_file_count() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+@pytest.mark.parametrize(("servers", "endpoints"), [(1000, 1), (100, 100)])
+def test_servers_that_come_and_go_leave_nothing(servers: int, endpoints: int) -> None:
+    def cycle() -> None:
+        with LocalServer({f"horse-{n}": echo for n in range(endpoints)}) as server, Api(server, "horse-0") as api:
+            api.run_sync()
+
+    cycle()
+    counted = (asyncio.AbstractEventLoop, asyncio.Future, HandlerPool, Job, JobQueue, LocalServer, threading.Thread)
+    things, files = instances(*counted), open_file_count()
+    for _ in range(size(servers)):
+        cycle()
+    # Threads of workers end a moment later.
+    until(lambda: instances(*counted) <= things and open_file_count() <= files)
