@@ -213,7 +213,12 @@ def backend() -> httpcore.NetworkBackend:
             server_hostname: str | None = None,
             timeout: float | None = None,
         ) -> httpcore.NetworkStream:
-            left = _bounded(timeout, httpcore.ConnectTimeout)
+            try:
+                left = _bounded(timeout, httpcore.ConnectTimeout)
+            except httpcore.ConnectTimeout:
+                # httpcore forgets a connection that ends here.
+                self.close()
+                raise
             return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
         def get_extra_info(self, info: str) -> Any:
