@@ -75,6 +75,8 @@ def test_an_endpoint_that_is_not_there(api: Api) -> None:
         "/v2/horse",
         "/v2/horse/",
         "/v2/horse/unknown",
+        "/v2/horse/requests",
+        "/v2/horse/batch/x/y",
         "/v2/horse/status",
         "/v2/horse/status/",
         "/v2/horse/status/a/b",

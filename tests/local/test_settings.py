@@ -113,3 +113,15 @@ def test_when_a_stream_is_held(serve: Serve, gate: Gate, hold: Any, queued: int,
         response = api.http.get(f"/stream/{job_id}?wait=1000")
         assert {"status": status, "stream": []} == api.ok(response)
         assert held == (response.elapsed.total_seconds() > 0.9)
+
+
+def test_cancelling_too_late_may_be_refused(serve: Serve, gate: Gate) -> None:
+    api = serve(gate, behavior=Behavior(refuse_late_cancel=True))
+    running = api.run(n=1)
+    gate.wait_entered()
+    queued = api.run(n=2)
+    for job_id in (queued, running):
+        assert "CANCELLED" == api.post(f"/cancel/{job_id}")["status"]
+        response = api.http.post(f"/cancel/{job_id}")
+        error = "job is CANCELLED; only jobs that have not ended can be cancelled"
+        assert (400, {"error": error}) == (response.status_code, response.json())

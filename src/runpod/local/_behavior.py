@@ -34,6 +34,8 @@ class Behavior:
             ends in the queue is gone.
         refuse_short_policies: Whether an `executionTimeout` under 5000 and a `ttl` under 10000
             are refused with 400. Without it, they are taken for the least that is allowed.
+        refuse_late_cancel: Whether cancelling a job that has ended is refused with 400. Without it,
+            the answer is the status the job has.
         webhook_on_every_end: Whether a webhook is also called for a job that is CANCELLED or
             TIMED_OUT, and not only for one that is COMPLETED or FAILED.
         rate_limits: Whether requests over the documented rates are answered with 429, as well as
@@ -83,6 +85,10 @@ class Behavior:
     # "Below-minimum behaviour (400 or clamp): UNKNOWN". Not refused by default, because the README
     # of the released JavaScript client shows 3000, which then would be an error.
     refuse_short_policies: bool = False
+
+    # "Response when the job is already terminal: UNKNOWN". Not refused by default, because every
+    # client cancels jobs that may just have ended, and the released ones take a refusal for trouble.
+    refuse_late_cancel: bool = False
 
     # "Fires on COMPLETED and FAILED; CANCELLED/TIMED_OUT UNKNOWN". By default, nobody is called
     # who may wait for it.

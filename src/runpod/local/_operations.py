@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runpod.local import _request
+from runpod.local._job import ENDED
 from runpod.local._json import JSONText, array_text, object_text
 from runpod.local._queue import JobNotFoundError
+from runpod.local._request import Refusal
 
 if TYPE_CHECKING:
     from runpod.local._call import Call
@@ -75,6 +77,9 @@ async def cancel(call: Call) -> JSONText:
     """Cancel a job."""
     # What the service says of a job that has ended is documented nowhere. Here it stays as it
     # is, and says so.
+    status = call.queue.get(call.job_id).status
+    if status in ENDED and call.behavior.refuse_late_cancel:
+        raise Refusal(400, f"job is {status}; only jobs that have not ended can be cancelled")
     return object_text({"id": call.job_id, "status": call.queue.cancel(call.job_id)})
 
 
