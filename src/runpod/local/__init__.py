@@ -41,11 +41,12 @@ def __getattr__(name: str) -> Any:
     try:
         home = import_module(f"runpod.local.{_HOMES[name]}")
     except ModuleNotFoundError as error:
-        if error.name not in {"starlette", "uvicorn"}:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"starlette", "uvicorn"}:
             raise
         raise ModuleNotFoundError(
-            f'runpod.local needs {error.name}, which is not installed. Install it with: pip install "runpod-sdk[local]"',
-            name=error.name,
+            f'runpod.local needs {missing}, which is not installed. Install it with: pip install "runpod-sdk[local]"',
+            name=missing,
         ) from error
     value = globals()[name] = getattr(home, name)
     return value
