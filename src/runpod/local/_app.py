@@ -6,6 +6,7 @@ import hmac
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, QueryParams
@@ -20,6 +21,7 @@ from runpod.local._queue import JobNotFoundError, JobNotRetryableError
 from runpod.local._request import Refusal
 from runpod.local._routes import Found, Operation, find, routes
 from runpod.local._signal import Signal
+from runpod.local._worker_routes import WORKER_BODY_LIMIT, WorkerCall, WorkerRoute, find_worker_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +66,7 @@ class App:
     Args:
         endpoints: What there is, by endpoint id.
         api_key: The one key that is let in.
+        worker_token: What lets workers in besides.
         recorder: Gets every request that arrives.
         faults: What goes wrong.
         clock: How long requests are held.
@@ -75,6 +78,7 @@ class App:
         endpoints: Mapping[str, Endpoint],
         *,
         api_key: str,
+        worker_token: str,
         recorder: Recorder,
         faults: Faults,
         clock: Clock,
@@ -82,6 +86,7 @@ class App:
     ) -> None:
         self._endpoints = endpoints
         self._api_key = api_key.encode("ascii")
+        self._worker_token = worker_token.encode("ascii")
         self._recorder = recorder
         self._faults = faults
         self._clock = clock
@@ -101,6 +106,11 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
+            worker_route = find_worker_route(scope["raw_path"])
+            if worker_route is not None:
+                response = await self._answer_worker(worker_route, scope, receive)
+                await response(scope, receive, send)
+                return
             exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
             found, operation = exchange.request.found, exchange.request.operation
             fault = self._faults.take(operation.name, found.endpoint_id) if found and operation else None
@@ -118,14 +128,18 @@ class App:
         except _ClientGoneError:
             raise
         except Refusal as refusal:
-            return _respond(object_text({"error": refusal.text}), status=refusal.status, headers=refusal.headers)
+            return _refuse(refusal)
         except Exception:
             logger.exception("The local server failed to answer a request.")
             return _respond(object_text({"error": "internal server error"}), status=500)
 
     async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
         """Keep a request open."""
-        present = await hold(
+        if not await self._holds(receive, changed, ready, seconds):
+            raise _ClientGoneError
+
+    async def _holds(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> bool:
+        return await hold(
             lambda: self._closed or ready(),
             seconds=seconds,
             clock=self._clock,
@@ -133,8 +147,6 @@ class App:
             closing=self._closing,
             receive=receive,
         )
-        if not present:
-            raise _ClientGoneError
 
     async def _read(self, scope: Scope, receive: Receive) -> _Request:
         path: bytes = scope["raw_path"]
@@ -176,6 +188,26 @@ class App:
                 raise Refusal(404, "job not found") from None
             except JobNotRetryableError as error:
                 raise Refusal(400, str(error)) from None
+
+    async def _answer_worker(self, route: WorkerRoute, scope: Scope, receive: Receive) -> Response:
+        # Not recorded, and nothing goes wrong on demand: what workers ask is not what a client did.
+        query = _first_values(QueryParams(scope["query_string"]))
+        body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
+        try:
+            if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
+                self._authorize(Headers(scope=scope))
+            endpoint = self._endpoints.get(route.endpoint_id)
+            if endpoint is None:
+                raise Refusal(404, "endpoint not found")
+            if scope["method"] != route.method:
+                raise Refusal(405, "method not allowed", {"allow": route.method})
+            hold_for = partial(self._holds, receive)
+            reply = await route.answer(WorkerCall(route, endpoint.workers, query, body, complete, hold_for))
+        except Refusal as refusal:
+            return _refuse(refusal)
+        except JobNotFoundError:
+            return _refuse(Refusal(404, "job not found"))
+        return Response(status_code=204) if reply is None else _respond(reply)
 
     def _authorize(self, headers: Headers) -> None:
         # Documentation shows both the key after `Bearer` and the bare key.
@@ -247,6 +279,10 @@ async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
         kept += part[: limit - len(kept)]
         if not message.get("more_body", False):
             return bytes(kept), size <= limit
+
+
+def _refuse(refusal: Refusal) -> Response:
+    return _respond(object_text({"error": refusal.text}), status=refusal.status, headers=refusal.headers)
 
 
 def _respond(text: JSONText, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runpod.local._pool import Pool
     from runpod.local._queue import JobQueue
     from runpod.local._rates import Rates
+    from runpod.local._workers import Workers
 
 __all__ = ["Call", "Endpoint"]
 
@@ -24,6 +25,7 @@ class Endpoint:
 
     queue: JobQueue
     pool: Pool
+    workers: Workers
     batches: Batches
     rates: Rates | None = None
     """None where requests are not limited."""

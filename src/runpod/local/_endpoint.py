@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from runpod.local._policy import EXECUTION_TIMEOUT
@@ -19,21 +19,25 @@ __all__ = ["LocalEndpoint", "check_endpoint_ids", "check_integer", "check_second
 class LocalEndpoint:
     """One endpoint of a `LocalServer`: what runs its jobs, and on how many workers.
 
-    A handler alone will do where the server's defaults fit. Use this where endpoints differ.
+    A handler alone will do where the server's defaults fit. Use this where endpoints differ, or
+    where real worker processes run the jobs.
 
     Args:
         handler: Takes `{"id": …, "input": …}` and gives the output; a function, an `async def`, a
             generator or an async generator, as for a Runpod worker.
         workers: How many workers there are. A worker runs one job at a time. With 0, jobs stay
-            in the queue.
+            in the queue until a worker that you start by hand takes them.
         cold_start: Seconds a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
         execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
+        command: Instead of a handler: a program that is a worker, and its arguments, such as
+            `["worker-env/bin/python", "worker.py"]`. It is started once for each worker, in the
+            current folder, with the environment of a worker, and started anew when it dies.
 
     Raises:
         TypeError: The handler cannot be called, or an argument has the wrong type.
-        ValueError: An argument is out of range.
+        ValueError: An argument is out of range, or does not go with another one.
 
     Example:
         ```python
@@ -46,14 +50,19 @@ class LocalEndpoint:
         ```
     """
 
-    handler: Handler
+    handler: Handler | None = None
     workers: int = 1
     cold_start: float = 0.0
     return_aggregate_stream: bool = False
     execution_timeout: float = EXECUTION_TIMEOUT
+    command: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not callable(cast("object", self.handler)):
+        if self.handler is None:
+            self._check_command()
+        elif self.command is not None:
+            raise ValueError("An endpoint has a handler or a worker command, not both. Leave one of them out.")
+        elif not callable(cast("object", self.handler)):
             raise TypeError(
                 f"The handler of an endpoint cannot be called: it is of type {type(self.handler).__name__}. "
                 "Pass the function itself."
@@ -61,6 +70,25 @@ class LocalEndpoint:
         check_integer("workers", self.workers, 0, None)
         check_seconds("cold_start", self.cold_start)
         check_seconds("execution_timeout", self.execution_timeout)
+
+    def _check_command(self) -> None:
+        command = cast("object", self.command)
+        if command is None:
+            if self.workers:
+                raise TypeError(
+                    "An endpoint with workers needs a handler or a worker command, but its handler is of "
+                    "type NoneType. Pass the function itself, or `command=[...]`, or `workers=0` to start "
+                    "workers by hand."
+                )
+        elif isinstance(command, str) or not isinstance(command, Sequence) or not command:
+            raise TypeError(f"`command` is {command!r}. Pass the program and its arguments as a list.")
+        elif not all(isinstance(part, str) for part in cast("Sequence[object]", command)) or not command[0]:
+            raise TypeError(f"`command` is {command!r}. Pass the program and its arguments as str.")
+        if self.cold_start or self.return_aggregate_stream:
+            raise ValueError(
+                "`cold_start` and `return_aggregate_stream` are for handlers. "
+                "A worker process takes the time it takes, and says by itself what it aggregates."
+            )
 
 
 def check_endpoint_ids(endpoints: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runpod.local import _request
@@ -97,7 +98,11 @@ async def purge_queue(call: Call) -> JSONText:
 
 async def health(call: Call) -> JSONText:
     """Count jobs and workers."""
-    return object_text({"jobs": call.queue.counts(), "workers": call.endpoint.pool.counts()})
+    workers = Counter(call.endpoint.pool.counts())
+    workers.update(call.endpoint.workers.counts())
+    # A worker that could take a job at once; no source says how it differs from idle.
+    workers["ready"] = workers["idle"]
+    return object_text({"jobs": call.queue.counts(), "workers": workers})
 
 
 def _text(call: Call, job: Job) -> JSONText:

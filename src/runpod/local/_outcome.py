@@ -14,12 +14,15 @@ from typing import Any, TypeGuard
 from runpod.local._job import Outcome
 from runpod.local._json import JSONText, array_text, encode
 
-__all__ = ["Collector", "from_exception", "from_return"]
+__all__ = ["Collector", "from_exception", "from_return", "short_error"]
 
 logger = logging.getLogger("runpod.local")
 
 # What `runpod_version` of a worker error says: the worker whose shapes these are.
 _WORKER_VERSION = "1.12.0"
+
+# Characters of an error that the log shows.
+_LINE = 200
 
 
 def from_return(value: object, worker_id: str) -> Outcome:
@@ -62,6 +65,17 @@ def from_exception(error: BaseException, worker_id: str) -> Outcome:
         "runpod_version": _WORKER_VERSION,
     }
     return Outcome(error=json.dumps(information))
+
+
+def short_error(error: str) -> str:
+    """Give the error of a job in one line, for the log."""
+    try:
+        information: Any = json.loads(error)
+        text = f"{information['error_type']}: {information['error_message']}"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        text = error
+    line = " ".join(text.split())
+    return line if len(line) <= _LINE else f"{line[:_LINE]}…"
 
 
 class Collector:

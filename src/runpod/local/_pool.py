@@ -107,7 +107,6 @@ class HandlerPool:
         return {
             "idle": states.count("idle"),
             "initializing": states.count("initializing"),
-            # A worker that could take a job at once; no source says how it differs from idle.
             "ready": states.count("idle"),
             "running": states.count("running"),
             "throttled": 0,

@@ -17,6 +17,7 @@ All methods may be called from any thread.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -28,6 +29,7 @@ from runpod.local import _limits
 from runpod.local._behavior import Behavior
 from runpod.local._deadlines import Deadlines
 from runpod.local._job import ENDED, RETRYABLE, Job, Lease, new_id
+from runpod.local._outcome import short_error
 from runpod.local._policy import EXECUTION_TIMEOUT, RETENTION, SYNC_RETENTION
 from runpod.local._signal import Signal
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from runpod.local._json import JSONText
 
 __all__ = ["JobNotFoundError", "JobNotRetryableError", "JobQueue"]
+
+logger = logging.getLogger("runpod.local")
 
 # "the job is re-dispatched once and ends FAILED": captured from the service, for jobs whose
 # worker never reports back.
@@ -67,6 +71,7 @@ class JobQueue:
         clock: A monotonic clock, in seconds.
         behavior: What it does where nobody knows for sure what the service does.
         execution_timeout: Seconds a job may run that says nothing of that itself.
+        name: The endpoint's, for the log.
         deliver: Is called with the webhook of a job that ended, and with what it is to be told.
     """
 
@@ -76,6 +81,7 @@ class JobQueue:
         clock: Callable[[], float] = time.monotonic,
         behavior: Behavior = _DEFAULT,
         execution_timeout: float = EXECUTION_TIMEOUT,
+        name: str = "",
         deliver: Callable[[str, JSONText], None] | None = None,
     ) -> None:
         self.arrivals = Signal()
@@ -87,6 +93,7 @@ class JobQueue:
         self._clock = clock
         self._behavior = behavior
         self._execution_timeout = execution_timeout
+        self._name = name
         self._deliver = deliver
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -118,6 +125,8 @@ class JobQueue:
             self._jobs[job.id] = job
             self._counts[job.status] += 1
             self._wait(job)
+            # Told first: somebody takes it the moment it has arrived.
+            self._tell(after, job, "submitted")
             after.append(self.arrivals.fire)
         return job
 
@@ -212,6 +221,7 @@ class JobQueue:
             timeout = job.payload.policy.execution_timeout
             may_run = self._execution_timeout if timeout is None else timeout
             self._deadlines.set(job, min(job.dies_at, now + may_run))
+            self._tell(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
             after.append(job.changed.fire)
         return lease
 
@@ -309,6 +319,10 @@ class JobQueue:
             for tell in after:
                 tell()
 
+    def _tell(self, after: list[Callable[[], object]], job: Job, text: str, *arguments: object) -> None:
+        if logger.isEnabledFor(logging.INFO):
+            after.append(partial(logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
+
     def _get(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None or self._clock() - job.submitted_at < self._behavior.not_found_for:
@@ -350,6 +364,9 @@ class JobQueue:
         job.lease = None
         self._move(job, status)
         self._deadlines.set(job, now + (SYNC_RETENTION if job.sync else RETENTION))
+        took = "" if job.started_at is None else f" after {now - job.started_at:.2f} s"
+        why = "" if job.error is None else f": {short_error(job.error)}"
+        self._tell(after, job, "%s%s%s", status, took, why)
         after.append(job.changed.fire)
         told = status in _WEBHOOK_STATUSES or self._behavior.webhook_on_every_end
         if self._deliver is not None and job.payload.webhook and told:
@@ -360,6 +377,7 @@ class JobQueue:
         job.reset(self._clock())
         self._retried += 1
         self._wait(job, first=first)
+        self._tell(after, job, "back in the queue")
         after += [job.changed.fire, self.arrivals.fire]
 
     def _lose(self, job: Job, after: list[Callable[[], object]]) -> None:
@@ -391,6 +409,7 @@ class JobQueue:
             self._counts[job.status] -= 1
         job.deleted = True
         job.lease = None
+        self._tell(after, job, "gone")
         after.append(job.changed.fire)
 
 

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -48,6 +48,14 @@ class Part(Protocol):
 
     def stop(self) -> None:
         """End, without waiting for anything."""
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A part that must not be left running, and takes a moment to end."""
+
+    async def stopped(self) -> None:
+        """Wait until it has ended, which it was told before."""
 
 
 class ServerThread:
@@ -129,8 +137,15 @@ class ServerThread:
             return _Connection(config, state, all_closed)
 
         server = await self._loop.create_server(new_connection, sock=self._listening, backlog=2048)
-        for part in self._parts:
-            part.start()
+        try:
+            for part in self._parts:
+                part.start()
+        except BaseException:
+            server.close()
+            for part in self._parts:
+                part.stop()
+            await self._parts_stopped()
+            raise
         self._started.set_result(None)
         await self._stopping.wait()
 
@@ -158,6 +173,11 @@ class ServerThread:
                 connection.transport.abort()
         if state.tasks:  # They have been told that their client is gone.
             await asyncio.wait(state.tasks, timeout=_CANCEL_GRACE)
+        await self._parts_stopped()
+
+    async def _parts_stopped(self) -> None:
+        # Together, since each of them may take its time.
+        await asyncio.gather(*(part.stopped() for part in self._parts if isinstance(part, Lasting)))
 
 
 class _Connection(H11Protocol):

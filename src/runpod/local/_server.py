@@ -8,6 +8,7 @@ import secrets
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -23,11 +24,14 @@ from runpod.local._endpoint import LocalEndpoint, check_endpoint_ids, check_inte
 from runpod.local._faults import Faults
 from runpod.local._policy import EXECUTION_TIMEOUT
 from runpod.local._pool import HandlerPool
+from runpod.local._process_pool import ProcessPool
 from runpod.local._queue import JobQueue
 from runpod.local._rates import Rates
 from runpod.local._record import Recorder
 from runpod.local._serve import ServerThread
 from runpod.local._webhook import Courier
+from runpod.local._worker_routes import worker_environment
+from runpod.local._workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +118,7 @@ class LocalServer:
         self._host = host
         self._port = port
         self._api_key = _checked_key(api_key)
+        self._worker_token = secrets.token_urlsafe(24)
         self._recorder = Recorder()
         self._faults = Faults()
         self._clock = Clock()
@@ -127,11 +132,17 @@ class LocalServer:
                 clock=self._clock,
                 behavior=self._behavior,
                 execution_timeout=settings.execution_timeout,
+                name=endpoint_id,
                 deliver=self._courier.deliver,
             )
+            remote = Workers(queue)
             rates = Rates(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
             self._endpoints[endpoint_id] = Endpoint(
-                queue, _pool(settings, queue, self._clock), Batches(endpoint_id, queue, self._clock), rates
+                queue,
+                self._pool(endpoint_id, settings, queue, remote),
+                remote,
+                Batches(endpoint_id, queue, self._clock),
+                rates,
             )
         self._lock = threading.Lock()
         self._bound_port: int | None = None
@@ -155,7 +166,9 @@ class LocalServer:
                 "A local server has no address before it is started. "
                 "Use it inside `with LocalServer(...) as server:`, or call start() first."
             )
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        # Nobody can connect to "every address".
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._bound_port}/v2"
 
     @property
@@ -210,11 +223,31 @@ class LocalServer:
         for endpoint in self._endpoints.values():
             endpoint.queue.expire()
 
+    def worker_environment(self, endpoint_id: str, worker_id: str) -> dict[str, str]:
+        """Give the variables that make a worker script a worker of an endpoint here.
+
+        For workers that you start by hand, with whatever else they need in their environment.
+
+        Args:
+            endpoint_id: The endpoint whose jobs it takes.
+            worker_id: What it is called: another name for each worker.
+
+        Raises:
+            RuntimeError: The server was not started, so it has no address yet.
+            KeyError: There is no such endpoint.
+        """
+        if endpoint_id not in self._endpoints:
+            raise KeyError(f"There is no endpoint {endpoint_id!r}, only {sorted(self._endpoints)}.")
+        return worker_environment(
+            endpoint_id, worker_id, base_url=self.base_url, api_key=self._api_key, token=self._worker_token
+        )
+
     def start(self) -> None:
         """Start to listen; returns once requests are answered.
 
         Raises:
-            RuntimeError: The server was started before, or its address cannot be listened on.
+            RuntimeError: The server was started before, its address cannot be listened on, or a
+                worker command cannot be run.
         """
         with self._lock:
             if self._thread is not None:
@@ -225,6 +258,7 @@ class LocalServer:
             app = App(
                 self._endpoints,
                 api_key=self._api_key,
+                worker_token=self._worker_token,
                 recorder=self._recorder,
                 faults=self._faults,
                 clock=self._clock,
@@ -245,13 +279,34 @@ class LocalServer:
         """Stop; returns once every connection is closed.
 
         Requests that are held are answered with what is known, async handlers are cancelled, and
-        sync ones that still run are left to themselves. Stopping twice is fine.
+        sync ones that still run are left to themselves. Worker processes are ended, with all they
+        started. Stopping twice is fine.
         """
         with self._lock:
             if self._thread is not None and not self._stopped:
                 self._thread.stop()
                 self._stopped = True
                 atexit.unregister(self.stop)
+
+    def _pool(self, endpoint_id: str, settings: LocalEndpoint, queue: JobQueue, workers: Workers) -> Pool:
+        if settings.handler is None:
+            return ProcessPool(
+                queue,
+                workers,
+                endpoint_id,
+                command=settings.command or (),
+                size=settings.workers,
+                environment=partial(self.worker_environment, endpoint_id),
+                secrets=(self._worker_token, self._api_key),
+            )
+        return HandlerPool(
+            queue,
+            settings.handler,
+            size=settings.workers,
+            cold_start=settings.cold_start,
+            aggregate=settings.return_aggregate_stream,
+            clock=self._clock,
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -280,17 +335,6 @@ class LocalServer:
             await anyio.to_thread.run_sync(self.stop)
 
 
-def _pool(settings: LocalEndpoint, queue: JobQueue, clock: Clock) -> Pool:
-    return HandlerPool(
-        queue,
-        settings.handler,
-        size=settings.workers,
-        cold_start=settings.cold_start,
-        aggregate=settings.return_aggregate_stream,
-        clock=clock,
-    )
-
-
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -314,7 +358,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise RuntimeError(
             f"A local server cannot listen on {host}:{port}: {error.strerror or error}. "
-            "Leave `port` out to take a free one, or stop what uses this one."
+            "Stop what uses this port, or take port 0, which is any free one."
         ) from error
     return listening
 
