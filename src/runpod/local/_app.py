@@ -191,23 +191,26 @@ class App:
 
     async def _answer_worker(self, route: WorkerRoute, scope: Scope, receive: Receive) -> Response:
         # Not recorded, and nothing goes wrong on demand: what workers ask is not what a client did.
-        query = _first_values(QueryParams(scope["query_string"]))
-        body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
         try:
-            if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
-                self._authorize(Headers(scope=scope))
-            endpoint = self._endpoints.get(route.endpoint_id)
-            if endpoint is None:
-                raise Refusal(404, "endpoint not found")
-            if scope["method"] != route.method:
-                raise Refusal(405, "method not allowed", {"allow": route.method})
-            hold_for = partial(self._holds, receive)
-            reply = await route.answer(WorkerCall(route, endpoint.workers, query, body, complete, hold_for))
+            reply = await self._process_worker(route, scope, receive)
         except Refusal as refusal:
             return _refuse(refusal)
         except JobNotFoundError:
             return _refuse(Refusal(404, "job not found"))
         return Response(status_code=204) if reply is None else _respond(reply)
+
+    async def _process_worker(self, route: WorkerRoute, scope: Scope, receive: Receive) -> JSONText | None:
+        query = _first_values(QueryParams(scope["query_string"]))
+        body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
+        if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
+            self._authorize(Headers(scope=scope))
+        endpoint = self._endpoints.get(route.endpoint_id)
+        if endpoint is None:
+            raise Refusal(404, "endpoint not found")
+        if scope["method"] != route.method:
+            raise Refusal(405, "method not allowed", {"allow": route.method})
+        hold_for = partial(self._holds, receive)
+        return await route.answer(WorkerCall(route, endpoint.workers, query, body, complete, hold_for))
 
     def _authorize(self, headers: Headers) -> None:
         # Documentation shows both the key after `Bearer` and the bare key.
