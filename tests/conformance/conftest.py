@@ -68,6 +68,11 @@ def javascript(node: NodeEnvironment, home: Path) -> Iterator[Driver]:
         yield driver
 
 
+def official_worker(python: Path) -> list[str]:
+    """The command that starts `worker.py`; it goes on with the name of a handler."""
+    return [str(python), str(HERE / "official" / "worker.py")]
+
+
 class StartServer(Protocol):
     def __call__(self, handler: str) -> Server: ...
 
@@ -81,7 +86,7 @@ def start_api_server(official_python: Path, home: Path) -> Iterator[StartServer]
 
         def start(handler: str) -> Server:
             if handler not in servers:
-                command = [official_python, HERE / "official" / "worker.py", handler, *arguments]
+                command = [*official_worker(official_python), handler, *arguments]
                 servers[handler] = stack.enter_context(Server(command, home=home, environment={}))
             return servers[handler]
 
@@ -101,23 +106,8 @@ def start_worker(official_python: Path, home: Path) -> Iterator[StartWorker]:
         def start(server: LocalServer, endpoint: str, handler: str) -> Worker:
             nonlocal count
             count += 1
-            command = [official_python, HERE / "official" / "worker.py", handler]
-            environment = worker_environment(f"{server.base_url}/{endpoint}", server.api_key, f"official-{count}")
-            environment["RUNPOD_ENDPOINT_ID"] = endpoint
+            command = [*official_worker(official_python), handler]
+            environment = server.worker_environment(endpoint, f"official-{count}")
             return stack.enter_context(Worker(command, home=home, environment=environment))
 
         yield start
-
-
-def worker_environment(address: str, key: str, worker_id: str) -> dict[str, str]:
-    """What turns a script that calls `runpod.serverless.start` into a worker of the endpoint at `address`."""
-    return {
-        # The worker puts its id and the job's in the place of the names. It appends `&…`, hence the queries.
-        "RUNPOD_WEBHOOK_GET_JOB": f"{address}/job-take/$ID?gpu=none",
-        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{address}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
-        "RUNPOD_WEBHOOK_POST_STREAM": f"{address}/job-stream/$RUNPOD_POD_ID/$ID?gpu=none",
-        "RUNPOD_WEBHOOK_PING": f"{address}/ping/$RUNPOD_POD_ID",
-        "RUNPOD_PING_INTERVAL": "4000",  # milliseconds
-        "RUNPOD_POD_ID": worker_id,
-        "RUNPOD_AI_API_KEY": key,
-    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import runpod
@@ -50,8 +52,11 @@ def nothing(job: Job) -> Any:
 
 
 def progress_sending(job: Job) -> Any:
+    """Goes on when a file is there whose name the job brings."""
     for percent in job["input"]["progress"]:
         runpod.serverless.progress_update(job, {"percent": percent})
+    while not Path(job["input"]["go"]).exists():
+        time.sleep(0.01)
     return plain(job)
 
 
@@ -59,16 +64,26 @@ def crashing(job: Job) -> Any:
     os._exit(3)
 
 
+def meeting(job: Job) -> Any:
+    """Ends when as many jobs as expected are at it at once."""
+    folder = Path(job["input"]["folder"])
+    (folder / job["id"]).touch()
+    while len(list(folder.iterdir())) < job["input"]["expected"]:
+        time.sleep(0.01)
+    return "met"
+
+
 async def waiting(job: Job) -> Any:
     """Never ends by itself; says so in files whose names the job brings, since nobody else hears a handler."""
-    started, stopped = job["input"]["started"], job["input"]["stopped"]
+    Path(job["input"]["started"]).touch()  # noqa: ASYNC240
     try:
-        with open(started, "x"):  # noqa: ASYNC230, PTH123
-            pass
         await asyncio.Event().wait()
     finally:
-        with open(stopped, "x"):  # noqa: ASYNC230, PTH123
-            pass
+        Path(job["input"]["stopped"]).touch()  # noqa: ASYNC240
+
+
+def refreshing(job: Job) -> Any:
+    return {"refresh_worker": True, "was": os.environ["RUNPOD_POD_ID"]}
 
 
 def chosen(job: Job) -> Any:
