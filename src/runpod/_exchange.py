@@ -54,7 +54,7 @@ class Exchange:
         self.content = call.body
         self.connect_timeout = min(left, CONNECT_TIMEOUT)
         patience = (call.hold or 0.0) + READ_TIMEOUT
-        self.read_timeout = min(left, patience)
+        self.read_timeout = None if left == patience == math.inf else min(left, patience)
         # The same, None where the deadline is nearer.
         self.stall_timeout = patience if left > patience else None
         self.pool_timeout = None if left == math.inf else left
@@ -92,5 +92,5 @@ class Exchange:
             return TooLate("the deadline passed", sent=self.sent, partial=body)
         kind = type(problem).__name__
         reason = f"{kind}: {problem}" if str(problem) else kind
-        reason = reason.replace(key, "[key]")
+        reason = reason.replace(key, "[key]") if key else reason
         return NoAnswer(reason, partial=body) if self.sent else NotSent(reason)

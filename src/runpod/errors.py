@@ -77,8 +77,9 @@ class RunpodError(Exception):
         job_id: The job it happened to, wherever an id is known, also when the id could only be
             picked from a broken answer.
         maybe_submitted: True only where a request that creates or changes something (`run`,
-            `run_sync`, `retry`, `purge_queue`) was sent and its fate is unknown. Sending it
-            again may do it twice.
+            `run_sync`, `retry`, `purge_queue`; on the API server of a worker also a look at a
+            job, which runs it) was sent and its fate is unknown. Sending it again may do it
+            twice.
     """
 
     def __init__(

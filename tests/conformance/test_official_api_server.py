@@ -8,10 +8,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from runpod import Endpoint, JobFailedError, JobStatus, NotFoundError, Runpod, ServerError
+from runpod import (
+    AsyncRunpod,
+    Endpoint,
+    InvalidRequestError,
+    JobExpiredError,
+    JobFailedError,
+    JobStatus,
+    NotFoundError,
+    Runpod,
+    ServerError,
+)
 from tests.conformance.environments import OFFICIAL_PACKAGE
 
 if TYPE_CHECKING:
@@ -60,25 +69,17 @@ def test_its_address_as_base_url_is_refused(start_api_server, name, path, endpoi
     assert not caught.value.maybe_submitted
 
 
-# With an HTTP client that says everything in its way.
-
-
-def in_its_way(request: httpx.Request) -> None:
-    """From `GET /horse/status/ID` to `POST /status/ID`."""
-    _, _, rest = request.url.raw_path.split(b"/", 2)
-    request.url = request.url.copy_with(raw_path=b"/" + rest)
-    request.method = "POST"
+# With its address marked as that of a worker.
 
 
 @pytest.fixture
 def worker(start_api_server) -> Iterator[Callable[[str], Endpoint[Any]]]:
     """An endpoint that is the API server of a worker."""
     with ExitStack() as stack:
-        http_client = stack.enter_context(httpx.Client(event_hooks={"request": [in_its_way]}, trust_env=False))
 
         def worker(handler: str) -> Endpoint[Any]:
-            # It has no keys, and takes any.
-            client = Runpod("any", base_url=start_api_server(handler).url, http_client=http_client)
+            # There is no key here, and it asks for none.
+            client = stack.enter_context(Runpod(base_url=f"worker+{start_api_server(handler).url}"))
             return client.endpoint("horse")
 
         yield worker
@@ -150,33 +151,49 @@ def test_a_handler_that_returned_an_error(painter):
 # It looks for an output where the handler left none, and then has no answer.
 
 
-def test_a_handler_that_returned_an_empty_dict(painter):
-    with pytest.raises(ServerError, match="HTTP 500: Internal Server Error") as caught:
-        painter.run_sync(input={"handler": "nothing"})
+@pytest.mark.parametrize("submit", ["run_sync", "run"])
+def test_a_handler_that_returned_an_empty_dict(painter, submit):
+    with pytest.raises(ServerError, match=r"HTTP 500: Internal Server Error\..* The handler may have run") as caught:
+        if submit == "run_sync":
+            painter.run_sync(input={"handler": "nothing"})
+        else:
+            painter.run(input={"handler": "nothing"}).wait(timeout=10)
     # A client cannot know that it ran, and here it did.
     assert caught.value.maybe_submitted
 
 
-def test_a_generator_that_raised(photographer):
+# It loses its way, and keeps the job: every further look would run the handler again. "executes the stored job *now*,
+# then forgets it" is so for handlers that end well.
+@pytest.mark.parametrize("look", ["wait", "stream", "status"])
+def test_a_generator_that_raised_is_run_once(photographer, tmp_path, look):
+    runs = tmp_path / "runs"
+    job = photographer.run(input={"photos": 3, "runs": str(runs), **PROMPT})
     with pytest.raises(ServerError, match="HTTP 500: Internal Server Error") as caught:
-        photographer.run_sync(input={"photos": 3, **PROMPT})
+        if look == "wait":
+            job.wait()
+        elif look == "stream":
+            list(job.stream())
+        else:
+            photographer.status(job.id)
     assert caught.value.maybe_submitted
+    assert "run\n" == runs.read_text()
 
 
 def test_a_job_is_known_until_it_was_looked_at(painter):
     job = painter.run(input=PLAIN)
     assert painter.status(job.id).succeeded
-    # From the service clients get a 404 with "job not found"; here it is a job that failed.
-    state = painter.status(job.id)
-    assert ("FAILED", "Job ID not found") == (state.status, state.error)
+    # This server says 200, and that the job FAILED with "Job ID not found"; the service says 404.
+    with pytest.raises(NotFoundError, match=r"Job ID not found\. The API server of a worker forgets a job once"):
+        painter.status(job.id)
+    with pytest.raises(JobExpiredError, match="forgets a job once it was asked for its status or stream"):
+        job.wait(timeout=10)
 
 
-# The first look brings all chunks and COMPLETED, and this server forgets the job. Of the service, documentation says
-# "after finish and drain: still COMPLETED", so the client looks once more, and does not believe that a job FAILED after it completed.
 def test_stream(photographer):
-    chunks = photographer.run(input={"photos": 3}).stream(timeout=10)
-    assert PHOTOS == [next(chunks).output for _ in PHOTOS]
-    assert [] == list(chunks)
+    # The first look brings all chunks and COMPLETED, and this server forgets the job. Of the service, documentation says
+    # "after finish and drain: still COMPLETED", so the client looks once more.
+    job = photographer.run(input={"photos": 3})
+    assert PHOTOS == [chunk.output for chunk in job.stream(timeout=10)]
 
 
 def test_stream_of_a_handler_that_yields_nothing(painter):
@@ -186,7 +203,29 @@ def test_stream_of_a_handler_that_yields_nothing(painter):
     assert [] == list(job.stream(timeout=10))
 
 
+def test_status_sync_is_status(painter):
+    job = painter.run(input=PLAIN)
+    assert PHOTO == painter.status_sync(job.id, timeout=10).output
+
+
 @pytest.mark.parametrize("name", ["cancel", "retry", "health", "purge_queue"])
 def test_what_it_has_no_route_for(painter, name):
-    with pytest.raises(NotFoundError, match="HTTP 404: Not Found"):
+    with pytest.raises(InvalidRequestError, match=f"^{name} is not possible here: .* runs the same worker and has all"):
         CALLS[name](painter)
+
+
+async def test_the_async_client(start_api_server):
+    async with AsyncRunpod(base_url=f"worker+{start_api_server('chosen').url}") as client:
+        endpoint = client.endpoint("horse")
+        assert PHOTO == (await endpoint.run_sync(input=PLAIN)).output
+        job = await endpoint.run(input=PLAIN)
+        assert PHOTO == await job.result(timeout=10)
+    async with AsyncRunpod(base_url=f"worker+{start_api_server('generator').url}") as client:
+        job = await client.endpoint("horse").run(input={"photos": 3})
+        assert PHOTOS == [chunk.output async for chunk in job.stream(timeout=10)]
+
+
+def test_the_address_in_the_environment(start_api_server, monkeypatch):
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", f"worker+{start_api_server('chosen').url}/")
+    with Runpod() as client:
+        assert PHOTO == client.endpoint("horse").run_sync(input=PLAIN).output

@@ -51,11 +51,6 @@ _TOO_LARGE = re.compile(r"exceeded max body size|body too large|payload too larg
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
-_MAYBE = (
-    "It may have been carried out all the same. Sending it again may do it twice: look at the "
-    "endpoint's queue first, or allow it with RetryPolicy(resubmit=True)."
-)
-
 # Where the id of the job could be read although the answer as a whole could not.
 _NAMED = "It was carried out: what came of the answer names the job {!r}; look at that one."
 
@@ -80,7 +75,7 @@ def failure(
     end = ""
     if context["maybe_submitted"]:
         named = context["job_id"] if call.job_id is None else None
-        end = f" {_MAYBE}" if named is None else f" {_NAMED.format(named)}"
+        end = f" {call.if_in_doubt}" if named is None else f" {_NAMED.format(named)}"
     if isinstance(outcome, TooLate):
         msg = f"{call} did not get its answer within the timeout of {_span(deadline)}{tried}."
         if not outcome.sent and not call.operation.repeatable:
@@ -197,6 +192,14 @@ def in_doubt(call: Call, outcome: Answer | Trouble) -> bool:
     return not call.operation.repeatable and _fate_unknown(outcome)
 
 
+def fatal(call: Call, outcome: Answer | Trouble, deadline: Deadline, state: JobState[Any] | None) -> RunpodError | None:
+    """The error with which looking at a job has to end, where a look must not be sent again."""
+    good = isinstance(outcome, Answer) and outcome.good
+    if good or isinstance(outcome, TooLate) or not in_doubt(call, outcome):
+        return None
+    return failure(call, outcome, deadline, state=state)
+
+
 def _fate_unknown(outcome: Answer | Trouble) -> bool:
     if isinstance(outcome, TooLate):
         return outcome.sent
@@ -220,9 +223,7 @@ def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dic
         msg += "" if msg.endswith((".", "!", "?")) else "."
         advice = _ADVICE.get(413 if cls is PayloadTooLargeError else answer.status)
         if answer.status == 404:
-            advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key may see it."
-            if call.job_id is not None:
-                advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
+            advice = call.if_missing
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=answer.status,

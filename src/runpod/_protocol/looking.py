@@ -77,9 +77,12 @@ Action: TypeAlias = Union[Look, Pause, Done, Fail]  # noqa: UP007 - evaluated on
 
 @dataclass
 class Routes:
-    """What a client has learned about the routes of its server."""
+    """What a client knows, or has learned, about the routes of its server."""
 
     long_poll: bool = True
+    retention: str = (
+        "Its result or its time to live ran out: results are kept for 30 minutes, those of run_sync for one."
+    )
 
 
 @dataclass
@@ -199,10 +202,7 @@ class Looker:
 
     def _expired_error(self) -> JobExpiredError:
         seen = f" (last seen {readable(self.state.status, 40)})" if self.state is not None else ""
-        msg = (
-            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}: its result or "
-            "its time to live ran out. Results are kept for 30 minutes, those of run_sync for one."
-        )
+        msg = f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}. {self.routes.retention}"
         return JobExpiredError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
 
     def _timeout_error(self) -> RunpodTimeoutError:

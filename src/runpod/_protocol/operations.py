@@ -48,11 +48,27 @@ class Call:
     @property
     def target(self) -> str:
         """The path below the base URL, with its query."""
-        steps = [_encoded(self.endpoint_id), self.operation.path]
+        steps = [encoded(self.endpoint_id), self.operation.path]
         if self.job_id is not None:
-            steps.append(_encoded(self.job_id))
+            steps.append(encoded(self.job_id))
         query = "" if self.hold is None else f"?wait={_wait(self.hold)}"
         return "/" + "/".join(steps) + query
+
+    @property
+    def if_missing(self) -> str:
+        """What to do about a 404."""
+        advice = f"Check the endpoint id {self.endpoint_id!r}, and that this API key may see it."
+        if self.job_id is not None:
+            advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
+        return advice
+
+    @property
+    def if_in_doubt(self) -> str:
+        """What to do where it may have been carried out and must not be twice."""
+        return (
+            "It may have been carried out all the same. Sending it again may do it twice: look at the "
+            "endpoint's queue first, or allow it with RetryPolicy(resubmit=True)."
+        )
 
     def __str__(self) -> str:
         job = "" if self.job_id is None else f" of job {self.job_id!r}"
@@ -80,7 +96,8 @@ def check_id(value: object, what: str) -> str:
     return value
 
 
-def _encoded(identifier: str) -> str:
+def encoded(identifier: str) -> str:
+    """An id as one segment of a path."""
     # An id is one segment of a path whatever is in it. Dots alone would mean another folder.
     encoded = quote(identifier, safe="")
     return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

@@ -49,15 +49,13 @@ class Engine:
             raise ConfigurationError(msg)
         self._base_url = config.base_url
         self._longest = MAX_URL - len(config.base_url)
-        self._key = config.api_key.get_secret_value()
+        # Empty where the server asks for none.
+        self._key = "" if config.api_key is None else config.api_key.get_secret_value()
         self._headers = httpx.Headers(
-            {
-                "Authorization": f"Bearer {self._key}",
-                "Accept": "application/json",
-                "Accept-Encoding": ACCEPTED,
-                "User-Agent": config.user_agent,
-            }
+            {"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": config.user_agent}
         )
+        if self._key:
+            self._headers["Authorization"] = f"Bearer {self._key}"
         self._closed = False
         self._pid = os.getpid()
         # Kept, since closing or collecting it could speak on the parent's connections.

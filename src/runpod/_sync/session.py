@@ -12,8 +12,9 @@ from runpod._logging import logger
 from runpod._primitives import Clock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.failures import in_doubt
-from runpod._protocol.looking import Done, Looker, Pause, Routes
+from runpod._protocol.dialects import SERVICE
+from runpod._protocol.failures import fatal, in_doubt
+from runpod._protocol.looking import Done, Looker, Pause
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
 from runpod._protocol.retrying import Fail, decide
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from runpod._sync.engine import Engine
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.dialects import Dialect
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class Session:
         self,
         engine: Engine,
         *,
+        dialect: Dialect = SERVICE,
         timeout: float | None,
         retry: RetryPolicy,
         wait_limits: WaitLimits,
@@ -53,7 +56,8 @@ class Session:
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
         self.clock: Clock = clock or Clock()
-        self._routes = Routes()
+        self._dialect = dialect
+        self._routes = dialect.routes()
         self._submissions = Submissions()
         self._turns = TurnsByEndpoint()
         self._closed = False
@@ -69,6 +73,7 @@ class Session:
         """A session with other options over the same connections and the same knowledge."""
         other = Session(
             self.engine,
+            dialect=self._dialect,
             timeout=self.timeout if timeout is ... else parse_timeout(timeout),
             retry=self.retry if retry is ... else retry,
             wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
@@ -100,6 +105,7 @@ class Session:
         Raises:
             RunpodError: No attempt got a good answer.
         """
+        call = self._dialect.adapt(call)
         attempt = 1
         doubt: Answer | Trouble | None = None
         while True:
@@ -134,7 +140,8 @@ class Session:
             RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
         """
         state = read_job(self.send(call, deadline), call)
-        self._submissions.note(call.endpoint_id, state.id, self.clock.now())
+        if self._dialect.shows_jobs_late:
+            self._submissions.note(call.endpoint_id, state.id, self.clock.now())
         # The id is the server's, and may hold what steers a terminal.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
@@ -206,6 +213,7 @@ class Session:
             now,
             state=state,
             submitted_at=self._submissions.moment_of(endpoint_id, job_id, now),
+            routes=self._routes,
             policy=self.retry,
         )
 
@@ -233,7 +241,11 @@ class Session:
                     bell.wait(min(pause, looker.end() - now))
                 else:
                     call = turn.shorten(action.call)
-                    outcome = self._attempt(call, looker.deadline)
+                    sent = self._dialect.adapt(call)
+                    outcome = self._attempt(sent, looker.deadline)
+                    error = fatal(sent, outcome, looker.deadline, looker.state)
+                    if error is not None:
+                        raise error
                     return call, outcome
         finally:
             turns.leave(turn, self.clock.now(), outcome)
@@ -250,7 +262,7 @@ class Session:
             outcome = trouble.with_traceback(None)
         said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
         logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
-        return outcome
+        return self._dialect.read(outcome)
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:
