@@ -4,6 +4,8 @@ A comment before a block says how, where it is not run as it is:
 
     <!-- readme: job -->       it goes on with a `job`
     <!-- readme: pytest -->    it is a file of tests
+    <!-- readme: worker -->    it is a file of the chapter that tests/conformance/test_readme.py goes through
+    <!-- readme: client -->    as well
 """
 
 from __future__ import annotations
@@ -106,6 +108,8 @@ def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path) -> None
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert f"{block.code.count('def test_')} passed" in result.stdout, result.stdout + result.stderr
+    elif block.how in {"worker", "client"}:
+        block.compiled()
     else:
         assert block.how in {"run", "job"}
         run(block)
