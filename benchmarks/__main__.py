@@ -7,39 +7,48 @@ import json
 import os
 import platform
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import imports, jobs, packages
-from benchmarks.environments import BENCH, OFFICIAL, OURS
+from benchmarks import calls, crowd, imports, jobs, packages
+from benchmarks.environments import BENCH
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
 
-PARTS = ("imports", "packages", "jobs")
+PARTS = ("packages", "imports", "jobs", "calls", "crowd")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure this library beside its peers.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)} (by default all)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of jobs, 1 to 10; ten times as many of imports")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, 1 to 10; five times as many of imports")
+    parser.add_argument("--quick", action="store_true", help="one short round, and a crowd of a thousand")
     parser.add_argument("--json", type=Path, default=BENCH / "results.json", help="where to write the results")
     options = parser.parse_args()
     parts = options.parts or PARTS
     if not 1 <= options.rounds <= 10 or not set(parts) <= set(PARTS):
         parser.error(f"rounds are 1 to 10, and parts are any of: {', '.join(PARTS)}")
 
+    rounds = 1 if options.quick else options.rounds
+    start = time.monotonic()
+
     tables: list[Table] = []
     if "packages" in parts:
         tables.append(packages.measure(sys.version_info[:2]))
     if "imports" in parts:
-        tables += imports.measure(10 * options.rounds)
+        tables += imports.measure(5 * rounds)
     if "jobs" in parts:
-        tables += jobs.measure(options.rounds)
+        tables += jobs.measure(rounds)
+    if "calls" in parts:
+        tables += calls.measure(rounds, quick=options.quick)
+    if "crowd" in parts:
+        tables.append(crowd.measure(1000, 5) if options.quick else crowd.measure(10_000, 10))
 
     print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores.", end=" ")
-    print("Medians [quartiles]; xN is the ratio to the first row.")
+    print(f"{time.monotonic() - start:.0f} s. Medians [quartiles]; xN is the ratio to the first row.")
     for table in tables:
         print(f"\n{table.text()}")
 
@@ -48,8 +57,9 @@ def main() -> None:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "rounds": options.rounds,
-        "installed": {"ours": sorted(packages.installed(OURS)), "official": sorted(packages.installed(OFFICIAL))},
+        "rounds": rounds,
+        "quick": options.quick,
+        "installed": {name: sorted(packages.installed(python)) for name, python in packages.environments().items()},
         "tables": [table.data() for table in tables],
     }
     options.json.write_text(json.dumps(results, indent=2) + "\n")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import shutil
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.request import ProxyHandler, build_opener
 
-from benchmarks.environments import JAVASCRIPT, OFFICIAL, OURS, ROOT, run
+from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, left_out
+from benchmarks.serving import serve
 from benchmarks.tables import Row, Table, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from benchmarks.serving import Serving
 
 # Seconds that jobs take. A client that looks once a second knows late or soon by the part after the point, so these
 # parts are spread evenly.
@@ -24,37 +20,13 @@ SECONDS = (0.05, 0.2, 0.4, 0.75, 1.1, 1.5, 1.8, 2.15, 2.5, 3.0)
 COUNTED = (0.2, 1.5, 3.0)
 WARM_UP = 0.05
 
+FORMS = {
+    HTTPX: ("run_sync", "run, wait", "async run_sync", "async run, wait"),
+    AIOHTTP: ("async run_sync", "async run, wait"),
+    PACKAGE: ("run_sync", "run, output", "async run, output"),
+    SDK: ("runSync", "run, statusSync"),
+}
 REFERENCE = "ours: run_sync"
-
-
-@dataclass
-class Peer:
-    """A program that runs jobs in several forms; see `peers/ours.py` for what is asked of it."""
-
-    name: str
-    command: tuple[str | Path, ...]
-    forms: tuple[str, ...]
-    folder: Path = ROOT
-
-
-PEERS = (
-    Peer(
-        "ours",
-        (OURS, "-I", "benchmarks/peers/ours.py"),
-        ("run_sync", "run, wait", "async run_sync", "async run, wait"),
-    ),
-    Peer(
-        "official",
-        (OFFICIAL, "-I", "benchmarks/peers/official.py"),
-        ("run_sync", "run, output", "async run, output"),
-    ),
-    Peer(
-        "JavaScript",
-        ("node", ROOT / "benchmarks/peers/javascript.mjs"),
-        ("runSync", "run, statusSync"),
-        JAVASCRIPT,
-    ),
-)
 
 
 @dataclass
@@ -67,15 +39,18 @@ class Seen:
 
 
 def measure(rounds: int) -> list[Table]:
-    """All forms of all peers in turn, in as many rounds."""
-    peers = [peer for peer in PEERS if peer.folder.exists() and shutil.which(peer.command[0])]
-    seen: dict[str, list[Seen]] = {f"{peer.name}: {form}": [] for peer in peers for form in peer.forms}
-    with _server() as base_url:
+    """All forms of all peers at once in as many rounds: they do little but wait."""
+    forms = [(program, form) for program, names in FORMS.items() if program.there for form in names]
+    seen: dict[str, list[Seen]] = {f"{program.name}: {form}": [] for program, form in forms}
+    with serve() as server, ThreadPoolExecutor(len(forms)) as pool:
         for turn in range(rounds):
-            for peer in peers:
-                for form in peer.forms:
-                    print(f"round {turn + 1} of {rounds}, {peer.name}: {form}", file=sys.stderr)
-                    seen[f"{peer.name}: {form}"] += _run(peer, form, base_url, turn)
+            print(f"jobs: round {turn + 1} of {rounds}", file=sys.stderr)
+            runs = [pool.submit(_run, *each, server, turn) for each in forms]
+            known = [each.result() for each in runs]
+            stats = server.stats()
+            assert stats["strays"] == 0, "there were requests that belong to no job"
+            for (program, form), moments in zip(forms, known, strict=True):
+                seen[f"{program.name}: {form}"] += _seen(program, form, turn, moments, stats)
 
     knowing = Table(f"From a job's end to its caller's knowing, {len(SECONDS)} jobs in {rounds} rounds", REFERENCE)
     requests = Table("Requests for a job that takes", REFERENCE)
@@ -87,46 +62,31 @@ def measure(rounds: int) -> list[Table]:
             f"{seconds:g} s": [float(job.requests) for job in jobs if job.seconds == seconds] for seconds in COUNTED
         }
         requests.rows.append(Row(name, counts, tuple(Target(column, 2) for column in counts) if ours else ()))
-    left_out = [f"{peer.name} is left out: it is not installed" for peer in PEERS if peer not in peers]
-    knowing.notes += left_out
-    requests.notes += left_out
+    for table in (knowing, requests):
+        table.notes += left_out(*FORMS)
     return [knowing, requests]
 
 
-def _run(peer: Peer, form: str, base_url: str, turn: int) -> list[Seen]:
+def _label(program: Program, form: str, turn: int, number: int) -> str:
+    return f"{program.name}, {form}, {turn}, {number}"
+
+
+def _run(program: Program, form: str, server: Serving, turn: int) -> list[float]:
     """Runs all jobs in one process, after a first one that opens the connection."""
-    jobs: list[dict[str, Any]] = [
-        {"label": f"{peer.name}, {form}, {turn}, {number}", "seconds": seconds}
+    inputs: list[dict[str, Any]] = [
+        {"label": _label(program, form, turn, number), "seconds": seconds}
         for number, seconds in enumerate((WARM_UP, *SECONDS))
     ]
-    known: list[float] = run(
-        *peer.command,
-        form,
-        json.dumps(jobs),
-        timeout=60 + 5 * sum(SECONDS),
-        cwd=peer.folder,
-        RUNPOD_API_KEY="bench",
-        RUNPOD_ENDPOINT_BASE_URL=base_url,
+    known: list[float] = program.ask(
+        "jobs", form, {"jobs": inputs}, base_url=server.base_url, timeout=60 + 5 * sum(SECONDS)
     )
-    # Never through a proxy: loopback.
-    with build_opener(ProxyHandler({})).open(base_url.removesuffix("/v2") + "/_stats", timeout=10) as answer:
-        stats: dict[str, Any] = json.load(answer)
-    assert stats["strays"] == 0, f"{peer.name} sent requests that belong to no job"
+    return known
+
+
+def _seen(program: Program, form: str, turn: int, known: list[float], stats: dict[str, Any]) -> list[Seen]:
     seen = []
-    for moment, job in list(zip(known, jobs, strict=True))[1:]:
-        noted = stats["jobs"][job["label"]]
-        seen.append(Seen(job["seconds"], moment - noted["ended"], noted["requests"]))
-    assert all(0 <= job.late < 60 for job in seen), f"{peer.name} and the server do not read the same clock"
-    return seen
-
-
-@contextlib.contextmanager
-def _server() -> Iterator[str]:
-    """The server in a process of its own; gives its base URL."""
-    command = [sys.executable, "-E", "-m", "benchmarks.server"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    for number, (seconds, moment) in enumerate(zip((WARM_UP, *SECONDS), known, strict=True)):
+        noted = stats["jobs"][_label(program, form, turn, number)]
+        seen.append(Seen(seconds, moment - noted["ended"], noted["requests"]))
+    assert all(0 <= job.late < 60 for job in seen), f"{program.name} and the server do not read the same clock"
+    return seen[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.environments import OFFICIAL, OURS, run
+from benchmarks.environments import OFFICIAL, OURS, OURS_AIOHTTP, run
 from benchmarks.tables import Row, Table, Target
 
 if TYPE_CHECKING:
@@ -34,12 +34,18 @@ def installed(python: Path) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if name.split()[0] not in EMPTY}
 
 
+def environments() -> dict[str, Path]:
+    """Those that are there, by what is installed in them."""
+    every = {REFERENCE: OURS, "ours, with aiohttp": OURS_AIOHTTP, "the official package": OFFICIAL}
+    return {name: python for name, python in every.items() if python.exists()}
+
+
 def measure(python_version: tuple[int, int]) -> Table:
     """Ours and the official package."""
     # Before Python 3.11 httpx, anyio and this library need packages for what is in the standard library since.
     targets = (Target("packages", 12),) if python_version >= (3, 11) else ()
     table = Table("What an installation brings", REFERENCE)
-    for name, python in {REFERENCE: OURS, "the official package": OFFICIAL}.items():
+    for name, python in environments().items():
         sizes = installed(python)
         measured = {"packages": [float(len(sizes))], "MB": [sum(sizes.values()) / 1e6]}
         table.rows.append(Row(name, measured, targets if python == OURS else ()))

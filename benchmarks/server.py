@@ -6,49 +6,60 @@ A job is `{"input": {"label": "any text of yours", "seconds": 1.5}}`; its output
 label, when the job ended (CLOCK_MONOTONIC, which all processes of a machine share) and how many requests named it.
 Requests that belong to no job are counted as strays.
 
-It listens on loopback only, and is bounded: in the length and number of its jobs, and in its own life.
+The endpoint `limited` refuses what the service refuses: more than 400 looks at once, or 2,000 in ten seconds. The
+endpoints `records-100000` and `text-100000` look at nothing, and answer at once with a job whose output is about so
+many bytes: a list of small objects, or one string.
+
+It listens on loopback only, and is bounded: in the length and number of its jobs, and in its own life. Written on bare
+protocols, and run on uvloop where that is installed, so that it is not what is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import re
 import sys
 import time
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 # All in seconds.
-LONGEST_JOB = 10.0
+LONGEST_JOB = 60.0
 LIFETIME = 1800.0
 SHORTEST_HOLD, LONGEST_HOLD, DEFAULT_HOLD = 1.0, 300.0, 90.0
 
-MOST_JOBS = 10_000
+MOST_JOBS = 100_000
+MOST_BYTES = 50_000_000
+
+# The service's limits for looks at the jobs of one endpoint.
+AT_ONCE = 400
+IN_TEN_SECONDS = 2000
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
 @dataclass
 class Job:
-    """A job, and what was noted about it."""
+    """A job, what was noted about it, and those who wait for its end."""
 
     id: str
     label: str
     ended: float | None = None
     requests: int = 0
-    end: asyncio.Event = field(default_factory=asyncio.Event)
+    held: set[Connection] = field(default_factory=set)
 
     def finish(self) -> None:
         """Now is the moment from which a client can know."""
         self.ended = time.monotonic()
-        self.end.set()
-
-    async def held(self, seconds: float) -> dict[str, Any]:
-        """The state at the end of the job, or after so many seconds."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.end.wait(), seconds)
-        return self.state()
+        for connection in tuple(self.held):
+            connection.release()
 
     def state(self) -> dict[str, Any]:
         """The job as the wire shows it."""
@@ -65,35 +76,78 @@ class RefusedError(Exception):
         self.status = status
 
 
+class Looks:
+    """How often jobs of the limited endpoint were looked at."""
+
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque()
+        self.running = self.most = self.busiest = self.refused = 0
+
+    def begin(self) -> None:
+        """Counts one more.
+
+        Raises:
+            RefusedError: It is one too many.
+        """
+        now = time.monotonic()
+        while self.recent and now - self.recent[0] >= 10.0:
+            self.recent.popleft()
+        if self.running >= AT_ONCE or len(self.recent) >= IN_TEN_SECONDS:
+            self.refused += 1
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        self.recent.append(now)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.busiest = max(self.busiest, len(self.recent))
+
+
 class Server:
     """The jobs, and the routes that lead to them."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self.looks = Looks()
         self.strays = 0
+        self.requests = 0
+        # Answers that are always the same, by method and target.
+        self.ready: dict[tuple[str, str], bytes] = {}
 
-    async def answer(self, method: str, target: str, body: bytes) -> Any:
-        """What a request is answered with.
+    def answer(self, connection: Connection, method: str, target: str, body: bytes) -> bytes | None:
+        """What a request is answered with; None: later.
 
         Raises:
             RefusedError: Nothing is there, or it asks for too much.
         """
         path, _, query = target.partition("?")
         match (method, *path.strip("/").split("/")):
+            case (_, "v2", name, operation, *_) if name.startswith(("records-", "text-")):
+                kind, _, size = name.partition("-")
+                answer = self.ready[method, target] = sized(operation, kind, int(size))
+                return answer
             case ("GET", "_stats"):
-                noted = {job.label: {"ended": job.ended, "requests": job.requests} for job in self.jobs.values()}
-                return {"jobs": noted, "strays": self.strays}
+                return encoded(self.stats())
             case ("POST", "v2", _, "run"):
-                return {"id": self.submit(body, "").id, "status": "IN_QUEUE"}
+                return encoded({"id": self.submit(body, "").id, "status": "IN_QUEUE"})
             case ("POST", "v2", _, "runsync"):
                 hold = hold_of(query)
-                return await self.submit(body, "sync-").held(hold)
-            case ("GET", "v2", _, "status", job_id):
-                return self.find(job_id).state()
-            case ("GET", "v2", _, "status-sync", job_id):
-                return await self.find(job_id).held(hold_of(query))
+                return connection.hold(self.submit(body, "sync-"), hold)
+            case ("GET", "v2", name, "status" | "status-sync" as operation, job_id):
+                job = self.find(job_id)
+                hold = hold_of(query) if operation == "status-sync" else 0.0
+                return connection.hold(job, hold, self.looks if name == "limited" else None)
         self.strays += 1
         raise RefusedError(HTTPStatus.NOT_FOUND, "not found")
+
+    def stats(self) -> dict[str, Any]:
+        """Everything that was noted; the counts of looks begin anew."""
+        looks, self.looks = self.looks, Looks()
+        return {
+            "jobs": {job.label: {"ended": job.ended, "requests": job.requests} for job in self.jobs.values()},
+            "looks": {"at_once": looks.most, "in_ten_seconds": looks.busiest, "refused": looks.refused},
+            "strays": self.strays,
+            "requests": self.requests,
+            "cpu": time.process_time(),
+        }
 
     def submit(self, body: bytes, prefix: str) -> Job:
         """Starts a job."""
@@ -118,34 +172,106 @@ class Server:
         job.requests += 1
         return job
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers the requests of one connection, one after another."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
-            while True:
-                method, target, body = await read_request(reader)
-                status = HTTPStatus.OK
-                try:
-                    answer = await self.answer(method, target, body)
-                except RefusedError as refused:
-                    status, answer = refused.status, {"error": str(refused)}
-                content = json.dumps(answer).encode()
-                head = (
-                    f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-                    f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
-                )
-                writer.write(head.encode() + content)
-                await writer.drain()
+
+class Connection(asyncio.Protocol):
+    """One connection; answers one request after another."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._data = bytearray()
+        self._needed = 0
+        self._transport: asyncio.Transport
+        self._job: Job | None = None
+        self._looks: Looks | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - of Protocol
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
+        if self._job is not None:
+            self._let_go(self._job)
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        self._data += data
+        if len(self._data) < self._needed:
+            return
+        end = self._data.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(self._data[:end])
+        if _CHUNKED.search(head):
+            msg = "This server cannot read a body in chunks: no client measured here sends one."
+            raise NotImplementedError(msg)
+        length = _LENGTH.search(head)
+        self._needed = end + 4 + (int(length[1]) if length else 0)
+        if len(self._data) < self._needed:
+            return
+        body = bytes(self._data[end + 4 : self._needed])
+        del self._data[: self._needed]
+        self._needed = 0
+        method, target, _ = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
+        self._server.requests += 1
+        try:
+            answer = self._server.ready.get((method, target)) or self._server.answer(self, method, target, body)
+        except RefusedError as refused:
+            answer = encoded({"error": str(refused)}, refused.status)
+        if answer is not None:
+            self._transport.write(answer)
+
+    def hold(self, job: Job, seconds: float, looks: Looks | None = None) -> bytes | None:
+        """The state of a job now or at its end, or after so many seconds."""
+        if looks is not None:
+            looks.begin()
+        self._job, self._looks = job, looks
+        if job.ended is not None or seconds == 0:
+            self._let_go(job)
+            return encoded(job.state())
+        job.held.add(self)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.release)
+        return None
+
+    def release(self) -> None:
+        """Gives the answer that was held."""
+        job = self._job
+        if job is not None:
+            self._let_go(job)
+            self._transport.write(encoded(job.state()))
+
+    def _let_go(self, job: Job) -> None:
+        job.held.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._looks is not None:
+            self._looks.running -= 1
+        self._job = self._looks = self._timer = None
 
 
-async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
-    """Method, target and body. A body comes with its length: no client measured here sends it in chunks."""
-    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    method, target, _ = line.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
-    if "transfer-encoding" in headers:
-        msg = "This server cannot read a body in chunks; see read_request."
-        raise NotImplementedError(msg)
-    return method, target, await reader.readexactly(int(headers.get("content-length", "0")))
+def encoded(answer: Any, status: HTTPStatus = HTTPStatus.OK) -> bytes:
+    """A whole answer with this as JSON."""
+    content = json.dumps(answer).encode()
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
+
+
+@lru_cache
+def sized(operation: str, kind: str, size: int) -> bytes:
+    """The answer of an endpoint that only has to be fast."""
+    if operation == "run":
+        return encoded({"id": "1-u1", "status": "IN_QUEUE"})
+    state: dict[str, Any] = {"status": "COMPLETED", "delayTime": 3, "executionTime": 7, "workerId": "w"}
+    state["output"] = output(kind, size)
+    return encoded({"id": "sync-1-u1" if operation == "runsync" else "1-u1", **state})
+
+
+def output(kind: str, size: int) -> Any:
+    """What a worker could give back, about so many bytes of JSON."""
+    if not 0 <= size <= MOST_BYTES:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "no output is that large")
+    if kind == "text":
+        return "aGFzIG1" * (size // 7)
+    one = {"label": "a horse the size of a Boeing 787", "score": 0.8731, "box": [12, 7, 640, 480], "seen": True}
+    return [one] * max(1, size // len(json.dumps(one)))
 
 
 def hold_of(query: str) -> float:
@@ -158,16 +284,22 @@ def hold_of(query: str) -> float:
 
 async def main() -> None:
     """Serves until standard input is closed, which it is when the program that started it ends."""
-    server = await asyncio.start_server(Server().serve, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    jobs = Server()
+    server = await loop.create_server(lambda: Connection(jobs), "127.0.0.1", 0, backlog=4096)
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(f"http://127.0.0.1:{port}/v2\n")
     sys.stdout.flush()
 
     over = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin, over.set)
-    with contextlib.suppress(asyncio.TimeoutError):
+    loop.add_reader(sys.stdin.fileno(), over.set)
+    with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(over.wait(), LIFETIME)
 
 
 if __name__ == "__main__":
+    with suppress(ImportError):
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+
+        uvloop.install()
     asyncio.run(main())

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isnan, nan
 from statistics import median, quantiles
 from typing import Any
 
 
 @dataclass
 class Target:
-    """A limit for the median of a column, or for its ratio to the reference."""
+    """A limit for the median of a column, or for its ratio to the reference.
+
+    `of` names another row and column as the reference.
+    """
 
     column: str
     limit: float
     of_ratio: bool = False
+    at_least: bool = False
+    of: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        of = f" of {' at '.join(self.of)}" if self.of else ""
+        bound = "at least" if self.at_least else "at most"
+        return f"{self.column}: {bound} {'x' if self.of_ratio else ''}{self.limit:g}{of}"
 
 
 @dataclass
@@ -36,43 +47,57 @@ class Table:
     reference: str
     digits: int = 1
     paired: bool = False
+    ratios: bool = True
     notes: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
-    def _base(self, column: str) -> list[float]:
-        return next(row.measured[column] for row in self.rows if row.name == self.reference)
+    @property
+    def columns(self) -> list[str]:
+        """Every column that a row has."""
+        return list(dict.fromkeys(column for row in self.rows for column in row.measured))
+
+    def _median(self, name: str, column: str) -> float:
+        """NaN where that was not measured."""
+        values = [value for row in self.rows if row.name == name for value in row.measured.get(column, [])]
+        return median(values) if values else nan
 
     def ratio(self, row: Row, column: str) -> float:
         """How many times the reference, by medians."""
-        return median(row.measured[column]) / median(self._base(column))
+        return _quotient(self._median(row.name, column), self._median(self.reference, column))
 
-    def ratios(self, row: Row, column: str) -> list[float]:
+    def paired_ratios(self, row: Row, column: str) -> list[float]:
         """The ratio of each round, for a paired table."""
-        pairs = zip(row.measured[column], self._base(column), strict=True)
-        return [mine / theirs for mine, theirs in pairs] if self.paired else []
+        base = next(each.measured[column] for each in self.rows if each.name == self.reference)
+        pairs = zip(row.measured[column], base, strict=True) if self.paired else ()
+        return [_quotient(mine, theirs) for mine, theirs in pairs]
 
     def met(self, row: Row, target: Target) -> bool:
-        """Whether a target is met."""
-        column = target.column
-        return (self.ratio(row, column) if target.of_ratio else median(row.measured[column])) <= target.limit
+        """Whether a target is met; so is one for what was not measured."""
+        value = self._median(row.name, target.column)
+        if target.of_ratio:
+            value = _quotient(value, self._median(*(target.of or (self.reference, target.column))))
+        return not (value < target.limit if target.at_least else value > target.limit)
 
     def _verdict(self, row: Row) -> str:
         """One word for all targets of a row, and the limits that decide it."""
-        decisive = [target for target in row.targets if not self.met(row, target)] or row.targets
-        limits = {f"{'x' if target.of_ratio else ''}{target.limit:g} at most" for target in decisive}
-        verdict = "met" if all(self.met(row, target) for target in row.targets) else "MISSED"
-        return f"{verdict}: {', '.join(sorted(limits))}" if limits else ""
+        missed = [target for target in row.targets if not self.met(row, target)]
+        limits = "; ".join(str(target) for target in missed or row.targets)
+        return f"{'MISSED' if missed else 'met'}: {limits}" if limits else ""
 
     def _cells(self, row: Row) -> list[str]:
         cells = [row.name]
-        for column, values in row.measured.items():
-            cells.append(f"{median(values):,.{self.digits}f}{_spread(values, self.digits)}")
-            cells.append(f"x{self.ratio(row, column):.2f}{_spread(self.ratios(row, column), 2)}")
+        for column in self.columns:
+            values = row.measured.get(column)
+            cells.append(f"{median(values):,.{self.digits}f}{_spread(values, self.digits)}" if values else "-")
+            if self.ratios:
+                ratio = self.ratio(row, column)
+                known = values and not isnan(ratio)
+                cells.append(f"x{ratio:.2f}{_spread(self.paired_ratios(row, column), 2)}" if known else "-")
         return [*cells, self._verdict(row)]
 
     def text(self) -> str:
         """The table for people: median [quartiles], and xN, the ratio to the reference."""
-        heads = [part for column in self.rows[0].measured for part in (column, "ratio")]
+        heads = [part for column in self.columns for part in ((column, "ratio") if self.ratios else (column,))]
         lines = [["", *heads, "target"], *(self._cells(row) for row in self.rows)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         text = [self.title]
@@ -94,17 +119,20 @@ class Table:
                         column: {
                             "median": median(values),
                             "quartiles": _quartiles(values),
-                            "ratio": self.ratio(row, column),
-                            "ratio_quartiles": _quartiles(self.ratios(row, column)),
+                            "ratio": None if isnan(ratio := self.ratio(row, column)) else ratio,
+                            "ratio_quartiles": _quartiles(self.paired_ratios(row, column)),
                             "values": values,
                         }
                         for column, values in row.measured.items()
+                        if values
                     },
                     "targets": [
                         {
                             "column": target.column,
                             "limit": target.limit,
                             "of_ratio": target.of_ratio,
+                            "at_least": target.at_least,
+                            "of": target.of or [self.reference, target.column],
                             "met": self.met(row, target),
                         }
                         for target in row.targets
@@ -113,6 +141,10 @@ class Table:
                 for row in self.rows
             ],
         }
+
+
+def _quotient(one: float, other: float) -> float:
+    return one / other if other else nan
 
 
 def _quartiles(values: list[float]) -> list[float]:

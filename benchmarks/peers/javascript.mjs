@@ -1,6 +1,7 @@
 // The JavaScript SDK. What a peer does is said in ours.py.
 
 import assert from "node:assert";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
@@ -8,19 +9,105 @@ import { pathToFileURL } from "node:url";
 const found = createRequire(`${process.cwd()}/`).resolve("runpod-sdk");
 const { default: runpodSdk } = await import(pathToFileURL(found));
 
-const [form, jobs] = [process.argv[2], JSON.parse(process.argv[3])];
-const endpoint = runpodSdk("bench", { baseUrl: process.env.RUNPOD_ENDPOINT_BASE_URL }).endpoint("bench");
-const known = [];
-for (const input of jobs) {
-  let result;
-  if (form === "runSync") {
-    result = await endpoint.runSync({ input });
-  } else {
-    const { id } = await endpoint.run({ input });
-    result = await endpoint.statusSync(id);
+const [task, form] = process.argv.slice(2);
+const given = JSON.parse(readFileSync(0, "utf8"));
+const client = runpodSdk("bench", { baseUrl: process.env.RUNPOD_ENDPOINT_BASE_URL });
+// Node.js reads CLOCK_MONOTONIC too.
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+
+async function jobs(inputs) {
+  const endpoint = client.endpoint("bench");
+  const known = [];
+  for (const input of inputs) {
+    let result;
+    if (form === "runSync") {
+      result = await endpoint.runSync({ input });
+    } else {
+      const { id } = await endpoint.run({ input });
+      result = await endpoint.statusSync(id);
+    }
+    known.push(now());
+    assert.strictEqual(result.output, input.label);
   }
-  // Node.js reads CLOCK_MONOTONIC too.
-  known.push(Number(process.hrtime.bigint()) / 1e9);
-  assert.strictEqual(result.output, input.label);
+  return known;
 }
-console.log(JSON.stringify(known));
+
+function memory(name) {
+  try {
+    const found = readFileSync("/proc/self/status", "utf8").match(new RegExp(`${name}:\\s+(\\d+)`));
+    return Number(found[1]) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function meter() {
+  const before = memory("VmRSS");
+  let [start, cpu] = [now(), process.cpuUsage()];
+  return {
+    start() {
+      [start, cpu] = [now(), process.cpuUsage()];
+    },
+    stop(calls) {
+      const { user, system } = process.cpuUsage(cpu);
+      return { calls, seconds: now() - start, cpu: (user + system) / 1e6, peak: memory("VmHWM") - before };
+    },
+  };
+}
+
+async function calls(cells) {
+  const costs = [];
+  for (const { width, seconds, sent, endpoint: id } of cells) {
+    const endpoint = client.endpoint(id);
+    const request = { input: { text: "x".repeat(sent) } };
+    const call = async () => assert((await endpoint.runSync(request)).succeeded);
+    const measured = meter();
+    await Promise.all(Array.from({ length: width }, call));
+    measured.start();
+    const end = now() + seconds;
+    const one = async () => {
+      let done = 0;
+      while (done === 0 || now() < end) {
+        await call();
+        done += 1;
+      }
+      return done;
+    };
+    const counts = await Promise.all(Array.from({ length: width }, one));
+    costs.push(measured.stop(counts.reduce((sum, count) => sum + count, 0)));
+  }
+  return costs;
+}
+
+async function crowd(inputs) {
+  const endpoint = client.endpoint("limited");
+  const waiting = inputs.map((input, index) => ({ input, index }));
+  const known = inputs.map(() => null);
+  const waits = [];
+  const measured = meter();
+  const submit = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const { input, index } = next;
+      try {
+        const { id } = await endpoint.run({ input }, 60_000);
+        waits.push(
+          endpoint.statusSync(id).then(
+            (result) => {
+              if (result.output === input.label) known[index] = now();
+            },
+            (error) => console.error(String(error)),
+          ),
+        );
+      } catch (error) {
+        console.error(String(error));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 200 }, submit));
+  await Promise.all(waits);
+  return { known, cost: measured.stop(inputs.length) };
+}
+
+const done = task === "jobs" ? await jobs(given.jobs) : task === "crowd" ? await crowd(given.jobs) : await calls(given.cells);
+// What the SDK prints belongs elsewhere; what counts is the last line.
+process.stdout.write(`\n${JSON.stringify(done)}\n`, () => process.exit(0));
