@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -39,6 +38,8 @@ class Payload:
 
     policy: Policy = field(default_factory=Policy)
     webhook: str | None = None
+    input: JSONText | None = None
+    """What the webhook is told of the input; None where there is no webhook."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,6 @@ class Job:
             "retries": self.retries or None,
         }
         if webhook:
-            optional.update({"input": json.loads(self.payload.text)["input"], "webhook": self.payload.webhook})
+            optional.update({"input": self.payload.input, "webhook": self.payload.webhook})
         fields.update({key: value for key, value in optional.items() if value is not None})
         return object_text(fields)

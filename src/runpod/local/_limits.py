@@ -29,8 +29,7 @@ def split(chunk: JSONText) -> list[JSONText]:
     """
     if _fits(chunk, CHUNK_LIMIT):
         return [chunk]
-    value = decode(chunk)
-    return _split(value if isinstance(value, str) else str(chunk))
+    return _split(decode(chunk) if chunk.startswith('"') else str(chunk))
 
 
 def _split(text: str) -> list[JSONText]:

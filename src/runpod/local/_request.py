@@ -100,6 +100,7 @@ def job_request(request: object, behavior: Behavior) -> Payload:
         empty=not fields["input"],
         policy=_policy(policy, behavior),
         webhook=fields.get("webhook"),
+        input=_encode(fields["input"]) if fields.get("webhook") else None,
     )
 
 
@@ -153,7 +154,7 @@ def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, wi
             raise _bad_body(f"{within}{name} must be {_TYPE_NAMES[expected]}")
 
 
-def _encode(kept: dict[str, Any]) -> JSONText:
+def _encode(kept: object) -> JSONText:
     try:
         # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON, and becomes one.
         return JSONText(json.dumps(kept, ensure_ascii=False))
