@@ -197,9 +197,13 @@ OUTSIDE = [
     "http://10.0.0.1/",
     "http://127.0.0.1.example.com/",
     "http://localhost@example.com",
+    "http://localhost\\@example.com",
+    "http://localhost.example.com/",
+    "http://example.com#@localhost/",
+    "http://0.0.0.0/",
 ]
 NOWHERE = ["", "nonsense", "http://", "http://[::1", "/hook"]
-INSIDE = ["http://localhost:1/", "https://127.0.0.1/", "http://127.8.8.8/", "http://[::1]:8/", "http://a.localhost/"]
+INSIDE = ["http://localhost:1/", "https://127.0.0.1/", "http://127.8.8.8/", "http://[::1]:8/", "HTTP://LOCALHOST/"]
 
 
 @pytest.mark.parametrize("url", OUTSIDE + NOWHERE)

@@ -8,7 +8,6 @@ import logging
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from runpod.local._json import to_bytes
 from runpod.local._signal import call_soon
@@ -89,7 +88,7 @@ class Courier:
 
 
 async def _attempt(url: str, body: bytes) -> bool:
-    import httpx  # Only where somebody wants a webhook: it takes its time.
+    import httpx  # Only where somebody wants a webhook: loading it takes its time.
 
     # Captured from the service. "no signature header captured or documented".
     headers = {
@@ -97,10 +96,11 @@ async def _attempt(url: str, body: bytes) -> bool:
         "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
         "user-agent": "Go-http-client/2.0",
     }
+    # Loading certificates takes its time, too.
+    verify = not url.lower().startswith("http:")
     try:
-        # Certificates are loaded only where they are looked at.
         async with (
-            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=url.startswith("https:")) as client,
+            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=verify) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):
             # "DOCS says "200"; GP16 says any 2xx", and GP16 is the capture.
@@ -111,11 +111,14 @@ async def _attempt(url: str, body: bytes) -> bool:
 
 
 def _is_this_machine(url: str) -> bool:
+    import httpx
+
     try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
+        # The parser of whoever calls it, so that both see the same host.
+        host = httpx.URL(url).host
+    except httpx.InvalidURL:
         return False
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
