@@ -79,7 +79,7 @@ def test_no_input_of_schemathesis_breaks_the_server(tmp_path: Path) -> None:
                 *(sys.executable, "-m", "schemathesis.cli", "run"),
                 server.base_url.removesuffix("/v2") + "/openapi.json",
                 *("--header", f"Authorization: Bearer {server.api_key}"),
-                *("--max-examples", "5", "--seed", "1"),
+                *("--max-examples", "3", "--seed", "1"),
                 *("--checks", ",".join(CHECKS)),
                 "--no-color",
             ],
