@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import shlex
@@ -162,9 +163,10 @@ def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:
 
 def _helps() -> dict[str, str]:
     """What the docstring says of each switch; nothing where docstrings are stripped."""
-    _, _, text = (Behavior.__doc__ or "").partition("Args:\n")
+    # Python strips their indentation from 3.13 on; this does it before that.
+    _, _, text = (inspect.getdoc(Behavior) or "").partition("Args:\n")
     text = text.partition("\n\n")[0]
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", text, re.MULTILINE)
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
     return {name: " ".join(said.split()).replace("`", "").replace("%", "%%") for name, said in found}
 
 

@@ -11,12 +11,34 @@ from runpod.local._json import JSONText, object_text
 from runpod.local._policy import Policy
 from runpod.local._signal import Signal
 
-__all__ = ["ENDED", "RETRYABLE", "Job", "Lease", "Outcome", "Payload", "Status", "new_id"]
+__all__ = [
+    "ENDED",
+    "RETRYABLE",
+    "Job",
+    "JobNotFoundError",
+    "JobNotRetryableError",
+    "Lease",
+    "Outcome",
+    "Payload",
+    "Status",
+    "new_id",
+]
 
 Status = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
 
 ENDED: frozenset[Status] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 RETRYABLE: frozenset[Status] = frozenset({"FAILED", "TIMED_OUT"})
+
+
+class JobNotFoundError(LookupError):
+    """No job has this id, or none any more."""
+
+
+class JobNotRetryableError(Exception):
+    """Only a job that is FAILED or TIMED_OUT can be retried."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"job is {status}; only FAILED or TIMED_OUT jobs can be retried")
 
 
 def new_id(*, sync: bool = False) -> str:

@@ -96,7 +96,7 @@ class ProcessPool:
         """
         self._loop = asyncio.get_running_loop()
         self._workers.restart = self._renew
-        if self._places and sys.platform != "win32":
+        if self._places and sys.platform != "win32" and sys.executable:
             self._guard = Guard()
         try:
             for place in self._places:
@@ -175,8 +175,9 @@ class ProcessPool:
     def _follow(self, place: _Place, status: int) -> None:
         """A process has ended: settle what it held, and start the next one."""
         place.process = None
-        self._proven = self._proven or any(self._workers.get(each.worker_id).asked for each in self._places)
         worker = self._workers.gone(place.worker_id)
+        others = [self._workers.get(each.worker_id) for each in self._places if each.process is not None]
+        self._proven = self._proven or any(each.asked for each in (worker, *others))
         if self._stopping:
             self._check_ended()
             return
@@ -187,7 +188,7 @@ class ProcessPool:
             logger.warning("%s: worker %s %s", self._endpoint_id, place.worker_id, _said(status))
         else:
             # Whoever started the server from a command line is told at once, and it ends.
-            logger.error(self._complaint(place, status), extra={"broken_endpoint": self._endpoint_id})
+            logger.error(self._complaint(place, status, worker.problem), extra={"broken_endpoint": self._endpoint_id})
         # A job that kills its worker is given up after a few of them; a worker that dies without
         # a job would be started for ever.
         place.failures = 0 if worker.served else place.failures + 1
@@ -196,13 +197,14 @@ class ProcessPool:
         else:
             self._next(place)
 
-    def _complaint(self, place: _Place, status: int) -> str:
+    def _complaint(self, place: _Place, status: int, problem: str | None) -> str:
         if any(reason in place.last_line for reason in _NOT_OFFICIAL):
             return (
                 f"{self._subject} is run by a Python that has this package instead of the official one, "
                 "which has the same import name. Name the Python of an environment with the official one."
             )
-        said = f" Its last words: {place.last_line}" if place.last_line else ""
+        last_words = problem or place.last_line
+        said = f" Its last words: {last_words}" if last_words else ""
         return f"{self._subject} {_said(status)} before it asked for a job.{said}"
 
     def _next(self, place: _Place) -> None:

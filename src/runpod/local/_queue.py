@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING
 from runpod.local import _limits
 from runpod.local._behavior import Behavior
 from runpod.local._deadlines import Deadlines
-from runpod.local._job import ENDED, RETRYABLE, Job, Lease, new_id
+from runpod.local._job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNotRetryableError, Lease, new_id
+from runpod.local._line import Line
 from runpod.local._outcome import short_error
 from runpod.local._policy import EXECUTION_TIMEOUT, RETENTION, SYNC_RETENTION
 from runpod.local._signal import Signal
@@ -51,17 +52,6 @@ _MAX_REDISPATCHES = 1
 _WEBHOOK_STATUSES: frozenset[Status] = frozenset({"COMPLETED", "FAILED"})
 
 _DEFAULT = Behavior()
-
-
-class JobNotFoundError(LookupError):
-    """No job has this id, or none any more."""
-
-
-class JobNotRetryableError(Exception):
-    """Only a job that is FAILED or TIMED_OUT can be retried."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(f"job is {status}; only FAILED or TIMED_OUT jobs can be retried")
 
 
 class JobQueue:
@@ -97,8 +87,7 @@ class JobQueue:
         self._deliver = deliver
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._waiting: OrderedDict[str, Job] = OrderedDict()
-        self._urgent = 0
+        self._waiting = Line()
         self._deadlines = Deadlines()
         self._announced = 0.0
         self._counts: Counter[Status] = Counter()
@@ -162,7 +151,7 @@ class JobQueue:
     def drop(self, job: Job) -> None:
         """Cancel a job if it still waits for a worker."""
         with self._changing() as after:
-            if job.id in self._waiting:
+            if job in self._waiting:
                 self._end(job, "CANCELLED", after)
 
     def retry(self, job_id: str) -> Job:
@@ -188,7 +177,7 @@ class JobQueue:
         even while running; then /status = 404").
         """
         with self._changing() as after:
-            purged = list(self._waiting.values())
+            purged = list(self._waiting)
             for job in purged:
                 self._delete(job, after)
         return len(purged)
@@ -209,8 +198,8 @@ class JobQueue:
         with self._changing() as after:
             if self._closed or not self._waiting:
                 return None
-            job = next(iter(self._waiting.values()))
-            self._leave(job)
+            job = next(iter(self._waiting))
+            self._waiting.remove(job)
             now = self._clock()
             lease = Lease(job, worker_id)
             job.lease = lease
@@ -265,11 +254,8 @@ class JobQueue:
 
     @property
     def urgent(self) -> int:
-        """How many jobs wait for a worker and are worth starting one.
-
-        "lowPriority: job does not trigger worker scale-up".
-        """
-        return self._urgent
+        """How many jobs wait for a worker and are worth starting one."""
+        return self._waiting.urgent
 
     def counts(self) -> dict[str, int]:
         """Count jobs the way `/health` does. Those that ended count for ever."""
@@ -333,15 +319,8 @@ class JobQueue:
         return lease.job.lease is lease and not lease.revoked
 
     def _wait(self, job: Job, *, first: bool = False) -> None:
-        self._waiting[job.id] = job
-        self._urgent += not job.payload.policy.low_priority
+        self._waiting.add(job, first=first)
         self._deadlines.set(job, job.dies_at)
-        if first:
-            self._waiting.move_to_end(job.id, last=False)
-
-    def _leave(self, job: Job) -> None:
-        if self._waiting.pop(job.id, None) is not None:
-            self._urgent -= not job.payload.policy.low_priority
 
     def _move(self, job: Job, status: Status) -> None:
         self._counts[job.status] -= 1
@@ -357,7 +336,7 @@ class JobQueue:
     def _end(self, job: Job, status: Status, after: list[Callable[[], object]]) -> None:
         assert status in ENDED
         now = self._clock()
-        self._leave(job)
+        self._waiting.remove(job)
         job.ended_at = now
         if job.started_at is not None:
             job.execution_time = _milliseconds(now - job.started_at)
@@ -402,7 +381,7 @@ class JobQueue:
             self._delete(job, after)
 
     def _delete(self, job: Job, after: list[Callable[[], object]]) -> None:
-        self._leave(job)
+        self._waiting.remove(job)
         self._deadlines.remove(job)
         del self._jobs[job.id]
         if job.status not in ENDED:

@@ -184,14 +184,15 @@ class Workers:
         """
         try:
             result = _object(body)
-            if result.get("status") == "IN_PROGRESS":
-                self._progress(worker, job_id, result)
-                return
-            outcome = _outcome(result)
+            in_progress = result.get("status") == "IN_PROGRESS"
+            outcome = Outcome() if in_progress else _outcome(result)
         except RefusedResultError:
             self._finish(worker, job_id, Outcome())
             raise
-        self._finish(worker, job_id, outcome)
+        if in_progress:
+            self._progress(worker, job_id, result)
+        else:
+            self._finish(worker, job_id, outcome)
 
     def refuse(self, worker: Worker, job_id: str) -> None:
         """A result was larger than the service takes."""
