@@ -172,5 +172,5 @@ class Crowd:
         assert sorted(starts) == starts
         # Before the next one may begin, a second has passed since the one `rate` places before it.
         assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(starts, starts[rate:], strict=False))
-        joined = [look.joined for look in self.looks]
+        joined = [look.joined for look in sorted(self.looks, key=lambda look: (look.at, look.joined))]
         assert sorted(joined) == joined

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 # How much longer than the rate asks for a look may be held while every wait has a slot.
 ROOMY = 3.0
 
-# How many distances a look may come after its time without putting off those behind it.
-SLACK = 2
+# So late may a look begin without putting off those behind it, in seconds: clocks wake people a
+# little late, and a busy program wakes them later.
+SLACK = 0.25
 
 # After a 429 nobody begins to look for so long, or for as long as the answer asks for, in
 # seconds. One who waits alone rests longer by itself.
@@ -78,6 +79,8 @@ class Turns:
         self._slots = limits.concurrent
         self._rate = limits.per_second
         self._line: deque[Turn] = deque()
+        # The one who was told when to ask again.
+        self._keeper: Turn | None = None
         # Those who left the line before their turn stay in it until they are first.
         self._gone = 0
         self._running: set[Turn] = set()
@@ -104,19 +107,14 @@ class Turns:
             if not turn.joined:
                 turn.joined = True
                 self._line.append(turn)
-            if self._first() is not turn or len(self._running) >= self._slots:
+            self._give(now, asking=turn)
+            if turn in self._running:
+                return 0.0
+            if self._first() is not turn:
                 return math.inf
-            pause = self._opens_at(now) - now
-            if pause > 0:
-                return pause
-            turn.hold = self._hold()
-            self._running.add(turn)
-            self._line.popleft()
-            self._starts.append(now)
-            self._due = max(self._due, now - self._slack()) + self._distance
-            self._beside = False
-            self._ring()
-            return 0.0
+            full = len(self._running) >= self._slots
+            self._keeper = None if full else turn
+            return math.inf if full else self._opens_at(now) - now
 
     def leave(self, turn: Turn, now: float, outcome: Answer | Trouble | None = None) -> None:
         """Gives back what the turn has; `outcome` is what became of the look, if it was taken."""
@@ -130,7 +128,7 @@ class Turns:
                 self._gone += 1
             if isinstance(outcome, Answer) and outcome.status == 429:
                 self._slow(outcome, now)
-            self._ring()
+            self._give(now)
 
     def count(self, now: float) -> None:
         """A look that was taken without a turn; it counts all the same.
@@ -159,10 +157,26 @@ class Turns:
             self._gone -= 1
         return self._line[0] if self._line else None
 
-    def _ring(self) -> None:
-        first = self._first()
-        if first is not None and len(self._running) < self._slots:
-            first.bell.ring()
+    def _give(self, now: float, asking: Turn | None = None) -> None:
+        """Gives a turn to everybody in line whose time has come.
+
+        Whoever happens to be awake does that for all of them: a busy program wakes people late,
+        and if each had to be awake to wake the next, a crowd would get no further.
+        """
+        while (first := self._first()) is not None and len(self._running) < self._slots:
+            if self._opens_at(now) > now:
+                # The first in line keeps the time for the others.
+                if first is not self._keeper and first is not asking:
+                    first.bell.ring()
+                return
+            first.hold = self._hold()
+            self._running.add(first)
+            self._line.popleft()
+            self._starts.append(now)
+            self._due = max(self._due, now - self._slack()) + self._distance
+            self._beside = False
+            if first is not asking:
+                first.bell.ring()
 
     def _hold(self) -> float:
         waiting, slots = self.waiting, self._slots
@@ -191,8 +205,8 @@ class Turns:
         return max(opens_at, min(self._due, starts[-half] + 1.0)) if len(starts) >= half else opens_at
 
     def _slack(self) -> float:
-        # Clocks wake people a little late; what was lost is caught up, but not after a 429.
-        return SLACK * self._distance if self._distance <= 1.0 / self._rate else 0.0
+        # What was lost is caught up, but not after a 429.
+        return SLACK if self._distance <= 1.0 / self._rate else 0.0
 
     def _slow(self, answer: Answer, now: float) -> None:
         asked = retry_after(answer) or 0.0
