@@ -213,6 +213,22 @@ def test_an_async_handler_is_cancelled_while_it_runs(client, tmp_path):
     assert PHOTO == client.result({"handler": "plain", **PROMPT})
 
 
+def test_an_async_handler_that_takes_too_long_is_stopped(server, tmp_path):
+    started, stopped = tmp_path / "started", tmp_path / "stopped"
+    job_input = {"handler": "waiting", "started": str(started), "stopped": str(stopped)}
+    with Runpod(server.api_key, base_url=server.base_url) as client:
+        job = client.endpoint("any").run(input=job_input, policy={"executionTimeout": 5000})
+        for _ in range(2):
+            until(started.exists)
+            started.unlink()
+            server.advance(5)
+            until(stopped.exists)
+            stopped.unlink()
+        state = job.wait(timeout=TIMEOUT)
+    # Used "also for executionTimeout kills"
+    assert ("FAILED", "job timed out after 1 retries", 1) == (state.status, state.error, state.retries)
+
+
 def test_a_generator_is_streamed(client):
     chunks: list[Any] = []
     client.stream({"photos": 3}, "photos", chunks)

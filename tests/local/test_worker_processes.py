@@ -143,6 +143,20 @@ def test_a_worker_that_asks_for_it_is_started_anew() -> None:
         assert first != api.run_sync()["output"]
 
 
+def test_a_worker_that_does_not_let_go_of_a_job_that_ran_out_of_time_is_replaced(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with start() as server, Api(server) as api:
+        server._endpoints["horse"].workers._stop_grace = 0.0
+        body = {"input": {"do": "hang", "mark": str(mark)}, "policy": {"executionTimeout": 5000}}
+        job_id = api.post("/run", body)["id"]
+        for _ in range(2):
+            until(mark.exists)
+            mark.unlink()
+            server.advance(5)
+        assert ("FAILED", 1) == (api.end(job_id)["status"], api.status(job_id)["retries"])
+        assert "COMPLETED" == api.run_sync(n=1)["status"]
+
+
 # A command that is no worker
 
 

@@ -54,6 +54,10 @@ def work(job_input: dict[str, Any]) -> dict[str, Any]:
         return {"output": dict(os.environ)}
     if do == "say":
         say(job_input["text"])
+    if do == "hang":
+        Path(job_input["mark"]).touch()
+        while True:
+            time.sleep(60)
     if do == "refresh":
         return {"output": WORKER, "stopPod": True}
     if do == "have a child that does not care":
