@@ -40,6 +40,7 @@ def server(official_python: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         "any": worker("chosen", workers=2),  # Its handler is none: it does what the input says.
         "photos": worker("generator"),
         "albums": worker("generator_async-aggregated"),
+        "pairs": worker("meeting_here-in-pairs"),
     }
     # In a home with a key in it, the official package sends that one, and not the one in the environment of which is
     # documented that "worker requests carry `Authorization: <RUNPOD_AI_API_KEY>`".
@@ -266,6 +267,15 @@ def test_several_workers_work_at_once(server, tmp_path):
         jobs = [endpoint.run(input=job_input) for _ in range(2)]
         assert ["met", "met"] == [job.result(timeout=TIMEOUT) for job in jobs]
         assert 2 == len({job.state.worker_id for job in jobs})
+
+
+def test_one_worker_with_several_jobs_at_once(server):
+    # It takes them from `job-take-batch`, of which documentation has the shape from the source alone.
+    with Runpod(server.api_key, base_url=server.base_url) as client:
+        endpoint = client.endpoint("pairs")
+        jobs = [endpoint.run(input={"expected": 2}) for _ in range(2)]
+        assert ["met", "met"] == [job.result(timeout=TIMEOUT) for job in jobs]
+        assert 1 == len({job.state.worker_id for job in jobs})
 
 
 def test_an_empty_input_is_lost_on_the_way(server):

@@ -76,6 +76,17 @@ def meeting(job: Job) -> Any:
     return "met"
 
 
+at_once: list[Job] = []
+
+
+async def meeting_here(job: Job) -> Any:
+    """Ends when as many jobs as expected are at it at once in this process."""
+    at_once.append(job)
+    while len(at_once) < job["input"]["expected"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return "met"
+
+
 async def waiting(job: Job) -> Any:
     """Never ends by itself; says so in files whose names the job brings, since nobody else hears a handler."""
     Path(job["input"]["started"]).touch()  # noqa: ASYNC240
@@ -96,7 +107,9 @@ def chosen(job: Job) -> Any:
 
 if __name__ == "__main__":
     name = sys.argv.pop(1)
-    config: dict[str, Any] = {"handler": globals()[name.removesuffix("-aggregated")]}
+    config: dict[str, Any] = {"handler": globals()[name.split("-")[0]]}
     if name.endswith("-aggregated"):
         config["return_aggregate_stream"] = True
+    if name.endswith("-in-pairs"):
+        config["concurrency_modifier"] = lambda _: 2
     runpod.serverless.start(config)
