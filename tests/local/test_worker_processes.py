@@ -188,6 +188,10 @@ def test_those_that_were_started_before_it_are_ended(log: pytest.LogCaptureFixtu
             "of endpoint 'horse' ended with status 7 before it asked for a job. Its last words: there is no GPU",
         ),
         (
+            [*WORKER, "is not fit"],
+            "ended with status 1 before it asked for a job. Its last words: _memory_check: RuntimeError: 4 GB needed",
+        ),
+        (
             [sys.executable, "-c", "import runpod.serverless"],
             "is run by a Python that has this package instead of the official one",
         ),
@@ -196,7 +200,12 @@ def test_those_that_were_started_before_it_are_ended(log: pytest.LogCaptureFixtu
             "of endpoint 'horse' was ended by signal 9 before it asked for a job.",
         ),
     ],
-    ids=["a worker that fails", "this package in the place of the official one", "a worker that is killed"],
+    ids=[
+        "a worker that fails",
+        "a worker that is not fit",
+        "this package in the place of the official one",
+        "a worker that is killed",
+    ],
 )
 def test_a_command_that_is_no_worker(
     command: list[str], message: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -176,6 +176,13 @@ def test_a_progress_update_does_not_finish_a_job(api: Api, hand: Hand) -> None:
     assert ("COMPLETED", "done") == (job["status"], job["output"])
 
 
+def test_a_progress_update_that_is_refused_leaves_the_job_as_it_is(api: Api, hand: Hand) -> None:
+    job_id = api.run()
+    hand.take()
+    assert 400 == hand.post("job-done", job_id, b'{"status": "IN_PROGRESS", "output": 1e999}').status_code
+    assert "IN_PROGRESS" == api.status(job_id)["status"]
+
+
 def test_a_second_result_is_ignored(api: Api, hand: Hand) -> None:
     job_id = api.run()
     hand.take()

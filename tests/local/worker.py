@@ -73,10 +73,17 @@ IGNORANT = (
 )
 
 
+# As the official worker says it, right before it ends itself.
+UNFIT = "&status=unhealthy&check=_memory_check&reason=RuntimeError:+4+GB+needed"
+
+
 def main(mode: str) -> None:
     if mode == "fails":
         say("there is no GPU")
         sys.exit(7)
+    if mode == "is not fit":
+        call(os.environ["RUNPOD_WEBHOOK_PING"].replace("$RUNPOD_POD_ID", WORKER) + UNFIT)
+        sys.exit(1)
     if mode == "ends":
         call(url("GET_JOB") + "&job_in_progress=0")
         sys.exit(7)
