@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import time
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runpod._protocol.bodies import BodyReader
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Trouble
@@ -26,6 +28,8 @@ READ_TIMEOUT = 30.0
 MAX_CONNECTIONS = 1000
 KEEP_ALIVE = 15.0
 
+_ENCODING = b"content-encoding"
+
 
 class Exchange:
     """One request, and as much of its answer as came.
@@ -33,48 +37,50 @@ class Exchange:
     Whoever carries it out notes what happens as it happens: a deadline can end it anywhere.
     """
 
+    # fmt: off
     __slots__ = (
-        "_body",
-        "complete",
-        "connect_timeout",
-        "content",
-        "headers",
-        "method",
-        "pool_timeout",
-        "read_timeout",
-        "sent",
-        "stall_timeout",
-        "status",
-        "target",
+        "_body", "complete", "content", "late", "method", "patience", "raw_headers", "sent", "status",
+        "target", "until",
     )
+    # fmt: on
 
     def __init__(self, call: Call, left: float) -> None:
         self.method = call.operation.method
         self.target = call.target
         self.content = call.body
-        self.connect_timeout = min(left, CONNECT_TIMEOUT)
-        patience = (call.hold or 0.0) + READ_TIMEOUT
-        self.read_timeout = None if left == patience == math.inf else min(left, patience)
-        # The same, None where the deadline is nearer.
-        self.stall_timeout = patience if left > patience else None
-        self.pool_timeout = None if left == math.inf else left
+        # The moment on the monotonic clock at which it must be over.
+        self.until = time.monotonic() + left
+        # For how long to wait for the next bytes of the answer, where the deadline allows it.
+        self.patience = (call.hold or 0.0) + READ_TIMEOUT
+        # Whether the deadline ended it.
+        self.late = False
         # Whether the request may have reached the server.
         self.sent = False
         # 0 until the status line is here.
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
         # The body is here as a whole.
         self.complete = False
-        self._body = BodyReader({})
+        self._body = BodyReader()
 
-    def began(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return max(0.0, self.until - time.monotonic())
+
+    @property
+    def stall_timeout(self) -> float | None:
+        """`patience` where the deadline is not nearer than that."""
+        return self.patience if self.left > self.patience else None
+
+    def began(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """The header is here. With it a refusal is known; its body only says why."""
-        found: dict[str, str] = {}
-        for raw_name, raw_value in headers:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            found[name] = f"{found[name]}, {value}" if name in found else value
-        self.status, self.headers = status, found
-        self._body = BodyReader(found)
+        self.status, self.raw_headers = status, headers
+        packings = [
+            v.decode("latin-1") for name, v in headers if len(name) == len(_ENCODING) and name.lower() == _ENCODING
+        ]
+        if packings:
+            self._body = BodyReader(", ".join(packings))
 
     def received(self, piece: bytes, *, packed: bool = True) -> bool:
         """Takes the next piece of the body; False where there is no use for more.
@@ -83,14 +89,38 @@ class Exchange:
         """
         return self._body.feed(piece, packed=packed)
 
-    def outcome(self, problem: Exception | None, *, late: bool, key: str) -> Answer | Trouble:
-        """What became of it. `problem` is what ended it, `late` says that the deadline did."""
+    def outcome(self, problem: Exception | None, key: str) -> Answer | Trouble:
+        """What became of it. `problem` is what ended it, if something did."""
         body = self._body.body
         if self.status and (self.complete or not 200 <= self.status < 300):
-            return Answer(self.status, self.headers, body, secret=key, problem=self._body.problem)
-        if late:
+            return Answer(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
+        if self.late:
             return TooLate("the deadline passed", sent=self.sent, partial=body)
         kind = type(problem).__name__
         reason = f"{kind}: {problem}" if str(problem) else kind
         reason = reason.replace(key, "[key]") if key else reason
         return NoAnswer(reason, partial=body) if self.sent else NotSent(reason)
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer, names in lower case. Put together when somebody looks: few do."""
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    @cached_property
+    def _found(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for raw_name, raw_value in self._raw:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
+
+    def __getitem__(self, name: str) -> str:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS
+from runpod._exchange import CONNECT_TIMEOUT, KEEP_ALIVE, MAX_CONNECTIONS
 from runpod._network import async_backend, backend
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     import httpcore
@@ -76,16 +77,32 @@ def is_patched(client: Any) -> bool:
     """
     import httpcore
 
-    methods: tuple[Any, ...] = (client._transport_for_url,)  # noqa: SLF001 - as in _pools
+    chooses: object = client._transport_for_url  # noqa: SLF001 - as in _pools
     if client is httpx.AsyncClient:
-        methods += (
+        methods: tuple[object, ...] = (
+            chooses,
             httpx.AsyncHTTPTransport.handle_async_request,
             httpcore.AsyncConnectionPool.handle_async_request,
         )
     else:
-        methods += (httpx.HTTPTransport.handle_request, httpcore.ConnectionPool.handle_request)
-    # Not compared with what they were when this was imported: they can have been patched by then.
-    return any(type(m) is not FunctionType or m.__globals__["__name__"] not in _HOMES for m in methods)
+        methods = (
+            chooses,
+            httpx.HTTPTransport.handle_request,
+            httpcore.ConnectionPool.handle_request,
+        )
+    return methods not in _unpatched and not _is_unpatched(methods)
+
+
+# What `is_patched` found in order: once for each colour.
+_unpatched: list[tuple[object, ...]] = []
+
+
+def _is_unpatched(methods: tuple[Any, ...]) -> bool:
+    # Not compared with what they were at the start: they can have been patched by then.
+    if any(type(m) is not FunctionType or m.__globals__["__name__"] not in _HOMES for m in methods):
+        return False
+    _unpatched.append(methods)
+    return True
 
 
 class Route:
@@ -96,20 +113,18 @@ class Route:
         transport: Any = client._transport_for_url(url)  # noqa: SLF001 - as in _pools
         self.proxied = transport is not client._transport  # noqa: SLF001
         self._pool = transport._pool  # noqa: SLF001
-        self._path = url.raw_path.rstrip(b"/")
+        # None where the address is not https.
+        self.tls: ssl.SSLContext | None = self._pool._ssl_context if url.scheme == "https" else None  # noqa: SLF001
+        self._path = url.raw_path.rstrip(b"/").decode()
         self._url = (url.raw_scheme, url.raw_host, url.port)
-        self.origin = self.url(b"/").origin
+        self.origin = self._target("/").origin
+        self.address = (url.raw_host.decode(), url.port or {"http": 80, "https": 443}[url.scheme])
         self._headers = [(b"Host", url.netloc), *headers.raw]
+        self._head = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in self._headers)
 
     def connection(self) -> Any:
         """A new connection, not yet connected: of httpcore, in the colour of the client."""
         return self._pool.create_connection(self.origin)
-
-    def url(self, target: bytes) -> httpcore.URL:
-        import httpcore
-
-        scheme, host, port = self._url
-        return httpcore.URL(scheme=scheme, host=host, port=port, target=target)
 
     def request(self, exchange: Exchange, trace: object) -> httpcore.Request:
         """An exchange in the terms of httpcore."""
@@ -122,14 +137,29 @@ class Route:
             headers = [*headers, (b"Content-Length", b"0")]
         # The deadline is kept above, and beneath, by other means than these.
         stall = exchange.stall_timeout
-        timeout = {"connect": exchange.connect_timeout, "read": stall, "write": stall}
+        timeout = {"connect": CONNECT_TIMEOUT, "read": stall, "write": stall}
         return httpcore.Request(
             exchange.method.encode(),
-            self.url(self._path + exchange.target.encode()),
+            self._target(self._path + exchange.target),
             headers=headers,
             content=Body(content or b""),
             extensions={"timeout": timeout, "trace": trace},
         )
+
+    def head(self, exchange: Exchange) -> bytes:
+        """The header of an exchange, as it goes over the wire."""
+        more = ""
+        if exchange.content is not None:
+            more = f"Content-Type: application/json\r\nContent-Length: {len(exchange.content)}\r\n"
+        elif exchange.method == "POST":
+            more = "Content-Length: 0\r\n"
+        return f"{exchange.method} {self._path}{exchange.target} HTTP/1.1\r\n{self._head}{more}\r\n".encode("ascii")
+
+    def _target(self, target: str) -> httpcore.URL:
+        import httpcore
+
+        scheme, host, port = self._url
+        return httpcore.URL(scheme=scheme, host=host, port=port, target=target.encode("ascii"))
 
 
 class Body(httpx.ByteStream):

@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 
     from anyio import Event
 
-    from runpod._protocol.deadlines import Deadline
+    from runpod._exchange import Exchange
 
 
 class TimeLimit:
     """What a block under a time limit can know of it."""
-
-    # Whether the limit ended the block. A thread never knows: it only sees timeouts.
-    expired: bool = False
 
     def passed(self) -> bool:
         """Whether the block should end itself. Not where the limit ends it."""
@@ -55,9 +52,6 @@ class AsyncClock:
 
         await anyio.sleep(seconds)
 
-    def bell(self) -> AsyncBell:
-        return AsyncBell()
-
     def later(self, seconds: float, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Calls after so many seconds, unless the event loop has ended by then. Holds nobody up."""
         if is_trio():
@@ -80,6 +74,9 @@ class AsyncClock:
             task.add_done_callback(_tasks.discard)
 
         loop.call_later(seconds, start)
+
+    def bell(self) -> AsyncBell:
+        return AsyncBell()
 
 
 class Clock:
@@ -135,38 +132,43 @@ class Bell:
 
 
 class AsyncSlots:
-    """So many at once; who comes later waits, in turn."""
+    """So many at once; who comes later waits, in turn and until the deadline."""
 
     def __init__(self, number: int) -> None:
         import anyio
 
         self._semaphore = anyio.Semaphore(number, fast_acquire=True)
 
-    async def take(self) -> None:
-        await self._semaphore.acquire()
+    async def take(self, exchange: Exchange) -> bool:
+        """Takes a slot; False where none became free in time."""
+        import anyio
+
+        try:
+            self._semaphore.acquire_nowait()
+        except anyio.WouldBlock:
+            with async_time_limit(exchange):
+                await self._semaphore.acquire()
+                return True
+            return False
+        return True
 
     def give_back(self) -> None:
         self._semaphore.release()
 
 
 class Slots:
-    """So many at once; who comes later waits, at the longest as `time_limit` allows."""
+    """So many at once; who comes later waits, until the deadline."""
 
     def __init__(self, number: int) -> None:
         self._semaphore = threading.Semaphore(number)
 
-    def take(self) -> None:
-        """Waits for a slot.
-
-        Raises:
-            TimeoutError: None became free in time.
-        """
-        if self._semaphore.acquire(blocking=False):
-            return
-        left = time_left()
-        if not self._semaphore.acquire(timeout=None if left == math.inf else max(left, 0.0)):
-            msg = "no connection became free in time"
-            raise TimeoutError(msg)
+    def take(self, exchange: Exchange) -> bool:
+        """Takes a slot; False where none became free in time."""
+        left = exchange.left
+        if self._semaphore.acquire(timeout=None if left == math.inf else left):
+            return True
+        exchange.late = True
+        return False
 
     def give_back(self) -> None:
         self._semaphore.release()
@@ -195,13 +197,14 @@ def is_trio() -> bool:
 
 def async_home() -> Hashable:
     """The event loop this runs on: connections of one are of no use on another."""
-    if is_trio():
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
         trio: Any = sys.modules["trio"]
         token: Hashable = trio.lowlevel.current_trio_token()
         return token
-    import asyncio
-
-    return asyncio.get_running_loop()
 
 
 def home() -> Hashable:
@@ -210,29 +213,29 @@ def home() -> Hashable:
 
 
 @contextmanager
-def async_time_limit(deadline: Deadline, now: float) -> Generator[TimeLimit, None, None]:
-    """Ends the block at the deadline, wherever it is waiting."""
+def async_time_limit(exchange: Exchange) -> Generator[TimeLimit, None, None]:
+    """Ends the block at the deadline of the exchange, wherever it is waiting."""
     import anyio  # heavy, and only async programs need it
 
-    limit = TimeLimit()
-    with anyio.move_on_after(deadline.remaining(now)) as scope:
-        yield limit
-    limit.expired = scope.cancelled_caught
+    with anyio.move_on_after(exchange.left) as scope:
+        yield TimeLimit()
+    if scope.cancelled_caught:
+        exchange.late = True
 
 
 # When the block under `time_limit` must end, on the monotonic clock. The network streams of
-# `_http.py` give no operation more time than is left.
+# `_network.py` give no operation more time than is left.
 _moment: ContextVar[float] = ContextVar("runpod_deadline", default=float("inf"))
 
 
 @contextmanager
-def time_limit(deadline: Deadline, now: float) -> Generator[TimeLimit, None, None]:
-    """Lets no network operation in the block run past the deadline.
+def time_limit(exchange: Exchange) -> Generator[TimeLimit, None, None]:
+    """Lets no network operation in the block run past the deadline of the exchange.
 
     A thread cannot be interrupted, so the operations end themselves: with the timeouts of the
     HTTP library.
     """
-    token = _moment.set(time.monotonic() + deadline.remaining(now))
+    token = _moment.set(exchange.until)
     try:
         yield _ThreadTimeLimit()
     finally:

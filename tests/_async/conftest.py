@@ -10,6 +10,7 @@ import pytest
 import respx
 
 from runpod import AsyncRunpod, RetryPolicy
+from runpod._async import engine as engines
 from tests._async.serving import Gate, Serve
 from tests.clocks import AsyncVirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -34,6 +35,20 @@ def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+ENGINES = ["asyncio-connections", "asyncio-httpx"]
+ENGINES += ["asyncio-aiohttp", "trio-connections"]  # async-only
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test over everything that can carry requests."""
+    name: str = request.param
+    monkeypatch.setattr(engines.AsyncEngine, "extra", name.endswith("aiohttp"))  # async-only
+    if name.endswith("httpx"):
+        monkeypatch.setattr(engines, "is_patched", lambda _: True)
+    return name
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.servers import KEY
 if TYPE_CHECKING:
     from tests.servers import RawServer
 
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 # What a slow machine may add. A call that runs away takes as long as the server does: for ever.
 BOUND = 5.0
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 LARGE = {"data": "x" * (20 * 1024 * 1024)}
+
+
+@pytest.fixture
+def anyio_backend(engine: str) -> str:  # async-only
+    return engine.partition("-")[0]
 
 
 def closing(connection: Connection) -> None:
@@ -186,7 +193,8 @@ async def test_a_body_that_is_not_what_its_length_says() -> None:
     with RawServer(short) as server:
         async with new_client(server.base_url) as client:
             error = await end_of(BY_NAME["run"], client)
-    assert isinstance(error, APIResponseError)
+    # Whether there was an answer depends on who reads it.
+    assert isinstance(error, (APIResponseError, APIConnectionError))
     assert error.maybe_submitted is True
 
 

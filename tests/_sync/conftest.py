@@ -12,6 +12,7 @@ import pytest
 import respx
 
 from runpod import Runpod, RetryPolicy
+from runpod._sync import engine as engines
 from tests._sync.serving import Gate, Serve
 from tests.clocks import VirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -36,6 +37,18 @@ def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+ENGINES = ["asyncio-connections", "asyncio-httpx"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test over everything that can carry requests."""
+    name: str = request.param
+    if name.endswith("httpx"):
+        monkeypatch.setattr(engines, "is_patched", lambda _: True)
+    return name
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 LARGE = {"data": "x" * (20 * 1024 * 1024)}
 
 
@@ -186,5 +188,6 @@ def test_a_body_that_is_not_what_its_length_says() -> None:
     with RawServer(short) as server:
         with new_client(server.base_url) as client:
             error = end_of(BY_NAME["run"], client)
-    assert isinstance(error, APIResponseError)
+    # Whether there was an answer depends on who reads it.
+    assert isinstance(error, (APIResponseError, APIConnectionError))
     assert error.maybe_submitted is True

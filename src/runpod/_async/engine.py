@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress  # async-only
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -10,16 +12,17 @@ import httpx
 from runpod._async.whole import AsyncWhole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_async_client
-from runpod._primitives import AsyncClock, async_home, async_time_limit
+from runpod._primitives import async_home
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
-    from runpod._async.pool import AsyncPool
+    from runpod._async.pool import AsyncLine, AsyncPool
     from runpod._config import Config
+    from runpod._primitives import AsyncClock
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
 
@@ -33,6 +36,9 @@ class AsyncEngine:
     A caller's client is used as it is, and so is httpx where somebody has patched it. Otherwise
     only that part of httpx is used which opens connections; see `AsyncPool`.
     """
+
+    # Whether to use what an extra brings, where it is installed.
+    extra: bool = True  # async-only
 
     def __init__(self, config: Config, http_client: object | None) -> None:
         problem = _url_problem(config.base_url)
@@ -75,21 +81,18 @@ class AsyncEngine:
         """
         self.check_open()
         self._leave_parent()
-        now = clock.now()
-        exchange = Exchange(call, deadline.remaining(now))
+        exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(exchange.target) > self._longest:
             msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."
             raise InvalidRequestError(msg)
-        carrier = self._carrier()
         problem: Exception | None = None
-        with async_time_limit(deadline, now) as limit:
-            try:
-                await carrier.carry(exchange, limit)
-            except Exception as error:  # noqa: BLE001 - transports of callers raise anything
-                problem = error
+        try:
+            await self._carrier().carry(exchange)
+        except Exception as error:  # noqa: BLE001 - transports of callers raise anything
+            problem = error
         # Timers are not exact; what ends just before the deadline was ended by it.
-        late = not exchange.complete and (limit.expired or deadline.remaining(clock.now()) <= 0.005)
-        outcome = exchange.outcome(problem, late=late, key=self._key)
+        exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
+        outcome = exchange.outcome(problem, self._key)
         if isinstance(outcome, Answer):
             return outcome
         # Raised outside of any `except`, and without what was caught, so that no error of the
@@ -109,10 +112,22 @@ class AsyncEngine:
         return self._pools.get(where) or self._new_pool(where)
 
     def _new_pool(self, where: Hashable) -> AsyncPool:
-        # Takes its time to import, and not every program sends something.
+        # They take their time to import, and not every program sends something.
+        from runpod._async.connection import AsyncConnection
         from runpod._async.pool import AsyncPool
 
-        pool = self._pools[where] = AsyncPool(Route(self._client, self._base_url, self._headers))
+        route = Route(self._client, self._base_url, self._headers)
+        new_line: Callable[[], AsyncLine] = partial(AsyncConnection, route)
+        with suppress(ImportError):  # async-only
+            from runpod._aiohttp import AiohttpConnection
+
+            if self.extra and AiohttpConnection.fits(route):
+                new_line = partial(AiohttpConnection, route)
+        # Connections of an event loop that has ended can be neither used nor closed.
+        ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
+        for key in ended:
+            del self._pools[key]
+        pool = self._pools[where] = AsyncPool(new_line)
         return pool
 
     def _leave_parent(self) -> None:

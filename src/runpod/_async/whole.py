@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from runpod._exchange import CONNECT_TIMEOUT
 from runpod._http import Body
+from runpod._primitives import async_time_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,8 +36,12 @@ class AsyncWhole:
         self._base_url = base_url
         self._headers = headers
 
-    async def carry(self, exchange: Exchange, limit: TimeLimit) -> None:
-        """Carries out one exchange, and notes in it what happens."""
+    async def carry(self, exchange: Exchange) -> None:
+        """Carries out one exchange within its deadline, and notes in it what happens."""
+        with async_time_limit(exchange) as limit:
+            await self._carry(exchange, limit)
+
+    async def _carry(self, exchange: Exchange, limit: TimeLimit) -> None:
         # A transport that tells nothing of itself gets no benefit of the doubt.
         exchange.sent = True
         traced = False
@@ -70,7 +77,8 @@ class AsyncWhole:
             await response.aclose()
 
     def _request(self, exchange: Exchange) -> httpx.Request:
-        headers = self._headers
+        left, headers = exchange.left, self._headers
+        read = min(left, exchange.patience)
         if exchange.content is not None:
             headers = httpx.Headers(headers)
             headers["Content-Type"] = "application/json"
@@ -79,7 +87,11 @@ class AsyncWhole:
             self._base_url + exchange.target,
             headers=headers,
             content=exchange.content,
-            timeout=httpx.Timeout(exchange.read_timeout, connect=exchange.connect_timeout, pool=exchange.pool_timeout),
+            timeout=httpx.Timeout(
+                None if read == math.inf else read,
+                connect=min(left, CONNECT_TIMEOUT),
+                pool=None if left == math.inf else left,
+            ),
         )
         if exchange.content is not None:
             request.stream = Body(exchange.content)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # What requests ask for. More packings could be undone, but with no bound on what comes of them.
 ACCEPTED = "gzip"
@@ -26,16 +22,20 @@ class BodyReader:
     A small body can unpack to any size, so it is unpacked here, piece by piece, rather than by an
     HTTP library.
 
+    Args:
+        packing: The answer's `Content-Encoding`.
+        limit: Bytes, unpacked; by default `MAX_BODY`.
+
     Attributes:
         problem: Why the body is not usable; empty while it is.
     """
 
-    def __init__(self, headers: Mapping[str, str], limit: int | None = None) -> None:
+    def __init__(self, packing: str = "", limit: int | None = None) -> None:
         self.problem = ""
         self._limit = MAX_BODY if limit is None else limit
         self._pieces: list[bytes] = []
         self._size = 0
-        packing = headers.get("content-encoding", "").strip().lower()
+        packing = packing.strip().lower()
         # 32: the header says whether it is gzip or zlib.
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if packing in _INFLATED else None
         if self._inflater is None and packing not in {"", "identity"}:

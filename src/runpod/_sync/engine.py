@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,16 +13,17 @@ import httpx
 from runpod._sync.whole import Whole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_client
-from runpod._primitives import Clock, home, time_limit
+from runpod._primitives import home
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
-    from runpod._sync.pool import Pool
+    from runpod._sync.pool import Line, Pool
     from runpod._config import Config
+    from runpod._primitives import Clock
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
 
@@ -77,21 +79,18 @@ class Engine:
         """
         self.check_open()
         self._leave_parent()
-        now = clock.now()
-        exchange = Exchange(call, deadline.remaining(now))
+        exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(exchange.target) > self._longest:
             msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."
             raise InvalidRequestError(msg)
-        carrier = self._carrier()
         problem: Exception | None = None
-        with time_limit(deadline, now) as limit:
-            try:
-                carrier.carry(exchange, limit)
-            except Exception as error:  # noqa: BLE001 - transports of callers raise anything
-                problem = error
+        try:
+            self._carrier().carry(exchange)
+        except Exception as error:  # noqa: BLE001 - transports of callers raise anything
+            problem = error
         # Timers are not exact; what ends just before the deadline was ended by it.
-        late = not exchange.complete and (limit.expired or deadline.remaining(clock.now()) <= 0.005)
-        outcome = exchange.outcome(problem, late=late, key=self._key)
+        exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
+        outcome = exchange.outcome(problem, self._key)
         if isinstance(outcome, Answer):
             return outcome
         # Raised outside of any `except`, and without what was caught, so that no error of the
@@ -111,10 +110,17 @@ class Engine:
         return self._pools.get(where) or self._new_pool(where)
 
     def _new_pool(self, where: Hashable) -> Pool:
-        # Takes its time to import, and not every program sends something.
+        # They take their time to import, and not every program sends something.
+        from runpod._sync.connection import Connection
         from runpod._sync.pool import Pool
 
-        pool = self._pools[where] = Pool(Route(self._client, self._base_url, self._headers))
+        route = Route(self._client, self._base_url, self._headers)
+        new_line: Callable[[], Line] = partial(Connection, route)
+        # Connections of an event loop that has ended can be neither used nor closed.
+        ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
+        for key in ended:
+            del self._pools[key]
+        pool = self._pools[where] = Pool(new_line)
         return pool
 
     def _leave_parent(self) -> None:

@@ -5,105 +5,88 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from runpod._sync.whole import abandon
 from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS
-from runpod._primitives import Clock, Slots, shield
+from runpod._primitives import Clock, Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpcore
+    from collections.abc import Callable
 
     from runpod._exchange import Exchange
-    from runpod._http import Route
+
+
+class Line(Protocol):
+    """What a pool needs of a connection; see `Connection`."""
+
+    def carry(self, exchange: Exchange) -> None: ...
+    def is_reusable(self) -> bool: ...
+    def is_alive(self) -> bool: ...
+    def close(self) -> None: ...
 
 
 class Pool:
-    """Carries exchanges out over connections of httpcore.
+    """Carries exchanges out, each over a connection of its own.
 
-    httpcore's own pool walks over all of its connections for every request. This one looks at
-    the connection that was used last, since that one is most likely to be alive, and at the one
+    httpcore's pool walks over all of its connections for every request. This one looks at the
+    connection that was used last, since that one is most likely to be alive, and at the one
     that has been idle for longest.
     """
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
+    def __init__(self, new_line: Callable[[], Line]) -> None:
+        self._new_line = new_line
         self._clock = Clock()
         self._slots = Slots(MAX_CONNECTIONS)
         # In the order of the moments since when they are idle, which stand beside them.
-        self._idle: deque[tuple[float, httpcore.ConnectionInterface]] = deque()
+        self._idle: deque[tuple[float, Line]] = deque()
         self._closed = False
 
-    def carry(self, exchange: Exchange, _limit: object) -> None:
-        """Carries out one exchange, and notes in it what happens."""
-        self._slots.take()
+    def carry(self, exchange: Exchange) -> None:
+        """Carries out one exchange within its deadline, and notes in it what happens."""
+        if not self._slots.take(exchange):
+            return
         try:
-            connection = self._take()
+            line = self._take()
             try:
-                self._talk(connection, exchange)
+                line.carry(exchange)
             finally:
-                self._put_back(connection)
+                self._put_back(line)
         finally:
             self._slots.give_back()
 
-    def _talk(self, connection: httpcore.ConnectionInterface, exchange: Exchange) -> None:
-        def trace(event: str, info: dict[str, Any]) -> None:
-            # A request by which a proxy is asked for a tunnel is not yet ours.
-            if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                exchange.sent = True
-
-        request = self._route.request(exchange, trace)
-        response = connection.handle_request(request)
-        exchange.began(response.status, response.headers)
-        # httpcore types it as either colour.
-        stream: Any = response.stream
-        pieces: Iterator[bytes] = stream.__iter__()
-        try:
-            for piece in pieces:
-                if not exchange.received(piece):
-                    abandon(response, pieces)
-                    break
-            exchange.complete = True
-        finally:
-            response.close()
-
-    def _take(self) -> httpcore.ConnectionInterface:
+    def _take(self) -> Line:
         self._drop_expired()
         while self._idle:
             try:
-                _, connection = self._idle.pop()
+                _, line = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if not connection.has_expired():
-                return connection
-            connection.close()
-        fresh: httpcore.ConnectionInterface = self._route.connection()
-        return fresh
+            if line.is_alive():
+                return line
+            line.close()
+        return self._new_line()
 
-    def _put_back(self, connection: httpcore.ConnectionInterface) -> None:
-        if connection.is_available() and not self._closed:
-            self._idle.append((self._clock.now(), connection))
-        elif not connection.is_closed():
-            with shield():
-                connection.close()
+    def _put_back(self, line: Line) -> None:
+        if line.is_reusable() and not self._closed:
+            self._idle.append((self._clock.now(), line))
+        else:
+            line.close()
 
     def _drop_expired(self) -> None:
         """Closes what was idle for too long."""
         while self._idle and self._clock.now() - self._idle[0][0] >= KEEP_ALIVE:
             try:
-                _, connection = self._idle.popleft()
+                _, line = self._idle.popleft()
             except IndexError:  # another thread was faster
                 return
-            connection.close()
+            line.close()
 
     def close(self) -> None:
         """Closes the idle connections now, and the others as soon as they are put back."""
         self._closed = True
         while self._idle:
             try:
-                _, connection = self._idle.pop()
+                _, line = self._idle.pop()
             except IndexError:  # another thread was faster
                 return
-            connection.close()
+            line.close()
