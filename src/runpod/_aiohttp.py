@@ -25,8 +25,8 @@ _MAX_HEADER = 100 * 1024
 # A body up to this size goes out in one write with its header.
 _SMALL = 64 * 1024
 
-# asyncio's own leaves sockets open when it is cancelled. (Not every type in its signature is known.)
-_start_connection: Any = aiohappyeyeballs.start_connection
+# asyncio's own leaves sockets open when it is cancelled.
+_start_connection: Any = getattr(aiohappyeyeballs, "start_connection")  # noqa: B009 - of no known type
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds
 
 

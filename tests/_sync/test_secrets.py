@@ -298,7 +298,7 @@ def test_trouble_on_a_real_connection(behave: Callable[[Connection], None], log:
         with Runpod(KEY, base_url=server.base_url, retry=RetryPolicy(max_retries=1)) as client:
             for error in provoke(client.endpoint("ep"), timeout=0.2):
                 holds_nothing(error)
-    for name in ("runpod", "httpx", "httpcore"):
+    for name in ("runpod", "httpx", "httpcore", "aiohttp", "asyncio"):
         assert [] == found_in(log.text(name)), name
     assert any(record.name == "runpod" for record in log.records)
 

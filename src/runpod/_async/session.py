@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,6 +109,8 @@ class AsyncSession:
         doubt: Answer | Trouble | None = None
         while True:
             outcome = await self._attempt(call, deadline)
+            if isinstance(outcome, Answer) and outcome.good:
+                return outcome
             now = self.clock.now()
             decision = decide(
                 call,
@@ -122,9 +125,7 @@ class AsyncSession:
             )
             if isinstance(decision, Fail):
                 raise decision.error
-            if decision is None:
-                assert isinstance(outcome, Answer)
-                return outcome
+            assert decision is not None
             logger.debug("%s: attempt %d again in %.2f s", call, attempt + 1, decision.delay)
             await self.clock.sleep(decision.delay)
             attempt += 1
@@ -258,8 +259,9 @@ class AsyncSession:
         except Trouble as trouble:
             # An outcome is kept for a while; the frames it came through need not be.
             outcome = trouble.with_traceback(None)
-        said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
-        logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
+        if logger.isEnabledFor(logging.DEBUG):
+            said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
+            logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
         return self._dialect.read(outcome)
 
 

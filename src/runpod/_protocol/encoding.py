@@ -130,7 +130,7 @@ def encode(request: JobRequest) -> bytes:
         if isinstance(part, (ExecutionPolicy, S3Config)):
             body[name] = part.model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+        return _ENCODER.encode(body).encode()
     except UnicodeEncodeError:
         msg = "The request holds text with a lone surrogate, which UTF-8 cannot carry."
     except (TypeError, ValueError, RecursionError) as error:  # e.g. changed by another thread
@@ -184,6 +184,9 @@ def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
         return _dumped(value, "a value of the input")
     return dict(value) if _is_mapping(value) else list(cast("Sequence[Any]", value))
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def _fits(value: object, depth: int) -> bool:

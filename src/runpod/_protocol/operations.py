@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from runpod.errors import InvalidRequestError
+
+# What nearly every id looks like.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 # The server's limits for `wait` (docs.runpod.io, "Operation reference"), in seconds.
 MIN_HOLD = 1.0
@@ -98,6 +102,8 @@ def check_id(value: object, what: str) -> str:
 
 def encoded(identifier: str) -> str:
     """An id as one segment of a path."""
+    if _PLAIN.fullmatch(identifier):
+        return identifier
     # An id is one segment of a path whatever is in it. Dots alone would mean another folder.
     encoded = quote(identifier, safe="")
     return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,6 +111,8 @@ class Session:
         doubt: Answer | Trouble | None = None
         while True:
             outcome = self._attempt(call, deadline)
+            if isinstance(outcome, Answer) and outcome.good:
+                return outcome
             now = self.clock.now()
             decision = decide(
                 call,
@@ -124,9 +127,7 @@ class Session:
             )
             if isinstance(decision, Fail):
                 raise decision.error
-            if decision is None:
-                assert isinstance(outcome, Answer)
-                return outcome
+            assert decision is not None
             logger.debug("%s: attempt %d again in %.2f s", call, attempt + 1, decision.delay)
             self.clock.sleep(decision.delay)
             attempt += 1
@@ -260,8 +261,9 @@ class Session:
         except Trouble as trouble:
             # An outcome is kept for a while; the frames it came through need not be.
             outcome = trouble.with_traceback(None)
-        said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
-        logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
+        if logger.isEnabledFor(logging.DEBUG):
+            said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
+            logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
         return self._dialect.read(outcome)
 
 
