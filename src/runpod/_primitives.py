@@ -10,6 +10,7 @@ import math
 import sys
 import threading
 import time
+import warnings
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -245,3 +246,50 @@ def time_limit(exchange: Exchange) -> Generator[TimeLimit, None, None]:
 def time_left() -> float:
     """Seconds until the block under `time_limit` must end; infinite outside of one."""
     return _moment.get() - time.monotonic()
+
+
+class AsyncCaller:
+    """Where a client is called from: any event loop, each of which has connections of its own."""
+
+    def check(self) -> None:
+        """Called before a request is sent; there is nothing to warn of."""
+
+
+class Caller:
+    """Where a client is called from: not from an event loop, which would stand still meanwhile."""
+
+    def __init__(self) -> None:
+        self._checked = False
+
+    def check(self) -> None:
+        """Called before a request is sent; warns once, at the first, if that is on an event loop."""
+        if self._checked:
+            return
+        self._checked = True
+        if _running_loop() is None:
+            return
+        # The frame of the caller's, whichever call it was.
+        depth, frame = 1, sys._getframe()  # noqa: SLF001 - warnings cannot skip a package before Python 3.12
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("runpod."):
+            depth, frame = depth + 1, frame.f_back
+        warnings.warn(
+            "This is a sync client on a running event loop: everything else on the loop stands still until the call "
+            "is over. Use AsyncRunpod there, with await.",
+            RuntimeWarning,
+            stacklevel=depth,
+        )
+
+
+def _running_loop() -> Any:
+    """What stands for the event loop that runs in this thread; None where none does."""
+    # What nobody imported does not run.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None and (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001 - it is documented
+        return loop
+    trio = sys.modules.get("trio")
+    if trio is not None:
+        try:
+            return trio.lowlevel.current_trio_token()
+        except RuntimeError:
+            pass
+    return None

@@ -12,7 +12,7 @@ import httpx
 from runpod._async.whole import AsyncWhole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_async_client
-from runpod._primitives import async_home
+from runpod._primitives import AsyncCaller, async_home
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
@@ -60,6 +60,7 @@ class AsyncEngine:
         )
         if self._key:
             self._headers["Authorization"] = f"Bearer {self._key}"
+        self._caller = AsyncCaller()
         self._closed = False
         self._pid = os.getpid()
         # Kept, since closing or collecting it could speak on the parent's connections.
@@ -81,6 +82,7 @@ class AsyncEngine:
         """
         self.check_open()
         self._leave_parent()
+        self._caller.check()
         exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(exchange.target) > self._longest:
             msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."

@@ -94,9 +94,9 @@ class AsyncSession:
         return Deadline.after(span, self.clock.now())
 
     async def aclose(self) -> None:
-        self._closed = True
         if self._owner:
             await self.engine.aclose()
+        self._closed = True
 
     async def send(self, call: Call, deadline: Deadline) -> Answer:
         """Carries out a call, as often as the retry table allows.

@@ -13,7 +13,7 @@ import httpx
 from runpod._sync.whole import Whole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_client
-from runpod._primitives import home
+from runpod._primitives import Caller, home
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
@@ -58,6 +58,7 @@ class Engine:
         )
         if self._key:
             self._headers["Authorization"] = f"Bearer {self._key}"
+        self._caller = Caller()
         self._closed = False
         self._pid = os.getpid()
         # Kept, since closing or collecting it could speak on the parent's connections.
@@ -79,6 +80,7 @@ class Engine:
         """
         self.check_open()
         self._leave_parent()
+        self._caller.check()
         exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(exchange.target) > self._longest:
             msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."

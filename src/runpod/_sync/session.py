@@ -96,9 +96,9 @@ class Session:
         return Deadline.after(span, self.clock.now())
 
     def close(self) -> None:
-        self._closed = True
         if self._owner:
             self.engine.close()
+        self._closed = True
 
     def send(self, call: Call, deadline: Deadline) -> Answer:
         """Carries out a call, as often as the retry table allows.

@@ -1,0 +1,154 @@
+"""Where clients are called from: event loops, one and several, threads, and forked processes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import httpx
+import pytest
+
+from runpod import AsyncRunpod, Runpod
+from runpod.local import LocalServer
+from tests.servers import KEY, PATIENCE, RawServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import Connection
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with LocalServer({"ep": lambda job: job["input"]}, workers=4) as server:
+        yield server
+
+
+def settings(server: LocalServer) -> dict[str, Any]:
+    return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+async def test_a_sync_client_on_an_event_loop_works_with_one_warning(server: LocalServer) -> None:
+    with Runpod(**settings(server)) as client, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        endpoint = client.endpoint("ep")
+        assert endpoint.run_sync(input={"n": 1}).succeeded
+        assert endpoint.health().jobs.completed
+        assert client.with_options(timeout=9).endpoint("ep").health()
+    assert [(RuntimeWarning, __file__)] == [(warning.category, warning.filename) for warning in caught]
+    assert "Use AsyncRunpod" in str(caught[0].message)
+
+
+async def test_a_sync_client_in_a_thread_of_an_event_loop_needs_none(server: LocalServer) -> None:
+    def use() -> None:
+        with Runpod(**settings(server)) as client:
+            assert client.endpoint("ep").health()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await anyio.to_thread.run_sync(use)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of connections whose event loop has ended
+def test_an_async_client_may_go_from_loop_to_loop(server: LocalServer) -> None:
+    client = AsyncRunpod(**settings(server))
+
+    async def use() -> None:
+        assert (await client.endpoint("ep").run_sync(input={"n": 1})).succeeded
+
+    async def main() -> None:
+        await use()
+        for _ in range(2):
+            await anyio.to_thread.run_sync(lambda: asyncio.run(use()))
+        await use()
+        await client.aclose()
+
+    asyncio.run(main())
+    gc.collect()
+
+
+def test_a_client_of_the_callers_own_may_go_from_loop_to_loop() -> None:
+    mine = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"jobs": {}})))
+    client = AsyncRunpod(KEY, http_client=mine)
+
+    async def use() -> None:
+        assert await client.endpoint("ep").health()
+
+    asyncio.run(use())
+    asyncio.run(use())
+
+
+def test_one_sync_client_serves_many_threads(server: LocalServer) -> None:
+    found: list[Any] = []
+    with Runpod(**settings(server)) as client:
+        endpoint = client.endpoint("ep")
+
+        def use(number: int) -> None:
+            found.extend(endpoint.run_sync(input={"n": number, "i": i}).output["n"] == number for i in range(5))
+
+        threads = [threading.Thread(target=use, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert [True] * 100 == found
+
+
+def answering(connection: Connection) -> None:
+    while connection.read_request():
+        connection.answer(json.dumps({"jobs": {"inQueue": 1}}).encode())
+
+
+def _sync_child(client: Runpod, results: Any) -> None:
+    results.put(client.endpoint("ep").health().jobs.in_queue)
+
+
+def _async_child(client: AsyncRunpod, results: Any) -> None:
+    async def use() -> int:
+        return (await client.endpoint("ep").health()).jobs.in_queue
+
+    results.put(asyncio.run(use()))
+
+
+# Threads of the test are in the way of nothing here.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("used", [True, False], ids=["after use", "before use"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_forked_child_does_not_use_the_sockets_of_its_parent(colour: str, used: bool) -> None:
+    fork = multiprocessing.get_context("fork")
+    results = fork.Queue()
+
+    def in_a_child(target: Any, client: Any) -> int:
+        child = fork.Process(target=target, args=(client, results))
+        child.start()
+        found: int = results.get(timeout=PATIENCE)
+        child.join(PATIENCE)
+        assert 0 == child.exitcode
+        return found
+
+    with RawServer(answering) as server:
+        if colour == "sync":
+            with Runpod(KEY, base_url=server.base_url) as client:
+                if used:
+                    client.endpoint("ep").health()
+                assert 1 == in_a_child(_sync_child, client)
+                assert client.endpoint("ep").health()
+        else:
+
+            async def main() -> None:
+                async with AsyncRunpod(KEY, base_url=server.base_url) as client:
+                    if used:
+                        await client.endpoint("ep").health()
+                    # Forked from a thread without a loop, as a preloading server forks before its loop runs.
+                    assert 1 == await anyio.to_thread.run_sync(in_a_child, _async_child, client)
+                    assert await client.endpoint("ep").health()
+
+            asyncio.run(main())
+        # One of the parent, kept, and one of the child.
+        assert (2, 3 if used else 2) == (server.connections, len(server.requests))
