@@ -12,7 +12,7 @@ import anyio
 from aiohttp.client_proto import ResponseHandler
 
 from runpod._exchange import CONNECT_TIMEOUT
-from runpod._network import is_readable
+from runpod._network import address_info, is_readable
 from runpod._primitives import async_time_limit, is_trio
 
 if TYPE_CHECKING:
@@ -92,7 +92,9 @@ class AiohttpConnection:
         """The protocol of a new connection, None where the deadline passed before there was one."""
         host, port = self._route.address
         with async_time_limit(exchange), anyio.fail_after(CONNECT_TIMEOUT):
-            addresses = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            # One that is known needs no look-up, and no thread to wait in for it.
+            known = address_info(host, port)
+            addresses = [known] if known else await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             below: socket.socket = await _start_connection(
                 addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY, interleave=1
             )

@@ -96,8 +96,7 @@ class Exchange:
             return Answer(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
             return TooLate("the deadline passed", sent=self.sent, partial=body)
-        kind = type(problem).__name__
-        reason = f"{kind}: {problem}" if str(problem) else kind
+        reason = _reason(problem)
         reason = reason.replace(key, "[key]") if key else reason
         return NoAnswer(reason, partial=body) if self.sent else NotSent(reason)
 
@@ -124,3 +123,11 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def _reason(problem: BaseException | None) -> str:
+    name, told = type(problem).__name__, problem
+    # On trio the error at the top has no text; that of TLS is below.
+    while told is not None and not str(told):
+        told = told.__cause__ or told.__context__
+    return name if told is None else f"{name}: {told}"

@@ -225,11 +225,7 @@ def backend() -> httpcore.NetworkBackend:
             return self._stream.get_extra_info(info)
 
     def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
-        try:
-            socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-        except OSError:
-            pass
-        else:
+        if address_info(host, port):
             return [host]
         # A look-up cannot be given a time-out, so a thread of its own takes it; if it hangs, it
         # is left behind and ends with the resolver's own time-out.
@@ -275,3 +271,13 @@ def is_readable(below: socket.socket) -> bool:
     poll = select.poll()
     poll.register(below, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def address_info(host: str, port: int) -> tuple[int, int, int, str, tuple[str, int]] | None:
+    """What `getaddrinfo` says of a host that is an address already; None for a name."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        return None
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)

@@ -47,7 +47,7 @@ class AsyncEngine:
             raise ConfigurationError(msg)
         self._owned = http_client is None
         if http_client is None:
-            http_client = new_async_client()
+            http_client = _new_client()
         if not isinstance(http_client, httpx.AsyncClient):
             msg = f"http_client must be an httpx.{httpx.AsyncClient.__name__}, not {type(http_client).__name__}."
             raise ConfigurationError(msg)
@@ -92,6 +92,10 @@ class AsyncEngine:
             await self._carrier().carry(exchange)
         except Exception as error:  # noqa: BLE001 - transports of callers raise anything
             problem = error
+        except BaseException as error:  # noqa: BLE001 - raised again
+            # An interrupt or a cancellation. The frames of the HTTP library hold the key, and
+            # what reports the end of a program may show their locals.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
@@ -137,7 +141,7 @@ class AsyncEngine:
         if self._pid != os.getpid() and self._owned:
             self._pid = os.getpid()
             self._parents = self._client, self._pools
-            self._start(new_async_client())
+            self._start(_new_client())
 
     async def aclose(self) -> None:
         self._closed = True
@@ -146,6 +150,19 @@ class AsyncEngine:
             await pool.aclose()
         if self._owned:
             await self._client.aclose()
+
+
+def _new_client() -> httpx.AsyncClient:
+    try:
+        return new_async_client()
+    except Exception as error:  # noqa: BLE001 - what a bad environment raises is nowhere listed
+        # Its text can hold the password of a proxy.
+        problem = type(error).__name__
+    msg = (
+        f"The HTTP client cannot be built from the environment ({problem}). Check SSL_CERT_FILE, SSL_CERT_DIR, "
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or pass an http_client= of yours."
+    )
+    raise ConfigurationError(msg)
 
 
 def _url_problem(url: str) -> str | None:

@@ -45,7 +45,7 @@ class Engine:
             raise ConfigurationError(msg)
         self._owned = http_client is None
         if http_client is None:
-            http_client = new_client()
+            http_client = _new_client()
         if not isinstance(http_client, httpx.Client):
             msg = f"http_client must be an httpx.{httpx.Client.__name__}, not {type(http_client).__name__}."
             raise ConfigurationError(msg)
@@ -90,6 +90,10 @@ class Engine:
             self._carrier().carry(exchange)
         except Exception as error:  # noqa: BLE001 - transports of callers raise anything
             problem = error
+        except BaseException as error:  # noqa: BLE001 - raised again
+            # An interrupt or a cancellation. The frames of the HTTP library hold the key, and
+            # what reports the end of a program may show their locals.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
@@ -130,7 +134,7 @@ class Engine:
         if self._pid != os.getpid() and self._owned:
             self._pid = os.getpid()
             self._parents = self._client, self._pools
-            self._start(new_client())
+            self._start(_new_client())
 
     def close(self) -> None:
         self._closed = True
@@ -139,6 +143,19 @@ class Engine:
             pool.close()
         if self._owned:
             self._client.close()
+
+
+def _new_client() -> httpx.Client:
+    try:
+        return new_client()
+    except Exception as error:  # noqa: BLE001 - what a bad environment raises is nowhere listed
+        # Its text can hold the password of a proxy.
+        problem = type(error).__name__
+    msg = (
+        f"The HTTP client cannot be built from the environment ({problem}). Check SSL_CERT_FILE, SSL_CERT_DIR, "
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or pass an http_client= of yours."
+    )
+    raise ConfigurationError(msg)
 
 
 def _url_problem(url: str) -> str | None:
