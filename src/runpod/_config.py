@@ -118,7 +118,7 @@ def _default_key(text: str) -> object:
 
     try:
         profiles: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # broken TOML, a number of 5,000 digits, a thousand brackets
         # Its message can quote the line, and with it the key.
         msg = f"{CONFIG_FILE} is not valid TOML. Mend it, or set {API_KEY_VARIABLE}."
     else:
