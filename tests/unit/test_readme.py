@@ -52,8 +52,8 @@ class Block(NamedTuple):
         return bool(self.compiled().co_flags & inspect.CO_COROUTINE)
 
 
-def blocks() -> list[Block]:
-    text = README.read_text(encoding="utf-8")
+def blocks(page: Path = README) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
     return [Block(text[: m.start("code")].count("\n") + 1, m["how"] or "run", m["code"]) for m in FENCE.finditer(text)]
 
 
