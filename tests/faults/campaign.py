@@ -159,6 +159,7 @@ class Campaign:
     sockets: int
     trapped: int
     heard: list[str]
+    measured_again: int = 0
 
 
 def cells(faults: Iterable[Fault] = FAULTS, engines: Iterable[Engine] = ENGINES) -> list[Cell]:

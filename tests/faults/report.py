@@ -120,6 +120,11 @@ def page(campaign: Campaign) -> str:
         f"each fault ended after it (+) or before it (-). {len(late)} of them took more than {1000 * BOUND:.0f} ms longer"
         + ("." if not late else ": " + "; ".join(f"{r.cell} {1000 * r.late:+.0f}" for r in late[:10]) + ".")
     )
+    if campaign.measured_again:
+        times += (
+            " Measured again by themselves, since they were late with many calls under way at once: "
+            f"{campaign.measured_again}."
+        )
     return "\n".join(
         [
             _HEAD,
