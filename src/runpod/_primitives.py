@@ -6,6 +6,7 @@ twin. Whatever can be the same for both does not belong here.
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 import threading
@@ -268,9 +269,9 @@ class Caller:
         self._checked = True
         if _running_loop() is None:
             return
-        # The frame of the caller's, whichever call it was.
-        depth, frame = 1, sys._getframe()  # noqa: SLF001 - warnings cannot skip a package before Python 3.12
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("runpod."):
+        # The line of the caller's, whichever call it was: warnings cannot skip a package before Python 3.12.
+        depth, frame = 1, inspect.currentframe()
+        while frame is not None and str(frame.f_globals.get("__name__")).startswith("runpod."):
             depth, frame = depth + 1, frame.f_back
         warnings.warn(
             "This is a sync client on a running event loop: everything else on the loop stands still until the call "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
@@ -55,7 +56,11 @@ def test_nothing_that_steers_a_terminal_gets_into_the_log(campaign: Campaign) ->
 
 
 def test_nothing_is_left_to_the_garbage_collector(campaign: Campaign) -> None:
-    assert [] == [text for text in campaign.heard if text.startswith("warning ")]
+    warned = [text for text in campaign.heard if text.startswith("warning ")]
+    if sys.version_info < (3, 11):
+        # The proxy's own: there, asyncio's server forgets a connection whose handshake failed.
+        warned = [text for text in warned if "unclosed transport <asyncio.sslproto" not in text]
+    assert [] == warned
 
 
 def test_no_rule_is_broken_by_faults_in_any_order() -> None:
