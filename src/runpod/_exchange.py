@@ -89,6 +89,11 @@ class Exchange:
         """
         return self._body.feed(piece, packed=packed)
 
+    @property
+    def partial(self) -> bytes:
+        """What there is of the body."""
+        return self._body.body
+
     def outcome(self, problem: Exception | None, key: str) -> Answer | Trouble:
         """What became of it. `problem` is what ended it, if something did."""
         body = self._body.body

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from runpod import AsyncRunpod, Runpod
+from runpod._exchange import Exchange
 from tests.faults.interrupted import CALLS
 from tests.faults.secrets import API_KEY
 from tests.servers import PATIENCE, RawServer
@@ -116,6 +117,33 @@ async def test_a_cancelled_task(call: str, server: RawServer, caplog: pytest.Log
         if items is not None:
             assert [] == [item async for item in items]
     assert (call == "wait") == (f"Job {JOB} submitted to endpoint ep" in caplog.text)
+
+
+async def test_an_id_in_an_answer_that_was_interrupted_is_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stalling(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"id":"job-1","status":"IN_QUEUE"')
+        connection.read_request()
+
+    caplog.set_level(logging.INFO)
+    started = anyio.Event()
+    received = Exchange.received
+
+    def receiving(exchange: Exchange, piece: bytes, **how: Any) -> bool:
+        started.set()
+        return received(exchange, piece, **how)
+
+    monkeypatch.setattr(Exchange, "received", receiving)
+    with RawServer(stalling) as server:
+        async with AsyncRunpod(API_KEY, base_url=server.base_url) as client:
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(client.endpoint("ep").run, {"input": {"n": 1}})
+                    await started.wait()
+                    group.cancel_scope.cancel()
+    assert f"Job {JOB} submitted to endpoint ep; the call was interrupted" in caplog.text
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ import httpx
 from runpod._async.whole import AsyncWhole
 from runpod._exchange import Exchange
 from runpod._http import Route, is_patched, new_async_client
+from runpod._logging import logger
 from runpod._primitives import AsyncCaller, async_home
 from runpod._protocol.bodies import ACCEPTED
+from runpod._protocol.failures import submitted_job
 from runpod._protocol.outcomes import Answer
 from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.models.jobs import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -95,6 +98,7 @@ class AsyncEngine:
         except BaseException as error:  # noqa: BLE001 - raised again
             # An interrupt or a cancellation. The frames of the HTTP library hold the key, and
             # what reports the end of a program may show their locals.
+            _note_interrupted(call, exchange)
             raise error.with_traceback(None)  # noqa: B904 - the same error
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
@@ -150,6 +154,13 @@ class AsyncEngine:
             await pool.aclose()
         if self._owned:
             await self._client.aclose()
+
+
+def _note_interrupted(call: Call, exchange: Exchange) -> None:
+    job_id = submitted_job(call, exchange.partial)
+    if job_id is not None:
+        msg = "Job %s submitted to endpoint %s; the call was interrupted"
+        logger.info(msg, readable(job_id), call.endpoint_id)
 
 
 def _new_client() -> httpx.AsyncClient:

@@ -107,6 +107,11 @@ def _job_named_by(outcome: Answer | Trouble) -> str | None:
     return texts.get("id") if outcome.good or "status" in texts else None
 
 
+def submitted_job(call: Call, partial: bytes) -> str | None:
+    """The id of the job that a submission made, out of as much of the answer as came."""
+    return None if call.operation.repeatable or call.job_id is not None else _top_level_texts(partial).get("id")
+
+
 def _top_level_texts(body: bytes) -> dict[str, str]:
     """The fields of a JSON object whose values are text, as far as the object goes.
 
