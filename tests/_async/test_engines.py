@@ -1,0 +1,284 @@
+"""What carries requests: the same bytes, connections and limits, whatever it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random  # async-only
+import ssl
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import anyio  # async-only
+import httpx
+import pytest
+import trustme
+
+from runpod import APIConnectionError, APIStatusError, AsyncRunpod, RetryPolicy, RunpodTimeoutError
+from runpod import _exchange as exchanges
+from runpod._async import pool as pools
+from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
+from tests._async.endings import BOUND, end_of, new_client
+from tests.clocks import async_together
+from tests.servers import KEY, Connection, RawServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def anyio_backend(engine: str) -> str:  # async-only
+    return engine.partition("-")[0]
+
+
+def answering(connection: Connection) -> None:
+    while connection.read_request():
+        connection.answer(json.dumps(DONE).encode())
+
+
+def parts(request: bytes) -> tuple[str, dict[str, str], bytes]:
+    head, _, body = request.partition(b"\r\n\r\n")
+    line, *fields = head.decode().split("\r\n")
+    return line, {name.lower(): value for name, _, value in (field.partition(": ") for field in fields)}, body
+
+
+async def test_what_arrives() -> None:
+    odd = "a/b%2F..?ü"
+    good = {operation.sent.partition("?")[0]: json.dumps(operation.good).encode() for operation in OPERATIONS}
+
+    def saying(connection: Connection) -> None:
+        while request := connection.read_request():
+            method, target, _ = request.decode().split(" ", 2)
+            connection.answer(good[f"{method} {target.partition('?')[0]}"])
+
+    with RawServer(saying) as server:
+        async with new_client(server.base_url) as client:
+            for operation in OPERATIONS:
+                if not operation.patient:
+                    await operation(client.endpoint("ep"))
+        for operation, request in zip((o for o in OPERATIONS if not o.patient), server.requests, strict=True):
+            line, headers, body = parts(request)
+            assert f"{operation.sent} HTTP/1.1" == line
+            assert operation.body == body
+            assert f"127.0.0.1:{server.port}" == headers.pop("host")
+            assert f"Bearer {KEY}" == headers.pop("authorization")
+            assert "application/json" == headers.pop("accept")
+            assert headers.pop("user-agent").startswith("runpod-sdk/")
+            assert "gzip, deflate" == headers.pop("accept-encoding")[:13]
+            assert "keep-alive" == headers.pop("connection", "keep-alive")
+            length = str(len(body)) if operation.sent.startswith("POST") else None
+            assert length == headers.pop("content-length", None)
+            assert ("application/json" if body else None) == headers.pop("content-type", None)
+            assert {} == headers
+        assert 1 == server.connections
+
+    with RawServer(answering) as server:
+        async with new_client(server.base_url + "/größe") as client:
+            await client.endpoint(odd).run(input=INPUT)
+        (request,) = server.requests
+        assert f"POST {PATH}/gr%C3%B6%C3%9Fe/a%2Fb%252F..%3F%C3%BC/run HTTP/1.1" == parts(request)[0]
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("packing", PACKED)
+async def test_a_packed_answer(packing: str) -> None:
+    body = json.dumps({**DONE, "output": "horse" * 100_000}).encode()
+
+    def packed(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(PACKED[packing](body), headers=f"Content-Encoding: {packing}\r\n")
+
+    with RawServer(packed) as server:
+        async with new_client(server.base_url) as client:
+            assert "horse" * 100_000 == (await client.endpoint("ep").status(JOB)).output
+
+
+@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+@pytest.mark.parametrize("case", ["broken", "unknown", "too-large"])
+async def test_an_answer_that_cannot_be_unpacked(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanges, "MAX_UNPACKED", 1000)
+    body = b"horse" if case == "broken" else gzip.compress(json.dumps({**QUEUED, "x": "x" * 10_000}).encode())
+
+    def packed(connection: Connection) -> None:
+        while connection.read_request():
+            encoding = "zebra" if case == "unknown" else "gzip"
+            connection.answer(body, headers=f"Content-Encoding: {encoding}\r\n")
+
+    with RawServer(packed) as server:
+        async with new_client(server.base_url) as client:
+            error = await end_of(BY_NAME["run"], client)
+        assert isinstance(error, APIConnectionError)
+        assert error.maybe_submitted is True
+
+
+async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
+    def redirecting(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(
+                b"", status="307 Temporary Redirect", headers="Location: /elsewhere\r\nSet-Cookie: horse=1; Path=/\r\n"
+            )
+
+    with RawServer(redirecting) as server:
+        async with new_client(server.base_url) as client:
+            for _ in range(2):
+                with pytest.raises(APIStatusError, match="redirect"):
+                    await client.endpoint("ep").status(JOB)
+        assert 2 == len(server.requests)
+        assert all(b"elsewhere" not in request for request in server.requests)
+
+
+@pytest.mark.parametrize("engine", ["asyncio-connections", "asyncio-aiohttp", "trio-connections"], indirect=True)
+async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyPatch) -> None:  # async-only
+    slots = 20
+    monkeypatch.setattr(pools, "MAX_CONNECTIONS", slots)
+    chance = random.Random(1)
+    together = threading.Barrier(slots)
+    over = threading.Event()
+
+    def later(connection: Connection) -> None:
+        while connection.read_request():
+            if over.is_set():
+                together.wait(BOUND)
+            elif connection.pause(0.002):
+                return
+            connection.answer(json.dumps(DONE).encode())
+
+    with RawServer(later) as server:
+        async with new_client(server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            for _ in range(20):
+                async with anyio.create_task_group() as group:
+                    for _ in range(150):
+                        group.start_soon(endpoint.status, JOB)
+                    await anyio.sleep(chance.random() / 20)
+                    group.cancel_scope.cancel()
+            over.set()
+            # Each of these is answered only when all of them are there.
+            states = await async_together(lambda _: endpoint.status(JOB, timeout=BOUND), slots)
+            assert slots == sum(state.succeeded for state in states)
+
+
+@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+async def test_waiting_for_a_connection_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
+
+    def silent(connection: Connection) -> None:
+        connection.read_request()
+        connection.hang()
+
+    with RawServer(silent) as server:
+        async with new_client(server.base_url) as client:
+
+            async def one(index: int) -> Any:
+                return await end_of(BY_NAME["run"], client)
+
+            errors = await async_together(one, 3)
+        assert all(isinstance(error, RunpodTimeoutError) for error in errors)
+        # The others never got there, and know it.
+        assert 1 == len(server.requests) == sum(error.maybe_submitted for error in errors)
+
+
+@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
+    with RawServer(answering) as server:
+        async with new_client(server.base_url) as client:
+            await async_together(lambda _: client.endpoint("ep").status(JOB), 5)
+            server.closed.clear()
+            while not server.closed.is_set():
+                # In sync code it takes another call.
+                await client.endpoint("ep").status(JOB)
+
+
+@pytest.mark.parametrize("engine", ["asyncio-connections", "asyncio-aiohttp", "trio-connections"], indirect=True)
+async def test_an_idle_connection_is_closed_without_another_call(  # async-only
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
+    with RawServer(answering) as server:
+        async with new_client(server.base_url) as client:
+            await client.endpoint("ep").status(JOB)
+            assert await anyio.to_thread.run_sync(server.closed.wait, BOUND)
+            await client.endpoint("ep").status(JOB)
+        assert 2 == server.connections
+
+
+async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def over_tls(connection: Connection) -> None:
+        with context.wrap_socket(connection._peer, server_side=True) as peer:
+            connection._peer = peer
+            answering(connection)
+
+    with RawServer(over_tls) as server:
+        address = server.base_url.replace("http:", "https:")
+        async with new_client(address, retry=RetryPolicy(max_retries=0)) as client:
+            with pytest.raises(APIConnectionError, match=r"(?i)certificate") as caught:
+                await client.endpoint("ep").run(input=INPUT)
+            assert caught.value.maybe_submitted is False
+        assert [] == server.requests
+
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        async with new_client(address) as client:
+            for _ in range(3):
+                assert (await client.endpoint("ep").status(JOB)).succeeded
+        assert 3 == len(server.requests)
+
+
+async def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(answering) as server, RawServer(answering) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        async with new_client(server.base_url) as client:
+            await client.endpoint("ep").status(JOB)
+        assert f"GET {server.base_url}/ep/status/{JOB} HTTP/1.1" == parts(proxy.requests[0])[0]
+        assert [] == server.requests
+
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with new_client(server.base_url) as client:
+            await client.endpoint("ep").status(JOB)
+        assert (1, 1) == (len(server.requests), len(proxy.requests))
+
+
+async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(b"", status="403 Forbidden")
+
+    with RawServer(refusing) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        async with new_client("https://127.0.0.1:9/v2") as client:
+            error = await end_of(BY_NAME["run"], client)
+        assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
+        assert error.maybe_submitted is False
+        assert b"CONNECT 127.0.0.1:9 " == proxy.requests[0][:20]
+
+
+async def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    async def handle(self: object, request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        return httpx.Response(200, json=QUEUED)
+
+    with RawServer(answering) as server:
+        async with AsyncRunpod(KEY, base_url=server.base_url) as client:
+            await client.endpoint("ep").run(input=INPUT)
+            with monkeypatch.context() as patch:
+                patch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
+                await client.endpoint("ep").run(input=INPUT)
+            await client.endpoint("ep").run(input=INPUT)
+        assert ["/v2/ep/run"] == seen
+        assert 2 == len(server.requests)
