@@ -145,8 +145,7 @@ class AiohttpConnection:
     async def aclose(self) -> None:
         if self._protocol is None or self._protocol.transport is None:
             return
-        if self._reusable:
-            self._protocol.close()
-        else:
+        if not self._reusable:
             # At once: to a peer that does not read, `close` would go on writing for ever.
-            self._protocol.abort()
+            self._protocol.transport.abort()
+        self._protocol.close()

@@ -115,6 +115,8 @@ class Route:
         self._pool = transport._pool  # noqa: SLF001
         # None where the address is not https.
         self.tls: ssl.SSLContext | None = self._pool._ssl_context if url.scheme == "https" else None  # noqa: SLF001
+        if self.tls is not None:
+            self.tls.set_alpn_protocols(["http/1.1"])
         self._path = url.raw_path.rstrip(b"/").decode()
         self._url = (url.raw_scheme, url.raw_host, url.port)
         self.origin = self._target("/").origin

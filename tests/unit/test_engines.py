@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod import AsyncRunpod
+from runpod import AsyncRunpod, Runpod
 from runpod._async.engine import AsyncEngine
 from runpod._async.session import AsyncSession
 from runpod._network import Batch
@@ -52,6 +52,22 @@ def test_one_client_works_in_two_event_loops() -> None:
 
         assert {"n": 1} == asyncio.run(ask()) == asyncio.run(ask()) == asyncio.run(ask_and_close())
         assert 3 == server.connections
+
+
+def test_a_forked_child_leaves_the_connections_to_its_parent() -> None:
+    with RawServer(answering) as server, Runpod(KEY, base_url=server.base_url) as client:
+        endpoint = client.endpoint("ep")
+        for _ in range(2):
+            endpoint.status("job-1")
+        engine = client._session.engine
+        engine._pid += 1  # As it looks from a child.
+        for _ in range(2):
+            endpoint.status("job-1")
+        assert (4, 2) == (len(server.requests), server.connections)
+        parents, pools = engine._parents
+        for pool in pools.values():
+            pool.close()
+        parents.close()
 
 
 def test_a_header_goes_out_with_its_body() -> None:

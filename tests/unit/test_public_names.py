@@ -71,13 +71,13 @@ def test_the_version_is_text() -> None:
 
 
 def test_importing_the_package_loads_neither_twin() -> None:
-    loaded = "[name for name in sys.modules if name.startswith(('httpx', 'runpod._async', 'runpod._sync'))]"
+    loaded = "[name for name in sys.modules if name.startswith(('httpx', 'aiohttp', 'runpod._async', 'runpod._sync'))]"
     assert "[]" == run(f"import sys, runpod; print({loaded})")
 
 
 def test_decisions_models_and_errors_know_neither_twin_nor_the_http_library() -> None:
     names = ["runpod.errors", "runpod.models"]
     names += [f"runpod._protocol.{module.name}" for module in pkgutil.iter_modules(_protocol.__path__)]
-    forbidden = ("httpx", "anyio", "runpod._async", "runpod._sync")
+    forbidden = ("httpx", "aiohttp", "anyio", "runpod._async", "runpod._sync")
     code = f"import sys, {', '.join(names)}; print([name for name in sys.modules if name.startswith({forbidden!r})])"
     assert "[]" == run(code)

@@ -43,7 +43,8 @@ class AsyncRunpod:
         wait_limits: How often jobs may be looked at while they are waited for. Where more are
             waited for than that, they take turns.
         http_client: An `httpx.AsyncClient` of yours, for its proxies, TLS settings or
-            transports. It stays yours to close. In sync code, a call over a client of yours can
+            transports, or to stay on httpx where the extra `aiohttp` is installed. It stays yours
+            to close. In sync code, a call over a client of yours can
             miss its deadline: by one read, by a host look-up, and longer only where a server
             drips its response header.
         allow_insecure: Whether `base_url` may be http:// to another machine, which sends the
