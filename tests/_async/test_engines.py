@@ -16,12 +16,11 @@ import pytest
 import trustme
 
 from runpod import APIConnectionError, APIStatusError, AsyncRunpod, RetryPolicy, RunpodTimeoutError
-from runpod import _exchange as exchanges
 from runpod._async import pool as pools
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
 from tests._async.endings import BOUND, end_of, new_client
 from tests.clocks import async_together
-from tests.servers import KEY, Connection, RawServer
+from tests.servers import KEY, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +66,7 @@ async def test_what_arrives() -> None:
             assert f"Bearer {KEY}" == headers.pop("authorization")
             assert "application/json" == headers.pop("accept")
             assert headers.pop("user-agent").startswith("runpod-sdk/")
-            assert "gzip, deflate" == headers.pop("accept-encoding")[:13]
+            assert "gzip" == headers.pop("accept-encoding")
             assert "keep-alive" == headers.pop("connection", "keep-alive")
             length = str(len(body)) if operation.sent.startswith("POST") else None
             assert length == headers.pop("content-length", None)
@@ -100,24 +99,6 @@ async def test_a_packed_answer(packing: str) -> None:
     with RawServer(packed) as server:
         async with new_client(server.base_url) as client:
             assert "horse" * 100_000 == (await client.endpoint("ep").status(JOB)).output
-
-
-@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
-@pytest.mark.parametrize("case", ["broken", "unknown", "too-large"])
-async def test_an_answer_that_cannot_be_unpacked(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchanges, "MAX_UNPACKED", 1000)
-    body = b"horse" if case == "broken" else gzip.compress(json.dumps({**QUEUED, "x": "x" * 10_000}).encode())
-
-    def packed(connection: Connection) -> None:
-        while connection.read_request():
-            encoding = "zebra" if case == "unknown" else "gzip"
-            connection.answer(body, headers=f"Content-Encoding: {encoding}\r\n")
-
-    with RawServer(packed) as server:
-        async with new_client(server.base_url) as client:
-            error = await end_of(BY_NAME["run"], client)
-        assert isinstance(error, APIConnectionError)
-        assert error.maybe_submitted is True
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
@@ -239,17 +220,18 @@ async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(answering) as server, RawServer(answering) as proxy:
+    # On this machine, but not under a name of it that is always asked directly.
+    address = f"http://127.0.0.2:{free_port()}/v2"
+    with RawServer(answering) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
-        async with new_client(server.base_url) as client:
+        async with new_client(address) as client:
             await client.endpoint("ep").status(JOB)
-        assert f"GET {server.base_url}/ep/status/{JOB} HTTP/1.1" == parts(proxy.requests[0])[0]
-        assert [] == server.requests
+        assert f"GET {address}/ep/status/{JOB} HTTP/1.1" == parts(proxy.requests[0])[0]
 
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        async with new_client(server.base_url) as client:
-            await client.endpoint("ep").status(JOB)
-        assert (1, 1) == (len(server.requests), len(proxy.requests))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.2")
+        async with new_client(address) as client:
+            assert (await end_of(BY_NAME["run"], client)).maybe_submitted is False
+        assert 1 == len(proxy.requests)
 
 
 async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,11 +241,11 @@ async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) ->
 
     with RawServer(refusing) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        async with new_client("https://127.0.0.1:9/v2") as client:
+        async with new_client("https://horse.test:9/v2") as client:
             error = await end_of(BY_NAME["run"], client)
         assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
         assert error.maybe_submitted is False
-        assert b"CONNECT 127.0.0.1:9 " == proxy.requests[0][:20]
+        assert proxy.requests[0].startswith(b"CONNECT horse.test:9 ")
 
 
 async def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:

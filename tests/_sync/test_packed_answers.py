@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 BOMB = gzip.compress(b'{"id":"job-1","status":"IN_QUEUE","x":"' + b"0" * 2**22)
 
 
