@@ -274,6 +274,8 @@ def test_nothing_is_left_where_the_server_is_killed(number: signal.Signals) -> N
     program = f"""
 import signal
 from runpod.local import LocalEndpoint, LocalServer
+# Whoever runs the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with LocalServer({{"horse": LocalEndpoint(command={[*WORKER, "ignorant"]!r})}}) as server:
     print(server.base_url, server.api_key, flush=True)
     signal.pause()
@@ -290,7 +292,10 @@ with LocalServer({{"horse": LocalEndpoint(command={[*WORKER, "ignorant"]!r})}}) 
         with Api(Elsewhere()) as api:  # type: ignore[arg-type]
             pids = api.run_sync(do="have a child that does not care")["output"]
         process.send_signal(number)
-        process.wait(PATIENCE)
+        try:
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
     until(lambda: not any(map(alive, pids)))
 
 
