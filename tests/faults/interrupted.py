@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 import threading
 from typing import Any
@@ -51,6 +52,8 @@ async def async_main(call: str, base_url: str) -> None:
 
 
 def main(side: str, call: str, base_url: str) -> None:
+    # A shell starts what runs in the background with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if side == "sync":
         sync_main(call, base_url)
     elif side == "asyncio":
