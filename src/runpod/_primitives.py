@@ -54,17 +54,24 @@ class AsyncClock:
 
         await anyio.sleep(seconds)
 
-    def later(self, seconds: float, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Calls after so many seconds, unless the event loop has ended by then. Holds nobody up."""
+    def later(self, seconds: float, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
+        """Calls after so many seconds, unless the event loop has ended by then. Holds nobody up.
+
+        Returns:
+            What calls it off.
+        """
         if is_trio():
             trio: Any = sys.modules["trio"]
+            scope = trio.CancelScope()
 
             async def wait() -> None:
-                await trio.sleep(seconds)
-                await call()
+                with scope:
+                    await trio.sleep(seconds)
+                    await call()
 
             trio.lowlevel.spawn_system_task(wait)
-            return
+            cancel: Callable[[], object] = scope.cancel
+            return cancel
 
         import asyncio
 
@@ -75,7 +82,7 @@ class AsyncClock:
             _tasks.add(task)
             task.add_done_callback(_tasks.discard)
 
-        loop.call_later(seconds, start)
+        return loop.call_later(seconds, start).cancel
 
     def bell(self) -> AsyncBell:
         return AsyncBell()

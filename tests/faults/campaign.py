@@ -245,7 +245,7 @@ class _Front:
         line = self._proxy.line(fault.behave, tls=tls, refusing=fault.refusing, scheme=fault.scheme)
         line.counts["trap"] = self._trap.port
         self.lines[cell] = line
-        return {"api_key": API_KEY, "base_url": line.base_url, "retry": POLICY, **cell.engine.options()}
+        return {"api_key": API_KEY, "base_url": line.base_url, "retry": POLICY}
 
     def settle(self, cell: Cell) -> None:
         assert self._proxy.quiet(self.lines[cell])
@@ -273,6 +273,7 @@ def _sync_cell(front: _Front, cell: Cell, job: str) -> Result:
 async def _async_cell(front: _Front, cell: Cell, job: str) -> Result:
     result = Result(cell)
     async with AsyncRunpod(**front.options(cell)) as client:
+        client._session.engine.extra = cell.engine.extra
         endpoint = client.endpoint(cell.operation.endpoint)
         if cell.fault.warm:
             await endpoint.health(timeout=10)

@@ -109,7 +109,7 @@ def config(data: bytes) -> None:
 
 
 def packed(data: bytes) -> None:
-    reader = BodyReader({"content-encoding": "gzip"}, limit=2**16)
+    reader = BodyReader("gzip", limit=2**16)
     while data and reader.feed(data[:50]):
         data = data[50:]
     assert len(reader.body) <= 2**16

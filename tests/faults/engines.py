@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -16,14 +12,15 @@ class Engine:
     Attributes:
         name: What it is called in the table.
         sides: The halves and event loops it serves: "sync", "asyncio", "trio".
-        options: Arguments for the client that make it use this engine.
+        extra: Whether it is the one of the extra.
     """
 
     name: str
     sides: tuple[str, ...]
-    options: Callable[[], dict[str, Any]] = dict
+    extra: bool = False
 
 
 ENGINES = [
     Engine("httpx", ("sync", "asyncio", "trio")),
+    Engine("aiohttp", ("asyncio",), extra=True),
 ]

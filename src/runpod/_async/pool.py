@@ -38,7 +38,8 @@ class AsyncPool:
         # In the order of the moments since when they are idle, which stand beside them.
         self._idle: deque[tuple[float, AsyncLine]] = deque()
         self._closed = False
-        self._watched = False  # async-only
+        # What calls off the next look at the idle connections, if there is to be one.
+        self._unwatch: Callable[[], object] | None = None  # async-only
 
     async def carry(self, exchange: Exchange) -> None:
         """Carries out one exchange within its deadline, and notes in it what happens."""
@@ -74,12 +75,11 @@ class AsyncPool:
 
     def _watch(self) -> None:  # async-only
         """Sees to it that idle connections are closed in time, also if no call comes any more."""
-        if not self._watched:
-            self._watched = True
-            self._clock.later(KEEP_ALIVE - (self._clock.now() - self._idle[0][0]), self._look)
+        if self._unwatch is None:
+            self._unwatch = self._clock.later(KEEP_ALIVE - (self._clock.now() - self._idle[0][0]), self._look)
 
     async def _look(self) -> None:  # async-only
-        self._watched = False
+        self._unwatch = None
         await self._drop_expired()
         if self._idle:
             self._watch()
@@ -96,6 +96,8 @@ class AsyncPool:
     async def aclose(self) -> None:
         """Closes the idle connections now, and the others as soon as they are put back."""
         self._closed = True
+        if self._unwatch is not None:  # async-only
+            self._unwatch()
         while self._idle:
             try:
                 _, line = self._idle.pop()

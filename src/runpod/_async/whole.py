@@ -10,7 +10,7 @@ import httpx
 
 from runpod._exchange import CONNECT_TIMEOUT
 from runpod._http import Body
-from runpod._primitives import async_time_limit
+from runpod._primitives import async_shield, async_time_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,8 +100,8 @@ class AsyncWhole:
 
 async def abandon(response: Any, pieces: AsyncIterator[bytes]) -> None:
     """Ends a body that nobody wants the rest of; `response` is one of httpx or httpcore."""
-    await response.aclose()
     # Generators within end with the next read; left in the middle, trio warns of them.
-    with suppress(Exception):
+    with async_shield(), suppress(Exception):
+        await response.aclose()
         for _ in range(100):
             await anext(pieces)

@@ -12,7 +12,7 @@ import httpx
 
 from runpod._exchange import CONNECT_TIMEOUT
 from runpod._http import Body
-from runpod._primitives import time_limit
+from runpod._primitives import shield, time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,8 +102,8 @@ class Whole:
 
 def abandon(response: Any, pieces: Iterator[bytes]) -> None:
     """Ends a body that nobody wants the rest of; `response` is one of httpx or httpcore."""
-    response.close()
     # Generators within end with the next read; left in the middle, trio warns of them.
-    with suppress(Exception):
+    with shield(), suppress(Exception):
+        response.close()
         for _ in range(100):
             next(pieces)

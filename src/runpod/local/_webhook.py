@@ -65,7 +65,7 @@ class Courier:
             logger.warning(
                 "The webhook %s was not called: it is not on this machine. "
                 "Pass LocalServer(..., external_webhooks=True) if what runs here may reach it.",
-                url,
+                _shown(url),
             )
             return
         call_soon(self._loop, partial(self._begin, url, to_bytes(body)))
@@ -80,11 +80,11 @@ class Courier:
     async def _deliver(self, url: str, body: bytes) -> None:
         for pause in (*_PAUSES, None):
             if await _attempt(url, body):
-                logger.debug("The webhook %s took the message.", url)
+                logger.debug("The webhook %s took the message.", _shown(url))
                 return
             if pause is not None:
                 await self._clock.sleep(pause)
-        logger.info("The webhook %s was given up after three attempts.", url)
+        logger.info("The webhook %s was given up after three attempts.", _shown(url))
 
 
 async def _attempt(url: str, body: bytes) -> bool:
@@ -108,6 +108,11 @@ async def _attempt(url: str, body: bytes) -> bool:
     except Exception as error:  # noqa: BLE001  # Whatever the address is or the other side does.
         logger.debug("The webhook %s could not be called: %r", url, error)
         return False
+
+
+def _shown(url: str) -> str:
+    # People put tokens into the query.
+    return url.partition("?")[0]
 
 
 def _is_this_machine(url: str) -> bool:
