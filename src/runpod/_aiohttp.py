@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohappyeyeballs
 import anyio
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from runpod._exchange import CONNECT_TIMEOUT
 from runpod._network import address_info, is_readable
@@ -30,6 +31,22 @@ _start_connection: Any = getattr(aiohappyeyeballs, "start_connection")  # noqa: 
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds
 
 
+class BadAnswerError(ConnectionError):
+    """What came is not HTTP."""
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's, which keeps what it could not read: the id of a job in it must not be lost."""
+
+    unread: bytes = b""
+
+    def data_received(self, data: bytes) -> None:
+        known = self.exception()
+        super().data_received(data)
+        if known is None and isinstance(self.exception(), HttpProcessingError):
+            self.unread = data
+
+
 class AiohttpConnection:
     """Carries exchanges out one after the other. It is opened by the first of them.
 
@@ -41,7 +58,7 @@ class AiohttpConnection:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._loop = asyncio.get_running_loop()
-        self._protocol: ResponseHandler | None = None
+        self._protocol: _Protocol | None = None
         self._reusable = False
 
     @staticmethod
@@ -81,6 +98,11 @@ class AiohttpConnection:
                 # What had come by then is not given out any more.
                 exchange.received(b"".join(getattr(body, "_buffer", ())))
                 raise
+        except HttpProcessingError as error:
+            exchange.received(protocol.unread.partition(b"\r\n\r\n")[2])
+            # Its other lines quote what came, and what came may quote the input.
+            said = error.message.strip().partition("\n")[0].rstrip(":")
+            raise BadAnswerError(said) from None
         finally:
             if timer is not None:
                 timer.cancel()
@@ -88,7 +110,7 @@ class AiohttpConnection:
         self._reusable = body.at_eof() and not protocol.should_close
         exchange.complete = True
 
-    async def _opened(self, exchange: Exchange) -> ResponseHandler | None:
+    async def _opened(self, exchange: Exchange) -> _Protocol | None:
         """The protocol of a new connection, None where the deadline passed before there was one."""
         host, port = self._route.address
         with async_time_limit(exchange), anyio.fail_after(CONNECT_TIMEOUT):
@@ -100,7 +122,7 @@ class AiohttpConnection:
             )
             try:
                 _, protocol = await self._loop.create_connection(
-                    lambda: ResponseHandler(self._loop),
+                    lambda: _Protocol(self._loop),
                     sock=below,
                     ssl=self._route.tls,
                     server_hostname=host if self._route.tls else None,

@@ -217,3 +217,18 @@ async def test_a_cancelled_call_leaves_nothing_open() -> None:  # async-only
             # The server saw the connection go.
             assert await anyio.to_thread.run_sync(server.closed.wait, BOUND)
             assert (await endpoint.status(JOB)).succeeded
+
+
+async def test_an_id_in_an_answer_that_is_longer_than_it_says_is_not_lost() -> None:
+    def longer(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(
+            HEAD + b'Content-Length: 30\r\n\r\n{"id":"job-1","status":"IN_QUEUE","echo":"a photo of a horse"}'
+        )
+
+    with RawServer(longer) as server:
+        async with new_client(server.base_url) as client:
+            error = await end_of(BY_NAME["run"], client)
+        assert isinstance(error, (APIConnectionError, APIResponseError))
+        assert (JOB, True) == (error.job_id, error.maybe_submitted)
+        assert "a photo of" not in str(error)

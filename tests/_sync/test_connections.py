@@ -191,3 +191,18 @@ def test_a_body_that_is_not_what_its_length_says() -> None:
     # Whether there was an answer depends on who reads it.
     assert isinstance(error, (APIResponseError, APIConnectionError))
     assert error.maybe_submitted is True
+
+
+def test_an_id_in_an_answer_that_is_longer_than_it_says_is_not_lost() -> None:
+    def longer(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(
+            HEAD + b'Content-Length: 30\r\n\r\n{"id":"job-1","status":"IN_QUEUE","echo":"a photo of a horse"}'
+        )
+
+    with RawServer(longer) as server:
+        with new_client(server.base_url) as client:
+            error = end_of(BY_NAME["run"], client)
+        assert isinstance(error, (APIConnectionError, APIResponseError))
+        assert (JOB, True) == (error.job_id, error.maybe_submitted)
+        assert "a photo of" not in str(error)
