@@ -11,6 +11,7 @@ import aiohappyeyeballs
 import anyio
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from runpod._exchange import CONNECT_TIMEOUT
 from runpod._network import address_info, is_readable
@@ -69,6 +70,8 @@ class AiohttpConnection:
     async def carry(self, exchange: Exchange) -> None:
         """Carries out one exchange within its deadline, and notes in it what happens."""
         self._reusable = False
+        # Of a call that is cancelled already, nothing is sent; writing does not look.
+        await checkpoint_if_cancelled()
         protocol = self._protocol
         if protocol is None:
             protocol = self._protocol = await self._opened(exchange)

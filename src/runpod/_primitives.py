@@ -7,7 +7,6 @@ twin. Whatever can be the same for both does not belong here.
 from __future__ import annotations
 
 import inspect
-import math
 import sys
 import threading
 import time
@@ -173,8 +172,7 @@ class Slots:
 
     def take(self, exchange: Exchange) -> bool:
         """Takes a slot; False where none became free in time."""
-        left = exchange.left
-        if self._semaphore.acquire(timeout=None if left == math.inf else left):
+        if self._semaphore.acquire(timeout=min(exchange.left, threading.TIMEOUT_MAX)):
             return True
         exchange.late = True
         return False

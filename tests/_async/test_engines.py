@@ -123,15 +123,14 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pools, "MAX_CONNECTIONS", slots)
     chance = random.Random(1)
     together = threading.Barrier(slots)
-    over = threading.Event()
 
     def later(connection: Connection) -> None:
-        while connection.read_request():
-            if over.is_set():
+        while request := connection.read_request():
+            if b"/status/last " in request:
                 together.wait(BOUND)
             elif connection.pause(0.002):
                 return
-            connection.answer(json.dumps(DONE).encode())
+            connection.answer(json.dumps({**DONE, "id": "last"}).encode())
 
     with RawServer(later) as server:
         async with new_client(server.base_url) as client:
@@ -139,13 +138,26 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
             for _ in range(20):
                 async with anyio.create_task_group() as group:
                     for _ in range(150):
-                        group.start_soon(endpoint.status, JOB)
+                        group.start_soon(endpoint.health)
                     await anyio.sleep(chance.random() / 20)
                     group.cancel_scope.cancel()
-            over.set()
             # Each of these is answered only when all of them are there.
-            states = await async_together(lambda _: endpoint.status(JOB, timeout=BOUND), slots)
+            states = await async_together(lambda _: endpoint.status("last", timeout=BOUND), slots)
             assert slots == sum(state.succeeded for state in states)
+
+
+async def test_a_call_that_is_cancelled_already_sends_nothing() -> None:  # async-only
+    with RawServer(answering) as server:
+        async with new_client(server.base_url) as client:
+            endpoint = client.endpoint("ep")
+            await endpoint.status(JOB)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await endpoint.run(input=INPUT)
+            assert scope.cancelled_caught
+            await endpoint.status(JOB)
+        assert 0 == server.times(f"POST {PATH}/ep/run")
+        assert 2 == len(server.requests)
 
 
 @pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
