@@ -14,10 +14,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from runpod._exchange import CONNECT_TIMEOUT
-from runpod._network import address_info, is_readable
+from runpod._network import address_info, watched
 from runpod._primitives import async_time_limit, is_trio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runpod._exchange import Exchange
     from runpod._http import Route
 
@@ -61,6 +63,7 @@ class AiohttpConnection:
         self._loop = asyncio.get_running_loop()
         self._protocol: _Protocol | None = None
         self._reusable = False
+        self._is_readable: Callable[[], bool] = bool
 
     @staticmethod
     def fits(route: Route) -> bool:
@@ -77,6 +80,8 @@ class AiohttpConnection:
             protocol = self._protocol = await self._opened(exchange)
             if protocol is None:
                 return
+            assert protocol.transport is not None
+            self._is_readable = watched(protocol.transport.get_extra_info("socket"))
 
         def expire() -> None:
             exchange.late = True
@@ -165,7 +170,7 @@ class AiohttpConnection:
         transport = self._protocol.transport
         if transport is None or transport.is_closing():
             return False
-        return not is_readable(transport.get_extra_info("socket"))
+        return not self._is_readable()
 
     async def aclose(self) -> None:
         if self._protocol is None or self._protocol.transport is None:

@@ -11,7 +11,7 @@ from runpod._primitives import time_left
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import httpcore
 
@@ -59,6 +59,7 @@ def async_backend() -> httpcore.AsyncNetworkBackend:
         def __init__(self, stream: anyio.abc.ByteStream, below: socket.socket) -> None:
             self._stream = stream
             self._socket = below
+            self._is_readable = watched(below)
             self._batch = Batch()
 
         async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -114,7 +115,7 @@ def async_backend() -> httpcore.AsyncNetworkBackend:
 
         def get_extra_info(self, info: str) -> Any:
             if info == "is_readable":
-                return is_readable(self._socket)
+                return self._socket.fileno() < 0 or self._is_readable()
             if info == "ssl_object":
                 return self._stream.extra(TLSAttribute.ssl_object, None)
             return self._socket if info == "socket" else None
@@ -262,15 +263,14 @@ def _bounded(timeout: float | None, too_late: type[Exception]) -> float | None:
     return min(timeout, left)
 
 
-def is_readable(below: socket.socket) -> bool:
-    """Whether something is there to read on an idle connection, which can only be its end."""
-    if below.fileno() < 0:
-        return True
+def watched(below: socket.socket) -> Callable[[], bool]:
+    """Tells, when called, whether there is something to read. On an idle connection that is its end."""
+    number = below.fileno()
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([below], [], [], 0)[0])
+        return lambda: bool(select.select([number], [], [], 0)[0])
     poll = select.poll()
-    poll.register(below, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(number, select.POLLIN)
+    return lambda: bool(poll.poll(0))
 
 
 def address_info(host: str, port: int) -> tuple[int, int, int, str, tuple[str, int]] | None:

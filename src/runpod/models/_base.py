@@ -56,7 +56,7 @@ def _seen_duration(value: object) -> timedelta | None:
     # What the server says. It is told beside the result, so nonsense must not cost the result.
     if isinstance(value, timedelta):
         return value
-    number = seen_number(value)
+    number = value if type(value) is int else seen_number(value)
     if number is None:
         return None
     try:
