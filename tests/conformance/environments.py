@@ -5,6 +5,7 @@ Installing takes a while, so an environment is kept, and made again once somethi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # The one place that says which releases: a name and a version on the npm registry and on PyPI.
 JAVASCRIPT_SDK = ("runpod-sdk", "1.1.2")
@@ -89,20 +90,30 @@ def _kept(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
         return folder
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
-    # Under another name until it is whole, since two runs of the tests may be at it at once.
-    building = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=FOLDER))
-    try:
-        make(building)
-        (building / _MARK).write_text(made_of, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+    with _alone(name):
+        if _is_whole(folder, made_of):  # Another process of this run was faster.
+            return folder
+        # Under another name until it is whole: a run that is ended here leaves nothing that looks whole.
+        building = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=FOLDER))
         try:
+            make(building)
+            (building / _MARK).write_text(made_of, encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
             building.rename(folder)
-        except OSError:
-            if not _is_whole(folder, made_of):  # The other run was not faster: it is something else.
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     return folder
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let one process at a time make an environment: the tests run in several, and it takes a while."""
+    with (FOLDER / f"{name}.lock").open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _is_whole(folder: Path, made_of: str) -> bool:
