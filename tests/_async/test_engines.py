@@ -8,7 +8,7 @@ import random  # async-only
 import ssl
 import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio  # async-only
 import httpx
@@ -158,26 +158,6 @@ async def test_a_call_that_is_cancelled_already_sends_nothing() -> None:  # asyn
             await endpoint.status(JOB)
         assert 0 == server.times(f"POST {PATH}/ep/run")
         assert 2 == len(server.requests)
-
-
-@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
-async def test_waiting_for_a_connection_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
-
-    def silent(connection: Connection) -> None:
-        connection.read_request()
-        connection.hang()
-
-    with RawServer(silent) as server:
-        async with new_client(server.base_url) as client:
-
-            async def one(index: int) -> Any:
-                return await end_of(BY_NAME["run"], client)
-
-            errors = await async_together(one, 3)
-        assert all(isinstance(error, RunpodTimeoutError) for error in errors)
-        # The others never got there, and know it.
-        assert 1 == len(server.requests) == sum(error.maybe_submitted for error in errors)
 
 
 @pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)

@@ -205,16 +205,18 @@ def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
         assert 1 == server.connections
 
 
-def test_a_call_that_never_got_a_connection_was_not_sent(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+def test_a_call_that_never_got_a_connection_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runpod._sync.pool.MAX_CONNECTIONS", 1)
     with RawServer(silent) as server:
         with new_client(server.base_url) as client:
 
-            def one(index: int) -> RunpodError:
-                return end_of(BY_NAME["run"], client)
+            def one(index: int) -> bool:
+                while index and not server.requests:
+                    client._session.clock.sleep(0.01)
+                with pytest.raises(RunpodTimeoutError) as caught:
+                    client.endpoint("ep").run(input=INPUT, timeout=TIMEOUT if index else 4 * TIMEOUT)
+                return caught.value.maybe_submitted
 
-            errors = together(one, 5)
-        # One of them had the connection; another can have got it in the last moment.
-        doubts = [error.maybe_submitted for error in errors]
-        assert False in doubts or engine.endswith("httpx")  # which says nothing of who waits
-        assert 1 <= server.times("POST /v2/ep/run") <= doubts.count(True)
+            assert [True, False, False] == together(one, 3)
+        assert 1 == server.connections

@@ -9,7 +9,7 @@ import json
 import ssl
 import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 import httpx
 import pytest
 import trustme
@@ -109,26 +109,6 @@ def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
                     client.endpoint("ep").status(JOB)
         assert 2 == len(server.requests)
         assert all(b"elsewhere" not in request for request in server.requests)
-
-
-@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
-def test_waiting_for_a_connection_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
-
-    def silent(connection: Connection) -> None:
-        connection.read_request()
-        connection.hang()
-
-    with RawServer(silent) as server:
-        with new_client(server.base_url) as client:
-
-            def one(index: int) -> Any:
-                return end_of(BY_NAME["run"], client)
-
-            errors = together(one, 3)
-        assert all(isinstance(error, RunpodTimeoutError) for error in errors)
-        # The others never got there, and know it.
-        assert 1 == len(server.requests) == sum(error.maybe_submitted for error in errors)
 
 
 @pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
