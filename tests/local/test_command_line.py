@@ -122,7 +122,7 @@ def test_what_it_prints_points_a_client_at_it(
     assert server.said(f" horse: job {failed.id} FAILED after ")
     assert server.said(" s: <class 'ValueError'>: there are no unicorns\n")
     assert server.said("Ctrl-C stops it")
-    assert not server.said("Traceback")
+    assert not server.said("Traceback"), "".join(server.log)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")

@@ -156,9 +156,11 @@ class ServerThread:
             self._loop.remove_reader(self._listening.fileno())
         for _ in range(_TURNS_TO_CONNECT):
             await asyncio.sleep(0)
-        server.close()
+        # Before the address is closed: a worker process that asks for its next job in between would
+        # be refused, and say so.
         for part in self._parts:
             part.stop()
+        server.close()
         # Whatever is held is answered now; after that, connections close by themselves.
         self._app.close()
         for connection in list(state.connections):
