@@ -318,7 +318,8 @@ def _jobs(server: LocalServer, todo: list[Cell]) -> list[str]:
     """A job for each cell that has ended: FAILED for those that are to be retried."""
     with Runpod(API_KEY, base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")
-        ended = endpoint.run_sync(input={"n": 1}).id
+        # Not by `run_sync`: what that gives is kept for a minute only, and a campaign can take longer.
+        ended = endpoint.run(input={"n": 1}).wait(timeout=30).id
         found = [endpoint.run(input={"fail": True}).id if cell.operation.name == "retry" else ended for cell in todo]
         for job, cell in zip(found, todo, strict=True):
             if cell.operation.name == "retry":
