@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 
 # What requests ask for. More packings could be undone, but with no bound on what comes of them.
@@ -33,7 +34,10 @@ class BodyReader:
     def __init__(self, packing: str = "", limit: int | None = None) -> None:
         self.problem = ""
         self._limit = MAX_BODY if limit is None else limit
-        self._pieces: list[bytes] = []
+        # A body in one piece stays as it came. More of them go into one buffer, which gives out its
+        # content without a copy: a large body must not be here twice.
+        self._body = b""
+        self._buffer: io.BytesIO | None = None
         self._size = 0
         packing = packing.strip().lower()
         # 32: the header says whether it is gzip or zlib.
@@ -44,10 +48,7 @@ class BodyReader:
     @property
     def body(self) -> bytes:
         """What there is of it."""
-        if len(self._pieces) > 1:
-            # Kept as one piece, so that a large body is not here twice while it is read.
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0] if self._pieces else b""
+        return self._body if self._buffer is None else self._buffer.getvalue()
 
     def feed(self, piece: bytes, *, packed: bool = True) -> bool:
         """Takes the next piece; False where there is no use for more."""
@@ -59,9 +60,16 @@ class BodyReader:
             except zlib.error:
                 # Kept as it came: it may be plain text, with the id of a job in it.
                 self.problem = "it is not the gzip that it says it is"
-        self._pieces.append(piece)
+        if self._size == 0:
+            self._body = piece
+        else:
+            if self._buffer is None:
+                self._buffer = io.BytesIO()
+                self._buffer.write(self._body)
+                self._body = b""
+            self._buffer.write(piece)
         self._size += len(piece)
         if self._size > self._limit:
             self.problem = f"it is larger than {self._limit // 2**20} MiB"
-            self._pieces = [self.body[:_KEPT]]
+            self._body, self._buffer = self.body[:_KEPT], None
         return not self.problem
