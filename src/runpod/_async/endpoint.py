@@ -207,8 +207,10 @@ class AsyncEndpoint(Generic[OutputT]):
         call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=encoded())
         deadline = self._session.deadline(timeout)
         state = await self._session.submit(call, deadline)
-        waiter = self._session.waiter(self.id, state.id, deadline, state=state)
-        return self._read_output(await self._session.wait(waiter), self.id)
+        if not state.succeeded:
+            waiter = self._session.waiter(self.id, state.id, deadline, state=state)
+            state = await self._session.wait(waiter)
+        return self._read_output(state, self.id)
 
     async def status(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Asks for the state of a job. `GET /status/{id}`.

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from runpod.errors import InvalidRequestError
 from runpod.models._base import nearest
@@ -37,6 +37,11 @@ def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_con
     Raises:
         InvalidRequestError: It cannot be sent.
     """
+    if policy is webhook is s3_config is None:
+        # Nearly all are like this, and this takes a fifth of the time of what follows.
+        plain = _plainly_encoded({"input": input} if request is None else request if input is None else None)
+        if plain is not None:
+            return plain
     job = job_request(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
     if is_empty_input(job):
         warnings.warn(
@@ -138,6 +143,20 @@ def encode(request: JobRequest) -> bytes:
     # With its place, if it is in the input; here, since the caught error holds the whole text.
     _check(request.input, "input", ())
     raise InvalidRequestError(msg)
+
+
+def _plainly_encoded(request: object) -> bytes | None:
+    """The body of a request that has nothing but an input of plain values; None for every other."""
+    if type(request) is not dict:
+        return None
+    fields = cast("dict[Any, Any]", cast("object", request))
+    given: object = fields.get("input")
+    if len(fields) != 1 or type(given) is not dict or not given or not _fits(cast("object", given), 0):
+        return None
+    try:
+        return to_json(fields)
+    except (PydanticSerializationError, RuntimeError):  # a lone surrogate; changed by another thread
+        return None
 
 
 def is_empty_input(request: JobRequest) -> bool:

@@ -209,8 +209,10 @@ class Endpoint(Generic[OutputT]):
         call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=encoded())
         deadline = self._session.deadline(timeout)
         state = self._session.submit(call, deadline)
-        waiter = self._session.waiter(self.id, state.id, deadline, state=state)
-        return self._read_output(self._session.wait(waiter), self.id)
+        if not state.succeeded:
+            waiter = self._session.waiter(self.id, state.id, deadline, state=state)
+            state = self._session.wait(waiter)
+        return self._read_output(state, self.id)
 
     def status(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Asks for the state of a job. `GET /status/{id}`.

@@ -289,6 +289,8 @@ def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobErro
 def readable(text: str, limit: int = 500) -> str:
     """Foreign text, fit for a message: cut, and without characters that steer a terminal."""
     cut = text if len(text) <= limit else text[:limit] + f"… ({len(text)} characters)"
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() else _escape(c) for c in cut)
 
 
