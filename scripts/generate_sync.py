@@ -44,6 +44,7 @@ NAMES: Mapping[str, str] = {
     "async_shield": "shield",  # runpod._primitives
     "async_time_limit": "time_limit",  # runpod._primitives
     "async_together": "together",  # tests.clocks
+    "AsyncNetworkStream": "NetworkStream",  # httpcore
     "handle_async_request": "handle_request",  # httpcore
     "new_async_client": "new_client",  # runpod._http
 }

@@ -1,181 +1,132 @@
-"""Connections over aiohttp: the extra of that name, for async programs on asyncio."""
+"""The extra `aiohttp`: its parser, which is written in C, in place of the library's own."""
 
 from __future__ import annotations
 
-import asyncio
-import math
-import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import aiohappyeyeballs
-import anyio
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
-from anyio.lowlevel import checkpoint_if_cancelled
+from aiohttp.http_parser import HttpResponseParser
+from aiohttp.http_writer import HttpVersion11
 
-from runpod._exchange import CONNECT_TIMEOUT
-from runpod._network import address_info, watched
-from runpod._primitives import async_time_limit, is_trio
+from runpod._protocol.http1 import BODILESS, MAX_HEAD, BadAnswerError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
-    from runpod._exchange import Exchange
-    from runpod._http import Route
+    from aiohttp.http_parser import RawResponseMessage
+    from aiohttp.streams import StreamReader
 
-# As much as httpcore takes, in bytes.
-_MAX_HEADER = 100 * 1024
+    from runpod._protocol.http1 import Sink
 
-# A body up to this size goes out in one write with its header.
-_SMALL = 64 * 1024
-
-# asyncio's own leaves sockets open when it is cancelled.
-_start_connection: Any = getattr(aiohappyeyeballs, "start_connection")  # noqa: B009 - of no known type
-_HAPPY_EYEBALLS_DELAY = 0.25  # seconds
+# Bytes after which the parser asks for a pause. None is made: what it has is taken after every feed.
+_LIMIT = 2**20
 
 
-class BadAnswerError(ConnectionError):
-    """What came is not HTTP."""
+class _Unpaused:
+    """What the parser takes for a connection that it can pause."""
+
+    _reading_paused = False
+    connected = True
+
+    def pause_reading(self, *_: Any, **__: Any) -> None: ...
+    def resume_reading(self, *_: Any, **__: Any) -> None: ...
 
 
-class _Protocol(ResponseHandler):
-    """aiohttp's, which keeps what it could not read: the id of a job in it must not be lost."""
+def readers(loop: asyncio.AbstractEventLoop) -> Callable[[Sink], AiohttpReader]:
+    """What reads the answers of one connection, one after another."""
+    unpaused: Any = _Unpaused()
+    parser = HttpResponseParser(
+        unpaused,
+        loop,
+        _LIMIT,
+        max_line_size=MAX_HEAD,
+        max_field_size=MAX_HEAD,
+        response_with_body=True,
+        read_until_eof=True,
+        auto_decompress=False,
+    )
 
-    unread: bytes = b""
+    def reader(sink: Sink) -> AiohttpReader:
+        return AiohttpReader(parser, sink)
 
-    def data_received(self, data: bytes) -> None:
-        known = self.exception()
-        super().data_received(data)
-        if known is None and isinstance(self.exception(), HttpProcessingError):
-            self.unread = data
+    return reader
 
 
-class AiohttpConnection:
-    """Carries exchanges out one after the other. It is opened by the first of them.
+class AiohttpReader:
+    """Reads one answer, and hands it on as it comes; see `AnswerReader`."""
 
-    What aiohttp brings is its protocol, with a parser in C. A session of it on top would cost as
-    much again, for what is not wanted here: another pool, cookies, redirects, requests that are
-    sent again.
-    """
+    __slots__ = ("_message", "_parser", "_payload", "_sink", "done", "reusable")
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        self._loop = asyncio.get_running_loop()
-        self._protocol: _Protocol | None = None
-        self._reusable = False
-        self._is_readable: Callable[[], bool] = bool
+    def __init__(self, parser: Any, sink: Sink) -> None:
+        self.done = False
+        self.reusable = False
+        self._parser = parser
+        self._sink = sink
+        self._message: RawResponseMessage | None = None
+        self._payload: StreamReader | None = None
 
-    @staticmethod
-    def fits(route: Route) -> bool:
-        """Whether it can be used here: on asyncio, and for what goes there directly."""
-        return not route.proxied and not is_trio()
+    def feed(self, data: bytes) -> None:
+        """Takes what came, none of which may be lost even where it cannot be read.
 
-    async def carry(self, exchange: Exchange) -> None:
-        """Carries out one exchange within its deadline, and notes in it what happens."""
-        self._reusable = False
-        # Of a call that is cancelled already, nothing is sent; writing does not look.
-        await checkpoint_if_cancelled()
-        protocol = self._protocol
-        if protocol is None:
-            protocol = self._protocol = await self._opened(exchange)
-            if protocol is None:
-                return
-            assert protocol.transport is not None
-            self._is_readable = watched(protocol.transport.get_extra_info("socket"))
-
-        def expire() -> None:
-            exchange.late = True
-            for waiting in (protocol, body):
-                if waiting is not None:
-                    waiting.set_exception(TimeoutError("the deadline passed"))
-
-        body = None
-        timer = self._loop.call_later(exchange.left, expire) if exchange.until < math.inf else None
+        Raises:
+            BadAnswerError: It is not HTTP.
+        """
         try:
-            self._send(protocol, exchange)
-            while True:
-                message, body = await protocol.read()
-                if not 100 <= message.code < 200:
-                    break
-            exchange.began(message.code, message.raw_headers)
-            try:
-                while piece := await body.readany():
-                    if not exchange.received(piece):
-                        break
-            except BaseException:
-                # What had come by then is not given out any more.
-                exchange.received(b"".join(getattr(body, "_buffer", ())))
-                raise
-        except HttpProcessingError as error:
-            exchange.received(protocol.unread.partition(b"\r\n\r\n")[2])
-            # Its other lines quote what came, and what came may quote the input.
-            said = error.message.strip().partition("\n")[0].rstrip(":")
-            raise BadAnswerError(said) from None
-        finally:
-            if timer is not None:
-                timer.cancel()
-        # A body that was left in the middle would be in the way of the next answer.
-        self._reusable = body.at_eof() and not protocol.should_close
-        exchange.complete = True
-
-    async def _opened(self, exchange: Exchange) -> _Protocol | None:
-        """The protocol of a new connection, None where the deadline passed before there was one."""
-        host, port = self._route.address
-        with async_time_limit(exchange), anyio.fail_after(CONNECT_TIMEOUT):
-            # One that is known needs no look-up, and no thread to wait in for it.
-            known = address_info(host, port)
-            addresses = [known] if known else await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            below: socket.socket = await _start_connection(
-                addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY, interleave=1
-            )
-            try:
-                _, protocol = await self._loop.create_connection(
-                    lambda: _Protocol(self._loop),
-                    sock=below,
-                    ssl=self._route.tls,
-                    server_hostname=host if self._route.tls else None,
-                )
-            except BaseException:
-                below.close()
-                raise
-            return protocol
-        return None
-
-    def _send(self, protocol: ResponseHandler, exchange: Exchange) -> None:
-        transport = protocol.transport
-        assert transport is not None
-        protocol.set_response_params(
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=exchange.stall_timeout,
-            max_line_size=_MAX_HEADER,
-            max_field_size=_MAX_HEADER,
-        )
-        head, content = self._route.head(exchange), exchange.content or b""
-        exchange.sent = True
-        if len(content) < _SMALL:
-            transport.write(head + content)
+            messages, _, _ = self._parser.feed_data(data)
+        except Exception as error:  # noqa: BLE001 - it asserts as well
+            problem = _said(error)
         else:
-            transport.write(head)
-            transport.write(content)
-        protocol.start_timeout()
-
-    def is_reusable(self) -> bool:
-        """Whether it waits for the next request, as far as one knows without a look."""
-        return self._reusable
-
-    def is_alive(self) -> bool:
-        """Whether the server has not closed it. The event loop may not have noticed yet."""
-        assert self._protocol is not None
-        transport = self._protocol.transport
-        if transport is None or transport.is_closing():
-            return False
-        return not self._is_readable()
-
-    async def aclose(self) -> None:
-        if self._protocol is None or self._protocol.transport is None:
+            self._take(messages, data)
             return
-        if not self._reusable:
-            # At once: to a peer that does not read, `close` would go on writing for ever.
-            self._protocol.transport.abort()
-        self._protocol.close()
+        # The id of a job in it must not be lost.
+        self._sink.received(data.partition(b"\r\n\r\n")[2] if self._payload is None else self._payload.read_nowait())
+        raise BadAnswerError(problem)
+
+    def _take(self, messages: tuple[tuple[RawResponseMessage, StreamReader], ...], data: bytes) -> None:
+        # What comes after an answer is the answer to nothing.
+        head, more = 0, False
+        for message, payload in messages:
+            if 100 <= message.code < 200 and message.code != 101:
+                continue
+            if self._payload is not None:
+                more = True
+                continue
+            self._message, self._payload = message, payload
+            head = data.find(b"\r\n\r\n") + 4
+            self._sink.began(message.code, message.raw_headers)
+        if self._payload is None or self._message is None:
+            return
+        piece = self._payload.read_nowait()
+        if piece and not self._sink.received(piece):
+            self.done = True
+        elif self._payload.at_eof():
+            self.done = True
+            whole = data.endswith(b"\r\n\r\n") if self._message.chunked else len(data) == head + len(piece)
+            # It does not tell a 204 or 304 with a length, after which nobody knows what comes.
+            usual = self._message.version == HttpVersion11 and self._message.code not in BODILESS
+            self.reusable = whole and usual and not more and not self._message.should_close
+
+    def end(self) -> None:
+        """The connection was closed.
+
+        Raises:
+            BadAnswerError: In the middle of an answer.
+        """
+        problem = "without an answer"
+        if self._payload is not None:
+            problem = "in the middle of its answer"
+            with suppress(Exception):  # as above
+                self._parser.feed_eof()
+                self.done = self._payload.at_eof()
+        if not self.done:
+            msg = f"the server closed the connection {problem}"
+            raise BadAnswerError(msg)
+
+
+def _said(error: Exception) -> str:
+    if not isinstance(error, HttpProcessingError):
+        return f"the answer cannot be read ({type(error).__name__})"
+    # Its other lines quote what came, and what came may quote the input.
+    return error.message.strip().partition("\n")[0].rstrip(":")

@@ -113,6 +113,8 @@ class Route:
         transport: Any = client._transport_for_url(url)  # noqa: SLF001 - as in _pools
         self.proxied = transport is not client._transport  # noqa: SLF001
         self._pool = transport._pool  # noqa: SLF001
+        # What opens connections, in the colour of the client.
+        self.backend: Any = self._pool._network_backend  # noqa: SLF001
         # None where the address is not https.
         self.tls: ssl.SSLContext | None = self._pool._ssl_context if url.scheme == "https" else None  # noqa: SLF001
         if self.tls is not None:
@@ -125,7 +127,7 @@ class Route:
         self._head = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in self._headers)
 
     def connection(self) -> Any:
-        """A new connection, not yet connected: of httpcore, in the colour of the client."""
+        """A new connection of httpcore, not yet connected."""
         return self._pool.create_connection(self.origin)
 
     def request(self, exchange: Exchange, trace: object) -> httpcore.Request:

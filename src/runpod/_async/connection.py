@@ -1,19 +1,22 @@
-"""One connection, as httpcore opens it."""
+"""One connection straight to the server."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from runpod._async.whole import abandon
+import httpcore
+
+from runpod._exchange import CONNECT_TIMEOUT
 from runpod._primitives import async_shield, async_time_limit
+from runpod._protocol.http1 import AnswerReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import httpcore
-
     from runpod._exchange import Exchange
     from runpod._http import Route
+
+# How much to read at once, in bytes.
+_PIECE = 64 * 1024
 
 
 class AsyncConnection:
@@ -21,40 +24,47 @@ class AsyncConnection:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._connection: httpcore.AsyncConnectionInterface = route.connection()
+        self._stream: httpcore.AsyncNetworkStream | None = None
+        self._reusable = False
 
     async def carry(self, exchange: Exchange) -> None:
         """Carries out one exchange within its deadline, and notes in it what happens."""
-
-        async def trace(event: str, info: dict[str, Any]) -> None:
-            # A request by which a proxy is asked for a tunnel is not yet ours.
-            if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                exchange.sent = True
-
+        self._reusable = False
         with async_time_limit(exchange):
-            response = await self._connection.handle_async_request(self._route.request(exchange, trace))
-            exchange.began(response.status, response.headers)
-            # httpcore types it as either colour.
-            stream: Any = response.stream
-            pieces: AsyncIterator[bytes] = stream.__aiter__()
-            try:
-                async for piece in pieces:
-                    if not exchange.received(piece):
-                        await abandon(response, pieces)
-                        break
-                exchange.complete = True
-            finally:
-                await response.aclose()
+            stream = self._stream or await self._open()
+            reader = AnswerReader(exchange)
+            stall = exchange.stall_timeout
+            exchange.sent = True
+            # A server that has no use for the rest of a request may answer all the same.
+            with suppress(httpcore.WriteError):
+                await stream.write(self._route.head(exchange), stall)
+                await stream.write(exchange.content or b"", stall)
+            while not reader.done:
+                if data := await stream.read(_PIECE, stall):
+                    reader.feed(data)
+                else:
+                    reader.end()
+            exchange.complete = True
+            self._reusable = reader.reusable
+
+    async def _open(self) -> httpcore.AsyncNetworkStream:
+        host, port = self._route.address
+        backend = self._route.backend
+        stream: httpcore.AsyncNetworkStream = await backend.connect_tcp(host, port, CONNECT_TIMEOUT)
+        if self._route.tls is not None:
+            stream = await stream.start_tls(self._route.tls, host, CONNECT_TIMEOUT)
+        self._stream = stream
+        return stream
 
     def is_reusable(self) -> bool:
         """Whether it waits for the next request, as far as one knows without a look."""
-        return self._connection.is_available()
+        return self._reusable
 
     def is_alive(self) -> bool:
-        """Whether an idle one has neither been closed by the server nor been idle for too long."""
-        return not self._connection.has_expired()
+        """Whether the server has not closed an idle one."""
+        return self._stream is not None and not self._stream.get_extra_info("is_readable")
 
     async def aclose(self) -> None:
-        if not self._connection.is_closed():
+        if self._stream is not None:
             with async_shield():
-                await self._connection.aclose()
+                await self._stream.aclose()

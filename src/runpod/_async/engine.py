@@ -125,14 +125,17 @@ class AsyncEngine:
         # They take their time to import, and not every program sends something.
         from runpod._async.connection import AsyncConnection
         from runpod._async.pool import AsyncPool
+        from runpod._async.proxied import AsyncProxiedConnection
+        from runpod._asyncio import AsyncioConnection  # async-only
 
         route = Route(self._client, self._base_url, self._headers)
-        new_line: Callable[[], AsyncLine] = partial(AsyncConnection, route)
-        with suppress(ImportError):  # async-only
-            from runpod._aiohttp import AiohttpConnection
+        new_line: Callable[[], AsyncLine] = partial(AsyncProxiedConnection if route.proxied else AsyncConnection, route)
+        if AsyncioConnection.fits(route):  # async-only
+            new_line = partial(AsyncioConnection, route)
+            with suppress(ImportError):
+                from runpod._aiohttp import readers
 
-            if self.extra and AiohttpConnection.fits(route):
-                new_line = partial(AiohttpConnection, route)
+                new_line = partial(AsyncioConnection, route, readers if self.extra else None)
         # Connections of an event loop that has ended can be neither used nor closed.
         ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
         for key in ended:

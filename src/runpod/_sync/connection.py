@@ -1,21 +1,24 @@
 # Generated from src/runpod/_async/connection.py by scripts/generate_sync.py. Do not edit.
 
-"""One connection, as httpcore opens it."""
+"""One connection straight to the server."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from runpod._sync.whole import abandon
+import httpcore
+
+from runpod._exchange import CONNECT_TIMEOUT
 from runpod._primitives import shield, time_limit
+from runpod._protocol.http1 import AnswerReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import httpcore
-
     from runpod._exchange import Exchange
     from runpod._http import Route
+
+# How much to read at once, in bytes.
+_PIECE = 64 * 1024
 
 
 class Connection:
@@ -23,40 +26,47 @@ class Connection:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._connection: httpcore.ConnectionInterface = route.connection()
+        self._stream: httpcore.NetworkStream | None = None
+        self._reusable = False
 
     def carry(self, exchange: Exchange) -> None:
         """Carries out one exchange within its deadline, and notes in it what happens."""
-
-        def trace(event: str, info: dict[str, Any]) -> None:
-            # A request by which a proxy is asked for a tunnel is not yet ours.
-            if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                exchange.sent = True
-
+        self._reusable = False
         with time_limit(exchange):
-            response = self._connection.handle_request(self._route.request(exchange, trace))
-            exchange.began(response.status, response.headers)
-            # httpcore types it as either colour.
-            stream: Any = response.stream
-            pieces: Iterator[bytes] = stream.__iter__()
-            try:
-                for piece in pieces:
-                    if not exchange.received(piece):
-                        abandon(response, pieces)
-                        break
-                exchange.complete = True
-            finally:
-                response.close()
+            stream = self._stream or self._open()
+            reader = AnswerReader(exchange)
+            stall = exchange.stall_timeout
+            exchange.sent = True
+            # A server that has no use for the rest of a request may answer all the same.
+            with suppress(httpcore.WriteError):
+                stream.write(self._route.head(exchange), stall)
+                stream.write(exchange.content or b"", stall)
+            while not reader.done:
+                if data := stream.read(_PIECE, stall):
+                    reader.feed(data)
+                else:
+                    reader.end()
+            exchange.complete = True
+            self._reusable = reader.reusable
+
+    def _open(self) -> httpcore.NetworkStream:
+        host, port = self._route.address
+        backend = self._route.backend
+        stream: httpcore.NetworkStream = backend.connect_tcp(host, port, CONNECT_TIMEOUT)
+        if self._route.tls is not None:
+            stream = stream.start_tls(self._route.tls, host, CONNECT_TIMEOUT)
+        self._stream = stream
+        return stream
 
     def is_reusable(self) -> bool:
         """Whether it waits for the next request, as far as one knows without a look."""
-        return self._connection.is_available()
+        return self._reusable
 
     def is_alive(self) -> bool:
-        """Whether an idle one has neither been closed by the server nor been idle for too long."""
-        return not self._connection.has_expired()
+        """Whether the server has not closed an idle one."""
+        return self._stream is not None and not self._stream.get_extra_info("is_readable")
 
     def close(self) -> None:
-        if not self._connection.is_closed():
+        if self._stream is not None:
             with shield():
-                self._connection.close()
+                self._stream.close()

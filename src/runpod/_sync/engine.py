@@ -123,9 +123,10 @@ class Engine:
         # They take their time to import, and not every program sends something.
         from runpod._sync.connection import Connection
         from runpod._sync.pool import Pool
+        from runpod._sync.proxied import ProxiedConnection
 
         route = Route(self._client, self._base_url, self._headers)
-        new_line: Callable[[], Line] = partial(Connection, route)
+        new_line: Callable[[], Line] = partial(ProxiedConnection if route.proxied else Connection, route)
         # Connections of an event loop that has ended can be neither used nor closed.
         ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
         for key in ended:

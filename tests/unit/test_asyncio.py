@@ -1,0 +1,362 @@
+"""Connections for asyncio: the watch over an exchange, the way to an address, and what comes unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, _asyncio
+from runpod._aiohttp import readers
+from runpod._asyncio import AsyncioConnection, _Conversation, _Watch
+from runpod._exchange import Exchange
+from runpod._protocol.http1 import AnswerReader
+from runpod._protocol.operations import HEALTH, Call
+from tests.servers import KEY, Connection, RawServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from runpod._asyncio import Readers
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CALL = Call(HEALTH, "ep")
+
+
+class Time:
+    """Monotonic time that stands still, and a loop whose timers go off when it is moved on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.timers: list[Timer] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(self.now + seconds, call))
+        return self.timers[-1]
+
+    def pass_(self, seconds: float) -> None:
+        end = self.now + seconds
+        while due := [timer for timer in self.timers if timer.pending and timer.at <= end]:
+            first = min(due, key=lambda timer: timer.at)
+            first.pending, self.now = False, first.at
+            first.call()
+        self.now = end
+
+
+class Timer:
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at, self.call, self.pending = at, call, True
+
+    def cancel(self) -> None:
+        self.pending = False
+
+
+class Watched:
+    """Stands for a conversation."""
+
+    def __init__(self) -> None:
+        self.unsent = 0
+        self.errors: list[str] = []
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(str(error))
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    time = Time()
+    monkeypatch.setattr("runpod._exchange.time", time)
+    monkeypatch.setattr(_asyncio, "time", time)
+    return time
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def watch(time: Time, watched: Any) -> _Watch:
+    loop: Any = time
+    return _Watch(watched, loop)
+
+
+def test_an_exchange_ends_at_its_deadline(time: Time, watch: _Watch, watched: Watched) -> None:
+    exchange = Exchange(CALL, 5.0)
+    watch.begin(exchange)
+    time.pass_(4.9)
+    assert (False, []) == (exchange.late, watched.errors)
+    time.pass_(0.2)
+    assert (True, ["the deadline passed"]) == (exchange.late, watched.errors)
+
+
+def test_an_exchange_ends_where_nothing_comes_for_long(time: Time, watch: _Watch, watched: Watched) -> None:
+    exchange = Exchange(CALL, 500.0)
+    watch.begin(exchange)
+    for _ in range(3):
+        time.pass_(29)
+        watch.moved()
+    assert [] == watched.errors
+    time.pass_(30.1)
+    assert (False, ["nothing came for 30 s"]) == (exchange.late, watched.errors)
+
+
+def test_a_large_request_on_its_way_is_not_nothing(time: Time, watch: _Watch, watched: Watched) -> None:
+    watched.unsent = 1000
+    watch.begin(Exchange(CALL, 500.0))
+    for _ in range(6):
+        time.pass_(20)
+        watched.unsent -= 100
+    assert [] == watched.errors
+    time.pass_(70)
+    assert ["nothing came for 30 s"] == watched.errors
+
+
+def test_one_timer_serves_many_exchanges(time: Time, watch: _Watch, watched: Watched) -> None:
+    for _ in range(100):
+        watch.begin(Exchange(CALL, 60.0))
+        time.pass_(0.1)
+        watch.end()
+    assert 1 == len(time.timers)
+    # One that must be over before the timer would look takes another.
+    watch.begin(Exchange(CALL, 1.0))
+    time.pass_(1.1)
+    assert (2, ["the deadline passed"]) == (len(time.timers), watched.errors)
+    # An idle connection waits for nothing.
+    watch.end()
+    time.pass_(100)
+    assert not any(timer.pending for timer in time.timers)
+
+
+def test_a_watch_that_is_closed_leaves_no_timer(time: Time, watch: _Watch) -> None:
+    watch.begin(Exchange(CALL, 60.0))
+    watch.close()
+    assert not any(timer.pending for timer in time.timers)
+
+
+ADDRESSES = [(socket.AF_INET6, "a"), (socket.AF_INET6, "b"), (socket.AF_INET, "c"), (socket.AF_INET, "d")]
+
+
+class Addresses:
+    """Addresses of which some answer, some refuse, and the others are silent."""
+
+    def __init__(self, answering: str = "", refusing: str = "") -> None:
+        self.answering, self.refusing = answering, refusing
+        self.tried = ""
+        self.open: list[socket.socket] = []
+
+    async def connect(self, address: Any) -> socket.socket:
+        self.tried += address[1]
+        if address[1] in self.refusing:
+            msg = f"{address[1]} refuses"
+            raise ConnectionRefusedError(msg)
+        if address[1] not in self.answering:
+            await asyncio.Event().wait()
+        self.open.append(socket.socket())
+        return self.open[-1]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Addresses], Coroutine[Any, Any, socket.socket]]]:
+    sockets: list[list[socket.socket]] = []
+
+    def connect(addresses: Addresses) -> Coroutine[Any, Any, socket.socket]:
+        monkeypatch.setattr(_asyncio, "_connect", addresses.connect)
+        monkeypatch.setattr(_asyncio, "_STAGGER", 0.01)
+        sockets.append(addresses.open)
+        return _asyncio._connected(list(ADDRESSES))
+
+    yield connect
+    for each in sockets:
+        assert 1 >= sum(below.fileno() >= 0 for below in each)
+        for below in each:
+            below.close()
+
+
+def test_families_take_turns(connect: Any) -> None:
+    addresses = Addresses(refusing="abcd")
+    with pytest.raises(ConnectionRefusedError, match="a refuses"):
+        asyncio.run(connect(addresses))
+    assert "acbd" == addresses.tried
+
+
+def test_the_next_address_is_tried_beside_a_silent_one(connect: Any) -> None:
+    addresses = Addresses(answering="b")
+    assert asyncio.run(connect(addresses)) in addresses.open
+    assert "acb" == addresses.tried
+
+
+def test_an_address_that_refuses_is_not_waited_for(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = Addresses(refusing="ac", answering="b")
+    attempt = connect(addresses)
+    monkeypatch.setattr(_asyncio, "_STAGGER", 3600.0)
+    assert asyncio.run(attempt) in addresses.open
+
+
+def test_nothing_is_open_after_an_attempt_that_was_cancelled(connect: Any) -> None:
+    addresses = Addresses()
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(connect(addresses))
+        while addresses.tried != "acbd":  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert {task} == {task} | asyncio.all_tasks() - {asyncio.current_task()}
+
+    asyncio.run(cancelled())
+
+
+class Transport:
+    """Takes what is written, and does nothing with it."""
+
+    def __init__(self) -> None:
+        self.pair = socket.socketpair()
+        self.ended = ""
+
+    def get_extra_info(self, _: str) -> socket.socket:
+        return self.pair[0]
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        assert data
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+def fed(conversation: _Conversation, data: bytes) -> None:
+    """As a transport feeds it."""
+    while data:
+        buffer = conversation.get_buffer(-1)
+        part = data[: len(buffer)]
+        buffer[: len(part)] = part
+        conversation.buffer_updated(len(part))
+        data = data[len(part) :]
+
+
+@pytest.fixture
+def transport() -> Iterator[Any]:
+    transport = Transport()
+    yield transport
+    for end in transport.pair:
+        end.close()
+
+
+def test_what_nobody_asked_for_ends_a_connection(transport: Any) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
+        conversation.connection_made(transport)
+        answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
+        fed(conversation, ANSWER)
+        await answered
+        assert (200, b"{}", True, True) == (
+            exchange.status,
+            exchange.partial,
+            conversation.finish(),
+            conversation.is_alive(),
+        )
+        fed(conversation, ANSWER)
+        assert not conversation.is_alive()
+        # And if it was taken into use all the same, nothing is sent.
+        answered = conversation.ask(later := Exchange(CALL, 60.0), b"GET")
+        with pytest.raises(ConnectionError, match="what nobody asked for"):
+            await answered
+        assert not later.sent
+        conversation.close(orderly=False)
+        assert "aborted" == transport.ended
+
+    asyncio.run(main())
+
+
+READERS: list[Readers] = [lambda _: AnswerReader, readers]
+
+
+@pytest.mark.parametrize("readers", READERS, ids=["own", "aiohttp"])
+@pytest.mark.parametrize("come", [b"", ANSWER[:20], ANSWER[:-1]], ids=["nothing", "a header", "half a body"])
+def test_a_connection_is_of_no_more_use_after_a_call_that_was_cancelled(
+    transport: Any, come: bytes, readers: Readers
+) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), readers)
+        conversation.connection_made(transport)
+        answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
+        fed(conversation, come)
+        answered.cancel()
+        assert not conversation.finish()
+        assert come.partition(b"\r\n\r\n")[2] == exchange.partial
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [10, 4096, 10_000, 3_000_000])
+def test_large_answers_are_read_in_large_pieces(transport: Any, size: int) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
+        conversation.connection_made(transport)
+        small = len(conversation.get_buffer(-1))
+        answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+        fed(conversation, head + b"x" * size)
+        assert (size > 3000) == (len(conversation.get_buffer(-1)) > small)
+        await answered
+        assert size == len(exchange.partial)
+        assert conversation.finish()
+        assert small == len(conversation.get_buffer(-1))
+        conversation.close(orderly=True)
+        assert "closed" == transport.ended
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "closes"])
+def test_an_answer_before_the_end_of_a_large_request_is_taken(hangs: bool) -> None:
+    def refusing(connection: Connection) -> None:
+        connection.answer(b'{"error": "too large"}', status="413 Payload Too Large")
+        if hangs:
+            connection.hang()
+
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url) as client:
+            with pytest.raises(PayloadTooLargeError, match="too large"):
+                await client.endpoint("ep").run(input={"text": "x" * 20_000_000}, timeout=60)
+
+    with RawServer(refusing) as server:
+        asyncio.run(main(server.base_url))
+
+
+def test_a_connection_that_was_never_opened_is_closed_as_well() -> None:
+    async def main() -> None:
+        route: Any = None
+        connection = AsyncioConnection(route)
+        assert not connection.is_alive()
+        await connection.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_reads_until_the_connection_is_closed() -> None:
+    def closing(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps({"id": "job-1", "status": "IN_QUEUE"}).encode())
+
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url, retry=RetryPolicy(max_retries=0)) as client:
+            for _ in range(2):
+                assert "IN_QUEUE" == (await client.endpoint("ep").status("job-1")).status
+
+    with RawServer(closing) as server:
+        asyncio.run(main(server.base_url))
+        assert 2 == server.connections
