@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from runpod import AsyncRunpod, Runpod
+from runpod._aiohttp import AiohttpReader
 from runpod._async.engine import AsyncEngine
 from runpod._async.session import AsyncSession
+from runpod._exchange import Exchange
 from runpod._network import Batch
 from runpod._protocol import decoding, encoding
+from runpod._protocol.bodies import BodyReader
+from runpod._protocol.http1 import AnswerReader
 from runpod._protocol.operations import STATUS, Call
 from runpod._protocol.outcomes import Answer
 from tests.servers import KEY, Connection, RawServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DONE = {"id": "job-1", "status": "COMPLETED", "output": {"n": 1}}
 
@@ -28,7 +34,7 @@ def answering(connection: Connection) -> None:
         connection.answer(json.dumps(DONE).encode())
 
 
-@pytest.fixture(params=[True, False], ids=["aiohttp", "httpcore"])
+@pytest.fixture(params=[True, False], ids=["aiohttp", "own"])
 def _extra(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AsyncEngine, "extra", request.param)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -84,6 +90,43 @@ def test_a_header_goes_out_with_its_body() -> None:
     assert () == batch.add(b"POST / HTTP/1.1\r\n\r\n")
     assert (b"POST / HTTP/1.1\r\n\r\n", large) == batch.add(large)
     assert (b"more",) == batch.add(b"more")
+
+
+def alive() -> list[object]:
+    """What there is of exchanges and bodies, without a look by the garbage collector."""
+    return [
+        thing for thing in gc.get_objects() if isinstance(thing, (Exchange, BodyReader, AnswerReader, AiohttpReader))
+    ]
+
+
+@pytest.fixture
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_nothing_is_left_of_a_sync_call() -> None:
+    """The body of an answer can be large: it must not wait for the garbage collector."""
+    with RawServer(answering) as server, Runpod(KEY, base_url=server.base_url) as client:
+        assert client.endpoint("ep").status("job-1").succeeded
+        assert client.endpoint("ep").run_sync(input={"n": 1}).succeeded
+        assert [] == alive()
+
+
+@pytest.mark.usefixtures("_extra", "_no_garbage_collection")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_nothing_is_left_of_an_async_call(backend: str) -> None:
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url) as client:
+            assert (await client.endpoint("ep").status("job-1")).succeeded
+            assert (await client.endpoint("ep").run_sync(input={"n": 1})).succeeded
+            assert [] == alive()
+
+    with RawServer(answering) as server:
+        anyio.run(main, server.base_url, backend=backend)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[None]:

@@ -61,8 +61,9 @@ class AnswerReader:
         self._sink = sink
         # Whether the server keeps the connection.
         self._persistent = False
-        # What takes the next bytes, after what could not be used yet.
-        self._read: Callable[[bytes], None] = self._head
+        # What takes the next bytes, after what could not be used yet. Not bound to this reader: it would hold itself,
+        # and with it the body, until the garbage is collected.
+        self._read: Callable[[AnswerReader, bytes], None] = AnswerReader._head
         self._buffer = b""
         # How much of the body, or of the chunk, is still to come.
         self._left = 0
@@ -77,7 +78,7 @@ class AnswerReader:
         """
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
-        self._read(data)
+        self._read(self, data)
 
     def end(self) -> None:
         """The connection was closed.
@@ -85,10 +86,10 @@ class AnswerReader:
         Raises:
             BadAnswerError: In the middle of an answer.
         """
-        if self._read == self._until_closed:
+        if self._read is AnswerReader._until_closed:
             self.done = True
             return
-        began = self._read != self._head or self._buffer
+        began = self._read is not AnswerReader._head or self._buffer
         where = "in the middle of its answer" if began else "without an answer"
         msg = f"the server closed the connection {where}"
         raise BadAnswerError(msg)
@@ -151,22 +152,22 @@ class AnswerReader:
         elif codings == [b"chunked"]:
             if lengths:
                 self._persistent = False
-            self._go_on(self._chunk_line, rest)
+            self._go_on(AnswerReader._chunk_line, rest)
         elif codings:
             self._refuse(rest, "the answer has a transfer encoding that was not asked for")
         elif lengths:
             self._left = int(lengths[0])
             if self._left:
-                self._go_on(self._of_known_length, rest)
+                self._go_on(AnswerReader._of_known_length, rest)
             else:
                 self._finish(rest)
         else:
-            self._go_on(self._until_closed, rest)
+            self._go_on(AnswerReader._until_closed, rest)
 
-    def _go_on(self, read: Callable[[bytes], None], data: bytes) -> None:
+    def _go_on(self, read: Callable[[AnswerReader, bytes], None], data: bytes) -> None:
         self._read = read
         if data:
-            read(data)
+            read(self, data)
 
     def _of_known_length(self, data: bytes) -> None:
         piece = data[: self._left]
@@ -186,11 +187,11 @@ class AnswerReader:
                 rest = data[at:]
                 if line is not None or len(rest) > _MAX_LINE or not _PART_OF_CHUNK_LINE.fullmatch(rest):
                     self._refuse(rest, "the answer is not in the chunks that it says")
-                self._read, self._buffer = self._chunk_line, rest
+                self._read, self._buffer = AnswerReader._chunk_line, rest
                 return
             at, self._left = line.end(), int(line[1], 16)
             if not self._left:
-                self._go_on(self._trailer, data[at:])
+                self._go_on(AnswerReader._trailer, data[at:])
                 return
             piece = data[at : at + self._left]
             at += len(piece)
@@ -198,7 +199,7 @@ class AnswerReader:
             if piece and not self._take(piece):
                 return
             if self._left or len(data) < at + 2:
-                self._read = self._chunk
+                self._read = AnswerReader._chunk
                 if not self._left:
                     self._buffer = data[at:]
                 return
@@ -221,7 +222,7 @@ class AnswerReader:
         elif data[:2] != b"\r\n":
             self._refuse(data, "the answer is not in the chunks that it says")
         else:
-            self._go_on(self._chunk_line, data[2:])
+            self._go_on(AnswerReader._chunk_line, data[2:])
 
     def _trailer(self, data: bytes) -> None:
         """Fields after the last chunk, for which there is no use."""
