@@ -251,9 +251,15 @@ class _Front:
         assert self._proxy.quiet(self.lines[cell])
 
 
+def _choose(engine: Any, cell: Cell) -> None:
+    if cell.engine.whole:
+        engine._carrier = lambda: engine._whole
+
+
 def _sync_cell(front: _Front, cell: Cell, job: str) -> Result:
     result = Result(cell)
     with Runpod(**front.options(cell)) as client:
+        _choose(client._session.engine, cell)
         endpoint = client.endpoint(cell.operation.endpoint)
         if cell.fault.warm:
             endpoint.health(timeout=10)
@@ -274,6 +280,7 @@ async def _async_cell(front: _Front, cell: Cell, job: str) -> Result:
     result = Result(cell)
     async with AsyncRunpod(**front.options(cell)) as client:
         client._session.engine.extra = cell.engine.extra
+        _choose(client._session.engine, cell)
         endpoint = client.endpoint(cell.operation.endpoint)
         if cell.fault.warm:
             await endpoint.health(timeout=10)

@@ -13,14 +13,17 @@ class Engine:
         name: What it is called in the table.
         sides: The halves and event loops it serves: "sync", "asyncio", "trio".
         extra: Whether it is the one of the extra.
+        whole: Whether it is httpx as a whole, as where a caller has patched it.
     """
 
     name: str
     sides: tuple[str, ...]
     extra: bool = False
+    whole: bool = False
 
 
 ENGINES = [
-    Engine("httpx", ("sync", "asyncio", "trio")),
+    Engine("own", ("sync", "asyncio", "trio")),
     Engine("aiohttp", ("asyncio",), extra=True),
+    Engine("httpx", ("sync", "asyncio", "trio"), whole=True),
 ]
