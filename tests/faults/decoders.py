@@ -12,6 +12,7 @@ from runpod._protocol.bodies import BodyReader
 from runpod._protocol.deadlines import Deadline
 from runpod._protocol.decoding import OutputReader, read, read_job, read_stream
 from runpod._protocol.failures import failure, retry_after
+from runpod._protocol.http1 import AnswerReader, BadAnswerError
 from runpod._protocol.operations import HEALTH, PURGE_QUEUE, RUN, STATUS, STATUS_SYNC, STREAM, Call
 from runpod._protocol.outcomes import Answer, NoAnswer, TooLate
 from runpod._protocol.streaming import Streamer
@@ -19,7 +20,7 @@ from runpod._protocol.waiting import Waiter
 from runpod.models.jobs import JobState, job_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from runpod._protocol.looking import Looker
 
@@ -115,6 +116,48 @@ def packed(data: bytes) -> None:
     assert len(reader.body) <= 2**16
 
 
+class _Taken:
+    """What takes an answer apart from its bytes."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 0, b""
+
+    def began(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        assert self.status == 0
+        assert all(name and b"\n" not in name + value for name, value in headers)
+        self.status = status
+
+    def received(self, piece: bytes) -> bool:
+        self.body += piece
+        return True
+
+
+def _taken(pieces: Iterable[bytes]) -> tuple[int, bytes] | None:
+    taken = _Taken()
+    reader = AnswerReader(taken)
+    try:
+        for piece in pieces:
+            if not reader.done:
+                assert not reader.reusable
+                reader.feed(piece)
+        if not reader.done:
+            reader.end()
+    except BadAnswerError as error:
+        problem = str(error)
+    else:
+        return taken.status, taken.body
+    assert problem.isprintable()
+    assert not reader.reusable
+    return None
+
+
+def answer(data: bytes) -> None:
+    """HTTP itself: the same answer, however its bytes are cut."""
+    whole = _taken([data])
+    assert whole == _taken(data[place : place + 7] for place in range(0, len(data), 7))
+    assert whole == _taken(data[place : place + 1] for place in range(len(data)))
+
+
 def looks(data: bytes) -> None:
     """Whole waits and streams, fed with one answer after another; they end, or go on looking."""
     for machine, operation in ((Waiter, STATUS_SYNC), (Streamer, STREAM)):
@@ -133,5 +176,5 @@ def looks(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (status, stream, health, purge, refusal, lost, pause, config, packed, looks)
+    for function in (status, stream, health, purge, refusal, lost, pause, config, packed, answer, looks)
 }

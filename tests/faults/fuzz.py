@@ -21,6 +21,9 @@ SEEDS = (
     b"120|Wed, 21 Oct 2026 07:28:00 GMT",
     b"Wed, 21 Oct 2026 07:28:00 GMT|Wed, 21 Oct 2026 07:27:00 GMT",
     b'[default]\napi_key = "rpa_X"\n',
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nA: b\r\n\r\n",
+    b"HTTP/1.0 502 Bad Gateway\r\nServer: a\r\n b\r\n\r\n<html>",
 )
 
 
