@@ -218,7 +218,13 @@ class _Conversation(asyncio.BufferedProtocol):
     @property
     def unsent(self) -> int:
         """How many bytes of the request are still here."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is None or self._broken is not None:
+            return 0
+        try:
+            return self._transport.get_write_buffer_size()
+        except AttributeError:
+            # Over TLS, asyncio tells of the end of a connection a moment after there is nothing left beneath it.
+            return 0
 
     def is_alive(self) -> bool:
         """Whether the server has not closed it. The event loop may not have noticed yet."""

@@ -220,12 +220,10 @@ class Transport:
     def __init__(self) -> None:
         self.pair = socket.socketpair()
         self.ended = ""
+        self.get_write_buffer_size = lambda: 0
 
     def get_extra_info(self, _: str) -> socket.socket:
         return self.pair[0]
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
     def write(self, data: bytes) -> None:
         assert data
@@ -279,6 +277,21 @@ def test_what_nobody_asked_for_ends_a_connection(transport: Any) -> None:
         assert "aborted" == transport.ended
 
     asyncio.run(main())
+
+
+def test_a_deadline_is_kept_where_the_transport_is_already_gone(time: Time, transport: Any) -> None:
+    """asyncio's transport for TLS cannot be asked any more a moment before it tells of its end."""
+    loop: Any = time
+    loop.create_future = lambda: asyncio.Future(loop=asyncio.new_event_loop())
+    conversation = _Conversation(loop, lambda _: AnswerReader)
+    conversation.connection_made(transport)
+    answered = conversation.ask(exchange := Exchange(CALL, 5.0), b"GET")
+    del transport.get_write_buffer_size
+    time.pass_(5.1)
+    assert exchange.late
+    assert isinstance(answered.exception(), TimeoutError)
+    assert not conversation.finish()
+    answered.get_loop().close()
 
 
 READERS: list[Readers] = [lambda _: AnswerReader, readers]
