@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
 from aiohttp.http_writer import HttpVersion11
 
-from runpod._protocol.http1 import BODILESS, MAX_HEAD, BadAnswerError
+from runpod._protocol.http1 import BODILESS, MAX_HEAD, AnswerReader, BadAnswerError
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,6 +18,11 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
     from runpod._protocol.http1 import Sink
+
+if HttpResponseParser.__module__ != "aiohttp._http_parser":
+    # The one in Python is slower than the library's own, and takes what it should not.
+    msg = "aiohttp has no parser in C here"
+    raise ImportError(msg)
 
 # Bytes after which the parser asks for a pause. None is made: what it has is taken after every feed.
 _LIMIT = 2**20
@@ -57,13 +61,17 @@ def readers(loop: asyncio.AbstractEventLoop) -> Callable[[Sink], AiohttpReader]:
 class AiohttpReader:
     """Reads one answer, and hands it on as it comes; see `AnswerReader`."""
 
-    __slots__ = ("_message", "_parser", "_payload", "_sink", "done", "reusable")
+    __slots__ = ("_came", "_message", "_own", "_parser", "_payload", "_sink", "done", "reusable")
 
     def __init__(self, parser: Any, sink: Sink) -> None:
         self.done = False
         self.reusable = False
         self._parser = parser
         self._sink = sink
+        # What came, until the header was read.
+        self._came = b""
+        # What goes on where that of aiohttp gave up.
+        self._own: AnswerReader | None = None
         self._message: RawResponseMessage | None = None
         self._payload: StreamReader | None = None
 
@@ -73,16 +81,31 @@ class AiohttpReader:
         Raises:
             BadAnswerError: It is not HTTP.
         """
+        if self._own is not None:
+            self._read_by_own(data)
+            return
+        if self._payload is None:
+            self._came += data
         try:
             messages, _, _ = self._parser.feed_data(data)
         except Exception as error:  # noqa: BLE001 - it asserts as well
-            problem = _said(error)
+            # Its text quotes what came, and what came may quote the input and the key.
+            problem = f"the answer cannot be read ({type(error).__name__})"
         else:
             self._take(messages, data)
             return
-        # The id of a job in it must not be lost.
-        self._sink.received(data.partition(b"\r\n\r\n")[2] if self._payload is None else self._payload.read_nowait())
+        if self._payload is None:
+            # It keeps to itself what it could read, and the id of a job must not be lost: so it is read once more.
+            self._own = AnswerReader(self._sink)
+            self._read_by_own(self._came)
+            return
+        self._sink.received(self._payload.read_nowait())
         raise BadAnswerError(problem)
+
+    def _read_by_own(self, data: bytes) -> None:
+        assert self._own is not None
+        self._own.feed(data)
+        self.done = self._own.done
 
     def _take(self, messages: tuple[tuple[RawResponseMessage, StreamReader], ...], data: bytes) -> None:
         # What comes after an answer is the answer to nothing.
@@ -94,7 +117,10 @@ class AiohttpReader:
                 more = True
                 continue
             self._message, self._payload = message, payload
+            self._came = b""
+            # Not where the header ends in several pieces: then this is not known.
             head = data.find(b"\r\n\r\n") + 4
+            more = head < 4
             self._sink.began(message.code, message.raw_headers)
         if self._payload is None or self._message is None:
             return
@@ -105,7 +131,7 @@ class AiohttpReader:
             self.done = True
             whole = data.endswith(b"\r\n\r\n") if self._message.chunked else len(data) == head + len(piece)
             # It does not tell a 204 or 304 with a length, after which nobody knows what comes.
-            usual = self._message.version == HttpVersion11 and self._message.code not in BODILESS
+            usual = self._message.version == HttpVersion11 and self._message.code not in {101, *BODILESS}
             self.reusable = whole and usual and not more and not self._message.should_close
 
     def end(self) -> None:
@@ -114,19 +140,16 @@ class AiohttpReader:
         Raises:
             BadAnswerError: In the middle of an answer.
         """
-        problem = "without an answer"
-        if self._payload is not None:
-            problem = "in the middle of its answer"
-            with suppress(Exception):  # as above
-                self._parser.feed_eof()
-                self.done = self._payload.at_eof()
+        if self._payload is None:
+            if self._own is None:
+                self._own = AnswerReader(self._sink)
+                self._own.feed(self._came)
+            self._own.end()
+            self.done = True
+            return
+        with suppress(Exception):  # as above
+            self._parser.feed_eof()
+            self.done = self._payload.at_eof()
         if not self.done:
-            msg = f"the server closed the connection {problem}"
+            msg = "the server closed the connection in the middle of its answer"
             raise BadAnswerError(msg)
-
-
-def _said(error: Exception) -> str:
-    if not isinstance(error, HttpProcessingError):
-        return f"the answer cannot be read ({type(error).__name__})"
-    # Its other lines quote what came, and what came may quote the input.
-    return error.message.strip().partition("\n")[0].rstrip(":")

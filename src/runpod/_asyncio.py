@@ -10,14 +10,15 @@ import asyncio
 import math
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
-from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from runpod._exchange import CONNECT_TIMEOUT
 from runpod._network import NO_DELAY, address_info, watched
-from runpod._primitives import async_time_limit, is_trio
+from runpod._primitives import async_shield, async_time_limit, is_trio
 from runpod._protocol.http1 import AnswerReader, BadAnswerError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 # (RFC 8305).
 _STAGGER = 0.25
 
-# A body up to this size goes out in one write with its header.
-_SMALL = 64 * 1024
+# A body from this size on goes out in pieces of it, and one below in one write with its header. In bytes.
+_LARGE = 64 * 1024
 
 # What is read at once, in bytes: at first, and of large answers.
 _PIECE = 4 * 1024
@@ -60,14 +61,13 @@ class _Watch:
     seldom set anew.
     """
 
-    __slots__ = ("_due", "_exchange", "_guarded", "_loop", "_moved", "_timer", "_unsent")
+    __slots__ = ("_due", "_exchange", "_fail", "_loop", "_moved", "_timer")
 
-    def __init__(self, guarded: _Conversation, loop: asyncio.AbstractEventLoop) -> None:
-        self._guarded = guarded
+    def __init__(self, fail: Callable[[Exception], None], loop: asyncio.AbstractEventLoop) -> None:
+        self._fail = fail
         self._loop = loop
         self._exchange: Exchange | None = None
         self._moved = 0.0
-        self._unsent = 0
         self._due = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
@@ -75,11 +75,10 @@ class _Watch:
         """Watches over an exchange, until `end`."""
         self._exchange = exchange
         self._moved = now = time.monotonic()
-        self._unsent = 0
         self._wait(exchange, now)
 
     def moved(self) -> None:
-        """Something came."""
+        """Something came, or went."""
         self._moved = time.monotonic()
 
     def end(self) -> None:
@@ -109,15 +108,12 @@ class _Watch:
         if exchange is None:
             return
         now = time.monotonic()
-        if (unsent := self._guarded.unsent) != self._unsent:
-            # A large request is on its way.
-            self._unsent, self._moved = unsent, now
         # Timers are not exact.
         if now >= exchange.until - 0.001:
             exchange.late = True
-            self._guarded.fail(TimeoutError("the deadline passed"))
+            self._fail(TimeoutError("the deadline passed"))
         elif now >= self._moved + exchange.patience - 0.001:
-            self._guarded.fail(TimeoutError(f"nothing came for {exchange.patience:g} s"))
+            self._fail(TimeoutError(f"nothing moved for {exchange.patience:g} s"))
         else:
             self._wait(exchange, now)
 
@@ -125,25 +121,35 @@ class _Watch:
 class _Conversation(asyncio.BufferedProtocol):
     """One answer after another, each to one request."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, readers: Readers) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, readers: Readers, below: socket.socket | None = None) -> None:
         self._loop = loop
+        # Where what is read there is the answer: not over TLS.
+        self._below = below
         self._new_reader = readers(loop)
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._reader: Reader | None = None
         self._answered: asyncio.Future[None] | None = None
         self._is_readable: Callable[[], bool] = bool
-        self._watch = _Watch(self, loop)
+        self._watch = _Watch(self.fail, loop)
         # asyncio's own way to read makes room for so much that it takes longer than to read it.
         self._buffer = memoryview(bytearray(_PIECE))
+        # Whether the transport can take no more, and what wakes the one that waits for room in it.
+        self._full = False
+        self._room: asyncio.Future[None] | None = None
+        # Whether the whole request was handed to the transport.
+        self._whole = False
         # Why it is of no more use, where it is not.
         self._broken: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        # Those of other event loops are none by class.
+        self._transport = cast("asyncio.WriteTransport", transport)
         self._is_readable = watched(transport.get_extra_info("socket"))
+        # TLS would keep more, and what is kept does not show whether anything moves.
+        self._transport.set_write_buffer_limits(_LARGE)
 
     def ask(self, exchange: Exchange, head: bytes) -> asyncio.Future[None]:
-        """Sends a request, and gives what is done once its answer is there."""
+        """Sends a request, a large body excepted, and gives what is done once its answer is there."""
         assert self._transport is not None
         self._answered = answered = self._loop.create_future()
         if self._broken is not None:
@@ -153,20 +159,47 @@ class _Conversation(asyncio.BufferedProtocol):
         self._reader = self._new_reader(exchange)
         self._watch.begin(exchange)
         content = exchange.content or b""
-        if len(content) < _SMALL:
-            self._transport.write(head + content)
-        else:
-            self._transport.write(head)
-            self._transport.write(content)
+        self._whole = len(content) < _LARGE
+        self._transport.write(head + content if self._whole else head)
         return answered
+
+    async def send(self, content: bytes) -> None:
+        """Sends a large body, as fast as it is taken and until there is an answer."""
+        assert self._transport is not None
+        assert self._answered is not None
+        view = memoryview(content)
+        for start in range(0, len(view), _LARGE):
+            while self._full and not self._answered.done():
+                self._room = self._loop.create_future()
+                await self._room
+            if self._answered.done():
+                return
+            self._transport.write(view[start : start + _LARGE])
+            self._watch.moved()
+        self._whole = True
 
     def finish(self) -> bool:
         """Ends the exchange; whether there can be another one."""
-        reader, self._reader, self._answered = self._reader, None, None
+        reader, answered, self._reader, self._answered = self._reader, self._answered, None, None
         self._watch.end()
+        if answered is not None and answered.done() and not answered.cancelled():
+            # Nobody may have looked: a call that was cancelled while it was sending does not.
+            answered.exception()
         if len(self._buffer) > _PIECE:
             self._buffer = memoryview(bytearray(_PIECE))
-        return reader is not None and reader.reusable and self._broken is None and not self.unsent
+        return reader is not None and reader.reusable and self._whole and self._broken is None
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._watch.moved()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         return self._buffer
@@ -178,6 +211,8 @@ class _Conversation(asyncio.BufferedProtocol):
         reader = self._reader
         if reader is None or reader.done:
             self.fail(BadAnswerError("the server sent what nobody asked for"))
+            return
+        if self._broken is not None:
             return
         self._watch.moved()
         try:
@@ -192,7 +227,20 @@ class _Conversation(asyncio.BufferedProtocol):
         self._ended(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._read_rest()
         self._ended(exc)
+
+    def _read_rest(self) -> None:
+        """Reads what came before the end. Where it cannot write, asyncio reads no more, not even why."""
+        reader = self._reader
+        if self._below is None or reader is None:
+            return
+        with suppress(OSError, BadAnswerError):
+            while not reader.done and (data := self._below.recv(_LARGE)):
+                reader.feed(data)
+        if reader.done:
+            self._wake()
 
     def _ended(self, error: Exception | None) -> None:
         reader = self._reader
@@ -205,41 +253,36 @@ class _Conversation(asyncio.BufferedProtocol):
                 self._wake()
         self.fail(error or ConnectionError("the connection was closed"))
 
-    def _wake(self) -> None:
+    def _wake(self, error: Exception | None = None) -> None:
         if self._answered is not None and not self._answered.done():
-            self._answered.set_result(None)
+            if error is None:
+                self._answered.set_result(None)
+            else:
+                self._answered.set_exception(error)
+        self._look_again()
 
     def fail(self, error: Exception) -> None:
         """Ends the exchange with an error, and every later one."""
         self._broken = self._broken or error
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_exception(self._broken)
-
-    @property
-    def unsent(self) -> int:
-        """How many bytes of the request are still here."""
-        if self._transport is None or self._broken is not None:
-            return 0
-        try:
-            return self._transport.get_write_buffer_size()
-        except AttributeError:
-            # Over TLS, asyncio tells of the end of a connection a moment after there is nothing left beneath it.
-            return 0
+        self._wake(self._broken)
 
     def is_alive(self) -> bool:
         """Whether the server has not closed it. The event loop may not have noticed yet."""
-        return self._broken is None and not self._is_readable()
+        closing = self._transport is None or self._transport.is_closing()
+        return self._broken is None and not closing and not self._is_readable()
 
-    def close(self, *, orderly: bool) -> None:
+    async def aclose(self) -> None:
+        """Closes the connection at once.
+
+        A farewell, as TLS has it, would take a peer that answers and a loop that goes on.
+        """
         self._watch.close()
         self._broken = self._broken or ConnectionError("the connection was closed")
-        if self._transport is None:
-            return
-        if orderly:
-            self._transport.close()
-        else:
-            # At once: to a peer that does not read, `close` would go on writing for ever.
+        if self._transport is not None:
             self._transport.abort()
+        with async_shield():
+            # The loop closes the socket in its next round, and this may be the last but for that.
+            await asyncio.sleep(0)
 
 
 class AsyncioConnection:
@@ -259,15 +302,22 @@ class AsyncioConnection:
     async def carry(self, exchange: Exchange) -> None:
         """Carries out one exchange within its deadline, and notes in it what happens."""
         self._reusable = False
-        # Of a call that is cancelled already, nothing is sent; writing does not look.
-        await checkpoint_if_cancelled()
+        # Of a call that is cancelled already, nothing is sent; writing does not look. What asyncio itself cancels shows
+        # in the next round of the loop only: that is waited for where sending costs money.
+        if exchange.method == "GET":
+            await checkpoint_if_cancelled()
+        else:
+            await checkpoint()
         conversation = self._conversation
         if conversation is None:
             conversation = self._conversation = await self._opened(exchange)
             if conversation is None:
                 return
         try:
-            await conversation.ask(exchange, self._route.head(exchange))
+            answered = conversation.ask(exchange, self._route.head(exchange))
+            if exchange.content is not None and len(exchange.content) >= _LARGE:
+                await conversation.send(exchange.content)
+            await answered
             exchange.complete = True
         finally:
             self._reusable = conversation.finish()
@@ -281,16 +331,27 @@ class AsyncioConnection:
             known = address_info(host, port)
             found = [known] if known else await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             below = await _connected(found)
+            below.setsockopt(*NO_DELAY)
+            conversation: _Conversation | None = None
+
+            def take() -> _Conversation:
+                nonlocal conversation
+                conversation = _Conversation(loop, self._readers, None if self._route.tls else below)
+                return conversation
+
             try:
-                below.setsockopt(*NO_DELAY)
-                _, conversation = await loop.create_connection(
-                    lambda: _Conversation(loop, self._readers),
+                await loop.create_connection(
+                    take,
                     sock=below,
                     ssl=self._route.tls,
                     server_hostname=host if self._route.tls else None,
                 )
             except BaseException:
-                below.close()
+                if conversation is None:
+                    below.close()
+                else:
+                    # The socket is the event loop's, which must not find another one under its number.
+                    await conversation.aclose()
                 raise
             return conversation
         return None
@@ -305,46 +366,46 @@ class AsyncioConnection:
 
     async def aclose(self) -> None:
         if self._conversation is not None:
-            self._conversation.close(orderly=self._reusable)
+            await self._conversation.aclose()
 
 
 async def _connected(addresses: list[Any]) -> socket.socket:
     """A socket that is connected to the first of these addresses that answers.
 
-    asyncio's own way to try several leaves sockets open when it is cancelled.
+    asyncio's own way to try several leaves sockets open when it is cancelled, and a task group that ends itself can
+    swallow a cancellation on Python 3.10.
     """
     if len(addresses) == 1:
         return await _connect(addresses[0])
-    won: list[socket.socket] = []
-    problems: list[OSError] = []
-
-    async def attempt(address: Any, failed: anyio.Event) -> None:
-        try:
-            below = await _connect(address)
-        except OSError as error:
-            problems.append(error)
-            failed.set()
-            return
-        if won:
-            below.close()
-        else:
-            won.append(below)
-            group.cancel_scope.cancel()
-
+    left = _by_turns(addresses)
+    attempts: set[asyncio.Task[socket.socket]] = set()
+    problem: BaseException | None = None
+    won: asyncio.Task[socket.socket] | None = None
     try:
-        async with anyio.create_task_group() as group:
-            for address in _by_turns(addresses):
-                failed = anyio.Event()
-                group.start_soon(attempt, address, failed)
-                with anyio.move_on_after(_STAGGER):
-                    await failed.wait()
-    except BaseException:
-        for below in won:
-            below.close()
-        raise
-    if won:
-        return won[0]
-    raise problems[0] if problems else OSError("the host has no address")
+        while won is None and (left or attempts):
+            if left:
+                attempts.add(asyncio.ensure_future(_connect(left.pop(0))))
+            patience = _STAGGER if left else None
+            ended, _ = await asyncio.wait(attempts, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in ended:
+                error = attempt.exception()
+                if error is None:
+                    won = attempt
+                else:
+                    attempts.discard(attempt)
+                    problem = problem or error
+    finally:
+        for attempt in attempts - {won}:
+            attempt.add_done_callback(_give_up)
+            attempt.cancel()
+    if won is None:
+        raise problem or OSError("the host has no address")
+    return won.result()
+
+
+def _give_up(attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
 
 
 async def _connect(address: Any) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from runpod._primitives import time_left
@@ -79,11 +80,10 @@ def async_backend() -> httpcore.AsyncNetworkBackend:
         async def write(self, buffer: bytes, timeout: float | None = None) -> None:
             try:
                 for piece in self._batch.add(buffer):
-                    if timeout is None:
-                        await self._stream.send(piece)
-                    else:
-                        with anyio.fail_after(timeout):
-                            await self._stream.send(piece)
+                    view = memoryview(piece)
+                    for start in range(0, len(view), _PIECE):
+                        with anyio.fail_after(timeout) if timeout is not None else nullcontext():
+                            await self._stream.send(bytes(view[start : start + _PIECE]))
             except TimeoutError as error:
                 raise httpcore.WriteTimeout(str(error)) from error
             except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
@@ -113,9 +113,20 @@ def async_backend() -> httpcore.AsyncNetworkBackend:
                 raise
             return Stream(stream, self._socket)
 
+        def _holds_more(self) -> bool:
+            """Whether there is more than was read of what came over TLS. On an idle connection nobody asked for it."""
+            above = self._stream.extra(TLSAttribute.ssl_object, None)
+            if above is None:
+                return False
+            try:
+                above.read(1)
+            except OSError as error:  # of TLS as well
+                return type(error).__name__ != "SSLWantReadError"
+            return True
+
         def get_extra_info(self, info: str) -> Any:
             if info == "is_readable":
-                return self._socket.fileno() < 0 or self._is_readable()
+                return self._socket.fileno() < 0 or self._is_readable() or self._holds_more()
             if info == "ssl_object":
                 return self._stream.extra(TLSAttribute.ssl_object, None)
             return self._socket if info == "socket" else None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, _asyncio
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, RunpodTimeoutError, _asyncio
 from runpod._aiohttp import readers
+from runpod._async.engine import AsyncEngine
 from runpod._asyncio import AsyncioConnection, _Conversation, _Watch
 from runpod._exchange import Exchange
 from runpod._protocol.http1 import AnswerReader
-from runpod._protocol.operations import HEALTH, Call
+from runpod._protocol.operations import HEALTH, RUN, Call
 from tests.servers import KEY, Connection, RawServer
 
 if TYPE_CHECKING:
@@ -57,17 +58,6 @@ class Timer:
         self.pending = False
 
 
-class Watched:
-    """Stands for a conversation."""
-
-    def __init__(self) -> None:
-        self.unsent = 0
-        self.errors: list[str] = []
-
-    def fail(self, error: Exception) -> None:
-        self.errors.append(str(error))
-
-
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
@@ -77,48 +67,38 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 @pytest.fixture
-def watched() -> Watched:
-    return Watched()
+def errors() -> list[str]:
+    """With what a watch ended exchanges."""
+    return []
 
 
 @pytest.fixture
-def watch(time: Time, watched: Any) -> _Watch:
+def watch(time: Time, errors: list[str]) -> _Watch:
     loop: Any = time
-    return _Watch(watched, loop)
+    return _Watch(lambda error: errors.append(str(error)), loop)
 
 
-def test_an_exchange_ends_at_its_deadline(time: Time, watch: _Watch, watched: Watched) -> None:
+def test_an_exchange_ends_at_its_deadline(time: Time, watch: _Watch, errors: list[str]) -> None:
     exchange = Exchange(CALL, 5.0)
     watch.begin(exchange)
     time.pass_(4.9)
-    assert (False, []) == (exchange.late, watched.errors)
+    assert (False, []) == (exchange.late, errors)
     time.pass_(0.2)
-    assert (True, ["the deadline passed"]) == (exchange.late, watched.errors)
+    assert (True, ["the deadline passed"]) == (exchange.late, errors)
 
 
-def test_an_exchange_ends_where_nothing_comes_for_long(time: Time, watch: _Watch, watched: Watched) -> None:
+def test_an_exchange_ends_where_nothing_moves_for_long(time: Time, watch: _Watch, errors: list[str]) -> None:
     exchange = Exchange(CALL, 500.0)
     watch.begin(exchange)
     for _ in range(3):
         time.pass_(29)
         watch.moved()
-    assert [] == watched.errors
+    assert [] == errors
     time.pass_(30.1)
-    assert (False, ["nothing came for 30 s"]) == (exchange.late, watched.errors)
+    assert (False, ["nothing moved for 30 s"]) == (exchange.late, errors)
 
 
-def test_a_large_request_on_its_way_is_not_nothing(time: Time, watch: _Watch, watched: Watched) -> None:
-    watched.unsent = 1000
-    watch.begin(Exchange(CALL, 500.0))
-    for _ in range(6):
-        time.pass_(20)
-        watched.unsent -= 100
-    assert [] == watched.errors
-    time.pass_(70)
-    assert ["nothing came for 30 s"] == watched.errors
-
-
-def test_one_timer_serves_many_exchanges(time: Time, watch: _Watch, watched: Watched) -> None:
+def test_one_timer_serves_many_exchanges(time: Time, watch: _Watch, errors: list[str]) -> None:
     for _ in range(100):
         watch.begin(Exchange(CALL, 60.0))
         time.pass_(0.1)
@@ -127,7 +107,7 @@ def test_one_timer_serves_many_exchanges(time: Time, watch: _Watch, watched: Wat
     # One that must be over before the timer would look takes another.
     watch.begin(Exchange(CALL, 1.0))
     time.pass_(1.1)
-    assert (2, ["the deadline passed"]) == (len(time.timers), watched.errors)
+    assert (2, ["the deadline passed"]) == (len(time.timers), errors)
     # An idle connection waits for nothing.
     watch.end()
     time.pass_(100)
@@ -214,25 +194,33 @@ def test_nothing_is_open_after_an_attempt_that_was_cancelled(connect: Any) -> No
     asyncio.run(cancelled())
 
 
-class Transport:
-    """Takes what is written, and does nothing with it."""
+class Transport(asyncio.WriteTransport):
+    """Takes what is written, up to a limit, and does nothing with it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.pair = socket.socketpair()
-        self.ended = ""
-        self.get_write_buffer_size = lambda: 0
+        self.written = 0
+        self.limit = 10**9
+        self.protocol: Any = None
+        self.aborted = False
 
-    def get_extra_info(self, _: str) -> socket.socket:
+    def get_extra_info(self, name: str, default: object = None) -> Any:
         return self.pair[0]
 
-    def write(self, data: bytes) -> None:
-        assert data
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high
 
-    def close(self) -> None:
-        self.ended = "closed"
+    def write(self, data: Any) -> None:
+        self.written += len(data)
+        if self.written > self.limit:
+            self.protocol.pause_writing()
+
+    def is_closing(self) -> bool:
+        return self.aborted
 
     def abort(self) -> None:
-        self.ended = "aborted"
+        self.aborted = True
 
 
 def fed(conversation: _Conversation, data: bytes) -> None:
@@ -273,25 +261,78 @@ def test_what_nobody_asked_for_ends_a_connection(transport: Any) -> None:
         with pytest.raises(ConnectionError, match="what nobody asked for"):
             await answered
         assert not later.sent
-        conversation.close(orderly=False)
-        assert "aborted" == transport.ended
+        await conversation.aclose()
+        assert transport.aborted
 
     asyncio.run(main())
 
 
-def test_a_deadline_is_kept_where_the_transport_is_already_gone(time: Time, transport: Any) -> None:
-    """asyncio's transport for TLS cannot be asked any more a moment before it tells of its end."""
-    loop: Any = time
-    loop.create_future = lambda: asyncio.Future(loop=asyncio.new_event_loop())
-    conversation = _Conversation(loop, lambda _: AnswerReader)
-    conversation.connection_made(transport)
-    answered = conversation.ask(exchange := Exchange(CALL, 5.0), b"GET")
-    del transport.get_write_buffer_size
-    time.pass_(5.1)
-    assert exchange.late
-    assert isinstance(answered.exception(), TimeoutError)
-    assert not conversation.finish()
-    answered.get_loop().close()
+def large(size: int) -> Exchange:
+    return Exchange(Call(RUN, "ep", body=b"x" * size), 60.0)
+
+
+async def asked(conversation: _Conversation, exchange: Exchange) -> bool:
+    """As a connection carries out an exchange; whether there can be another one."""
+    assert exchange.content is not None
+    answered = conversation.ask(exchange, b"POST")
+    await conversation.send(exchange.content)
+    await answered
+    return conversation.finish()
+
+
+def test_a_large_request_goes_out_as_fast_as_it_is_taken(transport: Any) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
+        conversation.connection_made(transport)
+        transport.protocol = conversation
+        for _ in range(2):
+            transport.written, transport.limit = 0, 200_000
+            conversation.resume_writing()
+            asking = asyncio.create_task(asked(conversation, large(1_000_000)))
+            taken: list[int] = []
+            while not taken or taken[-1] < 1_000_004:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                taken.append(transport.written)
+                transport.limit = transport.written + 200_000
+                conversation.resume_writing()
+            assert len(taken) >= 4
+            # The last piece may be still with the transport.
+            conversation.pause_writing()
+            fed(conversation, ANSWER)
+            assert await asking
+
+    asyncio.run(main())
+
+
+def test_an_answer_ends_a_large_request_and_its_connection(transport: Any) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
+        conversation.connection_made(transport)
+        transport.protocol, transport.limit = conversation, 200_000
+        asking = asyncio.create_task(asked(conversation, large(1_000_000)))
+        await asyncio.sleep(0)
+        assert 200_000 < transport.written < 300_000
+        fed(conversation, ANSWER)
+        assert not await asking
+        assert transport.written < 300_000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [None, ConnectionResetError("gone")], ids=["closed", "reset"])
+def test_the_end_of_a_connection_ends_a_large_request(transport: Any, error: Exception | None) -> None:
+    async def main() -> None:
+        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
+        conversation.connection_made(transport)
+        transport.protocol, transport.limit = conversation, 200_000
+        asking = asyncio.create_task(asked(conversation, large(1_000_000)))
+        await asyncio.sleep(0)
+        conversation.connection_lost(error)
+        with pytest.raises(ConnectionError):
+            await asking
+
+    asyncio.run(main())
 
 
 READERS: list[Readers] = [lambda _: AnswerReader, readers]
@@ -328,8 +369,6 @@ def test_large_answers_are_read_in_large_pieces(transport: Any, size: int) -> No
         assert size == len(exchange.partial)
         assert conversation.finish()
         assert small == len(conversation.get_buffer(-1))
-        conversation.close(orderly=True)
-        assert "closed" == transport.ended
 
     asyncio.run(main())
 
@@ -348,6 +387,38 @@ def test_an_answer_before_the_end_of_a_large_request_is_taken(hangs: bool) -> No
 
     with RawServer(refusing) as server:
         asyncio.run(main(server.base_url))
+
+
+@pytest.mark.parametrize("name", ["task.cancel", "timeout", "deadline"])
+@pytest.mark.parametrize("extra", [True, False], ids=["aiohttp", "own"])
+def test_nothing_is_sent_for_a_call_that_is_over_already(
+    name: str, extra: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AsyncEngine, "extra", extra)
+
+    def answering(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(b'{"id": "job-1", "status": "IN_QUEUE"}')
+
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url) as client:
+            endpoint = client.endpoint("ep")
+            await endpoint.status("job-1")
+            task = asyncio.current_task()
+            assert task is not None
+            if name == "task.cancel":
+                task.cancel()
+            elif name == "timeout":
+                asyncio.get_running_loop().call_soon(task.cancel)
+            with pytest.raises((asyncio.CancelledError, RunpodTimeoutError)) as caught:
+                await endpoint.run(input={"n": 1}, timeout=1e-9 if name == "deadline" else 60.0)
+            assert getattr(caught.value, "maybe_submitted", False) is False
+            if hasattr(task, "uncancel"):
+                task.uncancel()
+
+    with RawServer(answering) as server:
+        asyncio.run(main(server.base_url))
+        assert 1 == len(server.requests)
 
 
 def test_a_connection_that_was_never_opened_is_closed_as_well() -> None:

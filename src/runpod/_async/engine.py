@@ -92,7 +92,9 @@ class AsyncEngine:
             raise InvalidRequestError(msg)
         problem: Exception | None = None
         try:
-            await self._carrier().carry(exchange)
+            # A deadline can pass in a pause before an attempt, and then nothing is sent any more.
+            if exchange.left > 0:
+                await self._carrier().carry(exchange)
         except Exception as error:  # noqa: BLE001 - transports of callers raise anything
             problem = error
         except BaseException as error:  # noqa: BLE001 - raised again
@@ -137,9 +139,9 @@ class AsyncEngine:
 
                 new_line = partial(AsyncioConnection, route, readers if self.extra else None)
         # Connections of an event loop that has ended can be neither used nor closed.
-        ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
-        for key in ended:
-            del self._pools[key]
+        for key in list(self._pools):
+            if getattr(key, "is_closed", bool)():
+                self._pools.pop(key, None)
         pool = self._pools[where] = AsyncPool(new_line)
         return pool
 

@@ -90,7 +90,9 @@ class Engine:
             raise InvalidRequestError(msg)
         problem: Exception | None = None
         try:
-            self._carrier().carry(exchange)
+            # A deadline can pass in a pause before an attempt, and then nothing is sent any more.
+            if exchange.left > 0:
+                self._carrier().carry(exchange)
         except Exception as error:  # noqa: BLE001 - transports of callers raise anything
             problem = error
         except BaseException as error:  # noqa: BLE001 - raised again
@@ -128,9 +130,9 @@ class Engine:
         route = Route(self._client, self._base_url, self._headers)
         new_line: Callable[[], Line] = partial(ProxiedConnection if route.proxied else Connection, route)
         # Connections of an event loop that has ended can be neither used nor closed.
-        ended = [key for key in self._pools if getattr(key, "is_closed", bool)()]
-        for key in ended:
-            del self._pools[key]
+        for key in list(self._pools):
+            if getattr(key, "is_closed", bool)():
+                self._pools.pop(key, None)
         pool = self._pools[where] = Pool(new_line)
         return pool
 
