@@ -93,8 +93,7 @@ class AsyncWhole:
                 pool=None if left == math.inf else left,
             ),
         )
-        if exchange.content is not None:
-            request.stream = Body(exchange.content)
+        request.stream = Body(exchange.content or b"")
         return request
 
 
