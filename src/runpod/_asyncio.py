@@ -11,12 +11,13 @@ import math
 import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from runpod._exchange import CONNECT_TIMEOUT
+from runpod._happy_eyeballs import connected
 from runpod._network import NO_DELAY, address_info, watched
 from runpod._primitives import async_shield, async_time_limit, is_trio
 from runpod._protocol.http1 import AnswerReader, BadAnswerError
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
     from runpod._exchange import Exchange
     from runpod._http import Route
-
-# So long after an attempt to connect to one address the next one is tried as well, in seconds
-# (RFC 8305).
-_STAGGER = 0.25
 
 # A body from this size on goes out in pieces of it, and one below in one write with its header. In bytes.
 _LARGE = 64 * 1024
@@ -288,9 +285,9 @@ class _Conversation(asyncio.BufferedProtocol):
 class AsyncioConnection:
     """Carries exchanges out one after the other. It is opened by the first of them."""
 
-    def __init__(self, route: Route, readers: Readers | None = None) -> None:
+    def __init__(self, route: Route, readers: Readers = lambda _: AnswerReader) -> None:
         self._route = route
-        self._readers: Readers = readers or (lambda _: AnswerReader)
+        self._readers = readers
         self._conversation: _Conversation | None = None
         self._reusable = False
 
@@ -330,7 +327,7 @@ class AsyncioConnection:
             # One that is known needs no look-up, and no thread to wait in for it.
             known = address_info(host, port)
             found = [known] if known else await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            below = await _connected(found)
+            below = await connected(found)
             below.setsockopt(*NO_DELAY)
             conversation: _Conversation | None = None
 
@@ -367,65 +364,3 @@ class AsyncioConnection:
     async def aclose(self) -> None:
         if self._conversation is not None:
             await self._conversation.aclose()
-
-
-async def _connected(addresses: list[Any]) -> socket.socket:
-    """A socket that is connected to the first of these addresses that answers.
-
-    asyncio's own way to try several leaves sockets open when it is cancelled, and a task group that ends itself can
-    swallow a cancellation on Python 3.10.
-    """
-    if len(addresses) == 1:
-        return await _connect(addresses[0])
-    left = _by_turns(addresses)
-    attempts: set[asyncio.Task[socket.socket]] = set()
-    problem: BaseException | None = None
-    won: asyncio.Task[socket.socket] | None = None
-    try:
-        while won is None and (left or attempts):
-            if left:
-                attempts.add(asyncio.ensure_future(_connect(left.pop(0))))
-            patience = _STAGGER if left else None
-            ended, _ = await asyncio.wait(attempts, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            for attempt in ended:
-                error = attempt.exception()
-                if error is None:
-                    won = attempt
-                else:
-                    attempts.discard(attempt)
-                    problem = problem or error
-    finally:
-        for attempt in attempts - {won}:
-            attempt.add_done_callback(_give_up)
-            attempt.cancel()
-    if won is None:
-        raise problem or OSError("the host has no address")
-    return won.result()
-
-
-def _give_up(attempt: asyncio.Task[socket.socket]) -> None:
-    if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().close()
-
-
-async def _connect(address: Any) -> socket.socket:
-    family, kind, number, _, where = address
-    below = socket.socket(family, kind, number)
-    try:
-        below.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(below, where)
-    except BaseException:
-        below.close()
-        raise
-    return below
-
-
-def _by_turns(addresses: list[Any]) -> list[Any]:
-    """The addresses in their order, but the two families by turns: one of them may lead nowhere."""
-    first = [address for address in addresses if address[0] == addresses[0][0]]
-    others = [address for address in addresses if address[0] != addresses[0][0]]
-    turns: list[Any] = []
-    while first or others:
-        turns += first[:1] + others[:1]
-        first, others = first[1:], others[1:]
-    return turns

@@ -1,4 +1,4 @@
-"""Connections for asyncio: the watch over an exchange, the way to an address, and what comes unasked."""
+"""Connections for asyncio: the watch over an exchange, large bodies, and what comes unasked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runpod._protocol.operations import HEALTH, RUN, Call
 from tests.servers import KEY, Connection, RawServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Iterator
 
     from runpod._asyncio import Readers
 
@@ -120,80 +120,6 @@ def test_a_watch_that_is_closed_leaves_no_timer(time: Time, watch: _Watch) -> No
     assert not any(timer.pending for timer in time.timers)
 
 
-ADDRESSES = [(socket.AF_INET6, "a"), (socket.AF_INET6, "b"), (socket.AF_INET, "c"), (socket.AF_INET, "d")]
-
-
-class Addresses:
-    """Addresses of which some answer, some refuse, and the others are silent."""
-
-    def __init__(self, answering: str = "", refusing: str = "") -> None:
-        self.answering, self.refusing = answering, refusing
-        self.tried = ""
-        self.open: list[socket.socket] = []
-
-    async def connect(self, address: Any) -> socket.socket:
-        self.tried += address[1]
-        if address[1] in self.refusing:
-            msg = f"{address[1]} refuses"
-            raise ConnectionRefusedError(msg)
-        if address[1] not in self.answering:
-            await asyncio.Event().wait()
-        self.open.append(socket.socket())
-        return self.open[-1]
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Addresses], Coroutine[Any, Any, socket.socket]]]:
-    sockets: list[list[socket.socket]] = []
-
-    def connect(addresses: Addresses) -> Coroutine[Any, Any, socket.socket]:
-        monkeypatch.setattr(_asyncio, "_connect", addresses.connect)
-        monkeypatch.setattr(_asyncio, "_STAGGER", 0.01)
-        sockets.append(addresses.open)
-        return _asyncio._connected(list(ADDRESSES))
-
-    yield connect
-    for each in sockets:
-        assert 1 >= sum(below.fileno() >= 0 for below in each)
-        for below in each:
-            below.close()
-
-
-def test_families_take_turns(connect: Any) -> None:
-    addresses = Addresses(refusing="abcd")
-    with pytest.raises(ConnectionRefusedError, match="a refuses"):
-        asyncio.run(connect(addresses))
-    assert "acbd" == addresses.tried
-
-
-def test_the_next_address_is_tried_beside_a_silent_one(connect: Any) -> None:
-    addresses = Addresses(answering="b")
-    assert asyncio.run(connect(addresses)) in addresses.open
-    assert "acb" == addresses.tried
-
-
-def test_an_address_that_refuses_is_not_waited_for(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    addresses = Addresses(refusing="ac", answering="b")
-    attempt = connect(addresses)
-    monkeypatch.setattr(_asyncio, "_STAGGER", 3600.0)
-    assert asyncio.run(attempt) in addresses.open
-
-
-def test_nothing_is_open_after_an_attempt_that_was_cancelled(connect: Any) -> None:
-    addresses = Addresses()
-
-    async def cancelled() -> None:
-        task = asyncio.create_task(connect(addresses))
-        while addresses.tried != "acbd":  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert {task} == {task} | asyncio.all_tasks() - {asyncio.current_task()}
-
-    asyncio.run(cancelled())
-
-
 class Transport(asyncio.WriteTransport):
     """Takes what is written, up to a limit, and does nothing with it."""
 
@@ -243,8 +169,7 @@ def transport() -> Iterator[Any]:
 
 def test_what_nobody_asked_for_ends_a_connection(transport: Any) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
-        conversation.connection_made(transport)
+        conversation = over(transport)
         answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
         fed(conversation, ANSWER)
         await answered
@@ -267,6 +192,14 @@ def test_what_nobody_asked_for_ends_a_connection(transport: Any) -> None:
     asyncio.run(main())
 
 
+def over(transport: Any, readers: Readers = lambda _: AnswerReader, limit: int = 10**9) -> _Conversation:
+    """A conversation over a transport that takes so many bytes."""
+    conversation = _Conversation(asyncio.get_running_loop(), readers)
+    conversation.connection_made(transport)
+    transport.protocol, transport.limit = conversation, limit
+    return conversation
+
+
 def large(size: int) -> Exchange:
     return Exchange(Call(RUN, "ep", body=b"x" * size), 60.0)
 
@@ -282,9 +215,7 @@ async def asked(conversation: _Conversation, exchange: Exchange) -> bool:
 
 def test_a_large_request_goes_out_as_fast_as_it_is_taken(transport: Any) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
-        conversation.connection_made(transport)
-        transport.protocol = conversation
+        conversation = over(transport)
         for _ in range(2):
             transport.written, transport.limit = 0, 200_000
             conversation.resume_writing()
@@ -305,11 +236,31 @@ def test_a_large_request_goes_out_as_fast_as_it_is_taken(transport: Any) -> None
     asyncio.run(main())
 
 
+def test_a_large_request_that_moves_does_not_stall(transport: Any, time: Time) -> None:
+    async def main() -> None:
+        conversation = over(transport, limit=200_000)
+        exchange = large(1_000_000)
+        exchange.until += 3600
+        asking = asyncio.create_task(asked(conversation, exchange))
+        while transport.written < 1_000_004:
+            await asyncio.sleep(0)
+            assert not asking.done()
+            time.now += 29
+            conversation._watch._look()
+            transport.limit = transport.written + 200_000
+            conversation.resume_writing()
+            await asyncio.sleep(0)
+        time.now += 31
+        conversation._watch._look()
+        with pytest.raises(TimeoutError, match="nothing moved"):
+            await asking
+
+    asyncio.run(main())
+
+
 def test_an_answer_ends_a_large_request_and_its_connection(transport: Any) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
-        conversation.connection_made(transport)
-        transport.protocol, transport.limit = conversation, 200_000
+        conversation = over(transport, limit=200_000)
         asking = asyncio.create_task(asked(conversation, large(1_000_000)))
         await asyncio.sleep(0)
         assert 200_000 < transport.written < 300_000
@@ -323,9 +274,7 @@ def test_an_answer_ends_a_large_request_and_its_connection(transport: Any) -> No
 @pytest.mark.parametrize("error", [None, ConnectionResetError("gone")], ids=["closed", "reset"])
 def test_the_end_of_a_connection_ends_a_large_request(transport: Any, error: Exception | None) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
-        conversation.connection_made(transport)
-        transport.protocol, transport.limit = conversation, 200_000
+        conversation = over(transport, limit=200_000)
         asking = asyncio.create_task(asked(conversation, large(1_000_000)))
         await asyncio.sleep(0)
         conversation.connection_lost(error)
@@ -344,8 +293,7 @@ def test_a_connection_is_of_no_more_use_after_a_call_that_was_cancelled(
     transport: Any, come: bytes, readers: Readers
 ) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), readers)
-        conversation.connection_made(transport)
+        conversation = over(transport, readers)
         answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
         fed(conversation, come)
         answered.cancel()
@@ -358,8 +306,7 @@ def test_a_connection_is_of_no_more_use_after_a_call_that_was_cancelled(
 @pytest.mark.parametrize("size", [10, 4096, 10_000, 3_000_000])
 def test_large_answers_are_read_in_large_pieces(transport: Any, size: int) -> None:
     async def main() -> None:
-        conversation = _Conversation(asyncio.get_running_loop(), lambda _: AnswerReader)
-        conversation.connection_made(transport)
+        conversation = over(transport)
         small = len(conversation.get_buffer(-1))
         answered = conversation.ask(exchange := Exchange(CALL, 60.0), b"GET")
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size

@@ -60,6 +60,30 @@ def test_one_client_works_in_two_event_loops() -> None:
         assert 3 == server.connections
 
 
+def test_two_threads_may_drop_what_is_left_of_a_loop_that_ended() -> None:
+    class Ended:
+        """A loop whose connections another thread drops at the same moment."""
+
+        def is_closed(self) -> bool:
+            pools.pop(self, None)
+            pools[object()] = None
+            return True
+
+    async def ask(client: AsyncRunpod) -> Any:
+        return (await client.endpoint("ep").status("job-1")).output
+
+    with RawServer(answering) as server:
+        client = AsyncRunpod(KEY, base_url=server.base_url)
+        pools: Any = client._session.engine._pools
+        pools[Ended()] = None
+
+        async def main() -> None:
+            assert {"n": 1} == await ask(client)
+            await client.aclose()
+
+        asyncio.run(main())
+
+
 def test_a_forked_child_leaves_the_connections_to_its_parent() -> None:
     with RawServer(answering) as server, Runpod(KEY, base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")

@@ -134,10 +134,11 @@ class AsyncEngine:
         new_line: Callable[[], AsyncLine] = partial(AsyncProxiedConnection if route.proxied else AsyncConnection, route)
         if AsyncioConnection.fits(route):  # async-only
             new_line = partial(AsyncioConnection, route)
-            with suppress(ImportError):
-                from runpod._aiohttp import readers
+            if self.extra:
+                with suppress(ImportError):
+                    from runpod._aiohttp import readers
 
-                new_line = partial(AsyncioConnection, route, readers if self.extra else None)
+                    new_line = partial(AsyncioConnection, route, readers)
         # Connections of an event loop that has ended can be neither used nor closed.
         for key in list(self._pools):
             if getattr(key, "is_closed", bool)():

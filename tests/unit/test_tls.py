@@ -1,0 +1,177 @@
+"""What TLS keeps between the network and the reader: answers nobody asked for, requests that are not out yet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import trustme
+
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _asyncio
+from runpod._async.engine import AsyncEngine
+from tests.servers import KEY, PATIENCE, Connection, RawServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ONCE = RetryPolicy(max_retries=0)
+
+
+@pytest.fixture
+def server_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """What a server needs whom clients trust."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Tickets come when they like, and are no answers.
+    context.num_tickets = 0
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(params=["aiohttp", "own"])
+def _extra(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AsyncEngine, "extra", request.param == "aiohttp")
+
+
+class Records:
+    """The server's end of a TLS connection, which sends what was written in one segment."""
+
+    def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
+        self._peer = connection._peer
+        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._came, self._goes, server_side=True)
+        self._until_done(self._tls.do_handshake)
+        self.flush()
+
+    def read(self) -> bytes:
+        with contextlib.suppress(ssl.SSLError):
+            return self._until_done(lambda: self._tls.read(65536))
+        return b""
+
+    def write(self, data: bytes) -> None:
+        self._tls.write(data)
+
+    def flush(self) -> None:
+        if data := self._goes.read():
+            self._peer.sendall(data)
+
+    def _until_done(self, step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:  # noqa: PERF203 - a handshake takes several
+                self.flush()
+                if not (data := self._peer.recv(65536)):
+                    return b""
+                self._came.write(data)
+
+
+def answer(job: str) -> bytes:
+    body = b'{"id": "%s", "status": "IN_QUEUE"}' % job.encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def secure(server: RawServer) -> str:
+    return server.base_url.replace("http:", "https:")
+
+
+@pytest.fixture
+def doubling(server_side: ssl.SSLContext) -> Iterator[str]:
+    """The address of a server whose first answer on each connection is followed by another, in a record of its own."""
+    count = iter(range(1, 100))
+
+    def behave(connection: Connection) -> None:
+        records = Records(connection, server_side)
+        number = next(count)
+        while records.read():
+            records.write(answer(f"job-{number}"))
+            records.write(answer("job-of-nobody"))
+            records.flush()
+
+    with RawServer(behave) as server:
+        yield secure(server)
+
+
+@pytest.mark.usefixtures("_extra")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_answer_that_nobody_asked_for_is_nobodys(backend: str, doubling: str) -> None:
+    async def main() -> None:
+        async with AsyncRunpod(KEY, base_url=doubling, retry=ONCE) as client:
+            jobs = [(await client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)).id for _ in range(3)]
+        assert ["job-1", "job-2", "job-3"] == jobs
+
+    anyio.run(main, backend=backend)
+
+
+def test_an_answer_that_nobody_asked_for_is_nobodys_in_sync_code(doubling: str) -> None:
+    with Runpod(KEY, base_url=doubling, retry=ONCE) as client:
+        jobs = [client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE).id for _ in range(3)]
+    assert ["job-1", "job-2", "job-3"] == jobs
+
+
+@pytest.mark.usefixtures("_extra")
+def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
+    server_side: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behave(connection: Connection) -> None:
+        records = Records(connection, server_side)
+        while records.read():
+            records.write(answer("job-1"))
+            records.flush()
+
+    async def main(base_url: str) -> None:
+        made = _asyncio._Conversation.connection_made
+
+        def connection_made(self: Any, transport: Any) -> None:
+            made(self, transport)
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+        async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(_asyncio._Conversation, "connection_made", connection_made)
+                task = asyncio.ensure_future(client.endpoint("ep").status("job-1"))
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            # The next socket gets the number of the last, of which the event loop must know nothing any more.
+            for _ in range(3):
+                assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=PATIENCE)).id
+
+    with RawServer(behave) as server:
+        asyncio.run(main(secure(server)))
+        assert 2 == server.connections
+
+
+@pytest.mark.usefixtures("_extra")
+def test_a_connection_with_a_request_that_is_not_out_is_not_used_again(server_side: ssl.SSLContext) -> None:
+    over = threading.Event()
+
+    def behave(connection: Connection) -> None:
+        records = Records(connection, server_side)
+        if records.read().startswith(b"POST"):
+            body = b'{"error": "too large"}'
+            head = b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: %d\r\n\r\n" % len(body)
+            records.write(head + body)
+            records.flush()
+            over.wait(PATIENCE)
+        else:
+            records.write(answer("job-1"))
+            records.flush()
+
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
+            with pytest.raises(PayloadTooLargeError):
+                await client.endpoint("ep").run(input={"text": "x" * 20_000_000}, timeout=PATIENCE)
+            assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=PATIENCE)).id
+        over.set()
+
+    with RawServer(behave) as server:
+        asyncio.run(main(secure(server)))
+        assert 2 == server.connections
