@@ -40,13 +40,11 @@ NAMES: Mapping[str, str] = {
     "aiter_bytes": "iter_bytes",  # httpx: the body, piece by piece
     "aiter_raw": "iter_raw",  # httpx: the same, as it came
     "anext": "next",  # the next item of an iterator
+    "aread": "read",  # httpx: a whole body
     "async_home": "home",  # runpod._primitives
     "async_shield": "shield",  # runpod._primitives
-    "async_time_limit": "time_limit",  # runpod._primitives
     "async_together": "together",  # tests.clocks
-    "AsyncNetworkStream": "NetworkStream",  # httpcore
     "handle_async_request": "handle_request",  # httpcore
-    "new_async_client": "new_client",  # runpod._http
 }
 
 # `Awaitable[X]` becomes `X`, and its import goes.

@@ -17,6 +17,7 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     import respx
     from typing_extensions import Self
 
@@ -118,6 +119,10 @@ class Connection:
         self._server.requests.append(request)
         self._server.arrived.set()
         return request
+
+    def see_request(self) -> None:
+        """Wait for the first bytes, and leave them where they are."""
+        self._peer.recv(1, socket.MSG_PEEK)
 
     def read_slowly(self) -> None:
         """Take a byte now and then, so that the client's buffers stay full."""
@@ -241,3 +246,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
+
+
+def has_no_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Say at once that a host has no address, which some resolvers take seconds for."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(asked: Any, *args: Any, **kwargs: Any) -> Any:
+        if host in str(asked):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(asked, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

@@ -35,6 +35,8 @@ class Config:
     user_agent: str = field(repr=False)
     # Whether that is the address of the API server of one worker.
     worker: bool = False
+    # Whether the address may be http:// to another machine.
+    allow_insecure: bool = False
 
 
 def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bool) -> Config:
@@ -52,6 +54,7 @@ def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bo
         base_url=url[len(WORKER_PREFIX) :] if worker else url,
         user_agent=user_agent(),
         worker=worker,
+        allow_insecure=allow_insecure,
     )
 
 
@@ -152,7 +155,7 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
         msg = f"{source} {problem}. Write it like {DEFAULT_BASE_URL!r}."
         raise ConfigurationError(msg)
     parts = urlsplit(address)
-    if parts.scheme.lower() == "http" and not allow_insecure and not _is_loopback(parts.hostname):
+    if parts.scheme.lower() == "http" and not allow_insecure and not is_loopback(parts.hostname):
         msg = (
             f"{source} is http:// to {parts.hostname!r}, which would send the API key in the "
             "clear. Use https://, or pass allow_insecure=True if that network is yours."
@@ -184,7 +187,8 @@ def _url_problem(url: str) -> str | None:
     return None
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine, by its name or address alone."""
     if host is None:
         return False
     if host == "localhost" or host.endswith(".localhost"):

@@ -7,94 +7,65 @@ twin. Whatever can be the same for both does not belong here.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Coroutine, Generator, Hashable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from anyio import Event
-
-    from runpod._exchange import Exchange
-
-
-class TimeLimit:
-    """What a block under a time limit can know of it."""
-
-    def passed(self) -> bool:
-        """Whether the block should end itself. Not where the limit ends it."""
-        return False
+    from typing_extensions import Self
 
 
-class _ThreadTimeLimit(TimeLimit):
-    def passed(self) -> bool:
-        return time_left() <= 0
+def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
+    """Seconds on a clock that only goes forward.
+
+    Bound when this module is imported: a library that freezes `time` (freezegun) must not freeze deadlines.
+    """
+    return _read()
 
 
-# A task that nobody holds can be collected before its end.
-_tasks: set[asyncio.Task[None]] = set()
+class _Clock:
+    """Monotonic time in seconds. A pause that was slept counts as elapsed, also where a test replaced `sleep`."""
 
-
-class AsyncClock:
-    """Monotonic time in seconds, and pauses in it."""
+    def __init__(self) -> None:
+        self._ahead = 0.0
 
     def now(self) -> float:
-        return time.monotonic()
+        return monotonic() + self._ahead
+
+    def _slept(self, seconds: float, start: float) -> None:
+        self._ahead += max(0.0, start + seconds - self.now())
+
+
+class AsyncClock(_Clock):
+    """Monotonic time in seconds, and pauses in it."""
 
     async def sleep(self, seconds: float) -> None:
         import anyio  # heavy, and only async programs need it
 
+        start = self.now()
         await anyio.sleep(seconds)
-
-    def later(self, seconds: float, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
-        """Calls after so many seconds, unless the event loop has ended by then. Holds nobody up.
-
-        Returns:
-            What calls it off.
-        """
-        if is_trio():
-            trio: Any = sys.modules["trio"]
-            scope = trio.CancelScope()
-
-            async def wait() -> None:
-                with scope:
-                    await trio.sleep(seconds)
-                    await call()
-
-            trio.lowlevel.spawn_system_task(wait)
-            cancel: Callable[[], object] = scope.cancel
-            return cancel
-
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-
-        def start() -> None:
-            task = loop.create_task(call())
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
-
-        return loop.call_later(seconds, start).cancel
+        self._slept(seconds, start)
 
     def bell(self) -> AsyncBell:
         return AsyncBell()
 
 
-class Clock:
+class Clock(_Clock):
     """Monotonic time in seconds, and pauses in it."""
 
-    def now(self) -> float:
-        return time.monotonic()
-
     def sleep(self, seconds: float) -> None:
+        start = self.now()
         time.sleep(seconds)
+        self._slept(seconds, start)
 
     def bell(self) -> Bell:
         return Bell()
@@ -140,24 +111,26 @@ class Bell:
 
 
 class AsyncSlots:
-    """So many at once; who comes later waits, in turn and until the deadline."""
+    """So many at once; later ones wait their turn."""
 
     def __init__(self, number: int) -> None:
         import anyio
 
         self._semaphore = anyio.Semaphore(number, fast_acquire=True)
 
-    async def take(self, exchange: Exchange) -> bool:
-        """Takes a slot; False where none became free in time."""
+    def take_nowait(self) -> bool:
+        """Takes a slot if one is free."""
         import anyio
 
         try:
             self._semaphore.acquire_nowait()
         except anyio.WouldBlock:
-            with async_time_limit(exchange):
-                await self._semaphore.acquire()
-                return True
             return False
+        return True
+
+    async def take(self, seconds: float) -> bool:  # noqa: ARG002 - a time limit of the caller's ends the wait
+        """Waits for a slot and takes it."""
+        await self._semaphore.acquire()
         return True
 
     def give_back(self) -> None:
@@ -165,17 +138,18 @@ class AsyncSlots:
 
 
 class Slots:
-    """So many at once; who comes later waits, until the deadline."""
+    """So many at once; later ones wait their turn."""
 
     def __init__(self, number: int) -> None:
         self._semaphore = threading.Semaphore(number)
 
-    def take(self, exchange: Exchange) -> bool:
-        """Takes a slot; False where none became free in time."""
-        if self._semaphore.acquire(timeout=min(exchange.left, threading.TIMEOUT_MAX)):
-            return True
-        exchange.late = True
-        return False
+    def take_nowait(self) -> bool:
+        """Takes a slot if one is free."""
+        return self._semaphore.acquire(blocking=False)
+
+    def take(self, seconds: float) -> bool:
+        """Waits for a slot and takes it; False if none became free within so many seconds."""
+        return self._semaphore.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
 
     def give_back(self) -> None:
         self._semaphore.release()
@@ -202,56 +176,58 @@ def is_trio() -> bool:
         return False
 
 
-def async_home() -> Hashable:
-    """The event loop this runs on: connections of one are of no use on another."""
+def async_home() -> tuple[int, Any]:
+    """Where connections can be used: in this process, on this event loop. A forked child must not share its parent's."""
     import asyncio
 
     try:
-        return asyncio.get_running_loop()
+        return os.getpid(), asyncio.get_running_loop()
     except RuntimeError:
         trio: Any = sys.modules["trio"]
-        token: Hashable = trio.lowlevel.current_trio_token()
-        return token
+        return os.getpid(), trio.lowlevel.current_trio_token()
 
 
-def home() -> Hashable:
-    """Nothing in particular: threads share connections."""
-    return None
+def home() -> tuple[int, Any]:
+    """Where connections can be used: in this process. Threads share them."""
+    return os.getpid(), None
 
 
-@contextmanager
-def async_time_limit(exchange: Exchange) -> Generator[TimeLimit, None, None]:
-    """Ends the block at the deadline of the exchange, wherever it is waiting."""
-    import anyio  # heavy, and only async programs need it
+class AsyncTimeLimit:
+    """Ends a block after so many seconds, wherever it is waiting."""
 
-    with anyio.move_on_after(exchange.left) as scope:
-        yield TimeLimit()
-    if scope.cancelled_caught:
-        exchange.late = True
+    def __init__(self, seconds: float) -> None:
+        import anyio  # heavy, and only async programs need it
 
+        self._scope = anyio.move_on_after(seconds)
 
-# When the block under `time_limit` must end, on the monotonic clock. The network streams of
-# `_network.py` give no operation more time than is left.
-_moment: ContextVar[float] = ContextVar("runpod_deadline", default=float("inf"))
+    def __enter__(self) -> Self:
+        self._scope.__enter__()
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return self._scope.__exit__(kind, error, traceback)
 
-@contextmanager
-def time_limit(exchange: Exchange) -> Generator[TimeLimit, None, None]:
-    """Lets no network operation in the block run past the deadline of the exchange.
-
-    A thread cannot be interrupted, so the operations end themselves: with the timeouts of the
-    HTTP library.
-    """
-    token = _moment.set(exchange.until)
-    try:
-        yield _ThreadTimeLimit()
-    finally:
-        _moment.reset(token)
+    def passed(self) -> bool:
+        """Whether it ended the block."""
+        return self._scope.cancelled_caught
 
 
-def time_left() -> float:
-    """Seconds until the block under `time_limit` must end; infinite outside of one."""
-    return _moment.get() - time.monotonic()
+class TimeLimit:
+    """Knows when a block should have ended. A thread cannot be interrupted: the steps of the block end themselves."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def passed(self) -> bool:
+        """Whether the block should have ended, and should end itself."""
+        return monotonic() >= self._end
 
 
 class AsyncCaller:
@@ -262,7 +238,10 @@ class AsyncCaller:
 
 
 class Caller:
-    """Where a client is called from: not from an event loop, which would stand still meanwhile."""
+    """Where a client is called from: not from an event loop, which would stand still meanwhile.
+
+    In a notebook there is always a running event loop, the kernel's, and sync code is meant to be used.
+    """
 
     def __init__(self) -> None:
         self._checked = False
@@ -272,7 +251,7 @@ class Caller:
         if self._checked:
             return
         self._checked = True
-        if _running_loop() is None:
+        if _running_loop() is None or _in_notebook():
             return
         # The line of the caller's, whichever call it was: warnings cannot skip a package before Python 3.12.
         depth, frame = 1, inspect.currentframe()
@@ -299,3 +278,9 @@ def _running_loop() -> Any:
         except RuntimeError:
             pass
     return None
+
+
+def _in_notebook() -> bool:
+    """Whether this is IPython, which runs cells on the event loop of its kernel."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None

@@ -10,7 +10,7 @@ from tests.servers import BASE_URL
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from runpod import AsyncEndpoint
+    from runpod import AsyncEndpoint, AsyncJob
 
 PATH = BASE_URL.removeprefix("https://api.example.test")
 JOB = "job-1"
@@ -22,7 +22,7 @@ RUNNING = {"id": JOB, "status": "IN_PROGRESS", "delayTime": 20, "workerId": "w"}
 DONE = {"id": JOB, "status": "COMPLETED", "output": {"n": 1}, "delayTime": 20, "executionTime": 30, "workerId": "w"}
 FAILED = {"id": JOB, "status": "FAILED", "error": "the horse would not fit"}
 CANCELLED = {"id": JOB, "status": "CANCELLED"}
-TIMED_OUT = {"id": JOB, "status": "TIMED_OUT"}
+STREAMED = {"status": "COMPLETED", "stream": []}
 
 
 async def collect(items: AsyncIterator[Any]) -> list[Any]:
@@ -31,93 +31,66 @@ async def collect(items: AsyncIterator[Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: how it is called, how it looks on the wire, and what a good answer is."""
+    """One operation: how it is called, what it sends, and what a good response is."""
 
     name: str
-    call: Callable[..., Awaitable[Any]]
-    sent: str
+    call: Callable[[AsyncEndpoint, dict[str, Any]], Awaitable[Any]]
+    route: str
     good: Any
     body: bytes = b""
-    # May it be sent again after it may have arrived?
+    # May it be sent again although it may have arrived?
     repeatable: bool = True
-    # Does it go on looking when there is trouble, until its own deadline?
+    # Does it poll on through transient errors, until its own deadline?
     patient: bool = False
 
     def __call__(self, endpoint: AsyncEndpoint, **options: Any) -> Awaitable[Any]:
-        return self.call(endpoint, **options)
+        return self.call(endpoint, options)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def sent(self) -> str:
+        """The request as one line, as `Wire.sent` has it."""
+        method, _, rest = self.route.partition(" ")
+        return f"{method} {PATH}/ep/{rest}"
+
+    @property
+    def job_id(self) -> str | None:
+        """The id of the job that it is about."""
+        return JOB if JOB in self.route else None
 
 
 OPERATIONS = (
+    Operation("run", lambda e, o: e.run({"input": INPUT}, **o), "POST run", QUEUED, BODY, repeatable=False),
+    Operation("run_sync", lambda e, o: e.run_sync({"input": INPUT}, **o), "POST runsync?wait=1000", DONE, BODY, False),
+    Operation("status", lambda e, o: e.status(JOB, **o), f"GET status/{JOB}", RUNNING),
     Operation(
-        "run",
-        lambda endpoint, **options: endpoint.run({"input": INPUT}, **options),
-        f"POST {PATH}/ep/run",
-        QUEUED,
-        BODY,
-        repeatable=False,
+        "status_sync", lambda e, o: e.status_sync(JOB, **o), f"GET status-sync/{JOB}?wait=89750", DONE, patient=True
     ),
     Operation(
-        "run_sync",
-        lambda endpoint, **options: endpoint.run_sync({"input": INPUT}, **options),
-        f"POST {PATH}/ep/runsync?wait=1000",
-        DONE,
-        BODY,
-        repeatable=False,
+        "stream", lambda e, o: collect(e.stream(JOB, **o)), f"GET stream/{JOB}?wait=10000", STREAMED, patient=True
     ),
-    Operation(
-        "status",
-        lambda endpoint, **options: endpoint.status(JOB, **options),
-        f"GET {PATH}/ep/status/{JOB}",
-        RUNNING,
-    ),
-    Operation(
-        "status_sync",
-        lambda endpoint, **options: endpoint.status_sync(JOB, **options),
-        f"GET {PATH}/ep/status-sync/{JOB}?wait=89750",
-        DONE,
-        patient=True,
-    ),
-    Operation(
-        "stream",
-        lambda endpoint, **options: collect(endpoint.stream(JOB, **options)),
-        f"GET {PATH}/ep/stream/{JOB}?wait=10000",
-        {"status": "COMPLETED", "stream": []},
-        patient=True,
-    ),
-    Operation(
-        "cancel",
-        lambda endpoint, **options: endpoint.cancel(JOB, **options),
-        f"POST {PATH}/ep/cancel/{JOB}",
-        CANCELLED,
-    ),
-    Operation(
-        "retry",
-        lambda endpoint, **options: endpoint.retry(JOB, **options),
-        f"POST {PATH}/ep/retry/{JOB}",
-        QUEUED,
-        repeatable=False,
-    ),
-    Operation(
-        "health",
-        lambda endpoint, **options: endpoint.health(**options),
-        f"GET {PATH}/ep/health",
-        {"jobs": {"inQueue": 2}, "workers": {"idle": 1}},
-    ),
+    Operation("cancel", lambda e, o: e.cancel(JOB, **o), f"POST cancel/{JOB}", CANCELLED),
+    Operation("retry", lambda e, o: e.retry(JOB, **o), f"POST retry/{JOB}", QUEUED, repeatable=False),
+    Operation("health", lambda e, o: e.health(**o), "GET health", {"jobs": {"inQueue": 2}, "workers": {"idle": 1}}),
     Operation(
         "purge_queue",
-        lambda endpoint, **options: endpoint.purge_queue(**options),
-        f"POST {PATH}/ep/purge-queue",
+        lambda e, o: e.purge_queue(**o),
+        "POST purge-queue",
         {"removed": 3, "status": "completed"},
         repeatable=False,
     ),
 )
 
-# Those that send one request and take its answer.
+# Those that send one request and take its response.
 SIMPLE = tuple(operation for operation in OPERATIONS if not operation.patient)
 SUBMISSIONS = tuple(operation for operation in OPERATIONS if not operation.repeatable)
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
-def name_of(value: object) -> str | None:
-    """The id of a parameter in pytest's output."""
-    return value.name if isinstance(value, Operation) else None
+def of_a_job(job: AsyncJob[Any], **options: Any) -> list[Callable[[], Awaitable[Any]]]:
+    """Every call of a job's handle."""
+    calls: list[Callable[..., Awaitable[Any]]] = [job.refresh, job.wait, job.result, job.cancel, job.retry]
+    calls += [lambda **options: collect(job.watch(**options)), lambda **options: collect(job.stream(**options))]
+    return [lambda call=call: call(**options) for call in calls]

@@ -10,7 +10,7 @@ import pytest
 import respx
 
 from runpod import AsyncRunpod, RetryPolicy
-from runpod._async import engine as engines
+from tests._async import endings
 from tests._async.serving import Gate, Serve
 from tests.clocks import AsyncVirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -37,17 +37,15 @@ def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-ENGINES = ["asyncio-connections", "asyncio-httpx"]
-ENGINES += ["asyncio-aiohttp", "trio-connections"]  # async-only
+CARRIERS = ["own", "callers"]
+CARRIERS += ["trio"]  # async-only
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test over everything that can carry requests."""
+@pytest.fixture(params=CARRIERS)
+def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test over the HTTP client of the library, and over one of a caller's."""
     name: str = request.param
-    monkeypatch.setattr(engines.AsyncEngine, "extra", name.endswith("aiohttp"))  # async-only
-    if name.endswith("httpx"):
-        monkeypatch.setattr(engines, "is_patched", lambda _: True)
+    monkeypatch.setattr(endings, "over_a_callers", name == "callers")
     return name
 
 

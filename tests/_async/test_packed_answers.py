@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("carrier")
 
 BOMB = gzip.compress(b'{"id":"job-1","status":"IN_QUEUE","x":"' + b"0" * 2**22)
 
 
 @pytest.fixture
-def anyio_backend(engine: str) -> str:  # async-only
-    return engine.partition("-")[0]
+def anyio_backend(carrier: str) -> str:  # async-only
+    return "trio" if carrier == "trio" else "asyncio"
 
 
 def answering(body: bytes, headers: str, status: str = "200 OK") -> Callable[[Connection], None]:

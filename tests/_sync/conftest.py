@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from runpod import Runpod, RetryPolicy
-from runpod._sync import engine as engines
+from tests._sync import endings
 from tests._sync.serving import Gate, Serve
 from tests.clocks import VirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -39,15 +39,14 @@ def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-ENGINES = ["asyncio-connections", "asyncio-httpx"]
+CARRIERS = ["own", "callers"]
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test over everything that can carry requests."""
+@pytest.fixture(params=CARRIERS)
+def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test over the HTTP client of the library, and over one of a caller's."""
     name: str = request.param
-    if name.endswith("httpx"):
-        monkeypatch.setattr(engines, "is_patched", lambda _: True)
+    monkeypatch.setattr(endings, "over_a_callers", name == "callers")
     return name
 
 

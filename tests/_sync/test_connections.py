@@ -5,20 +5,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import select
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod import APIConnectionError, APIResponseError, RunpodTimeoutError
+from runpod._network import Exchanging
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, QUEUED
-from tests._sync.endings import BOUND, HEAD, end_of, ends, new_client, sent_once
-from tests.servers import RawServer, free_port
+from tests._sync.conftest import CARRIERS
+from tests._sync.endings import HEAD, end_of, ends, new_client, sent_once
+from tests.servers import PATIENCE, RawServer, free_port, has_no_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.servers import Connection
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("carrier")
 
 LARGE = {"data": "x" * (20 * 1024 * 1024)}
 
@@ -72,8 +77,8 @@ def test_a_connection_that_breaks(behave: Callable[[Connection], None]) -> None:
         for operation, error in ends(server.base_url):
             expected = RunpodTimeoutError if operation.patient else APIConnectionError
             assert isinstance(error, expected), operation.name
-            # A reset can be there before the connection is: then nothing was sent.
-            unsent = behave is resetting_at_once and "could not be sent" in str(error)
+            # The end can be there before the request: then nothing was sent.
+            unsent = behave in {closing_at_once, resetting_at_once} and "could not be sent" in str(error)
             assert error.maybe_submitted is not (operation.repeatable or unsent), operation.name
         sent_once(server)
 
@@ -85,7 +90,8 @@ def test_nobody_listens() -> None:
         assert error.maybe_submitted is False
 
 
-def test_a_host_that_has_no_address() -> None:
+def test_a_host_that_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_no_address(monkeypatch, "nowhere.invalid")
     for _, error in ends("https://nowhere.invalid/v2"):
         assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
         assert error.maybe_submitted is False
@@ -99,7 +105,10 @@ def garbage(connection: Connection) -> None:
 # Before 3.12, `ssl` itself leaves a socket to the garbage collector that was reset before its handshake.
 @pytest.mark.filterwarnings("ignore:(?s).*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("behave", [garbage, closing_at_once, resetting_at_once])
-def test_a_server_that_cannot_do_tls(behave: Callable[[Connection], None]) -> None:
+def test_a_server_that_cannot_do_tls(behave: Callable[[Connection], None], carrier: str) -> None:
+    if carrier == "callers":
+        # AnyIO leaves a socket to it as well.
+        warnings.simplefilter("ignore", pytest.PytestUnraisableExceptionWarning)
     with RawServer(behave) as server:
         for operation, error in ends(server.base_url.replace("http:", "https:")):
             expected = RunpodTimeoutError if operation.patient else APIConnectionError
@@ -133,7 +142,7 @@ def test_a_connection_closed_between_two_calls() -> None:
             for number in range(1, 4):
                 server.closed.clear()
                 assert JOB == (endpoint.run(input=INPUT)).id
-                assert server.closed.wait(BOUND)
+                assert server.closed.wait(PATIENCE)
                 assert number == server.times("POST /v2/ep/run")
 
 
@@ -206,3 +215,39 @@ def test_an_id_in_an_answer_that_is_longer_than_it_says_is_not_lost() -> None:
         assert isinstance(error, (APIConnectionError, APIResponseError))
         assert (JOB, True) == (error.job_id, error.maybe_submitted)
         assert "a photo of" not in str(error)
+
+
+ANSWER = b'{"id":"job-1","status":"IN_QUEUE"}'
+STALE = HEAD + b"Content-Length: 34\r\n\r\n" + ANSWER.replace(b"job-1", b"job-9")
+
+
+@pytest.mark.parametrize("carrier", [name for name in CARRIERS if name != "callers"], indirect=True)
+@pytest.mark.parametrize("stale", [b"", STALE])
+def test_what_happens_to_a_connection_just_before_a_request_leaves(
+    stale: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def behave(connection: Connection) -> None:
+        connection.read_request()
+        connection.answer(ANSWER)
+        if server.connections == 1 and begun.wait(PATIENCE):
+            connection.send(stale)
+        else:
+            connection.read_request()
+
+    to_write = Exchanging._to_write
+
+    def slowly(stream: Any, buffer: bytes) -> bytes:
+        if stream._reused and stream._header:
+            begun.set()
+            # The end, or a response that nobody asked for.
+            select.select([stream.get_extra_info("socket").fileno()], [], [], PATIENCE)
+        return to_write(stream, buffer)
+
+    monkeypatch.setattr(Exchanging, "_to_write", slowly)
+    with RawServer(behave) as server:
+        with new_client(server.base_url) as client:
+            for _ in range(2):
+                assert JOB == (client.endpoint("ep").run(input=INPUT)).id
+        assert (2, 2) == (server.connections, len(server.requests))

@@ -1,90 +1,94 @@
 # Generated from tests/_async/test_http_client.py by scripts/generate_sync.py. Do not edit.
 
+"""Clients with the HTTP client of a caller, with other options, and after they were closed."""
+
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from runpod import Runpod, ConfigurationError, InvalidRequestError, RateLimitError, RetryPolicy
-from tests._sync.calls import DONE, INPUT, JOB, OPERATIONS, QUEUED, Operation, collect, name_of
+from runpod import Runpod, ClientClosedError, ConfigurationError, RetryPolicy
+from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, of_a_job
 from tests.servers import BASE_URL, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runpod import Endpoint
+    from tests._sync.calls import Operation
     from tests.clocks import VirtualClock
     from tests.servers import Wire
 
-CLOSED = "closed"
+CLOSED = "the client is closed"
 
 
-def test_a_callers_client_is_used_and_stays_open() -> None:
-    seen: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(200, json=QUEUED)
-
-    headers = {"X-Mine": "1"}
-    with httpx.Client(transport=httpx.MockTransport(answer), headers=headers) as http_client:
-        with Runpod(KEY, base_url=BASE_URL, http_client=http_client) as client:
+def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
+    wire.say(QUEUED, {})
+    auth = ("me", "password")
+    with httpx.Client(
+        base_url="https://other.test", headers={"X-Mine": "1"}, cookies={"mine": "1"}, auth=auth, timeout=0.001
+    ) as mine:
+        other = Runpod(KEY, base_url=BASE_URL, http_client=mine)
+        with Runpod(KEY, base_url=BASE_URL, http_client=mine) as client:
             client.endpoint("ep").run(input=INPUT)
-        assert not http_client.is_closed
-        http_client.get("https://other.test")
-
-    assert ["api.example.test", "other.test"] == [request.url.host for request in seen]
-    assert "1" == seen[0].headers["X-Mine"]
-    assert f"Bearer {KEY}" == seen[0].headers["Authorization"]
-    assert "Authorization" not in seen[1].headers
-
-
-def test_the_key_wins_over_the_auth_of_a_callers_client(wire: Wire) -> None:
-    wire.say(QUEUED)
-    with httpx.Client(auth=("me", "password"), headers={"Authorization": "Basic x"}) as http_client:
-        Runpod(KEY, base_url=BASE_URL, http_client=http_client).endpoint("ep").run(input=INPUT)
-    assert f"Bearer {KEY}" == wire.requests[0].headers["Authorization"]
+        assert not mine.is_closed
+        mine.get("/")
+    ours, theirs = wire.requests
+    assert ("api.example.test", "other.test") == (ours.url.host, theirs.url.host)
+    assert ("1", "mine=1") == (ours.headers["X-Mine"], ours.headers["Cookie"])
+    # The key wins over the caller's `auth`, and is for our requests alone.
+    assert f"Bearer {KEY}" == ours.headers["Authorization"]
+    assert theirs.headers["Authorization"].startswith("Basic ")
+    assert ours.extensions["timeout"]["connect"] > 1
+    with pytest.raises(ClientClosedError, match=CLOSED):
+        other.endpoint("ep").run(input=INPUT)
 
 
-def test_a_callers_base_url_and_timeout_do_not_matter(wire: Wire, clock: VirtualClock) -> None:
-    wire.say(QUEUED)
-    with httpx.Client(base_url="https://other.test", timeout=0.001) as http_client:
-        Runpod(KEY, base_url=BASE_URL, http_client=http_client).endpoint("ep").run(input=INPUT)
-    assert "api.example.test" == wire.requests[0].url.host
-    assert wire.requests[0].extensions["timeout"]["connect"] > 1
-
-
-def other_colour() -> object:
+def other_half() -> object:
     """A client of the half that this is not, without its TLS context."""
-    clients = {httpx.Client, getattr(httpx, "Async" + "Client")}
-    (other,) = clients - {httpx.Client}
+    (other,) = {httpx.Client, getattr(httpx, "Async" + "Client")} - {httpx.Client}
     return other.__new__(other)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        pytest.param(object, id="object"),
-        pytest.param(lambda: "client", id="text"),
-        pytest.param(lambda: httpx.Client, id="class"),
-        pytest.param(other_colour, id="other-colour"),
-    ],
-)
+@pytest.mark.parametrize("wrong", [object, lambda: httpx.Client, other_half], ids=["object", "class", "other"])
 def test_a_wrong_http_client_is_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(ConfigurationError, match=f"http_client must be an httpx.{httpx.Client.__name__}, not "):
         Runpod(KEY, http_client=wrong())
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
+def test_a_foreign_exception_passes_through(
+    endpoint: Endpoint, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="runpod")
+    error = RuntimeError("of a mock")
+    wire.say(error, error, error)
+    for name in ("run", "status", "health"):
+        with pytest.raises(RuntimeError, match="of a mock") as caught:
+            BY_NAME[name](endpoint)
+        assert error is caught.value
+    # The log tells what the exception does not.
+    assert [
+        "run on endpoint 'ep' was interrupted by RuntimeError after it was sent; it may have been carried out",
+        f"Job {JOB} on endpoint ep: status was interrupted by RuntimeError; the job goes on",
+    ] == [record.getMessage() for record in caplog.records if record.name == "runpod"]
+
+
+# --- closed clients, and other options --------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_use_after_close(operation: Operation, wire: Wire) -> None:
-    client = Runpod(KEY, base_url=BASE_URL)
-    endpoint = client.endpoint("ep")
+    with Runpod(KEY, base_url=BASE_URL) as client:
+        endpoint = client.endpoint("ep")
     client.close()
-    with pytest.raises(InvalidRequestError, match=CLOSED) as caught:
+    with pytest.raises(ClientClosedError, match=f"^Cannot send {operation.name} .*'ep': {CLOSED}") as caught:
         operation(endpoint)
-    assert caught.value.maybe_submitted is False
+    error = caught.value
+    assert ("ep", operation.job_id, False) == (error.endpoint_id, error.job_id, error.maybe_submitted)
+    assert isinstance(error, RuntimeError)
     assert [] == wire.requests
 
 
@@ -92,72 +96,38 @@ def test_use_of_a_job_after_close(wire: Wire) -> None:
     wire.say(QUEUED)
     with Runpod(KEY, base_url=BASE_URL) as client:
         job = client.endpoint("ep").run(input=INPUT)
-    for call in (job.refresh, job.wait, job.result, job.cancel, job.retry):
-        with pytest.raises(InvalidRequestError, match=CLOSED):
+    for call in of_a_job(job):
+        with pytest.raises(ClientClosedError, match=f"of job '{JOB}' .*{CLOSED}") as caught:
             call()
-    with pytest.raises(InvalidRequestError, match=CLOSED):
-        collect(job.stream())
-    with pytest.raises(InvalidRequestError, match=CLOSED):
-        collect(job.watch())
+        assert JOB == caught.value.job_id
     assert 1 == len(wire.requests)
 
 
-def test_closing_twice_is_fine(wire: Wire) -> None:
-    client = Runpod(KEY, base_url=BASE_URL)
-    client.close()
-    client.close()
-    with client:
-        pass
-
-
-def test_a_callers_client_that_is_closed(wire: Wire) -> None:
-    http_client = httpx.Client()
-    client = Runpod(KEY, base_url=BASE_URL, http_client=http_client)
-    http_client.close()
-    with pytest.raises(InvalidRequestError, match=CLOSED):
-        client.endpoint("ep").run(input=INPUT)
-
-
-def test_with_options_shares_the_connections(client: Runpod, wire: Wire) -> None:
-    wire.say(429, 429, DONE)
-    other = client.with_options(retry=RetryPolicy(max_retries=0))
-    with pytest.raises(RateLimitError):
-        other.endpoint("ep").status(JOB)
-    # The client it came from is as it was.
-    client.endpoint("ep").status(JOB)
-    assert 3 == len(wire.requests)
-    assert client._session.engine is other._session.engine
-
-
-def test_closing_a_client_with_options_closes_only_itself(client: Runpod, wire: Wire) -> None:
-    wire.say(DONE)
-    with client.with_options(timeout=5) as other:
-        endpoint = other.endpoint("ep")
-    with pytest.raises(InvalidRequestError, match=CLOSED):
-        endpoint.status(JOB)
-    assert "COMPLETED" == (client.endpoint("ep").status(JOB)).status
-
-
-def test_closing_the_client_closes_those_with_options(wire: Wire) -> None:
-    client = Runpod(KEY, base_url=BASE_URL)
-    endpoint = client.with_options(timeout=5).endpoint("ep")
-    client.close()
-    with pytest.raises(InvalidRequestError, match=CLOSED):
-        endpoint.status(JOB)
-
-
-def test_with_options_of_an_endpoint(endpoint: Endpoint, wire: Wire) -> None:
-    wire.say(429)
-    other = endpoint.with_options(retry=RetryPolicy(max_retries=0))
-    assert "ep" == other.id
-    with pytest.raises(RateLimitError):
-        other.status(JOB)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
-def test_an_endpoint_of_a_client_with_options_does_all_the_others_do(
-    operation: Operation, client: Runpod, wire: Wire, clock: VirtualClock
+def test_a_client_that_is_closed_before_a_retry_may_have_submitted_a_job(
+    client: Runpod, wire: Wire, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wire.say(operation.good)
-    operation(client.with_options(retry=RetryPolicy(max_retries=0)).endpoint("ep"))
-    assert [operation.sent] == wire.sent
+    def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        client.close()
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    wire.say(502)
+    with pytest.raises(ClientClosedError) as caught:
+        client.with_options(retry=RetryPolicy(resubmit=True)).endpoint("ep").run(input=INPUT)
+    assert caught.value.maybe_submitted
+
+
+def test_clients_with_options_share_the_connections_and_are_closed_with_them(wire: Wire) -> None:
+    client = Runpod(KEY, base_url=BASE_URL)
+    one, other = client.with_options(timeout=5), client.with_options(timeout=5)
+    assert client._session.engine is one._session.engine
+    one.close()
+    with pytest.raises(ClientClosedError, match=CLOSED):
+        one.endpoint("ep").status(JOB)
+    # It closed nothing of the client that it came from.
+    wire.say(DONE, DONE)
+    assert (client.endpoint("ep").status(JOB)).succeeded
+    assert (other.endpoint("ep").status(JOB)).succeeded
+    client.close()
+    with pytest.raises(ClientClosedError, match=CLOSED):
+        other.endpoint("ep").status(JOB)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("carrier")
 
 BOMB = gzip.compress(b'{"id":"job-1","status":"IN_QUEUE","x":"' + b"0" * 2**22)
 

@@ -6,25 +6,14 @@ import sys
 from pathlib import Path
 
 from tests.faults.campaign import cells, run
-from tests.faults.report import BOUND, page
+from tests.faults.report import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
 
-
-def main() -> int:
-    campaign = run(cells())
-    # A machine that does other things as well is late itself; a call that is late by nature is late every time.
-    late = [result.cell for result in campaign.results if result.late > BOUND]
-    again = run(late, abreast=2)
-    anew = {result.cell: result for result in again.results}
-    campaign.results = [anew.get(result.cell, result) for result in campaign.results]
-    campaign.measured_again = len(late)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(campaign), encoding="utf-8")
-    problems = [problem for result in campaign.results for problem in result.problems()]
-    print(f"{len(campaign.results)} calls in {campaign.seconds:.0f} s, {len(problems)} problems: {PAGE}")  # noqa: T201
-    return bool(problems)
-
+# Seconds. Longer than in the test, which would see on a busy machine what is wrong with the page, but not the reverse.
+DEADLINE = 2.0
 
 if __name__ == "__main__":
-    sys.exit(main())
+    campaign = run(cells(deadline=DEADLINE))
+    PAGE.write_text(page(campaign), encoding="utf-8")
+    sys.exit("\n".join(campaign.problems()))

@@ -1,428 +1,93 @@
-"""Everything that can go wrong between a client and its server, one function a fault."""
+"""What can go wrong between a client and its server: one fault for each kind of outcome.
+
+What only tells one HTTP parser from another is the business of httpx.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import random
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tests.faults.proxy import Link, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.faults.proxy import Link
-
-# Seconds that a call may take which only its deadline ends, and one that ends by itself.
-DEADLINE = 0.4
-LONG = 10.0
-STALL = 1.5 * DEADLINE
+    Behaviour = Callable[[Link], Awaitable[None]]
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 STEERING = b'{"id":"job\\u001b[2J\\r\\n\\u202e","status":"\\u001b]0;owned\\u0007","error":"\\u001b[31m"}'
+EVIL = "X-Evil: \x1b[2J\r\n"
+REDIRECT = "Location: http://localhost:TRAP/v2/ep/run\r\n"
+
+# Hosts that are reached through an HTTP proxy: one that does its work, one that is not able to at first, and one that
+# says nothing.
+REACHED, REACHED_LATER, SILENT = HOSTS = ("reached.test", "later.test", "silent.test")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a line does to its connections.
+    """What a line does to its connections."""
 
-    Attributes:
-        name: What it is called in the table.
-        behave: What to do with a connection.
-        unsent: Nothing can have been carried out, and the client must know.
-        warm: The client makes a call that goes well first, so that its connection is a kept one.
-        settles: The connection of that call is closed before the next.
-        hangs: Nothing but its deadline ends a call.
-        heals: After a while all goes well.
-        racy: Whether the request got out depends on who is faster.
-        forged: The answers are not those of the server.
-        heavy: It costs so much time that only some operations meet it, one at a time.
-        tls: Which certificate the server has.
-        refusing: Nobody listens.
-        scheme: What the client is told to speak.
-    """
-
-    name: str
-    behave: Callable[[Link], Awaitable[None]]
-    unsent: bool = False
-    warm: bool = False
-    settles: bool = False
-    hangs: bool = False
-    heals: bool = False
-    racy: bool = False
-    forged: bool = False
-    heavy: bool = False
-    tls: str | None = None
-    refusing: bool = False
+    name: str  # in the table
+    behave: Behaviour
+    unsent: bool = False  # nothing can have been processed, and the client must know
+    final: bool = False  # it will not be better the next time, and the client must know
+    warm: bool = False  # the client makes a call that goes well first, so that its connection is a kept one
+    settles: bool = False  # the connection of that call is closed before the next
+    hangs: bool = False  # nothing but its deadline ends a call
+    heals: bool = False  # after a while all goes well
+    unfinished: bool = False  # a client sees no job end
+    racy: bool = False  # whether the request got out depends on who is faster
+    forged: bool = False  # the responses are not those of the server
+    heavy: bool = False  # it costs so much time that only `run` meets it
+    tls: str = ""  # which certificate the server has
+    refusing: bool = False  # nobody listens
     scheme: str = "http"
+    host: str = "127.0.0.1"  # what the client calls the server
+    stretches: bool = False  # a call that has limits for single steps only
 
 
-FAULTS: list[Fault] = []
+# --- Behaviours -------------------------------------------------------------------------------
 
 
-def fault(
-    name: str, **options: bool | str
-) -> Callable[[Callable[[Link], Awaitable[None]]], Callable[[Link], Awaitable[None]]]:
-    """Enter a function into the list."""
+def processing(what: Callable[[Reply], bytes] | None = None, then: Behaviour | None = None) -> Behaviour:
+    """Let requests be processed, send something for the response, and do something else instead of going on."""
 
-    def enter(behave: Callable[[Link], Awaitable[None]]) -> Callable[[Link], Awaitable[None]]:
-        FAULTS.append(Fault(name, behave, **options))  # type: ignore[arg-type]
-        return behave
-
-    return enter
-
-
-@fault("no fault", heals=True)
-async def passing(link: Link) -> None:
-    while request := await link.request():
-        await link.send((await link.forward(request)).whole)
-
-
-# --- Connections ------------------------------------------------------------------------------
-
-FAULTS.append(Fault("connection refused", passing, unsent=True, refusing=True))
-
-
-@fault("accepts and hangs", hangs=True)
-async def accepting_and_hanging(link: Link) -> None:
-    await link.hang()
-
-
-@fault("reset before the request", racy=True)
-async def resetting_at_once(link: Link) -> None:
-    await link.reset()
-
-
-@fault("closed before the request", racy=True)
-async def closing_at_once(link: Link) -> None:
-    await link.close()
-
-
-@fault("reset in the middle of the request", racy=True)
-async def resetting_in_the_request(link: Link) -> None:
-    await link.some_of_request()
-    await link.reset()
-
-
-@fault("request read, never answered", hangs=True)
-async def reading_and_hanging(link: Link) -> None:
-    await link.request()
-    await link.hang()
-
-
-@fault("request read, reset")
-async def resetting_after_the_request(link: Link) -> None:
-    await link.request()
-    await link.reset()
-
-
-@fault("request read, closed")
-async def closing_after_the_request(link: Link) -> None:
-    await link.request()
-
-
-@fault("carried out, never answered", hangs=True)
-async def hanging_after_processing(link: Link) -> None:
-    if request := await link.request():
-        await link.forward(request)
-    await link.hang()
-
-
-@fault("carried out, reset")
-async def resetting_after_processing(link: Link) -> None:
-    if request := await link.request():
-        await link.forward(request)
-    await link.reset()
-
-
-@fault("carried out, closed")
-async def closing_after_processing(link: Link) -> None:
-    if request := await link.request():
-        await link.forward(request)
-
-
-@fault("reset after the headers")
-async def resetting_after_the_headers(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), b""))
-    await link.reset()
-
-
-@fault("reset after half the body")
-async def resetting_after_half_the_body(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), reply.body[: len(reply.body) // 2]))
-    await link.reset()
-
-
-@fault("closed after most of the body")
-async def closing_after_most_of_the_body(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), reply.body[:-1]))
-
-
-@fault("closed in the middle of the headers")
-async def closing_in_the_headers(link: Link) -> None:
-    if request := await link.request():
-        await link.send((await link.forward(request)).whole[:30])
-
-
-@fault("kept connection closed before it is used again", warm=True, settles=True, heals=True)
-async def closing_between_two_calls(link: Link) -> None:
-    if request := await link.request():
-        await link.send((await link.forward(request)).whole)
-
-
-def _first_one_dies(end: Callable[[Link], Awaitable[None]], *, process: bool) -> Callable[[Link], Awaitable[None]]:
     async def behave(link: Link) -> None:
-        link.line.counts["connections"] += 1
-        first = link.line.counts["connections"] == 1
-        served = 0
         while request := await link.request():
-            if first and served:
-                if process:
-                    await link.forward(request)
-                await end(link)
+            reply = await link.forward(request)
+            if what is not None:
+                await link.send(what(reply))
+            if then is not None:
+                await then(link)
                 return
-            await link.send((await link.forward(request)).whole)
-            served += 1
 
     return behave
 
 
-async def _reset(link: Link) -> None:
-    await link.reset()
+def responding(status: int, body: bytes = b"", headers: str = "") -> Behaviour:
+    """Respond in the server's place."""
 
+    async def behave(link: Link) -> None:
+        while request := await link.request():
+            await link.respond(request, status, body, headers.replace("TRAP", str(link.line.counts["trap"])))
 
-async def _close(link: Link) -> None:
-    await link.close()
+    return behave
 
 
-FAULTS += [
-    Fault("kept connection closed as it is used again", _first_one_dies(_close, process=False), warm=True, heals=True),
-    Fault("kept connection reset as it is used again", _first_one_dies(_reset, process=False), warm=True, heals=True),
-    Fault("kept connection reset after carrying out", _first_one_dies(_reset, process=True), warm=True, heals=True),
-]
-
-
-# --- Time -------------------------------------------------------------------------------------
-
-
-@fault("drips the header", hangs=True)
-async def dripping_the_header(link: Link) -> None:
-    while request := await link.request():
-        await link.drip((await link.forward(request)).with_length(5000, b"", "X-Slow: " + "a" * 500))
-
-
-@fault("drips the body", hangs=True)
-async def dripping_the_body(link: Link) -> None:
-    while request := await link.request():
-        reply = await link.forward(request)
-        body = reply.body + b" " * 500
-        await link.send(reply.with_length(len(body), b""))
-        await link.drip(body)
-
-
-@fault("drips chunks for ever", hangs=True)
-async def dripping_chunks(link: Link) -> None:
-    if await link.request():
-        await link.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while True:
-            await link.send(b"1\r\n \r\n")
-            await asyncio.sleep(0.02)
-
-
-@fault("says 100 Continue for ever", hangs=True)
-async def continuing(link: Link) -> None:
-    if await link.request():
-        while True:
-            await link.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            await asyncio.sleep(0.02)
-
-
-@fault("answers after the deadline and a half", hangs=True)
-async def stalling_after_processing(link: Link) -> None:
-    while request := await link.request():
-        reply = await link.forward(request)
-        await asyncio.sleep(STALL)
-        await link.send(reply.whole)
-
-
-@fault("carries out after the deadline and a half", hangs=True)
-async def stalling_before_processing(link: Link) -> None:
-    while request := await link.request():
-        await asyncio.sleep(STALL)
-        await link.send((await link.forward(request)).whole)
-
-
-@fault("stalls in the middle of the body", hangs=True)
-async def stalling_in_the_body(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), reply.body[:-1]))
-    await link.hang()
-
-
-# --- Bodies -----------------------------------------------------------------------------------
-
-
-@fault("body truncated")
-async def truncating(link: Link) -> None:
-    while request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body) - 3, reply.body[:-3]))
-
-
-@fault("body corrupted")
-async def corrupting(link: Link) -> None:
-    while request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), reply.body[:-3] + b"\xff\xfe\x00"))
-
-
-@fault("body doubled")
-async def doubling(link: Link) -> None:
-    while request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(2 * len(reply.body), 2 * reply.body))
-
-
-@fault("body empty")
-async def emptying(link: Link) -> None:
-    while request := await link.request():
-        await link.send((await link.forward(request)).with_length(0, b""))
-
-
-@fault("length too long, then closed")
-async def lying_too_long(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body) + 10))
-
-
-@fault("length too long, then silent", hangs=True)
-async def lying_too_long_and_hanging(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body) + 10))
-    await link.hang()
-
-
-@fault("length too short")
-async def lying_too_short(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body) - 3))
-
-
-@fault("length negative")
-async def lying_below_zero(link: Link) -> None:
-    if request := await link.request():
-        await link.send((await link.forward(request)).with_length(-1))
-
-
-@fault("two lengths that differ")
-async def lying_twice(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), None, "Content-Length: 1"))
-
-
-@fault("gzip that is none")
-async def lying_about_gzip(link: Link) -> None:
-    if request := await link.request():
-        reply = await link.forward(request)
-        await link.send(reply.with_length(len(reply.body), None, "Content-Encoding: gzip"))
-
-
-# 200 MiB that unpack from 200 KiB.
-BOMB = gzip.compress(b"0" * (200 * 1024 * 1024))
-
-
-@fault("gzip bomb", forged=True, heavy=True)
-async def bombing(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 200, BOMB, "Content-Encoding: gzip\r\n")
-
-
-@fault("gzip bomb of gzip bombs", forged=True)
-async def bombing_twice(link: Link) -> None:
-    body = gzip.compress(BOMB)
-    while request := await link.request():
-        await link.answer(request, 200, body, "Content-Encoding: gzip, gzip\r\n")
-
-
-# --- Answers ----------------------------------------------------------------------------------
-
-
-@fault("HTML with 200")
-async def answering_html(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 200, HTML, "Content-Type: text/html\r\n")
-
-
-@fault("204 without a body")
-async def answering_nothing(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 204)
-
-
-@fault("redirect to another host", unsent=True)
-async def redirecting(link: Link) -> None:
-    trap = link.line.counts["trap"]
-    while request := await link.request():
-        await link.answer(request, 307, headers=f"Location: http://localhost:{trap}/v2/ep/run\r\n")
-
-
-@fault("control characters in every field", forged=True)
-async def steering(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 200, STEERING, "X-Evil: \x1b[2J\r\n")
-
-
-@fault("control characters in a refusal", unsent=True)
-async def steering_in_a_refusal(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 400, b'{"error":"\\u001b[2J\\u0007\\u202e gone"}\r\n')
-
-
-@fault("speaks SSH")
-async def speaking_ssh(link: Link) -> None:
-    await link.request()
-    await link.send(b"SSH-2.0-OpenSSH_9.6\r\n")
-
-
-@fault("speaks noise")
-async def speaking_noise(link: Link) -> None:
-    await link.request()
-    await link.send(random.Random(787).randbytes(5000))
-
-
-@fault("header of a megabyte")
-async def speaking_long(link: Link) -> None:
-    await link.request()
-    await link.send(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 2**20)
-    await link.hang()
-
-
-# --- Statuses, in any pattern -----------------------------------------------------------------
-
-
-def pattern(*steps: int | str) -> Callable[[Link], Awaitable[None]]:
+def pattern(*steps: int | str) -> Behaviour:
     """Do one step a request, the last one for ever.
 
-    A status is answered in the server's place; "done 502" is answered after the server carried the request out; "ok"
-    passes; "reset" carries out and resets.
+    A status is responded in the server's place; "done 502" comes after the server processed the request; "ok" passes;
+    "reset" processes and resets.
     """
 
     async def behave(link: Link) -> None:
         while request := await link.request():
-            index = link.line.counts["steps"]
+            step = str(steps[min(link.line.counts["steps"], len(steps) - 1)])
             link.line.counts["steps"] += 1
-            step = str(steps[min(index, len(steps) - 1)])
             if step == "ok":
                 await link.send((await link.forward(request)).whole)
                 continue
@@ -432,59 +97,116 @@ def pattern(*steps: int | str) -> Callable[[Link], Awaitable[None]]:
                 await link.reset()
                 return
             status = int(step.removeprefix("done "))
-            html = status in {502, 520, 521, 522, 523, 524}
-            await link.answer(request, status, HTML if html else b'{"error":"not now"}', "cf-ray: 8a1-FRA\r\n")
+            body = HTML if status > 500 else b'{"error":"not now"}'
+            await link.respond(request, status, body, "cf-ray: 8a1-FRA\r\n")
 
     return behave
 
 
-FAULTS += [
+passing = processing(lambda reply: reply.whole)
+passing_once = processing(lambda reply: reply.whole, Link.close)
+silent_after_processing = processing(then=Link.hang)
+reset_after_processing = processing(then=Link.reset)
+
+
+async def dripping_the_header(link: Link) -> None:
+    if request := await link.request():
+        await link.drip((await link.forward(request)).with_body(b"", headers=f"X-Slow: {'a' * 5000}\r\n"))
+
+
+async def dripping_the_body(link: Link) -> None:
+    if request := await link.request():
+        reply = await link.forward(request)
+        body = b" " * 10_000 + reply.body
+        await link.send(reply.with_body(b"", len(body)))
+        await link.drip(body)
+
+
+async def failing_after_the_submission(link: Link) -> None:
+    while request := await link.request():
+        if "/status" in request.target:
+            await link.respond(request, 503)
+        else:
+            await link.send((await link.forward(request, submit_only=True)).whole)
+
+
+async def proxying(link: Link) -> None:
+    """What the HTTP proxy does between a client and each of `HOSTS`: no fault of its own."""
+    if request := await link.request():
+        host, _, port = request.target.partition(":")
+        link.line.counts[port] += 1
+        if host == SILENT:
+            await link.hang()
+        elif host == REACHED_LATER and link.line.counts[port] == 1:
+            await link.respond(request, 502)
+        else:
+            try:
+                await link.tunnel(int(port))
+            except ConnectionRefusedError:
+                await link.respond(request, 502)
+
+
+def _bomb(mebibytes: int) -> bytes:
+    """So much that unpacks from a thousandth of it."""
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    first, second = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + (mebibytes - 1) * second
+
+
+# --- The list ---------------------------------------------------------------------------------
+
+
+def _over_tls(name: str, behave: Behaviour, tls: str = "good", **options: Any) -> Fault:
+    return Fault(name, behave, tls=tls, scheme="https", **options)
+
+
+FAULTS = [
+    Fault("no fault", passing, heals=True),
+    # Connections.
+    Fault("connection refused", passing, unsent=True, refusing=True),
+    Fault("accepted, then silent", Link.hang, hangs=True),
+    Fault("reset before the request", Link.reset, racy=True),
+    Fault("processed, then silent", silent_after_processing, hangs=True),
+    Fault("processed, then reset", reset_after_processing),
+    Fault("processed, then closed", processing(then=Link.close)),
+    Fault(
+        "reset in the middle of the body", processing(lambda reply: reply.whole[: -len(reply.body) // 2], Link.reset)
+    ),
+    Fault("closed before the last byte", processing(lambda reply: reply.cut, Link.close)),
+    Fault("kept connection closed before it is used again", passing_once, warm=True, settles=True, heals=True),
+    Fault("kept connection reset after processing", pattern("ok", "reset", "ok"), warm=True, heals=True),
+    # Time.
+    Fault("drips the header", dripping_the_header, hangs=True, stretches=True),
+    Fault("drips the body", dripping_the_body, hangs=True),
+    Fault("stalls before the last byte", processing(lambda reply: reply.cut, Link.hang), hangs=True),
+    # Responses.
+    Fault("JSON without its end", processing(lambda reply: reply.with_body(reply.body[:-3]))),
+    Fault("empty body", processing(lambda reply: reply.with_body(b""))),
+    Fault("gzip bomb", responding(200, _bomb(200), "Content-Encoding: gzip\r\n"), forged=True, heavy=True),
+    Fault("redirect to another host", responding(307, b"", REDIRECT), unsent=True, final=True),
+    Fault("control characters in every field", responding(200, STEERING, EVIL), forged=True, unfinished=True),
+    Fault("control characters in a refusal", responding(403, STEERING, EVIL), unsent=True, final=True),
+    Fault("submitted, then 503", failing_after_the_submission, unfinished=True),
     Fault("429", pattern(429), unsent=True),
     Fault("429, then well", pattern(429, "ok"), heals=True),
     Fault("408", pattern(408)),
-    Fault("500", pattern(500)),
-    Fault("500 after carrying out", pattern("done 500")),
-    Fault("502, HTML", pattern(502)),
-    Fault("502, HTML, after carrying out", pattern("done 502")),
-    Fault("503", pattern(503)),
+    Fault("502, HTML, after processing", pattern("done 502")),
     Fault("503, then well", pattern(503, "ok"), heals=True),
-    Fault("504 after carrying out", pattern("done 504")),
-    *(Fault(f"{status}, HTML, after carrying out", pattern(f"done {status}")) for status in range(520, 525)),
-    Fault("429, 503, 524, then well", pattern(429, 503, "done 524", "ok"), heals=True),
-    Fault("429, 429, carried out and reset, then well", pattern(429, 429, "reset", "ok"), heals=True),
-    Fault("well, then 500", pattern("ok", 500)),
-    Fault("well, then 429", pattern("ok", 429)),
-]
-
-
-async def _retrying_after(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 429, headers="Retry-After: 86400\r\n")
-
-
-FAULTS.append(Fault("429, come back tomorrow", _retrying_after, unsent=True))
-
-
-# --- TLS --------------------------------------------------------------------------------------
-
-
-async def _hang_up(link: Link) -> None:
-    await link.some_of_request()
-
-
-async def _talk_nonsense(link: Link) -> None:
-    await link.some_of_request()
-    await link.send(b"\x15\x03horse" * 100)
-
-
-FAULTS += [
-    Fault("TLS, no fault", passing, tls="good", scheme="https", heals=True),
-    Fault("TLS, certificate expired", passing, tls="expired", scheme="https", unsent=True),
-    Fault("TLS, certificate of another host", passing, tls="wrong host", scheme="https", unsent=True),
-    Fault("TLS, certificate of a stranger", passing, tls="self-signed", scheme="https", unsent=True),
-    Fault("TLS, handshake never answered", accepting_and_hanging, scheme="https", unsent=True, hangs=True),
-    Fault("TLS, closed in the handshake", _hang_up, scheme="https", unsent=True),
-    Fault("TLS, nonsense in the handshake", _talk_nonsense, scheme="https", unsent=True),
-    Fault("TLS, reset after carrying out", resetting_after_processing, tls="good", scheme="https"),
-    Fault("TLS, never answered", reading_and_hanging, tls="good", scheme="https", hangs=True),
+    Fault("429, 429, processed and reset, then well", pattern(429, 429, "reset", "ok"), heals=True),
+    # TLS.
+    _over_tls("TLS, no fault", passing, heals=True),
+    _over_tls("TLS, certificate expired", passing, "expired", unsent=True, final=True),
+    _over_tls("TLS, certificate of another host", passing, "wrong host", unsent=True, final=True),
+    _over_tls("TLS, certificate of a stranger", passing, "stranger", unsent=True, final=True),
+    _over_tls("TLS, handshake never answered", Link.hang, "", unsent=True, hangs=True),
+    _over_tls("TLS, closed in the handshake", Link.some_of_request, "", unsent=True),
+    _over_tls("TLS, processed, then silent", silent_after_processing, hangs=True),
+    _over_tls("TLS, processed, then reset", reset_after_processing),
+    # A proxy, between a client and a server that speak TLS.
+    _over_tls("proxy, no fault", passing, host=REACHED, heals=True),
+    _over_tls("proxy that cannot reach the server", passing, "", host=REACHED, unsent=True, refusing=True),
+    _over_tls("proxy that cannot reach the server at first", passing, host=REACHED_LATER, heals=True),
+    _over_tls("proxy that is silent", passing, host=SILENT, unsent=True, hangs=True),
+    _over_tls("proxy, processed, then silent", silent_after_processing, host=REACHED, hangs=True),
+    _over_tls("proxy, processed, then reset", reset_after_processing, host=REACHED),
 ]

@@ -1,13 +1,13 @@
-"""A coverage-guided fuzzer over every decoder, outside of the tests: `python -m tests.faults.fuzz status -runs=1000000`.
+"""A coverage-guided fuzzer over every decoder, outside of the tests: `python -m tests.faults.fuzz state -runs=1000000`.
 
-Needs `pip install atheris` (Python 3.11 or newer). Without a target it goes through all of them. What it finds belongs
-into `tests/faults/test_decoders.py`.
+Needs `pip install atheris` (Python 3.11 or newer). What it finds belongs into `tests/faults/test_decoders.py`.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 SEEDS = (
     b'{"id":"job-1","status":"COMPLETED","output":{"n":1},"delayTime":20,"executionTime":30,"workerId":"w"}',
@@ -21,16 +21,9 @@ SEEDS = (
     b"120|Wed, 21 Oct 2026 07:28:00 GMT",
     b"Wed, 21 Oct 2026 07:28:00 GMT|Wed, 21 Oct 2026 07:27:00 GMT",
     b'[default]\napi_key = "rpa_X"\n',
-    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nA: b\r\n\r\n",
-    b"HTTP/1.0 502 Bad Gateway\r\nServer: a\r\n b\r\n\r\n<html>",
 )
 
-
-def fuzz(name: str, arguments: list[str]) -> None:
-    import tempfile
-    from pathlib import Path
-
+if __name__ == "__main__":
     import atheris
 
     with atheris.instrument_imports(include=["runpod", "tests.faults.decoders"]):
@@ -39,21 +32,5 @@ def fuzz(name: str, arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(SEEDS):
             (Path(corpus) / str(number)).write_bytes(seed)
-        atheris.Setup([sys.argv[0], *arguments, "-max_len=2000", corpus], TARGETS[name])
+        atheris.Setup([sys.argv[0], *sys.argv[2:], "-max_len=2000", corpus], TARGETS[sys.argv[1]])
         atheris.Fuzz()
-
-
-def main() -> int:
-    # Whoever fuzzes must not have imported what is to be watched.
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        fuzz(sys.argv[1], sys.argv[2:])
-        return 0
-    from tests.faults.decoders import TARGETS
-
-    runs = sys.argv[1:] or ["-runs=200000"]
-    command = [sys.executable, "-m", "tests.faults.fuzz"]
-    return max(subprocess.run([*command, name, *runs], check=False).returncode for name in TARGETS)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

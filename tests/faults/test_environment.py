@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import json
+import os
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runpod import APIConnectionError, AsyncRunpod, ConfigurationError, RetryPolicy, Runpod
+from tests.faults import clean
 from tests.faults.certificates import Certificates
-from tests.faults.proxy import FaultProxy, Link
+from tests.faults.faults import responding
+from tests.faults.proxy import Line, fault_proxy
 from tests.faults.secrets import API_KEY, leaked, shown
-from tests.servers import RawServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers import Connection
-
-HEALTH = json.dumps({"jobs": {"inQueue": 7}}).encode()
-
 # What turns the checks of one program or another off.
 TRICKS = {
-    "PYTHONHTTPSVERIFY": "0",
-    "SSL_NO_VERIFY": "1",
-    "SSL_VERIFY": "0",
-    "REQUESTS_CA_BUNDLE": "",
-    "CURL_CA_BUNDLE": "",
-    "NODE_TLS_REJECT_UNAUTHORIZED": "0",
-    "GIT_SSL_NO_VERIFY": "1",
-    "HTTPX_VERIFY": "0",
+    **dict.fromkeys(("PYTHONHTTPSVERIFY", "SSL_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED", "HTTPX_VERIFY"), "0"),
+    **dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), ""),
+    **dict.fromkeys(("SSL_NO_VERIFY", "GIT_SSL_NO_VERIFY"), "1"),
 }
+
+# Entries of NO_PROXY that are meant for other programs, or are mistakes; httpx itself refuses some of them.
+ODD = (
+    "::1,[::1],fe80::/10,10.0.0.0/8,1.2.3.4/99,[,],*.horse,.horse,horse:80,horse:port,http://horse,https://,é, ,,%,a b"
+)
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-async def answering(link: Link) -> None:
-    while request := await link.request():
-        await link.answer(request, 200, HEALTH)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -51,88 +44,121 @@ def certificates() -> Certificates:
     return Certificates()
 
 
-@pytest.fixture
-def proxy() -> Iterator[FaultProxy]:
-    with FaultProxy("http://127.0.0.1:1") as proxy:
-        yield proxy
+@pytest.fixture(scope="module")
+def lines(certificates: Certificates) -> Iterator[dict[str, Line]]:
+    """A server for each certificate, and one without TLS."""
+    well = responding(200, b'{"jobs":{"inQueue":7}}')
+    with fault_proxy() as new_line:
+        found = {
+            name: new_line(well, tls=certificates.context(name), scheme="https")
+            for name in ("good", "expired", "wrong host", "stranger")
+        }
+        yield {**found, "http": new_line(well)}
 
 
-async def ask(base_url: str) -> list[int]:
-    """What both halves are told by `health`."""
-    options: dict[str, Any] = {"base_url": base_url, "retry": RetryPolicy(max_retries=0)}
-    async with AsyncRunpod(API_KEY, **options) as client:
+async def ask(base_url: str, **options: Any) -> list[int]:
+    """What both clients are told by `health`."""
+    async with AsyncRunpod(API_KEY, base_url=base_url, **options) as client:
         first = (await client.endpoint("ep").health()).jobs.in_queue
-    with pytest.warns(RuntimeWarning, match="event loop"), Runpod(API_KEY, **options) as sync_client:
+    with pytest.warns(RuntimeWarning, match="event loop"), Runpod(API_KEY, base_url=base_url, **options) as sync_client:
         return [first, sync_client.endpoint("ep").health().jobs.in_queue]
 
 
-@pytest.mark.parametrize("broken", ["expired", "wrong host", "self-signed"])
+async def refusal_of(line: Line) -> str:
+    """The error for a certificate that cannot be verified: it comes at once, and without a request."""
+    before = line.attempts
+    with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+        await ask(line.base_url, retry=RetryPolicy(max_retries=3, initial_delay=0))
+    assert (False, False) == (caught.value.maybe_submitted, caught.value.retryable)
+    assert (1, []) == (line.attempts - before, line.requests)
+    return str(caught.value)
+
+
 async def test_nothing_turns_the_checks_of_tls_off(
-    broken: str, certificates: Certificates, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    certificates: Certificates, lines: dict[str, Line], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificates.write_authority(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    authority = str(tmp_path / "ca.pem")
+    certificates.authority.write_to_path(authority)
     for name, value in TRICKS.items():
         monkeypatch.setenv(name, value)
-    good = proxy.line(answering, tls=certificates.contexts["good"], scheme="https")
-    assert [7, 7] == await ask(good.base_url)
-    bad = proxy.line(answering, tls=certificates.contexts[broken], scheme="https")
-    with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        async with AsyncRunpod(API_KEY, base_url=bad.base_url, retry=RetryPolicy(max_retries=0)) as client:
-            await client.endpoint("ep").health()
-    assert [] == bad.requests
+    # Without the word of the environment, a private authority is a stranger.
+    assert "name its file in SSL_CERT_FILE" in await refusal_of(lines["good"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
+    assert "REQUESTS_CA_BUNDLE is set, but this library reads SSL_CERT_FILE" in await refusal_of(lines["good"])
+    monkeypatch.setenv("SSL_CERT_FILE", authority)
+    for name in ("expired", "wrong host", "stranger"):
+        await refusal_of(lines[name])
+    assert [7, 7] == await ask(lines["good"].base_url)
 
 
-async def test_without_the_word_of_the_environment_a_private_authority_is_a_stranger(
-    certificates: Certificates, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+def test_what_stops_a_client_from_being_built_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    for client_class in (Runpod, AsyncRunpod):
+        with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE=.*ca\.pem") as caught:
+            client_class(API_KEY)
+        assert [] == leaked(shown(caught.value))
+
+
+def test_odd_entries_of_no_proxy_hinder_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", ODD)
+    for host in ("api.example.test", "10.0.0.1", "[fe80::1]", "[2001:db8::1]:8443"):
+        for client_class in (Runpod, AsyncRunpod):
+            client_class(API_KEY, base_url=f"https://{host}/v2")
+
+
+@pytest.mark.parametrize(
+    ("name", "proxy", "problem"),
+    [
+        ("ALL_PROXY", "socks5://me:{}@127.0.0.1:1", "it needs the package socksio"),
+        ("HTTP_PROXY", "gopher://me:{}@127.0.0.1", "it is not the URL"),
+        ("HTTP_PROXY", "http://me:{}@127.0.0.1:port", "it is not the URL"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_passed_by_with_a_warning(
+    name: str, proxy: str, problem: str, lines: dict[str, Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    line = proxy.line(answering, tls=certificates.contexts["good"], scheme="https")
-    with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        await ask(line.base_url)
-    assert [] == line.requests
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if "horse" in str(host) else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv(name, proxy.format(API_KEY))
+    with pytest.warns(RuntimeWarning, match=f"{name} is ignored.*{problem}") as warned:
+        assert [7, 7] == await ask(lines["http"].base_url.replace("127.0.0.1", "horse.test"), allow_insecure=True)
+    assert 2 == sum(str(warning.message).startswith(name) for warning in warned)
+    assert [] == leaked(str(warning.message) for warning in warned)
+    # Of a proxy that is not asked for, nothing is said.
+    assert [7, 7] == await ask(lines["http"].base_url)
 
 
-def answering_raw(connection: Connection) -> None:
-    while connection.read_request():
-        connection.answer(HEALTH)
-
-
-async def test_a_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_netrc_is_not_read(lines: dict[str, Line], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("default login somebody password else\nmachine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(netrc))
-    with RawServer(answering_raw) as server:
-        assert [7, 7] == await ask(server.base_url)
-        for request in server.requests:
-            assert 1 == request.lower().count(b"authorization:")
-            assert f"Authorization: Bearer {API_KEY}\r\n".encode() in request
+    assert [7, 7] == await ask(lines["http"].base_url)
+    for request in lines["http"].requests[-2:]:
+        assert 1 == request.head.lower().count(b"authorization:")
+        assert f"Authorization: Bearer {API_KEY}\r\n".encode() in request.head
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SSL_CERT_FILE", "/no/such/file.pem"),
-        ("HTTPS_PROXY", f"gopher://me:{API_KEY}@127.0.0.1"),
-        ("HTTPS_PROXY", f"http://me:{API_KEY}@127.0.0.1:port"),
-        ("ALL_PROXY", "socks5://127.0.0.1:1"),
-    ],
-)
-@pytest.mark.parametrize("client_class", [Runpod, AsyncRunpod])
-def test_an_environment_that_cannot_be_used_is_an_error_of_ours(
-    client_class: type[Any], name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=name) as caught:
-        client_class(API_KEY)
-    assert [] == leaked(shown(caught.value))
-
-
-async def test_a_proxy_that_does_not_answer_got_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
-    async with AsyncRunpod(API_KEY, base_url="https://api.example.test/v2", retry=RetryPolicy(max_retries=0)) as client:
-        with pytest.raises(APIConnectionError) as caught:
-            await client.endpoint("ep").run(input={"n": 1})
-    assert caught.value.maybe_submitted is False
+def test_an_import_that_is_broken_is_named(tmp_path: Path) -> None:
+    """As under eventlet, where that of trio is."""
+    (tmp_path / "trio.py").write_text("raise AttributeError('module select has no attribute epoll')\n")
+    program = (
+        "import runpod\n"
+        "for client_class in (runpod.Runpod, runpod.AsyncRunpod):\n"
+        "    try: client_class('rpa_X')\n"
+        "    except runpod.ConfigurationError as error: print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    first, second = done.stdout.splitlines()
+    assert "importing httpcore failed with AttributeError: module select has no attribute epoll" in first, done.stderr
+    assert first == second
+    assert "proxy" not in first.lower()

@@ -1,4 +1,4 @@
-"""Where clients are called from: event loops, one and several, threads, and forked processes."""
+"""Where clients are called from: event loops, notebooks, threads, forked processes, programs that end, frozen time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 import gc
 import json
 import multiprocessing
+import subprocess
+import sys
 import threading
+import types
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import httpx
 import pytest
+from freezegun import freeze_time
 
-from runpod import AsyncRunpod, Runpod
+from runpod import AsyncRunpod, Runpod, RunpodTimeoutError
 from runpod.local import LocalServer
 from tests.servers import KEY, PATIENCE, RawServer
 
@@ -45,6 +49,16 @@ async def test_a_sync_client_on_an_event_loop_works_with_one_warning(server: Loc
     assert "Use AsyncRunpod" in str(caught[0].message)
 
 
+async def test_a_sync_client_in_a_notebook_needs_no_warning(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    with Runpod(**settings(server)) as client:
+        assert client.endpoint("ep").health()
+
+
 async def test_a_sync_client_in_a_thread_of_an_event_loop_needs_none(server: LocalServer) -> None:
     def use() -> None:
         with Runpod(**settings(server)) as client:
@@ -72,7 +86,8 @@ async def _go_from_loop_to_loop(server: LocalServer) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_async_client_may_go_from_loop_to_loop(server: LocalServer) -> None:
     asyncio.run(_go_from_loop_to_loop(server))
-    gc.collect()
+    for _ in range(3):  # what is collected first holds what is collected next
+        gc.collect()
 
 
 def test_a_client_of_the_callers_own_may_go_from_loop_to_loop() -> None:
@@ -154,3 +169,63 @@ def test_a_forked_child_does_not_use_the_sockets_of_its_parent(colour: str, used
             asyncio.run(main())
         # One of the parent, kept, and one of the child.
         assert (2, 3 if used else 2) == (server.connections, len(server.requests))
+
+
+AT_EXIT = """
+import asyncio, atexit, sys, threading
+from runpod import AsyncRunpod, Runpod
+
+def health():
+    with Runpod("key", base_url=sys.argv[1]) as client:
+        print(client.endpoint("ep").health().jobs.in_queue, flush=True)
+
+async def async_health():
+    async with AsyncRunpod("key", base_url=sys.argv[1]) as client:
+        print((await client.endpoint("ep").health()).jobs.in_queue, flush=True)
+
+def after_the_main_thread():
+    threading.main_thread().join()
+    health()
+
+atexit.register(health)
+atexit.register(lambda: asyncio.run(async_health()))
+threading.Thread(target=after_the_main_thread).start()
+"""
+
+
+def test_a_call_while_the_program_ends() -> None:
+    """Python 3.12 starts no thread any more then, and a host that is given by name has to be looked up."""
+    with RawServer(answering) as server:
+        base_url = server.base_url.replace("127.0.0.1", "localhost")
+        command = [sys.executable, "-W", "error", "-c", AT_EXIT, base_url]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
+    assert ("1\n" * 3, "") == (done.stdout, done.stderr)
+
+
+def test_frozen_time_stands_still_for_nobody_who_waits() -> None:
+    def running(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(b'{"id":"job-1","status":"IN_PROGRESS"}')
+
+    with (
+        RawServer(running) as server,
+        Runpod(KEY, base_url=server.base_url) as client,
+        freeze_time("2026-11-25"),
+    ):
+        job = client.endpoint("ep").job("job-1")
+        with pytest.raises(RunpodTimeoutError):
+            job.result(timeout=0.2)
+        with pytest.raises(RunpodTimeoutError):
+            list(job.watch(timeout=0.2))
+
+
+def test_a_pause_counts_although_a_test_took_the_sleep_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def running(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer(b'{"id":"job-1","status":"IN_PROGRESS"}')
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with RawServer(running) as server, Runpod(KEY, base_url=server.base_url) as client:
+        with pytest.raises(RunpodTimeoutError):
+            client.endpoint("ep").job("job-1").result(timeout=60)
+        assert len(server.requests) < 40

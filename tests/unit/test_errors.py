@@ -1,168 +1,115 @@
-"""The tree of errors, and what each of them carries."""
+"""The tree of errors, what each of them carries, and how copies of them are made."""
 
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 from typing import Any
 
 import pytest
 
-import runpod
 from runpod import JobState, errors
-from runpod._protocol.failures import failure
-from runpod._protocol.operations import RUN, STATUS, Call
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
-from tests.unit.machines import ENDPOINT, ERROR_CLASSES, JOB, deadline
+from tests.unit.simulation import ENDPOINT, JOB
 
-# Section 4 of the design, line by line.
-TREE = {
-    "RunpodError": "Exception",
-    "ConfigurationError": "RunpodError, ValueError",
-    "InvalidRequestError": "RunpodError, ValueError",
-    "RunpodTimeoutError": "RunpodError, TimeoutError",
-    "APIConnectionError": "RunpodError",
-    "APIStatusError": "RunpodError",
-    "BadRequestError": "APIStatusError",
-    "AuthenticationError": "APIStatusError",
-    "PermissionDeniedError": "APIStatusError",
-    "NotFoundError": "APIStatusError",
-    "ConflictError": "APIStatusError",
-    "PayloadTooLargeError": "APIStatusError",
-    "RateLimitError": "APIStatusError",
-    "ServerError": "APIStatusError",
-    "APIResponseError": "RunpodError",
-    "JobError": "RunpodError",
-    "JobFailedError": "JobError",
-    "JobCancelledError": "JobError",
-    "JobTimedOutError": "JobError",
-    "JobOutputError": "JobError",
-    "JobExpiredError": "JobError",
-}
-
-KEY = "rpa_PLANTEDKEY0123456789"
-PLANTED_INPUT = "PLANTED-INPUT"
 STATE: JobState[Any] = JobState.model_validate(
-    {"id": JOB, "status": "FAILED", "error": "no horse", "output": [1, None], "delayTime": 5, "tomorrow": {"a": 1}}
+    {"id": JOB, "status": "FAILED", "error": "no horse", "output": [1, None], "delayTime": 5.5, "tomorrow": {"a": 1}}
 )
-CONTEXT: dict[str, Any] = {"endpoint_id": ENDPOINT, "job_id": JOB, "maybe_submitted": True}
-ANSWER: dict[str, Any] = {"status_code": 499, "body": "whole body", "headers": {"cf-ray": "8a1", "server": "x"}}
+MESSAGE = "It failed. Do this next."
+# What an error says that came from a message alone, and what each of its attributes can be instead.
+ALONE: dict[str, Any] = {"endpoint_id": None, "job_id": None, "retryable": False, "state": None, "retry_after": None}
+ALONE |= {"body": "", "headers": {}, "request_id": None}
+FULL: dict[str, Any] = {"endpoint_id": ENDPOINT, "job_id": "job-2", "retryable": True, "state": STATE}
+FULL |= {"retry_after": 2.5, "body": "whole body", "headers": {"cf-ray": "8a1", "server": "x"}, "status_code": 499}
+# A copy that lost its attributes must not say that nothing was submitted, unless no such error can say otherwise.
+OPEN = {"RunpodError", "RunpodTimeoutError", "APIConnectionError", "APIStatusError", "ServerError", "APIResponseError"}
+OPEN |= {"ClientClosedError"}
 
-
-def build(name: str) -> errors.RunpodError:
-    cls = getattr(errors, name)
-    extra: dict[str, Any] = {}
-    if issubclass(cls, (errors.APIStatusError, errors.APIResponseError)):
-        extra |= ANSWER
-    if issubclass(cls, errors.RateLimitError):
-        extra |= {"retry_after": 2.5}
-    if issubclass(cls, (errors.JobError, errors.RunpodTimeoutError)):
-        extra |= {"state": STATE}
-    error: errors.RunpodError = cls("It failed. Do this next.", **CONTEXT, **extra)
-    return error
-
-
-every = pytest.mark.parametrize("name", TREE)
+every = pytest.mark.parametrize("cls", [getattr(errors, name) for name in errors.__all__], ids=errors.__all__)
 
 
 def test_the_tree_is_the_one_that_is_drawn() -> None:
-    found = {name: ", ".join(base.__name__ for base in getattr(errors, name).__bases__) for name in errors.__all__}
-    assert TREE == found
-    assert sorted(errors.__all__) == errors.__all__
-    for name in TREE:
-        assert name in (errors.__doc__ or "")
+    drawn: dict[str, list[str]] = {}
+    above: list[str] = ["Exception"]
+    drawing = re.compile(r"^    ([ │├└─]*)(\w+Error)(?: \((\w+)\))?", re.MULTILINE)
+    for indent, name, builtin in drawing.findall(errors.__doc__ or ""):
+        above[len(indent) // 4 + 1 :] = [name]
+        drawn[name] = [above[-2], builtin] if builtin else [above[-2]]
+    public = {name for name in vars(errors) if name.endswith("Error") and not name.startswith("_")}
+    for name in public:
+        cls = getattr(errors, name)
+        parents = [base.__name__ for base in cls.__mro__[1:] if base.__name__ in {*public, "Exception"}]
+        assert drawn.pop(name) == [parents[0], *(base.__name__ for base in cls.__bases__[1:])]
+    assert {} == drawn
+    assert sorted(public) == errors.__all__
 
 
 @every
-def test_each_is_importable_from_the_package_and_says_what_it_is(name: str) -> None:
-    assert getattr(errors, name) is getattr(runpod, name)
-    assert getattr(errors, name).__doc__
+def test_each_is_made_from_a_message_alone(cls: type[errors.RunpodError]) -> None:
+    for error in (cls(MESSAGE), cls(MESSAGE, None), cls(MESSAGE, "junk")):  # type: ignore[arg-type]
+        assert (MESSAGE, MESSAGE, f"{cls.__name__}({MESSAGE!r})") == (error.message, str(error), repr(error))
+        assert (cls.__name__ in OPEN) == error.maybe_submitted
+        said = {name: value for name, value in vars(error).items() if name in ALONE}
+        assert {name: value for name, value in ALONE.items() if name in said} == said
+    assert "" == str(cls())
+
+
+def is_copy(error: Any, again: Any) -> bool:
+    if isinstance(state := getattr(error, "state", None), JobState):
+        assert (state.model_extra, state.model_fields_set) == (again.state.model_extra, again.state.model_fields_set)
+    return type(error) is type(again) and vars(error) == vars(again) and error.args == again.args
 
 
 @every
-def test_each_carries_its_context(name: str) -> None:
-    error = build(name)
-    assert CONTEXT == {attribute: getattr(error, attribute) for attribute in CONTEXT}
-    assert "It failed. Do this next." == str(error) == error.message
-    assert f"{name}('It failed. Do this next.')" == repr(error)
+@pytest.mark.parametrize("maybe_submitted", [True, False])
+def test_copies_are_whole(cls: Any, maybe_submitted: bool) -> None:
+    values = {name: value for name, value in FULL.items() if hasattr(cls("x"), name)}
+    error = cls(MESSAGE, maybe_submitted=maybe_submitted, **values)
+    assert {"message": MESSAGE, "maybe_submitted": maybe_submitted, **values}.items() <= vars(error).items()
+    # Task queues whose results are JSON make copies like the second.
+    assert is_copy(error, cls(*error.args))
+    assert is_copy(error, cls(*json.loads(json.dumps(error.args))))
+    if hasattr(error, "add_note"):
+        error.add_note("seen by a colleague")
+    assert is_copy(error, pickle.loads(pickle.dumps(error, 0)))
+    assert is_copy(error, pickle.loads(pickle.dumps(error)))
+    assert is_copy(error, copy.copy(error))
+    assert is_copy(error, copy.deepcopy(error))
 
 
-@every
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_each_survives_pickling_with_all_its_attributes(name: str, protocol: int) -> None:
-    error = build(name)
-    error.add_note("seen by a colleague") if hasattr(error, "add_note") else None
-    again = pickle.loads(pickle.dumps(error, protocol))
-    assert type(error) is type(again)
-    assert vars(error) == vars(again)
-    assert (str(error), repr(error), error.args) == (str(again), repr(again), again.args)
-    if hasattr(error, "state"):
-        assert error.state.model_extra == again.state.model_extra
-        assert error.state.model_fields_set == again.state.model_fields_set
+STATUSES = {"BadRequest": 400, "Authentication": 401, "PermissionDenied": 403, "NotFound": 404, "Conflict": 409}
+STATUSES |= {"PayloadTooLarge": 413, "RateLimit": 429, "Server": 500, "APIResponse": 200, "APIStatus": 0}
 
 
-@every
-@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
-def test_each_can_be_copied(name: str, how: Any) -> None:
-    error = build(name)
-    again = how(error)
-    assert type(error) is type(again)
-    assert vars(error) == vars(again)
-
-
-@every
-def test_each_has_defaults_for_its_context(name: str) -> None:
-    cls = getattr(errors, name)
-    extra: dict[str, Any] = {}
-    if issubclass(cls, (errors.APIStatusError, errors.APIResponseError)):
-        extra["status_code"] = 400
-    if issubclass(cls, errors.JobError):
-        extra["state"] = None
-    error = cls("x", **extra)
-    assert (None, None, False) == (error.endpoint_id, error.job_id, error.maybe_submitted)
-    if isinstance(error, (errors.APIStatusError, errors.APIResponseError)):
-        assert ("", {}, None) == (error.body, error.headers, error.request_id)
-    if isinstance(error, errors.RunpodTimeoutError):
-        assert error.state is None
-
-
-def test_a_job_error_has_the_id_of_its_state() -> None:
-    error = errors.JobFailedError("x", state=STATE)
-    assert JOB == error.job_id
-    assert error.state is STATE
-
-
-def test_the_headers_of_an_error_are_its_own() -> None:
-    headers = {"cf-ray": "8a1"}
-    error = errors.ServerError("x", status_code=500, headers=headers)
+@pytest.mark.parametrize(("name", "status"), STATUSES.items())
+def test_a_status_goes_without_saying(name: str, status: int) -> None:
+    cls = getattr(errors, f"{name}Error")
+    assert status == cls("x").status_code
+    error = cls("x", status_code=418, headers=(headers := {"cf-ray": "8a1"}))
     headers["cf-ray"] = "other"
-    assert ({"cf-ray": "8a1"}, "8a1") == (error.headers, error.request_id)
+    assert (418, {"cf-ray": "8a1"}, "8a1") == (error.status_code, error.headers, error.request_id)
 
 
-@pytest.mark.parametrize(
-    ("name", "builtin"),
-    [("ConfigurationError", ValueError), ("InvalidRequestError", ValueError), ("RunpodTimeoutError", TimeoutError)],
-)
-def test_some_are_caught_by_the_names_python_has_for_them(name: str, builtin: type[Exception]) -> None:
-    with pytest.raises(builtin, match="Do this next"):
-        raise build(name)
+def test_a_job_error_has_the_id_of_its_state_and_keywords_go_before_details() -> None:
+    assert JOB == errors.JobFailedError("x", state=STATE).job_id
+    assert JOB == errors.JobFailedError("x", {"state": {"id": JOB, "status": "FAILED"}}).job_id
+    assert 2.0 == errors.RateLimitError("x", {"retry_after": 3.0}, retry_after=2.0).retry_after
 
 
-@pytest.mark.parametrize("call", [Call(RUN, ENDPOINT, body=PLANTED_INPUT.encode()), Call(STATUS, ENDPOINT, JOB)])
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        NotSent("refused"),
-        NoAnswer("reset", partial=b'{"id":"j"'),
-        TooLate("late", sent=True),
-        *[Answer(status, {"cf-ray": "8a1"}, b'{"error":"no"}') for status in ERROR_CLASSES],
-    ],
-    ids=lambda outcome: str(getattr(outcome, "status", type(outcome).__name__)),
-)
-def test_no_error_holds_the_input_anywhere(call: Call, outcome: Any) -> None:
-    error = failure(call, outcome, deadline(5.0))
-    raw = pickle.dumps(error)
-    assert PLANTED_INPUT not in str(error) + repr(error) + repr(vars(error)) + repr(error.args) + repr(call)
-    assert PLANTED_INPUT.encode() not in raw
-    assert error.__cause__ is None
-    assert error.__context__ is None
+def test_what_json_cannot_hold_of_a_state_is_left_out_of_the_arguments() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    changes: list[dict[str, Any]] = [
+        {"output": object()},
+        {"error": deep},
+        {"output": deep, "error": deep},
+        {"tomorrow": deep},
+    ]
+    for change in changes:
+        error = errors.JobOutputError("x", state=STATE.model_copy(update=change))
+        state = errors.JobOutputError(*json.loads(json.dumps(error.args))).state
+        kept = "error" not in change and "tomorrow" not in change
+        assert (JOB, "FAILED", "no horse" if kept else None) == (state.id, state.status, state.error)
+        assert not state.has_output

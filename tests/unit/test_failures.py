@@ -3,191 +3,210 @@
 from __future__ import annotations
 
 import pickle
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod import (
-    APIConnectionError,
-    APIStatusError,
-    BadRequestError,
-    PayloadTooLargeError,
-    RateLimitError,
-    RunpodError,
-    RunpodTimeoutError,
-    ServerError,
-)
-from runpod._protocol.failures import failure
-from runpod._protocol.operations import CANCEL, RETRY, RUN, RUN_SYNC, STATUS, Call
+from runpod import errors
+from runpod._protocol.failures import closed_error, error_in, failure, fatal, retry_after, submitted_job
+from runpod._protocol.operations import RETRY, RUN, RUN_SYNC, STATUS, Call
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
-from tests.unit.machines import ENDPOINT, ERROR_CLASSES, JOB, deadline, reply
+from tests.unit import simulation
+from tests.unit.simulation import ENDPOINT, JOB, deadline, reply
 
 RUN_CALL = Call(RUN, ENDPOINT, body=b'{"input":{"prompt":"PLANTED-INPUT"}}')
 STATUS_CALL = Call(STATUS, ENDPOINT, JOB)
+TOO_LARGE = errors.PayloadTooLargeError
 
 
 def error_for(outcome: Any, call: Call = STATUS_CALL, timeout: float | None = 30.0, **options: Any) -> Any:
     return failure(call, outcome, deadline(timeout), **options)
 
 
-@pytest.mark.parametrize(("status", "expected"), [*ERROR_CLASSES.items(), (599, ServerError), (418, APIStatusError)])
-def test_each_status_has_its_class_and_keeps_the_whole_answer(status: int, expected: type[APIStatusError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "expected", "advice"),
+    [
+        *[(status, errors.APIStatusError, "a redirect to another address. Redirects are not") for status in (300, 399)],
+        *[(status, errors.APIStatusError, "") for status in (402, 408, 499)],
+        *[(400, errors.BadRequestError, ""), (409, errors.ConflictError, ""), (429, errors.RateLimitError, "")],
+        *[(500, errors.ServerError, ""), (599, errors.ServerError, "")],
+        (401, errors.AuthenticationError, "Check the API key."),
+        (403, errors.PermissionDeniedError, "This API key may not use the endpoint;"),
+        (404, errors.NotFoundError, "Check the endpoint id 'horse-endpoint', and that this API key may see it. Is the job id"),
+        (413, TOO_LARGE, "Put large data into storage and pass a URL."),
+    ],
+)  # fmt: skip
+def test_each_status_has_its_class_and_keeps_the_whole_response(status: int, expected: Any, advice: str) -> None:
     body = '{"error":"' + "x" * 2000 + '"}'
     error = error_for(reply(body, status, cf_ray="8a1-FRA", server="cloudflare"))
-    assert expected is type(error)
-    assert status == error.status_code
-    assert body == error.body
-    assert {"cf-ray": "8a1-FRA", "server": "cloudflare"} == error.headers
-    assert "8a1-FRA" == error.request_id
+    assert (expected, status, body) == (type(error), error.status_code, error.body)
+    assert ({"cf-ray": "8a1-FRA", "server": "cloudflare"}, "8a1-FRA") == (error.headers, error.request_id)
     assert (ENDPOINT, JOB) == (error.endpoint_id, error.job_id)
     # A message is read by people; what the server said is cut in it.
-    assert str(status) in str(error)
+    assert f"HTTP {status}" in str(error)
+    assert advice in str(error)
     assert len(str(error)) < 1200
+    assert "job id" not in str(error_for(reply("", status), RUN_CALL))
 
 
-def test_without_a_cf_ray_there_is_no_request_id() -> None:
-    assert error_for(reply("", 500)).request_id is None
-
-
-@pytest.mark.parametrize(
-    "body", ['{"error":"bad request: body: exceeded max body size of 10MiB"}', "request body too large"]
-)
-def test_the_400_that_says_too_large_is_the_error_for_too_large(body: str) -> None:
-    error = error_for(reply(body, 400), RUN_CALL)
-    assert PayloadTooLargeError is type(error)
-    assert 400 == error.status_code
-    assert "storage" in str(error)
+def test_a_400_that_says_too_large_is_the_error_for_too_large() -> None:
+    said = [f"the {what} too large" for what in ("body", "payload is", "Request Entity", "image is")]
+    said += [f"exceeded {what} of 10MiB" for what in ("max body size", "Maximum upload size", "max size")]
+    for text in [*said, "wait is too large", "the maximum of size is 3", "max token size"]:
+        for body in (text, {"error": text}):
+            error = error_for(reply(body, 400), RUN_CALL)
+            assert (TOO_LARGE if text in said else errors.BadRequestError, 400) == (type(error), error.status_code)
+            assert (text in said) == ("storage" in str(error))
+        assert errors.APIStatusError is type(error_for(reply(text, 422)))
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ('{"error":"wait is invalid"}', "wait is invalid"),
-        ('{"message":"Not Found"}', "Not Found"),
-        ('{"detail":"Method Not Allowed"}', "Method Not Allowed"),
-        ('{"detail":[{"loc":["body"],"msg":"Field required"}]}', "Field required"),
-        ('"just text"', "just text"),
-        ("plain text", "plain text"),
-        ("<html><head><title>502 Bad Gateway</title></head></html>", "502 Bad Gateway"),
-        ("<!doctype html><p>no title", "HTML"),
-        ("", "without a reason"),
-        (b"\xff\xfe", "HTTP 502"),
-        ("[" * 100_000, "HTTP 502"),
-        ("\x1b[2Jevil\n\nnew line", "evil"),
+        ('{"error":"wait is invalid"}', ": wait is invalid."),
+        ('{"error":"","message":"Not Found!"}', ": Not Found!"),
+        ('{"detail":[{"msg":"Field required"}],"title":"x"}', ': [{"msg": "Field required"}].'),
+        *[('{"title":"Conflict"}', ": Conflict."), ('{"id":1}', ': {"id":1}.'), ('"just text"', ": just text.")],
+        *[("plain\n\n text", ": plain text."), ("", ", without a reason."), (b"\xff\xfe", ": \ufffd\ufffd.")],
+        *[("[" * 100_000, ": [[["), ("\x1b[2Jevil", ": \\x1b[2Jevil.")],
+        ("<html><head><title>502 Bad Gateway</title></head></html>", ": an HTML page, '502 Bad Gateway'."),
+        ("<!doctype html><p>no title", ": an HTML page."),
     ],
 )
 def test_a_message_holds_what_the_server_said(body: Any, expected: str) -> None:
     message = str(error_for(reply(body, 502)))
-    assert expected in message
+    assert "HTTP 502" + expected in message
     assert message.isprintable()
-    assert "<html" not in message
+    assert [None] * 2 == [error_in([body]), error_in("error")]
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "API key"), (403, "API key"), (404, ENDPOINT), (413, "storage")])
-def test_a_message_says_what_to_do_next(status: int, hint: str) -> None:
-    assert hint in str(error_for(reply("", status)))
+def test_a_redirect_is_told_with_its_target_and_a_quoted_key_is_not_shown() -> None:
+    answer = Answer(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret="KEY")
+    error = error_for(answer)
+    assert "a redirect to https://elsewhere.example/?key=[key]. Redirects" in str(error)
+    assert ({"location": "https://elsewhere.example/?key=[key]"}, "[key]") == (error.headers, error.body)
+    assert ("Answer(status=302, problem='')", "reset") == (repr(answer), str(NoAnswer("reset")))
 
 
-def test_a_404_speaks_of_a_job_where_there_is_one() -> None:
-    assert "30 minutes" in str(error_for(reply("", 404)))
-    assert "30 minutes" not in str(error_for(reply("", 404), RUN_CALL))
-
-
-def test_a_redirect_is_told_and_not_followed() -> None:
-    error = error_for(reply("", 302, location="https://elsewhere.example/login"))
-    assert APIStatusError is type(error)
-    assert "https://elsewhere.example/login" in str(error)
-    assert "base_url" in str(error)
+LOST = NoAnswer("ReadError: reset")
+LATE = TooLate("late", sent=True)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "expected", "words"),
+    ("outcome", "submission", "poll", "words"),
     [
-        (NotSent("ConnectError: refused"), APIConnectionError, "could not be sent"),
-        (NoAnswer("ReadError: reset"), APIConnectionError, "got no answer"),
-        (TooLate("late", sent=True), RunpodTimeoutError, "30 s"),
-        (TooLate("late", sent=False), RunpodTimeoutError, "not sent"),
+        # (maybe_submitted, retryable) of a submission, and whether a poll is retryable.
+        (NotSent("ConnectError: refused."), (False, True), True, " could not be sent: ConnectError: refused."),
+        (NotSent("no certificate", final=True), (False, False), False, " could not be sent: no certificate."),
+        (LOST, (True, False), True, " got no answer: ReadError: reset. It may have been carried out all the same."),
+        (LATE, (True, False), True, " did not get its answer within the timeout of 30 s. It may have been carried out"),
+        (TooLate("late", sent=False), (False, True), True, " within the timeout of 30 s. It was not sent."),
+        (reply("", 429), (False, True), True, "HTTP 429, without a reason."),
+        (reply("", 408), (True, False), True, "RetryPolicy(resubmit=True)"),
+        (reply("", 502), (True, False), True, "twice: look at the endpoint's queue first"),
+        (reply("", 400), (False, False), False, "HTTP 400"),
+        (reply("", 404), (False, False), False, "HTTP 404"),
     ],
 )
-def test_no_answer_is_told_with_its_kind(outcome: Any, expected: type[RunpodError], words: str) -> None:
-    error = error_for(outcome, RUN_CALL)
-    assert expected is type(error)
-    assert words in str(error)
+def test_what_became_of_a_submission(outcome: Any, submission: tuple[bool, bool], poll: bool, words: str) -> None:
+    for call in (RUN_CALL, Call(RUN_SYNC, ENDPOINT), Call(RETRY, ENDPOINT, JOB)):
+        error = error_for(outcome, call)
+        assert submission == (error.maybe_submitted, error.retryable)
+        assert words in str(error)
+        assert submission[0] == ("twice" in str(error))
+    error = error_for(outcome)
+    assert (False, poll) == (error.maybe_submitted, error.retryable)
+    assert "twice" not in str(error) + str(error_for(TooLate("late", sent=False)))
 
 
-def test_a_timeout_carries_the_last_state_and_is_a_timeout_error() -> None:
+def test_an_earlier_attempt_can_leave_doubt_and_a_timeout_carries_the_last_state() -> None:
+    error = error_for(reply("", 429), RUN_CALL, attempts=2, doubt=NoAnswer("cut", partial=b'{"id": "sync-1", '))
+    assert (errors.RateLimitError, "sync-1", True) == (type(error), error.job_id, error.maybe_submitted)
+    assert not error.retryable
+    assert "(2 attempts)" in str(error)
+    assert "was carried out: what came of the answer names the job 'sync-1'" in str(error)
     state: Any = object()
-    error = error_for(TooLate("late", sent=True), state=state)
-    assert error.state is state
-    assert isinstance(error, TimeoutError)
-
-
-@pytest.mark.parametrize("call", [RUN_CALL, Call(RUN_SYNC, ENDPOINT), Call(RETRY, ENDPOINT, JOB)])
-@pytest.mark.parametrize("outcome", [NoAnswer("reset"), TooLate("late", sent=True), reply("", 502)])
-def test_where_twice_would_cost_it_says_so(call: Call, outcome: Any) -> None:
-    error = error_for(outcome, call)
-    assert error.maybe_submitted
-    assert "twice" in str(error)
-
-
-@pytest.mark.parametrize("call", [STATUS_CALL, Call(CANCEL, ENDPOINT, JOB)])
-@pytest.mark.parametrize("outcome", [NoAnswer("reset"), TooLate("late", sent=True), reply("", 502)])
-def test_a_question_submits_nothing(call: Call, outcome: Any) -> None:
-    error = error_for(outcome, call)
-    assert not error.maybe_submitted
-    assert "twice" not in str(error)
+    assert state is error_for(LATE, state=state).state
+    assert "timeout of no limit" in str(error_for(LATE, timeout=None))
 
 
 @pytest.mark.parametrize(
-    ("outcome", "expected"),
+    ("partial", "expected"),
     [
-        (NoAnswer("cut short", partial=b'{"id": "sync-1", "status": "IN_'), "sync-1"),
-        (NoAnswer("cut short", partial=b'{"id":"a\\u00e9\\"b","st'), 'aé"b'),
-        (TooLate("late", sent=True, partial=b'{"delayTime":5,"id":"sync-1"'), "sync-1"),
-        (NoAnswer("cut short", partial=b'{"id": "syn'), None),
-        (NoAnswer("cut short", partial=b'{"id": 5, '), None),
-        (NoAnswer("cut short"), None),
-        (NoAnswer("cut short", partial=b'{"error":"{\\"id\\": \\"not-this\\"}","id":"sync-1"'), "sync-1"),
+        (b'{"id": "sync-1", "status": "IN_', "sync-1"),
+        (b'\xef\xbb\xbf [{"delayTime":5,"id":"sync-1"', "sync-1"),
+        (b'{"id":"a\\u00e9\\"b","st', 'aé"b'),
+        (b'{"error":"{\\"id\\": \\"not-this\\"}","id":"sync-1"', "sync-1"),
+        (b'{"output":{"id":"not-this","a":[{}]},"id":"sync-1","id":"nor-this"', "sync-1"),
+        *[(b'{"output":{"id":"not-this"', None), (b'{"a" "id":"not-this", "\\x":"b"', None), (b'{"id": "syn', None)],
+        *[(b'{"id": 5, ', None), (b'{"id":{"not-this":1}, ', None), (b'{"id": "", ', None), (b"<html>", None), (b"", None)],
+    ],
+)  # fmt: skip
+def test_the_id_in_a_broken_response_is_not_lost(partial: bytes, expected: str | None) -> None:
+    for outcome in (NoAnswer("cut short", partial=partial), TooLate("late", sent=True, partial=partial)):
+        error = error_for(outcome, RUN_CALL)
+        assert (expected, True) == (error.job_id, error.maybe_submitted)
+        assert (expected is not None) == (f"names the job {expected!r}" in str(error))
+    assert expected == submitted_job(RUN_CALL, partial)
+    assert submitted_job(STATUS_CALL, partial) is submitted_job(Call(RETRY, ENDPOINT, JOB), partial) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, '{"error":{"id":"err-1"}}', None),
+        (429, '{"error":"slow down","id":"req-1","status":"x"}', None),
+        # Gateways give their refusals ids as well; one with a status beside it is a job's.
+        (502, '{"id":"req-1","error":{"status":"down"},"status":{"a":1}}', None),
+        (502, '<html><script>var beacon = {"id": "beacon-1"}</script></html>', None),
+        (500, '{"id":"sync-1","status":"IN_QUEUE","error":"lost it"}', "sync-1"),
     ],
 )
-def test_the_id_in_an_answer_that_broke_is_not_lost(outcome: Any, expected: str | None) -> None:
-    error = error_for(outcome, RUN_CALL)
-    assert expected == error.job_id
-    assert error.maybe_submitted
-    if expected:
-        assert repr(expected) in str(error)
+def test_an_id_in_a_refusal_is_seldom_that_of_a_job(status: int, body: str, expected: str | None) -> None:
+    error = error_for(reply(body, status), RUN_CALL)
+    assert (expected, status >= 500) == (error.job_id, error.maybe_submitted)
+    assert (expected is not None) == ("was carried out" in str(error))
+
+
+def test_a_poll_that_must_not_be_sent_again_ends_the_polling() -> None:
+    for outcome in (LOST, reply("", 502)):
+        assert fatal(STATUS_CALL, outcome, deadline(5.0), None) is None
+        error = fatal(RUN_CALL, outcome, deadline(5.0), None)
+        assert isinstance(error, errors.RunpodError)
+    assert [None] * 3 == [fatal(RUN_CALL, each, deadline(5.0), None) for each in (LATE, reply("{}"), reply("", 429))]
+
+
+def test_a_closed_client_says_what_it_cannot_send() -> None:
+    error = closed_error(STATUS_CALL)
+    assert (ENDPOINT, JOB, False) == (error.endpoint_id, error.job_id, error.retryable)
+    assert str(error).startswith(
+        "Cannot send status of job 'job-1' on endpoint 'horse-endpoint': the client is closed."
+    )
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    ("headers", "expected"),
     [
-        reply('{"error":{"id":"err-1"}}', 400),
-        reply('{"error":"unauthorized","id":"req-1"}', 401),
-        reply('{"error":"slow down","id":"req-1"}', 429),
+        ({"retry_after": formatdate(1_000_012, usegmt=True), "date": formatdate(1_000_000)}, 12.0),
+        ({"retry_after": formatdate(900_000, usegmt=True)}, 0.0),
+        *[({"retry_after": text}, seconds) for text, seconds in ((" 2.5 ", 2.5), ("-5", 0.0), ("soon", None))],
+        ({}, None),
     ],
-    ids=["400", "401", "429"],
 )
-def test_an_id_in_a_refusal_is_not_the_id_of_a_job(outcome: Answer) -> None:
-    assert error_for(outcome, RUN_CALL).job_id is None
+def test_a_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: float | None) -> None:
+    assert expected == retry_after(reply("", 503, **headers)) == error_for(reply("", 429, **headers)).retry_after
 
 
-def test_a_broken_server_that_tells_of_the_job_names_it() -> None:
-    error = error_for(reply('{"id":"sync-1","status":"IN_QUEUE","error":"lost it"}', 500), RUN_CALL)
-    assert ("sync-1", True) == (error.job_id, error.maybe_submitted)
+@given(text=simulation.retry_afters | st.text(max_size=40), date=simulation.retry_afters | st.text(max_size=40))
+def test_no_header_breaks_the_reading_of_it(text: str, date: str) -> None:
+    found = retry_after(Answer(503, {"retry-after": text, "date": date}))
+    assert found is None or found >= 0.0
 
 
-@pytest.mark.parametrize(
-    "body",
-    ['<html><script>var beacon = {"id": "beacon-1"}</script></html>', '{"id":"req-1","error":{"status":"down"}}'],
-    ids=["html", "json"],
-)
-def test_a_page_of_a_gateway_does_not_say_that_a_job_was_submitted(body: str) -> None:
-    error = error_for(reply(body, 502), RUN_CALL)
-    assert error.job_id is None
-    assert error.maybe_submitted
-    assert "was carried out" not in str(error)
+codes = st.sampled_from([302, 400, 404, 429, 500])
 
 
 @given(
@@ -195,9 +214,7 @@ def test_a_page_of_a_gateway_does_not_say_that_a_job_was_submitted(body: str) ->
     outcome=st.one_of(
         st.builds(Answer, st.integers(300, 599), st.just({}), st.binary(max_size=300)),
         st.builds(
-            lambda text, status: Answer(status, {}, text.encode("utf-8", "surrogatepass")),
-            st.text(max_size=300),
-            st.sampled_from([302, 400, 404, 429, 500]),
+            lambda status, text: Answer(status, {"location": text}, text.encode("utf-8", "replace")), codes, st.text()
         ),
         st.builds(NoAnswer, st.text(), partial=st.binary(max_size=300)),
         st.builds(NotSent, st.text()),
@@ -205,25 +222,10 @@ def test_a_page_of_a_gateway_does_not_say_that_a_job_was_submitted(body: str) ->
     ),
     timeout=st.none() | st.floats(0.001, 1e9),
 )
-def test_any_outcome_becomes_one_printable_picklable_error_without_the_input(
-    call: Call, outcome: Any, timeout: float | None
-) -> None:
+def test_any_outcome_becomes_a_printable_error_without_the_input(call: Call, outcome: Any, timeout: Any) -> None:
     error = error_for(outcome, call, timeout)
-    assert isinstance(error, RunpodError)
+    assert isinstance(error, errors.RunpodError)
     assert str(error).isprintable()
-    assert "PLANTED" not in str(error) + repr(error) + repr(vars(error))
-    again = pickle.loads(pickle.dumps(error))
-    assert type(error) is type(again)
-    assert vars(error) == vars(again)
-
-
-def test_the_body_of_a_refusal_is_kept_whole_for_those_who_want_it() -> None:
-    error = error_for(reply(b"\xff not utf-8", 400))
-    assert isinstance(error, BadRequestError)
-    assert "\ufffd not utf-8" == error.body
-
-
-def test_a_rate_limit_without_a_header_has_no_moment() -> None:
-    error = error_for(reply("", 429))
-    assert isinstance(error, RateLimitError)
-    assert error.retry_after is None
+    assert "PLANTED" not in str(error) + repr(error) + repr(vars(error)) + repr(call)
+    assert vars(error) == vars(pickle.loads(pickle.dumps(error)))
+    assert error.__cause__ is error.__context__ is None

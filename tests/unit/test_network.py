@@ -1,22 +1,337 @@
-"""What lies beneath sync connections."""
+"""Network streams of our own, and the addresses they go to."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
+import signal
+import socket
 import ssl
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpcore
 import pytest
 
-from runpod._exchange import Exchange
-from runpod._network import backend
-from runpod._primitives import time_limit
-from runpod._protocol.operations import HEALTH, Call
-from tests.servers import RawServer
+from runpod import AsyncRunpod, BadRequestError, RetryPolicy, Runpod, RunpodTimeoutError, _addresses, _network
+from runpod._exchange import Sending, current
+from runpod._network import AsyncBackend, Backend
+from tests.faults import carry_out
+from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def test_a_connection_whose_deadline_passed_before_its_handshake_is_closed() -> None:
+class Alarm(TimeoutError):  # noqa: N818 - its name
+    """What a signal handler raises."""
+
+
+@pytest.fixture
+def _late() -> Iterator[None]:
+    """A request whose deadline passed."""
+    token = current.set(Sending(left=0))
+    yield
+    current.reset(token)
+
+
+@pytest.mark.usefixtures("_late")
+def test_nothing_begins_after_the_deadline() -> None:
     with RawServer(lambda connection: connection.hang()) as server:
-        stream = backend().connect_tcp("127.0.0.1", server.port)
-        with time_limit(Exchange(Call(HEALTH, "ep"), left=0)), pytest.raises(httpcore.ConnectTimeout):
-            stream.start_tls(ssl.create_default_context(), "127.0.0.1", 5.0)
-        assert -1 == stream.get_extra_info("socket").fileno()
+        with pytest.raises(httpcore.ConnectTimeout):
+            Backend(to_tls_proxy=False).connect_tcp("127.0.0.1", server.port)
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            stream = _network._Stream(httpcore.SyncBackend().connect_tcp("127.0.0.1", server.port))
+            with pytest.raises(httpcore.WriteTimeout):
+                stream.write(b"x")
+            with pytest.raises(httpcore.ReadTimeout):
+                stream.read(1)
+            with pytest.raises(httpcore.ConnectTimeout):
+                stream.start_tls(ssl.create_default_context(), "127.0.0.1", 5.0)
+            # httpcore forgets a stream whose handshake failed.
+            assert -1 == stream.get_extra_info("socket").fileno()
+            assert sock.fileno() > 0
+
+
+def entry(address: str) -> tuple[Any, ...]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return family, socket.SOCK_STREAM, 6, "", (address, 80)
+
+
+def test_the_families_take_turns() -> None:
+    entries = [entry(address) for address in ("::1", "::2", "::1", "::3", "10.0.0.1", "10.0.0.2")]
+    assert ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"] == _addresses._in_turn(entries)
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A host of which the first address leads nowhere."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in ("two.test", b"two.test"):
+            return real(host, *args, **kwargs)
+        asked.append("two.test")
+        # Nobody listens on the first; a route that swallows everything would do the same, later.
+        return [entry("127.0.0.9"), entry("127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_every_address_of_a_host_is_tried(two_addresses: list[str]) -> None:
+    with RawServer(lambda connection: connection.hang()) as server:
+        stream = Backend(to_tls_proxy=False).connect_tcp("two.test", server.port, timeout=PATIENCE)
+        assert ("127.0.0.1", server.port) == stream.get_extra_info("server_addr")
+        stream.close()
+        with pytest.raises(httpcore.ConnectError, match="refused"):
+            Backend(to_tls_proxy=False).connect_tcp("two.test", free_port(), timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("proxied", [True, False])
+def test_every_address_of_a_host_is_tried_in_async_code(backend: str, proxied: bool, two_addresses: list[str]) -> None:
+    async def main(port: int) -> None:
+        stream = await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", port, timeout=PATIENCE)
+        assert ("127.0.0.1", port) == tuple(stream.get_extra_info("server_addr"))[:2]
+        await stream.aclose()
+        with pytest.raises(httpcore.ConnectError):
+            await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", free_port(), timeout=PATIENCE)
+
+    with RawServer(lambda connection: connection.hang()) as server:
+        anyio.run(main, server.port, backend=backend)
+
+
+def test_an_address_that_leads_nowhere_leaves_time_for_the_next(
+    two_addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float | None] = []
+
+    class Swallowing(httpcore.SyncBackend):
+        def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any) -> Any:
+            given.append(timeout)
+            if host == "127.0.0.9":
+                raise httpcore.ConnectTimeout
+            return super().connect_tcp(host, port, timeout, *args)
+
+    monkeypatch.setattr(httpcore, "SyncBackend", Swallowing)
+    with RawServer(lambda connection: connection.hang()) as server:
+        Backend(to_tls_proxy=False).connect_tcp("two.test", server.port, timeout=8.0).close()
+    first, second = given
+    assert first == pytest.approx(4.0, abs=0.5)
+    assert second is not None
+    assert 4.0 < second <= 8.0
+
+
+def test_where_no_thread_can_start_the_caller_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    found = _addresses.look_up("localhost", 80, 1.0)
+    assert isinstance(found, list)
+    assert {"127.0.0.1", "::1"} >= set(found)
+    assert isinstance(_addresses.look_up("x" * 64 + ".test", 80, 1.0), OSError)
+
+    async def main() -> list[str]:
+        return await _addresses.async_look_up("localhost", 80)
+
+    monkeypatch.setattr(
+        asyncio.BaseEventLoop, "getaddrinfo", lambda *_, **__: start(threading.current_thread()), raising=True
+    )
+    assert {"127.0.0.1", "::1"} >= set(asyncio.run(main()))
+
+
+def test_a_thread_that_looks_up_for_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
+    assert isinstance(_addresses.look_up("two.test", 80, 0.01), TimeoutError)
+    over.set()
+
+
+@pytest.mark.parametrize("raised", [Alarm, PermissionError, KeyError])
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_what_a_signal_handler_raises_while_a_host_is_looked_up_goes_through(
+    raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def handle(*_: object) -> None:
+        raise raised("time is up")
+
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        over.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with Runpod(KEY, base_url="https://two.test/v2") as client, pytest.raises(raised, match="time is up"):
+            client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        over.set()
+
+
+# --- What is written at once ------------------------------------------------------------------------------------------
+
+
+class Recording(httpcore.NetworkStream):
+    """Keeps what is written to it, and has a response ready."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.written.append(bytes(buffer))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    is_closing = set_write_buffer_limits = lambda *_: False
+
+
+class AsyncRecording(httpcore.AsyncNetworkStream):
+    """The same for async code."""
+
+    def __init__(self, sync: Recording) -> None:
+        self._sync = sync
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature of httpcore
+        self._sync.write(buffer)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the signature of httpcore
+        return self._sync.read(max_bytes)
+
+
+@pytest.mark.parametrize("side", ["sync", "anyio", "asyncio"])
+def test_the_header_of_a_request_leaves_with_what_follows(side: str) -> None:
+    async def exchanges() -> list[bytes]:
+        below = Recording()
+        stream: Any = (
+            _network._Stream(below)
+            if side == "sync"
+            else _network._AnyIOStream(AsyncRecording(below), single_use=False)
+        )
+        if side == "asyncio":
+            stream = _network._AsyncioStream(asyncio.get_running_loop(), sock)
+            stream.connection_made(below)
+        # With a body, without one, and what a SOCKS proxy is told, which nothing follows.
+        for parts in ((b"POST", b"body", b"more", b""), (b"GET", b""), (b"CONNECT a:1", b"", b""), (b"\x05\x01\x00",)):
+            for part in parts:
+                await carry_out(stream.write, part, sync=side == "sync")
+            if side == "asyncio":
+                stream.data_received(below.read(1))
+            assert await carry_out(stream.read, 9, sync=side == "sync")
+            assert stream.is_reusable([])
+            stream._is_over = bool
+        return [part for part in below.written if part]
+
+    with socket.socket() as sock:
+        expected = [b"POSTbody", b"more", b"GET", b"CONNECT a:1", b"\x05\x01\x00"]
+        assert expected == asyncio.run(exchanges())
+
+
+# --- What a stream on asyncio does in trouble -------------------------------------------------------------------------
+
+
+def refusing_early(connection: Connection) -> None:
+    """Say no to a large body, and close the connection with most of it unread."""
+    connection.see_request()
+    connection.answer(b'{"error":"no"}', status="400 Bad Request", headers="Connection: close\r\n")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_large_upload_that_is_refused_early_is_one_error_and_no_flood(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(base_url: str) -> None:
+        async with AsyncRunpod(KEY, base_url=base_url, retry=RetryPolicy(max_retries=0)) as client:
+            with pytest.raises(BadRequestError) as caught:
+                await client.endpoint("ep").run(input={"data": "x" * 9_000_000}, timeout=PATIENCE)
+            assert caught.value.maybe_submitted is False
+
+    caplog.set_level(logging.DEBUG, logger="asyncio")
+    with RawServer(refusing_early) as server:
+        anyio.run(main, server.base_url, backend=backend)
+    assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_response_that_comes_faster_than_it_is_read_waits_in_the_network() -> None:
+    flood = b"x" * 2**20
+
+    def flooding(connection: Connection) -> None:
+        connection.read_request()
+        while not connection.pause(0):
+            connection.send(flood)
+
+    async def main(port: int) -> None:
+        stream = await AsyncBackend(to_tls_proxy=False).connect_tcp("127.0.0.1", port)
+        await stream.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await stream.read(1)
+        inner: Any = stream
+        while inner._reading:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+        held = len(inner._pieces)
+        for _ in range(5):
+            await asyncio.sleep(0.005)
+        assert held == len(inner._pieces)
+        for _ in range(2 * held):
+            assert await stream.read(1)
+        await stream.aclose()
+
+    with RawServer(flooding) as server:
+        asyncio.run(main(server.port))
+
+
+def test_a_stalled_read_and_a_stalled_write_end_by_their_timeout() -> None:
+    async def main(port: int) -> None:
+        stream = await AsyncBackend(to_tls_proxy=False).connect_tcp("127.0.0.1", port)
+        with pytest.raises(httpcore.ReadTimeout):
+            await stream.read(1, timeout=0.01)
+        with pytest.raises(httpcore.WriteTimeout):
+            while True:
+                await stream.write(b"x" * 2**20, timeout=0.01)
+        await stream.aclose()
+        with pytest.raises(httpcore.WriteError):
+            await stream.write(b"x")
+
+    with RawServer(lambda connection: connection.hang()) as server:
+        asyncio.run(main(server.port))
+
+
+# --- Errors that are not the network's --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raised", "seconds", "foreign"),
+    [
+        (TimeoutError("alarm"), PATIENCE, True),
+        (TimeoutError("timed out"), 0.0, False),
+        (Alarm("alarm"), 0.0, True),
+        (PermissionError("alarm"), PATIENCE, True),
+        (ConnectionResetError(104, "reset"), PATIENCE, False),
+        (ssl.SSLEOFError(8, "EOF"), PATIENCE, False),
+    ],
+)
+def test_what_a_signal_handler_raised_is_not_the_networks(raised: OSError, seconds: float, foreign: bool) -> None:
+    late = isinstance(raised, TimeoutError)
+    kinds = (httpcore.ConnectTimeout, httpcore.ReadTimeout) if late else (httpcore.ConnectError, httpcore.ReadError)
+    for kind in kinds:
+        with pytest.raises((type(raised), kind)) as caught, _network._foreign_exceptions(seconds):
+            raise kind from raised
+        assert (raised if foreign else kind) in {caught.value, caught.type}
+
+
+def test_a_timeout_of_a_read_is_the_networks() -> None:
+    with (
+        RawServer(lambda connection: connection.hang()) as server,
+        Runpod(KEY, base_url=server.base_url) as client,
+        pytest.raises(RunpodTimeoutError),
+    ):
+        client.endpoint("ep").health(timeout=0.05)

@@ -1,7 +1,10 @@
-"""How each operation meets HTTP, and how ids get into a path."""
+"""How each operation meets HTTP, how ids get into a path, timeouts, and which jobs are young."""
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,74 +13,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod import InvalidRequestError
+from runpod import ConfigurationError, InvalidRequestError
 from runpod._protocol import operations
-from runpod._protocol.operations import Call, Operation, check_id
+from runpod._protocol.deadlines import Deadline, parse_timeout
+from runpod._protocol.operations import HEALTH, STATUS, STATUS_SYNC, Call, Operation, check_id
+from runpod._protocol.retrying import GRACE
+from runpod._protocol.submissions import Submissions
 
-E, J = "horse-endpoint", "job-1"
-
-# Section 1.1 of the protocol, and whether doing it twice is fine.
-ROWS = [
-    (operations.RUN, None, "POST", f"/{E}/run", False),
-    (operations.RUN_SYNC, None, "POST", f"/{E}/runsync", False),
-    (operations.STATUS, J, "GET", f"/{E}/status/{J}", True),
-    (operations.STATUS_SYNC, J, "GET", f"/{E}/status-sync/{J}", True),
-    (operations.STREAM, J, "GET", f"/{E}/stream/{J}", True),
-    (operations.CANCEL, J, "POST", f"/{E}/cancel/{J}", True),
-    (operations.RETRY, J, "POST", f"/{E}/retry/{J}", False),
-    (operations.PURGE_QUEUE, None, "POST", f"/{E}/purge-queue", False),
-    (operations.HEALTH, None, "GET", f"/{E}/health", True),
-]
-
-
-@pytest.mark.parametrize(("operation", "job_id", "method", "target", "repeatable"), ROWS, ids=lambda v: str(v)[:30])
-def test_each_operation_has_its_place(
-    operation: Operation, job_id: str | None, method: str, target: str, repeatable: bool
-) -> None:
-    assert method == operation.method
-    assert target == Call(operation, E, job_id).target
-    assert repeatable == operation.repeatable
+E, J, NOW = "horse-endpoint", "job-1", 1000.0
 
 
 @pytest.mark.parametrize(
-    ("hold", "expected"),
-    [(1.0, 1000), (90.0, 90000), (2.5, 2500), (1.2345678, 1235), (0.2, 1000), (0.0, 1000), (1000.0, 300000)],
-)
-def test_a_hold_is_milliseconds_that_the_server_accepts(hold: float, expected: int) -> None:
-    assert f"/{E}/status-sync/{J}?wait={expected}" == Call(operations.STATUS_SYNC, E, J, hold=hold).target
-
-
-@pytest.mark.parametrize(
-    ("identifier", "expected"),
+    ("operation", "job_id", "expected", "repeatable"),
     [
-        ("a/b", "a%2Fb"),
-        ("..", "%2E%2E"),
-        (".", "%2E"),
-        ("...", "%2E%2E%2E"),
-        ("../../purge-queue", "..%2F..%2Fpurge-queue"),
-        ("a?wait=1", "a%3Fwait%3D1"),
-        ("a#b", "a%23b"),
-        ("a%2Fb", "a%252Fb"),
-        ("a b", "a%20b"),
-        (" a ", "%20a%20"),
-        ("a\nb", "a%0Ab"),
-        ("a\\b", "a%5Cb"),
-        ("héhé", "h%C3%A9h%C3%A9"),
-        ("馬", "%E9%A6%AC"),
-        ("a;b=c&d+e", "a%3Bb%3Dc%26d%2Be"),
-        ("sync-0a1b-u1", "sync-0a1b-u1"),
+        (operations.RUN, None, f"POST /{E}/run", False),
+        (operations.RUN_SYNC, None, f"POST /{E}/runsync", False),
+        (operations.STATUS, J, f"GET /{E}/status/{J}", True),
+        (operations.STATUS_SYNC, J, f"GET /{E}/status-sync/{J}", True),
+        (operations.STREAM, J, f"GET /{E}/stream/{J}", True),
+        (operations.CANCEL, J, f"POST /{E}/cancel/{J}", True),
+        (operations.RETRY, J, f"POST /{E}/retry/{J}", False),
+        (operations.PURGE_QUEUE, None, f"POST /{E}/purge-queue", False),
+        (operations.HEALTH, None, f"GET /{E}/health", True),
     ],
 )
-def test_an_id_is_one_step_of_the_path_whatever_is_in_it(identifier: str, expected: str) -> None:
-    assert f"/{E}/status/{expected}" == Call(operations.STATUS, E, identifier).target
-    assert f"/{expected}/health" == Call(operations.HEALTH, identifier).target
+def test_each_operation_has_its_route(
+    operation: Operation, job_id: str | None, expected: str, repeatable: bool
+) -> None:
+    call = Call(operation, E, job_id, body=b"PLANTED")
+    assert (expected, repeatable) == (f"{operation.method} {call.target}", operation.repeatable)
+    assert f"{operation.name}{' of job ' + repr(J) if job_id else ''} on endpoint {E!r}" == str(call)
+    assert "PLANTED" not in repr(call)
+
+
+def test_a_hold_is_milliseconds_that_the_server_accepts() -> None:
+    for hold, expected in ((2.5, 2500), (1.2345678, 1235), (0.2, 1000), (1000.0, 300000)):
+        assert f"/{E}/status-sync/{J}?wait={expected}" == Call(STATUS_SYNC, E, J, hold=hold).target
+    assert f"/{E}/status/a.b" == Call(STATUS, E, "a.b").target
 
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip())
+odd_ids = st.sampled_from([".", "..", "...", "%2e%2e", "a%2Fb", "../../purge-queue", "a/../b", "a?wait=1", "a#b", " a ", "a\nb", "a\\b"])  # fmt: skip
 
 
-@given(endpoint=ids, job=ids | st.sampled_from([".", "..", "%2e%2e", "../..", "a/../b"]))
-def test_no_id_is_another_path(endpoint: str, job: str) -> None:
+@given(endpoint=ids, job=ids | odd_ids)
+def test_an_id_is_one_step_of_the_path_whatever_is_in_it(endpoint: str, job: str) -> None:
+    assert (endpoint, job) == (check_id(endpoint, "endpoint_id"), check_id(job, "job_id"))
     target = Call(operations.CANCEL, endpoint, job).target
     assert target.isascii()
     assert ["", endpoint, "cancel", job] == [unquote(step) for step in target.split("/")]
@@ -86,31 +67,70 @@ def test_no_id_is_another_path(endpoint: str, job: str) -> None:
     assert b"/v2" + target.encode() == httpx.URL("https://api.runpod.ai/v2" + target).raw_path
 
 
-@pytest.mark.parametrize("bad", ["", " ", "\t\n", "\u3000"], ids=repr)
-@pytest.mark.parametrize("what", ["endpoint_id", "job_id"])
-def test_an_empty_id_is_refused_by_name(bad: str, what: str) -> None:
-    with pytest.raises(InvalidRequestError, match=f"{what} is empty"):
-        check_id(bad, what)
-
-
-@pytest.mark.parametrize("bad", [None, 5, b"id", ["id"], True, {}], ids=repr)
-def test_an_id_that_is_no_text_is_refused_with_its_kind(bad: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=f"job_id must be a str, not {type(bad).__name__}"):
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        *[(bad, "job_id is empty") for bad in ("", " \t\n\u3000")],
+        *[(bad, f"job_id must be a str, not {type(bad).__name__}") for bad in (None, 5, b"id", ["id"])],
+        ("a\ud800", "job_id holds a lone surrogate"),
+    ],
+)
+def test_what_cannot_be_an_id_is_refused_by_name(bad: Any, problem: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{problem}") as info:
         check_id(bad, "job_id")
+    assert info.value.__cause__ is None
 
 
-def test_an_id_that_utf_8_cannot_carry_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="surrogate"):
-        check_id("a\ud800", "job_id")
+def test_a_timeout_is_seconds_or_a_timedelta_or_none() -> None:
+    assert [1.0, 0.001, 300.0, 0.001] == [
+        parse_timeout(each) for each in (1, 0.001, timedelta(minutes=5), timedelta(0, 0, 1000))
+    ]
+    assert [None] * 3 == [parse_timeout(each) for each in (None, math.inf, 10**400)]
 
 
-@given(ids)
-def test_any_other_id_is_taken_as_it_is(identifier: str) -> None:
-    assert identifier == check_id(identifier, "job_id")
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        *[(bad, "0 is not longer") for bad in (0, -0.0, timedelta(0))],
+        *[(-1, "-1 is"), (timedelta(seconds=-1), "-1 is"), (-(10**400), "-inf is"), (math.nan, "nan is")],
+        *[(bad, f"not {type(bad).__name__}.") for bad in ("5", True, Decimal(5), [5], 5j)],
+    ],
+)
+def test_any_other_timeout_is_refused_and_the_units_are_named(bad: Any, problem: str) -> None:
+    for error_class in (InvalidRequestError, ConfigurationError):
+        with pytest.raises(error_class, match=r"^timeout must be seconds \(a number\), a timedelta, or None") as info:
+            parse_timeout(bad, error_class=error_class)
+        assert problem in str(info.value)
 
 
-def test_a_call_is_told_without_what_it_carries() -> None:
-    call = Call(operations.RUN, E, body=b"PLANTED")
-    assert "run on endpoint 'horse-endpoint'" == str(call)
-    assert "status of job 'job-1' on endpoint 'horse-endpoint'" == str(Call(operations.STATUS, E, J))
-    assert "PLANTED" not in repr(call)
+@given(timeout=st.floats(0.001, 1e9), gone=st.floats(0, 2e9))
+def test_a_deadline_passes_when_its_span_is_over(timeout: float, gone: float) -> None:
+    deadline, never = Deadline.after(timeout, NOW), Deadline.after(None, NOW)
+    assert (True, timeout) == (deadline.limited, deadline.span)
+    assert max(0.0, timeout - gone) == pytest.approx(deadline.remaining(NOW + gone), abs=1e-5)
+    assert (0.0 == deadline.remaining(NOW + gone)) == deadline.passed(NOW + gone)
+    assert deadline.passed(deadline.at)
+    assert (False, None, math.inf, False) == (never.limited, never.span, never.remaining(gone), never.passed(gone))
+
+
+def test_a_job_is_known_on_its_endpoint_for_as_long_as_it_is_young() -> None:
+    submissions = Submissions()
+    submissions.note("e", "j", NOW)
+    assert NOW == submissions.moment_of("e", "j", NOW) == submissions.moment(Call(STATUS, "e", "j"), NOW + GRACE - 0.01)
+    assert submissions.moment(Call(HEALTH, "e"), NOW) is None
+    # Submitted again, it is young again.
+    submissions.note("e", "j", NOW + 5.0)
+    assert NOW + 5.0 == submissions.moment_of("e", "j", NOW + GRACE + 1.0)
+    assert submissions.moment_of("e", "j", NOW + 5.0 + GRACE) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.floats(0, GRACE)), max_size=60))
+def test_what_is_old_is_forgotten_and_nothing_else(noted: list[tuple[str, str, float]]) -> None:
+    submissions, now, last = Submissions(), NOW, dict[tuple[str, str], float]()
+    for endpoint, job, gap in noted:
+        now += gap
+        submissions.note(endpoint, job, now)
+        last[endpoint, job] = now
+        assert {name: moment for name, moment in last.items() if now - moment < GRACE} == submissions._moments
+    assert all(submissions.moment_of(*name, now + 2 * GRACE) is None for name in last)
+    assert ({}, 0) == (submissions._moments, len(submissions._in_order))

@@ -12,8 +12,7 @@ import anyio
 import pytest
 import trustme
 
-from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _asyncio
-from runpod._async.engine import AsyncEngine
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _network
 from tests.servers import KEY, PATIENCE, Connection, RawServer
 
 if TYPE_CHECKING:
@@ -34,11 +33,6 @@ def server_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
     context.num_tickets = 0
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
-
-
-@pytest.fixture(params=["aiohttp", "own"])
-def _extra(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AsyncEngine, "extra", request.param == "aiohttp")
 
 
 class Records:
@@ -67,7 +61,7 @@ class Records:
         while True:
             try:
                 return step()
-            except ssl.SSLWantReadError:  # noqa: PERF203 - a handshake takes several
+            except ssl.SSLWantReadError:  # a handshake takes several
                 self.flush()
                 if not (data := self._peer.recv(65536)):
                     return b""
@@ -100,7 +94,6 @@ def doubling(server_side: ssl.SSLContext) -> Iterator[str]:
         yield secure(server)
 
 
-@pytest.mark.usefixtures("_extra")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_answer_that_nobody_asked_for_is_nobodys(backend: str, doubling: str) -> None:
     async def main() -> None:
@@ -117,7 +110,6 @@ def test_an_answer_that_nobody_asked_for_is_nobodys_in_sync_code(doubling: str) 
     assert ["job-1", "job-2", "job-3"] == jobs
 
 
-@pytest.mark.usefixtures("_extra")
 def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
     server_side: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +120,7 @@ def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
             records.flush()
 
     async def main(base_url: str) -> None:
-        made = _asyncio._Conversation.connection_made
+        made = _network._AsyncioStream.connection_made
 
         def connection_made(self: Any, transport: Any) -> None:
             made(self, transport)
@@ -136,7 +128,7 @@ def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
 
         async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
             with monkeypatch.context() as patch:
-                patch.setattr(_asyncio._Conversation, "connection_made", connection_made)
+                patch.setattr(_network._AsyncioStream, "connection_made", connection_made)
                 task = asyncio.ensure_future(client.endpoint("ep").status("job-1"))
                 with pytest.raises(asyncio.CancelledError):
                     await task
@@ -149,7 +141,6 @@ def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
         assert 2 == server.connections
 
 
-@pytest.mark.usefixtures("_extra")
 def test_a_connection_with_a_request_that_is_not_out_is_not_used_again(server_side: ssl.SSLContext) -> None:
     over = threading.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._async.iterators import AsyncLooks
@@ -21,7 +22,7 @@ from runpod._protocol.operations import (
     Call,
     check_id,
 )
-from runpod._unseen import Unseen
+from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import JobState, OutputT
 
@@ -137,9 +138,8 @@ class AsyncEndpoint(Generic[OutputT]):
             >>> job = await endpoint.run({"input": {"prompt": "a horse"}})
             >>> job.id
         """
-        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        del request, input, policy, webhook, s3_config
-        call = Call(RUN, self.id, body=encoded())
+        body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        call = Call(RUN, self.id, body=body)
         state = await self._session.submit(call, self._session.deadline(timeout))
         return AsyncJob(self._session, self, self._read_output, state.id, state)
 
@@ -202,15 +202,20 @@ class AsyncEndpoint(Generic[OutputT]):
             >>> result = await endpoint.run_sync({"input": {"prompt": "a horse"}}, timeout=60)
             >>> result.output
         """
-        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        del request, input, policy, webhook, s3_config
-        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=encoded())
+        body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
         deadline = self._session.deadline(timeout)
         state = await self._session.submit(call, deadline)
-        if not state.succeeded:
-            waiter = self._session.waiter(self.id, state.id, deadline, state=state)
-            state = await self._session.wait(waiter)
-        return self._read_output(state, self.id)
+        try:
+            if not state.succeeded:
+                waiter = self._session.waiter(self.id, state.id, deadline, state=state)
+                state = await self._session.wait(waiter)
+            self._session.note_output(self.id, state)
+            return self._read_output(state, self.id)
+        except RunpodError as error:
+            # There is a job: whatever the error is, it names it, and the same call would submit another.
+            error.job_id, error.retryable = state.id, False
+            raise
 
     async def status(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Asks for the state of a job. `GET /status/{id}`.
@@ -271,7 +276,7 @@ class AsyncEndpoint(Generic[OutputT]):
             ...     print(chunk.output)
         """
         streamer = self._session.streamer(self.id, check_id(job_id, "job_id"), timeout)
-        return AsyncLooks(self._session, streamer, streamer.received)
+        return AsyncLooks(self._session, streamer, streamer.received, deque())
 
     async def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Cancels a job, queued or running. `POST /cancel/{id}`.

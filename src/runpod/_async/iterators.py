@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ class AsyncLooks(Generic[ItemT]):
 
     An object rather than a generator: between two items nothing is open, so nothing has to be
     closed or waits to be collected when a loop is left early.
+
+    Args:
+        items: What there is to give before the first look. What was received and not given yet is
+            kept there, for whoever else has it.
     """
 
     def __init__(
@@ -28,33 +33,34 @@ class AsyncLooks(Generic[ItemT]):
         session: AsyncSession,
         looker: Looker,
         received: Callable[[Call, Answer | Trouble, float], Iterable[ItemT]],
-        first: Iterable[ItemT] = (),
+        items: deque[ItemT],
     ) -> None:
         self._session = session
         self._looker = looker
         self._received = received
-        self._items = deque(first)
+        self._items: deque[ItemT] = items
         self._over = False
 
     def __aiter__(self) -> AsyncLooks[ItemT]:
         return self
 
     async def __anext__(self) -> ItemT:
-        while not self._items and not self._over:
+        while True:
+            with suppress(IndexError):
+                return self._items.popleft()
+            if self._over:
+                raise StopAsyncIteration
             # Over unless the look returns: like a generator, it raises its error once.
             self._over = True
             look = await self._session.look(self._looker)
             if look is not None:
                 self._items.extend(self._received(*look, self._session.clock.now()))
                 self._over = False
-        if not self._items:
-            raise StopAsyncIteration
-        return self._items.popleft()
 
     async def aclose(self) -> None:
         """Ends the iteration. Leaving the loop does as well."""
         self._over = True
-        self._items.clear()
+        self._items = deque()
 
     def __repr__(self) -> str:
         kind = type(self._looker).__name__.lower()

@@ -7,12 +7,14 @@ import math
 import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runpod._async.engine import AsyncEngine
+from runpod._config import WORKER_PREFIX, load_config
 from runpod._logging import logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.dialects import SERVICE
-from runpod._protocol.failures import fatal, in_doubt
+from runpod._protocol.dialects import SERVICE, WORKER
+from runpod._protocol.failures import closed_error, fatal, in_doubt
 from runpod._protocol.looking import Done, Looker, Pause
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
@@ -21,7 +23,7 @@ from runpod._protocol.streaming import Streamer
 from runpod._protocol.submissions import Submissions
 from runpod._protocol.turns import Turn, TurnsByEndpoint
 from runpod._protocol.waiting import Waiter
-from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.errors import ClientClosedError, ConfigurationError
 from runpod.models.jobs import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
@@ -29,7 +31,6 @@ from runpod.models.retry import RetryPolicy
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from runpod._async.engine import AsyncEngine
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
     from runpod._protocol.dialects import Dialect
     from runpod.models.jobs import JobState
@@ -49,6 +50,7 @@ class AsyncSession:
         retry: RetryPolicy,
         wait_limits: WaitLimits,
         clock: AsyncClock | None = None,
+        owner: bool = True,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
@@ -60,7 +62,8 @@ class AsyncSession:
         self._submissions = Submissions()
         self._turns = TurnsByEndpoint()
         self._closed = False
-        self._owner = True
+        # Whether closing it closes the connections.
+        self._owner = owner
 
     def with_options(
         self,
@@ -77,12 +80,25 @@ class AsyncSession:
             retry=self.retry if retry is ... else retry,
             wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
             clock=self.clock,
+            owner=False,
         )
         other._routes = self._routes
         other._submissions = self._submissions
         other._turns = self._turns
-        other._owner = False
         return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the settings, and never the key: that is read anew where they arrive."""
+        config = self.engine.config
+        if not self.engine.owned:
+            msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
+            raise TypeError(msg)
+        base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
+        return _restored, (base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AsyncSession:
+        """Copies of a client, an endpoint or a job share its connections."""
+        return self
 
     def deadline(self, timeout: TimeoutOrDefault) -> Deadline:
         """When a call that starts now must be over.
@@ -108,7 +124,12 @@ class AsyncSession:
         attempt = 1
         doubt: Answer | Trouble | None = None
         while True:
-            outcome = await self._attempt(call, deadline)
+            try:
+                outcome = await self._attempt(call, deadline)
+            except ClientClosedError as error:
+                # Closed between two attempts, of which the first may have been carried out.
+                error.maybe_submitted = doubt is not None
+                raise
             if isinstance(outcome, Answer) and outcome.good:
                 return outcome
             now = self.clock.now()
@@ -182,6 +203,15 @@ class AsyncSession:
             until=now + hold,
         )
 
+    def note_output(self, endpoint_id: str, state: JobState[Any]) -> None:
+        """Says of a job that completed without an output that it did: None alone tells nothing."""
+        if state.succeeded and not state.has_output:
+            msg = (
+                "Job %s on endpoint %s completed without output: there was none, or it was too large for the "
+                "platform. What a handler yields comes by stream()"
+            )
+            logger.warning(msg, readable(state.id), endpoint_id)
+
     async def wait(self, waiter: Waiter) -> JobState[Any]:
         """Drives a waiter to its end.
 
@@ -251,8 +281,7 @@ class AsyncSession:
 
     async def _attempt(self, call: Call, deadline: Deadline) -> Answer | Trouble:
         if self._closed:
-            msg = "This client is closed; build a new one, or close it later."
-            raise InvalidRequestError(msg)
+            raise closed_error(call)
         start = self.clock.now()
         try:
             outcome: Answer | Trouble = await self.engine.send(call, deadline, self.clock)
@@ -263,6 +292,26 @@ class AsyncSession:
             said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
             logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
         return self._dialect.read(outcome)
+
+
+# The engines of what was unpickled here, by address and key: many tasks of one process share their connections.
+_engines: dict[tuple[str, str | None], AsyncEngine] = {}
+
+
+def _restored(
+    base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
+) -> AsyncSession:
+    config = load_config(None, base_url, allow_insecure=allow_insecure)
+    where = base_url, None if config.api_key is None else config.api_key.get_secret_value()
+    engine = _engines.get(where) or _engines.setdefault(where, AsyncEngine(config, None))
+    return AsyncSession(
+        engine,
+        dialect=WORKER if config.worker else SERVICE,
+        timeout=timeout,
+        retry=retry,
+        wait_limits=wait_limits,
+        owner=False,
+    )
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import from_json
 
-from runpod._protocol.failures import context_of
+from runpod._protocol.failures import context_of, error_in
 from runpod._protocol.operations import RUN, RUN_SYNC, STATUS
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
 from runpod.models._base import describe
@@ -31,13 +31,24 @@ def read(model: type[ModelT], answer: Answer, call: Call) -> ModelT:
     Raises:
         APIResponseError: The body is not what the protocol allows.
     """
+    value = _json(answer, call)
+    told = _told_by(value)
     try:
-        # Without a name for the value: it would be in the traceback of the error, and in an
-        # answer that quotes a key so would that.
-        return model.model_validate(_json(answer, call))
+        read = model.model_validate(value)
     except ValidationError as error:
-        problem = describe(error, model.__name__, model)
+        problem = told or describe(error, model.__name__, model)
+    else:
+        # A model that requires nothing takes anything.
+        if told is None or "error" not in value:
+            return read
+        problem = told
     raise response_error(answer, call, problem)
+
+
+def _told_by(value: object) -> str | None:
+    """What is wrong with a 2xx that tells of an error of its own, as some gateways do; None for every other."""
+    told = error_in(value)
+    return None if told is None or "id" in cast("dict[str, Any]", value) else f"it is an error, {readable(told)!r}"
 
 
 def read_job(answer: Answer, call: Call) -> JobState[Any]:
@@ -74,9 +85,10 @@ def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[Stre
     if isinstance(chunks, dict):
         envelope = cast("dict[str, Any]", chunks)
         text = envelope.get("status")
-        status = JobStatus(text) if isinstance(text, str) and text else None
+        # What is not printable, such as half of a surrogate pair, is no status: `/status` is asked then.
+        status = JobStatus(text) if isinstance(text, str) and text and text.isprintable() else None
         if status is None and "stream" not in envelope:
-            raise response_error(answer, call, "it has neither a status nor a stream")
+            raise response_error(answer, call, _told_by(envelope) or "it has neither a status nor a stream")
         chunks = envelope.get("stream")
         if chunks is None:
             # Absent or null: nothing since the last look.
@@ -118,6 +130,7 @@ def _json(answer: Answer, call: Call) -> Any:
 def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError:
     """The error for a 2xx with a body that the protocol does not allow."""
     context = context_of(call, answer)
+    context["retryable"] = not context["maybe_submitted"]
     msg = (
         f"{call} was answered with HTTP {answer.status}, but the body is not usable: "
         f"{problem.rstrip('.')}. Is base_url the address of the Runpod API?"
@@ -172,6 +185,9 @@ class OutputReader(Generic[OutputT]):
             "a TypedDict or a builtin type (before Python 3.12, a TypedDict from typing_extensions)."
         )
         raise InvalidRequestError(msg)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OutputReader, (self.output_type,)
 
     def __call__(self, state: JobState[Any], endpoint_id: str) -> JobState[OutputT]:
         """The state with its output as `output_type`, if the job completed.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from runpod.errors import InvalidRequestError
@@ -32,7 +32,7 @@ _KEYWORD_FORM = 'endpoint.run(input={"prompt": "…"})'
 
 
 def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_config: Any) -> bytes:
-    """The body of a submission, out of what a caller passed to `run`. Called through `Unseen`.
+    """The body of a submission, out of what a caller passed to `run`.
 
     Raises:
         InvalidRequestError: It cannot be sent.
@@ -47,7 +47,7 @@ def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_con
         warnings.warn(
             "input is empty: the platform strips it, and the job ends FAILED after about 30 s. Give it any key.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=3,
         )
     return encode(job)
 
@@ -188,7 +188,12 @@ def _input(value: object) -> object:
 
 def _dumped(model: BaseModel, where: str) -> object:
     try:
-        return model.model_dump(mode="json", by_alias=True)
+        absent, secret = _absent(model)
+        data = model.model_dump(mode="json", by_alias=True, exclude=absent)
+        masked = _masked(data, where) if secret else None
+        if masked is None:
+            return data
+        msg = f"{masked} is a secret, which would arrive as {_MASK}. Pass its get_secret_value(), as a str."
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         # The text of the error can quote the input; `model_dump` shows it to who needs it.
         msg = (
@@ -196,6 +201,57 @@ def _dumped(model: BaseModel, where: str) -> object:
             f'({type(error).__name__}); call its model_dump(mode="json") to see why.'
         )
     raise InvalidRequestError(msg)
+
+
+# What pydantic writes in the place of a secret.
+_MASK = "**********"
+
+
+def _absent(value: object) -> tuple[Any, bool]:
+    """What of a value not to send, in the way that pydantic wants to be told, and whether there is a secret in it.
+
+    A field of a model that nobody set and that is None would arrive as null, and so hide the default that the worker
+    has for it.
+    """
+    if isinstance(value, RootModel):
+        return _absent(cast("RootModel[object]", value).root)
+    if isinstance(value, BaseModel):
+        fields: Iterable[tuple[Any, Any]] = (
+            (name, item) for name, item in value if item is not None or name in value.model_fields_set
+        )
+        absent: dict[Any, Any] = {
+            name: True for name, item in value if item is None and name not in value.model_fields_set
+        }
+    elif _is_mapping(value):
+        fields, absent = value.items(), {}
+    elif _is_array(value):
+        fields, absent = enumerate(value), {}
+    else:
+        return None, callable(getattr(value, "get_secret_value", None))
+    secret = False
+    for name, item in fields:
+        within, found = _absent(item)
+        secret = secret or found
+        if within:
+            absent[name] = within
+    return absent or None, secret
+
+
+def _masked(value: object, where: str) -> str | None:
+    """Where in what pydantic wrote a secret is masked."""
+    if value == _MASK:
+        return where
+    if _is_mapping(value):
+        steps: Iterable[tuple[str, Any]] = ((_below(where, key), item) for key, item in value.items())
+    elif _is_array(value):
+        steps = ((f"{where}[{index}]", item) for index, item in enumerate(value))
+    else:
+        return None
+    return next((found for place, item in steps if (found := _masked(item, place))), None)
+
+
+def _below(where: str, key: str) -> str:
+    return f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]"
 
 
 def _plain(value: object) -> object:
@@ -247,7 +303,7 @@ def _check(value: object, where: str, above: tuple[int, ...]) -> None:
                 _refuse(where, f"has a key of type {type(key).__name__}; JSON keys are str")
             if not _is_unicode(key):
                 _refuse(where, "has a key with a lone surrogate, which UTF-8 cannot carry")
-            _check(item, f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]", inside)
+            _check(item, _below(where, key), inside)
         return
     if _is_array(value):
         inside = above + _step(value, where, above)
@@ -260,6 +316,8 @@ def _check(value: object, where: str, above: tuple[int, ...]) -> None:
         hint = "; encode it as base64 text"
     elif isinstance(value, (set, frozenset)):
         hint = "; make it a list"
+    elif callable(getattr(value, "get_secret_value", None)):
+        hint = "; pass its get_secret_value()"
     _refuse(where, f"is a {kind}, which JSON cannot hold{hint}")
 
 

@@ -14,6 +14,7 @@ from runpod.errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
+    ClientClosedError,
     ConflictError,
     NotFoundError,
     PayloadTooLargeError,
@@ -46,8 +47,9 @@ _ADVICE = {
     413: "Put large data into storage and pass a URL.",
 }
 
-# "bad request: body: exceeded max body size of 10MiB", captured from the service with a 400.
-_TOO_LARGE = re.compile(r"exceeded max body size|body too large|payload too large", re.IGNORECASE)
+# "bad request: body: exceeded max body size of 10MiB", captured from the service with a 400, and its like.
+_BODY = r"(?:body|content|entity|file|image|input|message|payload|request|upload)"
+_TOO_LARGE = re.compile(rf"\b{_BODY}(?: is)? too large\b|\bmax(?:imum)?(?: {_BODY})? size\b", re.IGNORECASE)
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
@@ -69,11 +71,13 @@ def failure(
     `doubt` is an earlier outcome of the same call after which it may have been carried out.
     """
     context = context_of(call, outcome)
+    context["retryable"] = is_trouble(outcome) or (isinstance(outcome, TooLate) and not in_doubt(call, outcome))
     if doubt is not None:
         context = {**context_of(call, doubt), **{k: v for k, v in context.items() if v}}
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
     end = ""
     if context["maybe_submitted"]:
+        context["retryable"] = False
         named = context["job_id"] if call.job_id is None else None
         end = f" {call.if_in_doubt}" if named is None else f" {_NAMED.format(named)}"
     if isinstance(outcome, TooLate):
@@ -86,6 +90,12 @@ def failure(
         msg = f"{call} {verb}{tried}: {readable(outcome.reason).rstrip('.')}."
         return APIConnectionError(msg + end, **context)
     return _status_error(call, outcome, tried, end, context)
+
+
+def closed_error(call: Call) -> ClientClosedError:
+    """The error for a call of a client that is closed."""
+    msg = f"Cannot send {call}: the client is closed. Build a new one, or close it later."
+    return ClientClosedError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id, maybe_submitted=False)
 
 
 def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
@@ -176,13 +186,18 @@ def said_by(text: str) -> str:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
         return " ".join(_without_markup(text).split())
+    return error_in(value) or (value if isinstance(value, str) else text)
+
+
+def error_in(value: object) -> str | None:
+    """The error that a JSON object tells of, as text; None where it tells of none."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         for name in ("error", "message", "detail", "title"):
             found = fields.get(name)
             if found:
                 return found if isinstance(found, str) else json.dumps(found)
-    return value if isinstance(value, str) else text
+    return None
 
 
 def _without_markup(text: str) -> str:
@@ -190,6 +205,15 @@ def _without_markup(text: str) -> str:
         return text
     title = re.search(r"<title[^>]*>(.{1,200}?)</title>", text[:65536], re.DOTALL | re.IGNORECASE)
     return f"an HTML page, {title[1]!r}" if title else "an HTML page"
+
+
+def is_trouble(outcome: Answer | Trouble) -> bool:
+    """Whether another try could end otherwise: no response, or one of the passing kind."""
+    if isinstance(outcome, NotSent):
+        return not outcome.final
+    if isinstance(outcome, Trouble):
+        return not isinstance(outcome, TooLate)
+    return outcome.status in {408, 429} or outcome.status >= 500
 
 
 def in_doubt(call: Call, outcome: Answer | Trouble) -> bool:

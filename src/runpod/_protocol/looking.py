@@ -14,17 +14,17 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
-from runpod._protocol.failures import failure, retry_after
+from runpod._protocol.failures import failure, is_trouble, retry_after
 from runpod._protocol.operations import Call, Operation
 from runpod._protocol.outcomes import Answer, TooLate, Trouble
-from runpod._protocol.retrying import Fail, backoff, is_trouble, is_young
+from runpod._protocol.retrying import Fail, backoff, is_young
 from runpod.errors import (
     APIResponseError,
     JobExpiredError,
     RunpodError,
     RunpodTimeoutError,
 )
-from runpod.models.jobs import JobState, readable
+from runpod.models.jobs import JobState, JobStatus, readable
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -205,13 +205,25 @@ class Looker:
         msg = f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}. {self.routes.retention}"
         return JobExpiredError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
 
+    def _last_status(self) -> str:
+        return "never seen" if self.state is None else self.state.status
+
     def _timeout_error(self) -> RunpodTimeoutError:
-        status = self.state.status if self.state is not None else "never seen"
+        status = self._last_status()
         msg = (
             f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} had not ended within the "
             f"timeout of {self.deadline.span:g} s (last status: {readable(status, 40)}). It goes "
             f"on: look again with endpoint.job({self.job_id!r}), or cancel it."
         )
+        if status == JobStatus.IN_QUEUE:
+            msg += " No worker had taken it: endpoint.health() tells whether there are any."
         if self._failures:
             msg += f" The last look failed: {self._last_trouble}"
-        return RunpodTimeoutError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
+        return RunpodTimeoutError(
+            msg,
+            state=self.state,
+            job_id=self.job_id,
+            endpoint_id=self.endpoint_id,
+            maybe_submitted=False,
+            retryable=True,
+        )

@@ -57,7 +57,11 @@ class Trouble(Exception):  # noqa: N818 - an outcome; errors are for callers
 
 
 class NotSent(Trouble):
-    """The request provably never reached the server."""
+    """The request provably never reached the server. `final` says that it will not the next time either."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 class NoAnswer(Trouble):

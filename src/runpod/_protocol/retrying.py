@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runpod._protocol.failures import failure, retry_after
-from runpod._protocol.outcomes import Answer, NotSent, TooLate, Trouble
+from runpod._protocol.failures import failure, is_trouble, retry_after
+from runpod._protocol.outcomes import Answer, NotSent, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,13 +84,6 @@ def is_young(outcome: Answer | Trouble, submitted_at: float | None, now: float) 
         and submitted_at is not None
         and now - submitted_at < GRACE
     )
-
-
-def is_trouble(outcome: Answer | Trouble) -> bool:
-    """Whether another try could end otherwise: no answer, or one of the passing kind."""
-    if isinstance(outcome, Trouble):
-        return not isinstance(outcome, TooLate)
-    return outcome.status in {408, 429} or outcome.status >= 500
 
 
 def _repeatable(call: Call, outcome: Answer | Trouble, policy: RetryPolicy) -> bool:

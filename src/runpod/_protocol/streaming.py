@@ -35,6 +35,7 @@ class Streamer(Looker):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._ended: JobStatus | None = None
+        self._had_chunks = False
         # Ask /status next: for the error, or because /stream left the status open.
         self._asking = False
 
@@ -73,6 +74,7 @@ class Streamer(Looker):
         if status is not None and self._ended is None:
             self._saw(JobState(id=self.job_id, status=status))
         if chunks:
+            self._had_chunks = True
             self._hurry()
         elif self._ended is not None:
             self._finish()
@@ -81,6 +83,12 @@ class Streamer(Looker):
         elif now - self._asked_at < _AT_ONCE:
             self._ease(now)
         return chunks
+
+    def _last_status(self) -> str:
+        if self._ended is not None:
+            return self._ended
+        # A stream that is a bare list of chunks has no status.
+        return "not told, but chunks came" if self.state is None and self._had_chunks else super()._last_status()
 
     def _told(self, state: JobState[Any], now: float) -> None:
         """What /status said."""

@@ -14,7 +14,6 @@ from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.dialects import SERVICE, WORKER
 from runpod._protocol.operations import check_id
-from runpod._unseen import Unseen
 from runpod.errors import ConfigurationError
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
@@ -44,11 +43,11 @@ class Runpod:
         retry: How often a request may be sent again.
         wait_limits: How often jobs may be looked at while they are waited for. Where more are
             waited for than that, they take turns.
-        http_client: An `httpx.Client` of yours, for its proxies, TLS settings or
-            transports, or to stay on httpx where the extra `aiohttp` is installed. It stays yours
-            to close. In sync code, a call over a client of yours can
-            miss its deadline: by one read, by a host look-up, and longer only where a server
-            drips its response header.
+        http_client: An `httpx.Client` of yours, for its proxies, TLS settings, event hooks
+            or transports. It stays yours to close. In sync code, a call over a client of yours
+            can miss its deadline: by one read (what was left of the deadline when the request was
+            sent, at most 30 s, in a long poll 120 s), by a host look-up, and longer only where a
+            server drips its response header.
         allow_insecure: Whether `base_url` may be http:// to another machine, which sends the
             API key in the clear.
 
@@ -72,9 +71,7 @@ class Runpod:
         http_client: httpx.Client | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        load = Unseen(load_config, api_key, base_url, allow_insecure=allow_insecure)
-        del api_key, base_url
-        config = load()
+        config = load_config(api_key, base_url, allow_insecure=allow_insecure)
         self._base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
         self._session = Session(
             Engine(config, http_client),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.iterators import Looks
@@ -23,7 +24,7 @@ from runpod._protocol.operations import (
     Call,
     check_id,
 )
-from runpod._unseen import Unseen
+from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import JobState, OutputT
 
@@ -139,9 +140,8 @@ class Endpoint(Generic[OutputT]):
             >>> job = endpoint.run({"input": {"prompt": "a horse"}})
             >>> job.id
         """
-        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        del request, input, policy, webhook, s3_config
-        call = Call(RUN, self.id, body=encoded())
+        body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        call = Call(RUN, self.id, body=body)
         state = self._session.submit(call, self._session.deadline(timeout))
         return Job(self._session, self, self._read_output, state.id, state)
 
@@ -204,15 +204,20 @@ class Endpoint(Generic[OutputT]):
             >>> result = endpoint.run_sync({"input": {"prompt": "a horse"}}, timeout=60)
             >>> result.output
         """
-        encoded = Unseen(submission, request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        del request, input, policy, webhook, s3_config
-        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=encoded())
+        body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
         deadline = self._session.deadline(timeout)
         state = self._session.submit(call, deadline)
-        if not state.succeeded:
-            waiter = self._session.waiter(self.id, state.id, deadline, state=state)
-            state = self._session.wait(waiter)
-        return self._read_output(state, self.id)
+        try:
+            if not state.succeeded:
+                waiter = self._session.waiter(self.id, state.id, deadline, state=state)
+                state = self._session.wait(waiter)
+            self._session.note_output(self.id, state)
+            return self._read_output(state, self.id)
+        except RunpodError as error:
+            # There is a job: whatever the error is, it names it, and the same call would submit another.
+            error.job_id, error.retryable = state.id, False
+            raise
 
     def status(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Asks for the state of a job. `GET /status/{id}`.
@@ -273,7 +278,7 @@ class Endpoint(Generic[OutputT]):
             ...     print(chunk.output)
         """
         streamer = self._session.streamer(self.id, check_id(job_id, "job_id"), timeout)
-        return Looks(self._session, streamer, streamer.received)
+        return Looks(self._session, streamer, streamer.received, deque())
 
     def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Cancels a job, queued or running. `POST /cancel/{id}`.

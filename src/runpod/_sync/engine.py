@@ -1,30 +1,29 @@
 # Generated from src/runpod/_async/engine.py by scripts/generate_sync.py. Do not edit.
 
-"""The engine: bytes and a deadline in; an answer out, or one of three kinds of trouble."""
+"""The engine: bytes and a deadline in; a response out, or one of three kinds of trouble."""
 
 from __future__ import annotations
 
-import os
-from functools import partial
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._sync.whole import Whole
-from runpod._exchange import Exchange
-from runpod._http import Route, is_patched, new_client
+from runpod._environment import certificate_advice
+from runpod._exchange import CONNECT_TIMEOUT, Exchange, current
 from runpod._logging import logger
-from runpod._primitives import Caller, home
+from runpod._primitives import Caller, TimeLimit, shield
 from runpod._protocol.bodies import ACCEPTED
-from runpod._protocol.failures import submitted_job
-from runpod._protocol.outcomes import Answer
+from runpod._protocol.failures import closed_error, submitted_job
+from runpod._protocol.outcomes import Answer, NotSent
+from runpod._transport_errors import NEVER_SENT, is_of_certificate, is_of_transport, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
 from runpod.models.jobs import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Iterator
 
-    from runpod._sync.pool import Line, Pool
     from runpod._config import Config
     from runpod._primitives import Clock
     from runpod._protocol.deadlines import Deadline
@@ -35,141 +34,232 @@ MAX_URL = 65536
 
 
 class Engine:
-    """Sends bytes and brings bytes back, within a deadline.
-
-    A caller's client is used as it is, and so is httpx where somebody has patched it. Otherwise
-    only that part of httpx is used which opens connections; see `Pool`.
-    """
+    """Sends bytes and brings bytes back, within a deadline. Every request is sent with `send` of an httpx client."""
 
     def __init__(self, config: Config, http_client: object | None) -> None:
         problem = _url_problem(config.base_url)
         if problem:
             msg = f"base_url cannot be used: {problem}."
             raise ConfigurationError(msg)
-        self._owned = http_client is None
+        self.config = config
+        # Whether the httpx client is the library's own.
+        self.owned: bool = http_client is None
+        # Whether the network streams tell when a request leaves. Where they do not, the trace of httpcore does, for a
+        # twentieth more of a call.
+        tells = False
         if http_client is None:
-            http_client = _new_client()
+            http_client, tells = _new_client(config.base_url)
+        self._traced = not tells
         if not isinstance(http_client, httpx.Client):
-            msg = f"http_client must be an httpx.{httpx.Client.__name__}, not {type(http_client).__name__}."
-            raise ConfigurationError(msg)
+            raise ConfigurationError(_wrong_client(http_client))
+        self._client = http_client
         self._base_url = config.base_url
-        self._longest = MAX_URL - len(config.base_url)
         # Empty where the server asks for none.
         self._key = "" if config.api_key is None else config.api_key.get_secret_value()
         self._headers = httpx.Headers(
-            {"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": config.user_agent}
+            {
+                "Host": httpx.URL(config.base_url).netloc.decode("ascii"),
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED,
+                "User-Agent": config.user_agent,
+            }
         )
         if self._key:
             self._headers["Authorization"] = f"Bearer {self._key}"
+        self._headers_of_json = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._caller = Caller()
         self._closed = False
-        self._pid = os.getpid()
-        # Kept, since closing or collecting it could speak on the parent's connections.
-        self._parents: object = None
-        self._start(http_client)
-
-    def _start(self, client: httpx.Client) -> None:
-        self._client = client
-        self._whole = Whole(client, self._base_url, self._headers)
-        self._pools: dict[Hashable, Pool] = {}
 
     def send(self, call: Call, deadline: Deadline, clock: Clock) -> Answer:
         """Carries out a call, once.
 
         Raises:
             NotSent: The request provably never reached the server.
-            NoAnswer: It may have, and no whole answer came back.
+            NoAnswer: It may have, and no whole response came back.
             TooLate: The deadline passed.
+            ClientClosedError: The client is closed. Nothing was sent.
         """
-        self.check_open()
-        self._leave_parent()
+        self.check_open(call)
         self._caller.check()
-        exchange = Exchange(call, deadline.remaining(clock.now()))
-        if len(exchange.target) > self._longest:
+        left = deadline.remaining(clock.now())
+        exchange = Exchange(call, left)
+        if len(self._base_url) + len(exchange.target) > MAX_URL:
             msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."
-            raise InvalidRequestError(msg)
+            raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
         problem: Exception | None = None
-        try:
-            # A deadline can pass in a pause before an attempt, and then nothing is sent any more.
-            if exchange.left > 0:
-                self._carrier().carry(exchange)
-        except Exception as error:  # noqa: BLE001 - transports of callers raise anything
-            problem = error
-        except BaseException as error:  # noqa: BLE001 - raised again
-            # An interrupt or a cancellation. The frames of the HTTP library hold the key, and
-            # what reports the end of a program may show their locals.
-            _note_interrupted(call, exchange)
-            raise error.with_traceback(None)  # noqa: B904 - the same error
+        # A deadline can pass in a pause before an attempt, and then nothing is sent.
+        if left > 0:
+            token = current.set(exchange.sending)
+            try:
+                with TimeLimit(left) as limit:
+                    self._carry(exchange, left, limit)
+                exchange.late = limit.passed()
+            except BaseException as error:
+                if not is_of_transport(error):
+                    if isinstance(error, RuntimeError):
+                        # So httpx says that somebody closed it a moment ago.
+                        self.check_open(call)
+                    _note_interrupted(call, exchange, error)
+                    raise
+                problem = error
+            finally:
+                current.reset(token)
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
         if isinstance(outcome, Answer):
             return outcome
-        # Raised outside of any `except`, and without what was caught, so that no error of the
-        # HTTP library hangs on to ours: those hold the request, and with it the key and the input.
+        if isinstance(outcome, NotSent) and is_of_certificate(problem):
+            outcome = NotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
+        # Raised outside of any `except`, so that no error of httpx hangs on to ours: those hold the request, and with
+        # it the key and the input.
         problem = None
         raise outcome
 
-    def check_open(self) -> None:
+    def _carry(self, exchange: Exchange, left: float, limit: TimeLimit) -> None:
+        sending = exchange.sending
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if not sending.traced:
+                sending.traced, sending.sent = True, False
+            # A request by which a proxy is asked for a tunnel is not yet ours.
+            if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+                sending.sent = True
+
+        request = self._request(exchange, left)
+        if self._traced:
+            request.extensions["trace"] = trace
+        try:
+            response = self._client.send(request, auth=None, stream=True, follow_redirects=False)
+        except httpx.HTTPStatusError as error:
+            # An event hook of the caller's raised for the status. With that, the outcome is known.
+            _take_refused(exchange, error.response)
+            raise
+        except NEVER_SENT as error:
+            if not sending.traced:
+                sending.sent = may_have_been_sent(error)
+            raise
+        exchange.began(response.status_code, response.headers.raw)
+        # A response that is read already was decoded by the transport of a caller.
+        encoded = not response.is_stream_consumed
+        pieces = response.iter_raw() if encoded else response.iter_bytes()
+        try:
+            for piece in pieces:
+                if not exchange.received(piece, encoded=encoded):
+                    _abandon(response, pieces)
+                    break
+                if limit.passed():
+                    # A client of a caller does not end single reads at the deadline.
+                    return
+            exchange.complete = True
+        finally:
+            response.close()
+            # The two hold each other, which costs the garbage collector a fifth of a call where many are under way.
+            response.stream = httpx.ByteStream(b"")
+
+    def _request(self, exchange: Exchange, left: float) -> httpx.Request:
+        content = exchange.content or b""
+        headers = httpx.Headers(self._headers_of_json if content else self._headers)
+        if exchange.method == "POST":
+            headers["Content-Length"] = str(len(content))
+        cookies = None
+        if not self.owned:
+            # A caller's client adds what it adds to every request.
+            headers, cookies = _merged(self._client.headers, headers), self._client.cookies
+        # The deadline ends it by other means, but for a client of a caller in sync code.
+        patience = exchange.patience
+        step = min(left, patience) if not self.owned else patience if patience < left else None
+        request = httpx.Request(
+            exchange.method,
+            _parsed(self._base_url + exchange.target),
+            headers=headers,
+            cookies=cookies,
+            stream=_Body(content),
+            extensions={
+                "timeout": {
+                    "connect": min(left, CONNECT_TIMEOUT),
+                    "read": step,
+                    "write": step,
+                    "pool": None if left == float("inf") else left,
+                }
+            },
+        )
+        # So that mocks, hooks and transports find its `content`.
+        request.read()
+        return request
+
+    def check_open(self, call: Call) -> None:
         if self._closed or self._client.is_closed:
-            msg = "This client is closed; build a new one, or close it later."
-            raise InvalidRequestError(msg)
-
-    def _carrier(self) -> Whole | Pool:
-        if not self._owned or is_patched(httpx.Client):
-            return self._whole
-        where = home()
-        return self._pools.get(where) or self._new_pool(where)
-
-    def _new_pool(self, where: Hashable) -> Pool:
-        # They take their time to import, and not every program sends something.
-        from runpod._sync.connection import Connection
-        from runpod._sync.pool import Pool
-        from runpod._sync.proxied import ProxiedConnection
-
-        route = Route(self._client, self._base_url, self._headers)
-        new_line: Callable[[], Line] = partial(ProxiedConnection if route.proxied else Connection, route)
-        # Connections of an event loop that has ended can be neither used nor closed.
-        for key in list(self._pools):
-            if getattr(key, "is_closed", bool)():
-                self._pools.pop(key, None)
-        pool = self._pools[where] = Pool(new_line)
-        return pool
-
-    def _leave_parent(self) -> None:
-        """In a forked child, takes new connections: on the old ones the parent goes on talking."""
-        if self._pid != os.getpid() and self._owned:
-            self._pid = os.getpid()
-            self._parents = self._client, self._pools
-            self._start(_new_client())
+            raise closed_error(call)
 
     def close(self) -> None:
         self._closed = True
-        pool = self._pools.pop(home(), None)
-        if pool is not None:
-            pool.close()
-        if self._owned:
+        if self.owned:
             self._client.close()
 
 
-def _note_interrupted(call: Call, exchange: Exchange) -> None:
-    job_id = submitted_job(call, exchange.partial)
+class _Body(httpx.ByteStream):
+    """The body of a request."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._body = body
+
+
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def _merged(theirs: httpx.Headers, ours: httpx.Headers) -> httpx.Headers:
+    headers = httpx.Headers(theirs)
+    headers.update(ours)
+    return headers
+
+
+def _take_refused(exchange: Exchange, response: httpx.Response) -> None:
+    """Takes a response that httpx closed, with its body where a hook read it."""
+    exchange.began(response.status_code, response.headers.raw)
+    with suppress(httpx.ResponseNotRead):
+        exchange.received(response.content, encoded=False)
+
+
+def _abandon(response: httpx.Response, pieces: Iterator[bytes]) -> None:
+    """Ends a body that nobody wants the rest of."""
+    # Generators within end with the next read; left in the middle, trio warns of them.
+    with shield(), suppress(Exception):
+        response.close()
+        for _ in range(100):
+            next(pieces)
+
+
+def _note_interrupted(call: Call, exchange: Exchange, error: BaseException) -> None:
+    """Logs what a caller cannot learn from an error that is not ours."""
+    job_id = call.job_id or submitted_job(call, exchange.partial)
     if job_id is not None:
-        msg = "Job %s submitted to endpoint %s; the call was interrupted"
-        logger.info(msg, readable(job_id), call.endpoint_id)
+        msg = "Job %s on endpoint %s: %s was interrupted by %s; the job goes on"
+        logger.info(msg, readable(job_id), call.endpoint_id, call.operation.name, type(error).__name__)
+    elif not call.operation.repeatable and exchange.sending.sent:
+        msg = "%s was interrupted by %s after it was sent; it may have been carried out"
+        logger.warning(msg, call, type(error).__name__)
 
 
-def _new_client() -> httpx.Client:
+def _new_client(base_url: str) -> tuple[httpx.Client, bool]:
+    # It takes its time to import, and not every program builds a client.
     try:
-        return new_client()
-    except Exception as error:  # noqa: BLE001 - what a bad environment raises is nowhere listed
-        # Its text can hold the password of a proxy.
-        problem = type(error).__name__
-    msg = (
-        f"The HTTP client cannot be built from the environment ({problem}). Check SSL_CERT_FILE, SSL_CERT_DIR, "
-        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or pass an http_client= of yours."
-    )
-    raise ConfigurationError(msg)
+        from runpod._sync.connection_pool import new_client
+    except Exception as error:  # what patches other modules can break an import in any way
+        msg = f"The HTTP client cannot be built: importing httpcore failed with {type(error).__name__}: {error}."
+        raise ConfigurationError(msg) from error
+    return new_client(base_url)
+
+
+def _wrong_client(given: object) -> str:
+    kind = type(given)
+    msg = f"http_client must be an httpx.{httpx.Client.__name__}, not "
+    if kind.__module__.partition(".")[0] == "httpx2":
+        return f"{msg}one of httpx2: its errors and responses are of other classes."
+    return f"{msg}{kind.__name__}."
 
 
 def _url_problem(url: str) -> str | None:

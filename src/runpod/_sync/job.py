@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic
 
 from runpod._sync.iterators import Looks
 from runpod._protocol.decoding import is_bare
 from runpod._protocol.operations import CANCEL, RETRY, STATUS
 from runpod._protocol.waiting import differs
+from runpod.errors import JobOutputError, RunpodError, RunpodTimeoutError
 from runpod.models.jobs import JobState, JobStatus, OutputT, job_failure
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Job(Generic[OutputT]):
         self._session = session
         self._read_output = read_output
         self._state = state
+        # What streams of this handle received and did not give yet.
+        self._chunks: deque[StreamChunk] = deque()
         # Whether `_state` is the end of the job, with its output read as `output_type`.
         self._settled = False
         # Whether it is an end that an answer to `cancel` told of, without what came of the job.
@@ -112,15 +116,19 @@ class Job(Generic[OutputT]):
             self._state = waiter.state or self._state
         return self._seen(state)
 
-    def result(self, *, timeout: Timeout = None) -> OutputT:
+    def result(self, *, timeout: Timeout = None, cancel_on_timeout: bool = False) -> OutputT:
         """Waits until the job ends, and returns its output.
 
         Args:
             timeout: Seconds or timedelta; None: until the job ends.
+            cancel_on_timeout: Whether to cancel the job when the timeout passes, so that it
+                costs no more. The error says whether that worked. That call has a timeout of
+                its own, the client's.
 
         Returns:
             The output, as `output_type` where the endpoint has one. None where the job
-            completed without (a handler that streams, mostly) and there is no `output_type`.
+            completed without (a handler that streams, mostly) and there is no `output_type`;
+            the log then has a warning.
 
         Raises:
             JobFailedError: The job ended FAILED; the message says what the worker said.
@@ -131,11 +139,34 @@ class Job(Generic[OutputT]):
         Example:
             >>> output = job.result(timeout=600)
         """
-        state = self.wait(timeout=timeout)
-        error = job_failure(state, self.endpoint.id)
-        if error is not None:
-            raise error
+        try:
+            state = self.wait(timeout=timeout)
+        except RunpodTimeoutError as error:
+            ended = self._cancel_after(error) if cancel_on_timeout else None
+            if ended is None:
+                raise
+            state = ended
+        failure = job_failure(state, self.endpoint.id)
+        if failure is not None:
+            raise failure
+        self._session.note_output(self.endpoint.id, state)
         return state.output
+
+    def _cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
+        """Cancels the job, and says in the error what came of it; the state where it ended a moment before."""
+        try:
+            state = self.cancel()
+        except JobOutputError:
+            raise
+        except RunpodError as problem:
+            outcome = f"It could not be cancelled: {problem.message}"
+        else:
+            if state.completed and state.status != JobStatus.CANCELLED:
+                return self.wait(timeout=self._session.timeout)
+            outcome = "It was cancelled."
+        error.message = f"{error.message.partition(' It goes on:')[0]} {outcome}"
+        error.retryable = False
+        return None
 
     def watch(self, *, timeout: Timeout = None) -> Iterator[JobState[OutputT]]:
         """Gives the last state seen, then every change of status or progress, then the end.
@@ -164,13 +195,14 @@ class Job(Generic[OutputT]):
                 return []
             return [self._seen(state)]
 
-        return Looks(self._session, waiter, received, () if known is None else (known,))
+        return Looks(self._session, waiter, received, deque(() if known is None else (known,)))
 
     def stream(self, *, timeout: Timeout = None) -> Iterator[StreamChunk]:
         """Streams what the handler yields, until the job ended and nothing is left.
 
         Each chunk is handed out once by the server: two streams of one job share its chunks,
-        and what an answer that broke on the way carried is lost with it.
+        and what an answer that broke on the way carried is lost with it. What was received
+        before a loop was left is kept in this handle: another `stream()` of it begins there.
 
         Args:
             timeout: Seconds or timedelta for the whole stream; None: until the job ends.
@@ -185,7 +217,9 @@ class Job(Generic[OutputT]):
             >>> for chunk in job.stream():
             ...     print(chunk.output)
         """
-        return self.endpoint.stream(self.id, timeout=timeout)
+        known = None if self._bare else self._state
+        streamer = self._session.streamer(self.endpoint.id, self.id, timeout, state=known)
+        return Looks(self._session, streamer, streamer.received, self._chunks)
 
     def cancel(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
         """Cancels the job, queued or running. `POST /cancel/{id}`.

@@ -9,12 +9,14 @@ import math
 import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runpod._sync.engine import Engine
+from runpod._config import WORKER_PREFIX, load_config
 from runpod._logging import logger
 from runpod._primitives import Clock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.dialects import SERVICE
-from runpod._protocol.failures import fatal, in_doubt
+from runpod._protocol.dialects import SERVICE, WORKER
+from runpod._protocol.failures import closed_error, fatal, in_doubt
 from runpod._protocol.looking import Done, Looker, Pause
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
@@ -23,7 +25,7 @@ from runpod._protocol.streaming import Streamer
 from runpod._protocol.submissions import Submissions
 from runpod._protocol.turns import Turn, TurnsByEndpoint
 from runpod._protocol.waiting import Waiter
-from runpod.errors import ConfigurationError, InvalidRequestError
+from runpod.errors import ClientClosedError, ConfigurationError
 from runpod.models.jobs import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
@@ -31,7 +33,6 @@ from runpod.models.retry import RetryPolicy
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from runpod._sync.engine import Engine
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
     from runpod._protocol.dialects import Dialect
     from runpod.models.jobs import JobState
@@ -51,6 +52,7 @@ class Session:
         retry: RetryPolicy,
         wait_limits: WaitLimits,
         clock: Clock | None = None,
+        owner: bool = True,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
@@ -62,7 +64,8 @@ class Session:
         self._submissions = Submissions()
         self._turns = TurnsByEndpoint()
         self._closed = False
-        self._owner = True
+        # Whether closing it closes the connections.
+        self._owner = owner
 
     def with_options(
         self,
@@ -79,12 +82,25 @@ class Session:
             retry=self.retry if retry is ... else retry,
             wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
             clock=self.clock,
+            owner=False,
         )
         other._routes = self._routes
         other._submissions = self._submissions
         other._turns = self._turns
-        other._owner = False
         return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the settings, and never the key: that is read anew where they arrive."""
+        config = self.engine.config
+        if not self.engine.owned:
+            msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
+            raise TypeError(msg)
+        base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
+        return _restored, (base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Session:
+        """Copies of a client, an endpoint or a job share its connections."""
+        return self
 
     def deadline(self, timeout: TimeoutOrDefault) -> Deadline:
         """When a call that starts now must be over.
@@ -110,7 +126,12 @@ class Session:
         attempt = 1
         doubt: Answer | Trouble | None = None
         while True:
-            outcome = self._attempt(call, deadline)
+            try:
+                outcome = self._attempt(call, deadline)
+            except ClientClosedError as error:
+                # Closed between two attempts, of which the first may have been carried out.
+                error.maybe_submitted = doubt is not None
+                raise
             if isinstance(outcome, Answer) and outcome.good:
                 return outcome
             now = self.clock.now()
@@ -184,6 +205,15 @@ class Session:
             until=now + hold,
         )
 
+    def note_output(self, endpoint_id: str, state: JobState[Any]) -> None:
+        """Says of a job that completed without an output that it did: None alone tells nothing."""
+        if state.succeeded and not state.has_output:
+            msg = (
+                "Job %s on endpoint %s completed without output: there was none, or it was too large for the "
+                "platform. What a handler yields comes by stream()"
+            )
+            logger.warning(msg, readable(state.id), endpoint_id)
+
     def wait(self, waiter: Waiter) -> JobState[Any]:
         """Drives a waiter to its end.
 
@@ -253,8 +283,7 @@ class Session:
 
     def _attempt(self, call: Call, deadline: Deadline) -> Answer | Trouble:
         if self._closed:
-            msg = "This client is closed; build a new one, or close it later."
-            raise InvalidRequestError(msg)
+            raise closed_error(call)
         start = self.clock.now()
         try:
             outcome: Answer | Trouble = self.engine.send(call, deadline, self.clock)
@@ -265,6 +294,26 @@ class Session:
             said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
             logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
         return self._dialect.read(outcome)
+
+
+# The engines of what was unpickled here, by address and key: many tasks of one process share their connections.
+_engines: dict[tuple[str, str | None], Engine] = {}
+
+
+def _restored(
+    base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
+) -> Session:
+    config = load_config(None, base_url, allow_insecure=allow_insecure)
+    where = base_url, None if config.api_key is None else config.api_key.get_secret_value()
+    engine = _engines.get(where) or _engines.setdefault(where, Engine(config, None))
+    return Session(
+        engine,
+        dialect=WORKER if config.worker else SERVICE,
+        timeout=timeout,
+        retry=retry,
+        wait_limits=wait_limits,
+        owner=False,
+    )
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

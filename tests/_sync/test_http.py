@@ -1,6 +1,6 @@
-# Generated from tests/_async/test_engines.py by scripts/generate_sync.py. Do not edit.
+# Generated from tests/_async/test_http.py by scripts/generate_sync.py. Do not edit.
 
-"""What carries requests: the same bytes, connections and limits, whatever it is."""
+"""What goes over the wire, and over which connections: with the HTTP client of the library, and one of a caller's."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ import httpx
 import pytest
 import trustme
 
-from runpod import APIConnectionError, APIStatusError, Runpod, RetryPolicy, RunpodTimeoutError
-from runpod._sync import pool as pools
+from runpod import APIConnectionError, APIStatusError, RetryPolicy, RunpodTimeoutError
+from runpod._sync import connection_pool as pools
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
-from tests._sync.endings import BOUND, end_of, new_client
+from tests._sync.endings import end_of, new_client
 from tests.clocks import together
-from tests.servers import KEY, Connection, RawServer, free_port
+from tests.servers import KEY, PATIENCE, Connection, RawServer, has_no_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("carrier")
+
+own = pytest.mark.parametrize("carrier", ["own"], indirect=True)
+own_anywhere = own
 
 
 def answering(connection: Connection) -> None:
@@ -111,7 +114,7 @@ def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
         assert all(b"elsewhere" not in request for request in server.requests)
 
 
-@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+@own
 def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
     with RawServer(answering) as server:
@@ -121,9 +124,10 @@ def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -
             client._session.clock.sleep(0.1)
             # Each was idle for longer than it is kept; in sync code it takes another call.
             client.endpoint("ep").status(JOB)
-            assert server.closed.wait(BOUND)
+            assert server.closed.wait(PATIENCE)
 
 
+@own_anywhere
 def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -149,22 +153,35 @@ def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pytest.Mo
                 assert (client.endpoint("ep").status(JOB)).succeeded
         assert 3 == len(server.requests)
 
+        # Behind TLS within TLS nobody sees what comes after a response, so each of these connections is used once.
+        monkeypatch.setenv("HTTP_PROXY", address)
+        before = server.connections
+        with new_client("http://horse.test/v2") as client:
+            for _ in range(2):
+                assert (client.endpoint("ep").status(JOB)).succeeded
+        assert before + 2 == server.connections
 
+
+@own_anywhere
 def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    # On this machine, but not under a name of it that is always asked directly.
-    address = f"http://127.0.0.2:{free_port()}/v2"
+    has_no_address(monkeypatch, "horse.test")
+    address = "http://horse.test:8000/v2"
     with RawServer(answering) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@127.0.0.1:{proxy.port}")
         with new_client(address) as client:
             client.endpoint("ep").status(JOB)
-        assert f"GET {address}/ep/status/{JOB} HTTP/1.1" == parts(proxy.requests[0])[0]
+        line, headers, _ = parts(proxy.requests[0])
+        assert f"GET {address}/ep/status/{JOB} HTTP/1.1" == line
+        assert headers["proxy-authorization"].startswith("Basic ")
 
-        monkeypatch.setenv("NO_PROXY", "127.0.0.2")
-        with new_client(address) as client:
-            assert (end_of(BY_NAME["run"], client)).maybe_submitted is False
+        for entry in ("horse.test", ".test", "*", "horse.test:8000"):
+            monkeypatch.setenv("NO_PROXY", f"other.test, {entry}")
+            with new_client(address, retry=RetryPolicy(max_retries=0)) as client:
+                assert (end_of(BY_NAME["run"], client)).maybe_submitted is False
         assert 1 == len(proxy.requests)
 
 
+@own_anywhere
 def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(connection: Connection) -> None:
         while connection.read_request():
@@ -179,6 +196,37 @@ def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
         assert proxy.requests[0].startswith(b"CONNECT horse.test:9 ")
 
 
+SOCKS_REPLIES = [b"\5\0\0\1" + bytes(6), b"\5\5\0\1" + bytes(6), b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+
+
+@own_anywhere
+@pytest.mark.parametrize("reply", SOCKS_REPLIES, ids=["granted", "refused", "not SOCKS"])
+def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+
+    def behave(connection: Connection) -> None:
+        for answer in (b"\5\0", reply):
+            assert connection._receive().startswith(b"\5")
+            connection.send(answer)
+        if reply.startswith(b"\5\0"):
+            answering(connection)
+        closed.append(not connection._receive())
+
+    with RawServer(behave) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
+        with new_client("http://horse.test/v2", retry=RetryPolicy(max_retries=0)) as client:
+            if reply.startswith(b"\5\0"):
+                for _ in range(2):
+                    assert (client.endpoint("ep").status(JOB)).succeeded
+            else:
+                error = end_of(BY_NAME["run"], client)
+                assert isinstance(error, APIConnectionError)
+                assert error.maybe_submitted is False
+                assert proxy.closed.wait(PATIENCE)
+        assert proxy.closed.wait(PATIENCE)
+    assert ([True], 1) == (closed, proxy.connections)
+
+
 def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
@@ -187,7 +235,7 @@ def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest
         return httpx.Response(200, json=QUEUED)
 
     with RawServer(answering) as server:
-        with Runpod(KEY, base_url=server.base_url) as client:
+        with new_client(server.base_url) as client:
             client.endpoint("ep").run(input=INPUT)
             with monkeypatch.context() as patch:
                 patch.setattr(httpx.HTTPTransport, "handle_request", handle)

@@ -1,4 +1,4 @@
-"""What carries requests: the same bytes, connections and limits, whatever it is."""
+"""What goes over the wire, and over which connections: with the HTTP client of the library, and one of a caller's."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ import httpx
 import pytest
 import trustme
 
-from runpod import APIConnectionError, APIStatusError, AsyncRunpod, RetryPolicy, RunpodTimeoutError
-from runpod._async import pool as pools
+from runpod import APIConnectionError, APIStatusError, RetryPolicy, RunpodTimeoutError
+from runpod._async import connection_pool as pools
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
-from tests._async.endings import BOUND, end_of, new_client
+from tests._async.endings import end_of, new_client
 from tests.clocks import async_together
-from tests.servers import KEY, Connection, RawServer, free_port
+from tests.servers import KEY, PATIENCE, Connection, RawServer, has_no_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("carrier")
+
+own = pytest.mark.parametrize("carrier", ["own"], indirect=True)
+own_anywhere = own
+own_anywhere = pytest.mark.parametrize("carrier", ["own", "trio"], indirect=True)  # async-only
 
 
 @pytest.fixture
-def anyio_backend(engine: str) -> str:  # async-only
-    return engine.partition("-")[0]
+def anyio_backend(carrier: str) -> str:  # async-only
+    return "trio" if carrier == "trio" else "asyncio"
 
 
 def answering(connection: Connection) -> None:
@@ -117,7 +121,7 @@ async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
         assert all(b"elsewhere" not in request for request in server.requests)
 
 
-@pytest.mark.parametrize("engine", ["asyncio-connections", "asyncio-aiohttp", "trio-connections"], indirect=True)
+@own_anywhere
 async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyPatch) -> None:  # async-only
     slots = 20
     monkeypatch.setattr(pools, "MAX_CONNECTIONS", slots)
@@ -127,7 +131,7 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
     def later(connection: Connection) -> None:
         while request := connection.read_request():
             if b"/status/last " in request:
-                together.wait(BOUND)
+                together.wait(PATIENCE)
             elif connection.pause(0.002):
                 return
             connection.answer(json.dumps({**DONE, "id": "last"}).encode())
@@ -142,7 +146,7 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
                     await anyio.sleep(chance.random() / 20)
                     group.cancel_scope.cancel()
             # Each of these is answered only when all of them are there.
-            states = await async_together(lambda _: endpoint.status("last", timeout=BOUND), slots)
+            states = await async_together(lambda _: endpoint.status("last", timeout=PATIENCE), slots)
             assert slots == sum(state.succeeded for state in states)
 
 
@@ -160,7 +164,7 @@ async def test_a_call_that_is_cancelled_already_sends_nothing() -> None:  # asyn
         assert 2 == len(server.requests)
 
 
-@pytest.mark.parametrize("engine", ["asyncio-connections"], indirect=True)
+@own
 async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
     with RawServer(answering) as server:
@@ -170,22 +174,10 @@ async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPa
             await client._session.clock.sleep(0.1)
             # Each was idle for longer than it is kept; in sync code it takes another call.
             await client.endpoint("ep").status(JOB)
-            assert server.closed.wait(BOUND)
+            assert server.closed.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("engine", ["asyncio-connections", "asyncio-aiohttp", "trio-connections"], indirect=True)
-async def test_an_idle_connection_is_closed_without_another_call(  # async-only
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
-    with RawServer(answering) as server:
-        async with new_client(server.base_url) as client:
-            await client.endpoint("ep").status(JOB)
-            assert await anyio.to_thread.run_sync(server.closed.wait, BOUND)
-            await client.endpoint("ep").status(JOB)
-        assert 2 == server.connections
-
-
+@own_anywhere
 async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -211,22 +203,35 @@ async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pyt
                 assert (await client.endpoint("ep").status(JOB)).succeeded
         assert 3 == len(server.requests)
 
+        # Behind TLS within TLS nobody sees what comes after a response, so each of these connections is used once.
+        monkeypatch.setenv("HTTP_PROXY", address)
+        before = server.connections
+        async with new_client("http://horse.test/v2") as client:
+            for _ in range(2):
+                assert (await client.endpoint("ep").status(JOB)).succeeded
+        assert before + 2 == server.connections
 
+
+@own_anywhere
 async def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    # On this machine, but not under a name of it that is always asked directly.
-    address = f"http://127.0.0.2:{free_port()}/v2"
+    has_no_address(monkeypatch, "horse.test")
+    address = "http://horse.test:8000/v2"
     with RawServer(answering) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@127.0.0.1:{proxy.port}")
         async with new_client(address) as client:
             await client.endpoint("ep").status(JOB)
-        assert f"GET {address}/ep/status/{JOB} HTTP/1.1" == parts(proxy.requests[0])[0]
+        line, headers, _ = parts(proxy.requests[0])
+        assert f"GET {address}/ep/status/{JOB} HTTP/1.1" == line
+        assert headers["proxy-authorization"].startswith("Basic ")
 
-        monkeypatch.setenv("NO_PROXY", "127.0.0.2")
-        async with new_client(address) as client:
-            assert (await end_of(BY_NAME["run"], client)).maybe_submitted is False
+        for entry in ("horse.test", ".test", "*", "horse.test:8000"):
+            monkeypatch.setenv("NO_PROXY", f"other.test, {entry}")
+            async with new_client(address, retry=RetryPolicy(max_retries=0)) as client:
+                assert (await end_of(BY_NAME["run"], client)).maybe_submitted is False
         assert 1 == len(proxy.requests)
 
 
+@own_anywhere
 async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(connection: Connection) -> None:
         while connection.read_request():
@@ -241,6 +246,37 @@ async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) ->
         assert proxy.requests[0].startswith(b"CONNECT horse.test:9 ")
 
 
+SOCKS_REPLIES = [b"\5\0\0\1" + bytes(6), b"\5\5\0\1" + bytes(6), b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+
+
+@own_anywhere
+@pytest.mark.parametrize("reply", SOCKS_REPLIES, ids=["granted", "refused", "not SOCKS"])
+async def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+
+    def behave(connection: Connection) -> None:
+        for answer in (b"\5\0", reply):
+            assert connection._receive().startswith(b"\5")
+            connection.send(answer)
+        if reply.startswith(b"\5\0"):
+            answering(connection)
+        closed.append(not connection._receive())
+
+    with RawServer(behave) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
+        async with new_client("http://horse.test/v2", retry=RetryPolicy(max_retries=0)) as client:
+            if reply.startswith(b"\5\0"):
+                for _ in range(2):
+                    assert (await client.endpoint("ep").status(JOB)).succeeded
+            else:
+                error = await end_of(BY_NAME["run"], client)
+                assert isinstance(error, APIConnectionError)
+                assert error.maybe_submitted is False
+                assert proxy.closed.wait(PATIENCE)
+        assert proxy.closed.wait(PATIENCE)
+    assert ([True], 1) == (closed, proxy.connections)
+
+
 async def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
@@ -249,7 +285,7 @@ async def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: 
         return httpx.Response(200, json=QUEUED)
 
     with RawServer(answering) as server:
-        async with AsyncRunpod(KEY, base_url=server.base_url) as client:
+        async with new_client(server.base_url) as client:
             await client.endpoint("ep").run(input=INPUT)
             with monkeypatch.context() as patch:
                 patch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)

@@ -1,0 +1,325 @@
+# Generated from tests/_async/test_wiring.py by scripts/generate_sync.py. Do not edit.
+
+"""Every operation does what `runpod._protocol` decides. The decisions themselves are tested in tests/unit."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from runpod import Runpod, RetryPolicy, WaitLimits, errors
+from tests._sync.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, of_a_job
+from tests.servers import BASE_URL, KEY, Held
+
+if TYPE_CHECKING:
+    from runpod import Endpoint
+    from tests._sync.calls import Operation
+    from tests.clocks import VirtualClock
+    from tests.servers import Wire
+
+every = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+simple = pytest.mark.parametrize("operation", SIMPLE, ids=str)
+submissions = pytest.mark.parametrize("operation", SUBMISSIONS, ids=str)
+
+REFUSED = httpx.ConnectError("Connection refused")
+RESET = httpx.ReadError("Connection reset by peer")
+HTML = httpx.Response(200, text="<!DOCTYPE html><title>Welcome to nginx!</title>")
+RESUBMIT = RetryPolicy(initial_delay=0, resubmit=True)
+
+
+# --- invalid arguments: nothing is sent -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords", "says"),
+    [
+        ((), {}, "There is no input"),
+        ((), {"input": [INPUT]}, "input must be a mapping"),
+        ((), {"input": INPUT, "policy": {"ttl": 0}}, r"ttl.*longer than zero"),
+        ((), {"input": INPUT, "s3_config": {}}, "access_id is missing"),
+        (({"input": {"a": [b"x"]}},), {}, r"input\.a\[0\] is a bytes"),
+        (({"input": INPUT, "webhook": "example.test"},), {}, r"webhook.*https://"),
+        (({"input": INPUT, "polcy": {}},), {}, "did you mean 'policy'"),
+        (({"prompt": "a horse"},), {}, r"'input'.*run\(input="),
+        (({"input": INPUT},), {"input": INPUT}, "one form"),
+    ],
+    ids=range(9),
+)
+def test_an_invalid_request(
+    args: tuple[Any, ...], keywords: dict[str, Any], says: str, endpoint: Endpoint, wire: Wire
+) -> None:
+    for submit in (endpoint.run, endpoint.run_sync):
+        with pytest.raises(errors.InvalidRequestError, match=says) as caught:
+            submit(*args, **keywords)
+        assert (False, False) == (caught.value.maybe_submitted, caught.value.retryable)
+    assert [] == wire.requests
+
+
+def test_an_invalid_timeout(client: Runpod, endpoint: Endpoint, wire: Wire) -> None:
+    calls = [lambda operation=operation: operation(endpoint, timeout=0) for operation in OPERATIONS]
+    for call in calls + of_a_job(endpoint.job(JOB), timeout=0):
+        with pytest.raises(errors.InvalidRequestError, match="timeout must be seconds"):
+            call()
+    for made in (client, endpoint):
+        with pytest.raises(errors.InvalidRequestError, match="timeout must be seconds"):
+            made.with_options(timeout=0)
+    assert [] == wire.requests
+
+
+@pytest.mark.parametrize(("bad", "says"), [("", "_id is empty"), (None, "_id must be a str"), ("x" * 70_000, "ids")])
+def test_an_invalid_id(bad: Any, says: str, client: Runpod, endpoint: Endpoint, wire: Wire) -> None:
+    with pytest.raises(errors.InvalidRequestError, match=says):
+        client.endpoint(bad).health()
+    with pytest.raises(errors.InvalidRequestError, match=says):
+        endpoint.job(bad).refresh()
+    for call in (endpoint.status, endpoint.status_sync, endpoint.cancel, endpoint.retry):
+        with pytest.raises(errors.InvalidRequestError, match=says):
+            call(bad)
+    with pytest.raises(errors.InvalidRequestError, match=says):
+        collect(endpoint.stream(bad))
+    assert [] == wire.requests
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"base_url": "https://\uff41pi.runpod.ai/v2"}, "base_url cannot be used"),
+        ({"base_url": "https://xn--.com/v2"}, "base_url cannot be used"),
+        ({"base_url": "https://api.runpod.ai/" + "x" * 70_000}, "base_url cannot be used: .*too long"),
+        ({"timeout": 0}, "timeout must be seconds"),
+        ({"retry": 3}, "retry must be a RetryPolicy, not int"),
+        ({"retry": RetryPolicy}, "retry must be a RetryPolicy"),
+        ({"wait_limits": {"concurrent": 3}}, "wait_limits must be a WaitLimits, not dict"),
+    ],
+    ids=range(7),
+)
+def test_invalid_settings(settings: dict[str, Any], says: str, endpoint: Endpoint) -> None:
+    with pytest.raises(errors.ConfigurationError, match=says):
+        Runpod(**{"api_key": KEY, **settings})
+    if settings.keys() <= {"retry", "wait_limits"}:
+        for made in (Runpod(KEY), endpoint):
+            with pytest.raises(errors.ConfigurationError, match=says):
+                made.with_options(**settings)
+
+
+# --- refused by the server --------------------------------------------------------------------
+
+
+@every
+def test_a_refusal_is_final(operation: Operation, endpoint: Endpoint, wire: Wire) -> None:
+    headers = {"cf-ray": "8f00-FRA", "X-Other": "1"}
+    wire.say(httpx.Response(403, text='{"error":"no horse today"}', headers=headers))
+    with pytest.raises(errors.PermissionDeniedError, match=f"^{operation.name} .*'ep'.*403.*no horse today") as caught:
+        operation(endpoint.with_options(retry=RESUBMIT))
+    error = caught.value
+    assert (403, '{"error":"no horse today"}', "1") == (error.status_code, error.body, error.headers["x-other"])
+    assert "8f00-FRA" == error.request_id
+    assert ("ep", operation.job_id) == (error.endpoint_id, error.job_id)
+    assert (False, False) == (error.maybe_submitted, error.retryable)
+    assert [operation.sent] == wire.sent
+
+
+def test_a_redirect_is_not_followed(endpoint: Endpoint, wire: Wire) -> None:
+    elsewhere = httpx.Response(307, headers={"Location": "https://elsewhere.test/v2/ep"})
+    wire.say(elsewhere, elsewhere)
+    with httpx.Client(follow_redirects=True) as mine:
+        with_a_callers_client = Runpod(KEY, base_url=BASE_URL, http_client=mine).endpoint("ep")
+        for one in (endpoint, with_a_callers_client):
+            with pytest.raises(errors.APIStatusError, match=r"redirect to https://elsewhere\.test.*base_url") as caught:
+                one.run(input=INPUT)
+            assert (307, False) == (caught.value.status_code, caught.value.maybe_submitted)
+    assert ["api.example.test"] * 2 == [request.url.host for request in wire.requests]
+
+
+def test_an_unknown_job(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
+    wire.always(404)
+    for call in of_a_job(endpoint.job(JOB)):
+        with pytest.raises(errors.NotFoundError, match="Is the job id right") as caught:
+            call()
+        assert JOB == caught.value.job_id
+    assert [] == clock.pauses
+
+
+def test_a_404_right_after_the_submission_is_retried(
+    endpoint: Endpoint, wire: Wire, clock: VirtualClock
+) -> None:
+    wire.say(QUEUED, 404, 404, QUEUED, 404, QUEUED)
+    endpoint.run(input=INPUT)
+    # One client knows what another one over the same connections submitted.
+    job = endpoint.with_options(retry=RetryPolicy(max_retries=0)).job(JOB)
+    assert "IN_QUEUE" == (job.refresh()).status
+    assert "IN_QUEUE" == (job.cancel()).status
+    assert 3 == len(clock.pauses)
+
+
+# --- retries ----------------------------------------------------------------------------------
+
+
+@every
+def test_what_may_be_retried_is_retried(
+    operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock
+) -> None:
+    # The first two were not carried out. The third one may have been.
+    responses = [429, REFUSED, *([RESET] if operation.repeatable else [])]
+    wire.say(*responses, operation.good)
+    operation(endpoint)
+    # Without the `wait` of long polls, which depends on the time that is left.
+    assert [operation.sent.partition("?")[0]] * (len(responses) + 1) == [line.partition("?")[0] for line in wire.sent]
+    assert {operation.body} == {request.content for request in wire.requests}
+
+
+@submissions
+@pytest.mark.parametrize(("response", "error_class"), [(RESET, errors.APIConnectionError), (502, errors.ServerError)])
+def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
+    operation: Operation, response: Any, error_class: type[errors.RunpodError], endpoint: Endpoint, wire: Wire
+) -> None:
+    wire.say(response)
+    with pytest.raises(error_class, match=r"may have been carried out.*twice") as caught:
+        operation(endpoint)
+    assert (True, False) == (caught.value.maybe_submitted, caught.value.retryable)
+    wire.say(response, operation.good)
+    operation(endpoint.with_options(retry=RESUBMIT))
+    assert [operation.sent] * 3 == wire.sent
+
+
+@pytest.mark.parametrize(
+    ("responses", "maybe"),
+    [
+        # The first one may be out there, however the second one ended.
+        ((RESET, 429, 429), True),
+        ((RESET, 401), True),
+        ((502, REFUSED), True),
+        ((429, RESET), True),
+        ((429, REFUSED), False),
+    ],
+    ids=range(5),
+)
+def test_maybe_submitted_says_what_any_attempt_may_have_done(
+    responses: tuple[Any, ...], maybe: bool, endpoint: Endpoint, wire: Wire
+) -> None:
+    wire.say(*responses)
+    policy = RetryPolicy(max_retries=len(responses) - 1, initial_delay=0, resubmit=True)
+    with pytest.raises(errors.RunpodError) as caught:
+        endpoint.with_options(retry=policy).run(input=INPUT)
+    assert maybe is caught.value.maybe_submitted
+
+
+def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
+    wire.always(429)
+    with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=2, initial_delay=0)) as client:
+        never, once = RetryPolicy(max_retries=0), RetryPolicy(max_retries=1, initial_delay=0)
+        for endpoint, sent in (
+            (client.endpoint("ep"), 3),
+            (client.with_options(retry=never).endpoint("ep"), 1),
+            (client.endpoint("ep").with_options(retry=once), 2),
+            # The client that the others came from is as it was.
+            (client.with_options(timeout=9, wait_limits=WaitLimits()).endpoint("ep"), 3),
+        ):
+            wire.requests.clear()
+            with pytest.raises(errors.RateLimitError) as caught:
+                endpoint.run(input=INPUT)
+            assert sent == len(wire.requests)
+            assert (f"({sent} attempts)" in str(caught.value)) is (sent > 1)
+            assert (False, True) == (caught.value.maybe_submitted, caught.value.retryable)
+
+
+def test_retry_after_is_honoured_up_to_the_deadline(
+    endpoint: Endpoint, wire: Wire, clock: VirtualClock
+) -> None:
+    wire.say(httpx.Response(429, headers={"Retry-After": "7"}), QUEUED)
+    endpoint.run(input=INPUT)
+    assert [7.0] == clock.pauses
+    for timeout in (30, None):
+        wire.say(httpx.Response(429, headers={"Retry-After": "86400"}))
+        with pytest.raises(errors.RateLimitError) as caught:
+            endpoint.run(input=INPUT, timeout=timeout)
+        assert 86400.0 == caught.value.retry_after
+    assert [7.0] == clock.pauses
+
+
+@simple
+def test_the_deadline_ends_retries(
+    operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock
+) -> None:
+    wire.always(Held(0.3, 429))
+    policy = RetryPolicy(max_retries=10**6, initial_delay=0.5)
+    for timeout in (2, timedelta(seconds=2)):
+        start = clock.now()
+        with pytest.raises((errors.RateLimitError, errors.RunpodTimeoutError)) as caught:
+            operation(endpoint.with_options(retry=policy), timeout=timeout)
+        assert clock.now() <= start + 2.3
+        assert caught.value.maybe_submitted is False
+    assert len(set(clock.pauses)) == len(clock.pauses) >= 2, "there is no jitter"
+
+
+def test_one_debug_line_for_each_attempt(
+    endpoint: Endpoint, wire: Wire, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="runpod")
+    wire.say(429, REFUSED, Held(1.5, QUEUED))
+    endpoint.run(input=INPUT)
+    attempts = [record.getMessage() for record in caplog.records if " after " in record.getMessage()]
+    assert [
+        f"run on endpoint 'ep': {what} s" for what in ("429 after 0.000", "NotSent after 0.000", "200 after 1.500")
+    ] == (attempts)
+
+
+# --- 2xx with a body that cannot be used ------------------------------------------------------
+
+
+@simple
+def test_a_2xx_with_an_unusable_body(operation: Operation, endpoint: Endpoint, wire: Wire) -> None:
+    wire.say(HTML)
+    with pytest.raises(errors.APIResponseError, match=r"HTML.*base_url") as caught:
+        operation(endpoint)
+    error = caught.value
+    assert (200, HTML.text, "ep", operation.job_id) == (error.status_code, error.body, error.endpoint_id, error.job_id)
+    assert operation.repeatable is not error.maybe_submitted
+    assert operation.repeatable is error.retryable
+
+
+def test_a_2xx_with_an_error_says_what_the_error_is(
+    endpoint: Endpoint, wire: Wire, clock: VirtualClock
+) -> None:
+    wire.always({"error": "no horse today"})
+    for name in ("run", "status", "stream", "health", "purge_queue"):
+        with pytest.raises(errors.APIResponseError, match="it is an error, 'no horse today'"):
+            BY_NAME[name](endpoint)
+
+
+@pytest.mark.parametrize("body", ['{"id":"job-1"}', '{"status":7,"id": "job-1"', '{"id":"job-1","status":"IN_QU'])
+def test_an_id_in_a_broken_response_is_not_lost(body: str, endpoint: Endpoint, wire: Wire) -> None:
+    for name in ("run", "run_sync"):
+        wire.say(httpx.Response(200, text=body))
+        with pytest.raises(errors.APIResponseError, match="with the id 'job-1'") as caught:
+            BY_NAME[name](endpoint)
+        assert (JOB, True) == (caught.value.job_id, caught.value.maybe_submitted)
+
+
+@pytest.mark.parametrize("name", ["status", "cancel", "retry"])
+def test_a_response_about_another_job(name: str, endpoint: Endpoint, wire: Wire) -> None:
+    wire.say({"id": "job-2", "status": "COMPLETED"})
+    with pytest.raises(errors.APIResponseError, match="another job, 'job-2'") as caught:
+        BY_NAME[name](endpoint)
+    assert JOB == caught.value.job_id
+
+
+def test_control_characters_in_an_id_do_not_reach_the_log(
+    endpoint: Endpoint, wire: Wire, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="runpod")
+    evil = "job\x1b[2J\r\n\u202e"
+    for status in ("FAILED", "COMPLETED"):
+        wire.say({"id": evil, "status": "IN_QUEUE"}, {"id": evil, "status": status, "error": "\x1b[2J"})
+        job = endpoint.run(input=INPUT)
+        job.wait()
+        assert evil == job.id
+        assert repr(job).isprintable()
+    job.result()
+    messages = [record.getMessage() for record in caplog.records if record.name == "runpod"]
+    assert len(messages) >= 8
+    assert all(message.isprintable() for message in messages)

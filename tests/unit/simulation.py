@@ -1,0 +1,310 @@
+"""A simulated server, clock and session for the machines, the permits and the retry table, and what hypothesis draws."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import random
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hypothesis import strategies as st
+
+from runpod._protocol.deadlines import Deadline
+from runpod._protocol.looking import Done, Pause
+from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
+from runpod._protocol.retrying import Fail
+from runpod._protocol.turns import Turn, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runpod import WaitLimits
+    from runpod._protocol.operations import Call
+
+    # Given a call and the moment at which it begins: the outcome, and after how many seconds.
+    Server: TypeAlias = Callable[[Call, float], tuple[Answer | Trouble, float]]
+
+# The moment at which every simulation begins, on the monotonic clock.
+START = 1000.0
+ENDPOINT = "horse-endpoint"
+JOB = "job-1"
+
+TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
+# With these, no poll of the job will ever succeed; with those below, the next one may.
+REFUSALS = (301, 307, 400, 401, 402, 403, 405, 409, 422)
+TRANSIENT = (408, 429, 500, 502, 524)
+
+
+def deadline(span: float | None = None) -> Deadline:
+    return Deadline.after(span, START)
+
+
+def seeded(seed: int) -> Callable[[], float]:
+    return random.Random(seed).random
+
+
+def reply(value: Any = None, status: int = 200, **headers: str) -> Answer:
+    """A response; text and bytes are its body as they are, anything else becomes JSON."""
+    body = value if isinstance(value, (str, bytes)) else json.dumps(value)
+    raw = body.encode() if isinstance(body, str) else body
+    return Answer(status, {name.replace("_", "-"): text for name, text in headers.items()}, raw)
+
+
+def job(status: str, /, id: str = JOB, **fields: Any) -> Answer:
+    return reply({"id": id, "status": status, **fields})
+
+
+def chunks(status: str | None, *outputs: Any) -> Answer:
+    items = [{"output": output} for output in outputs]
+    return reply(items if status is None else {"status": status, "stream": items})
+
+
+# --- carrying machines to their ends ----------------------------------------------------------
+
+
+@dataclass
+class Poll:
+    """One poll that was made. `wanted` is when its machine asked for it, `ahead` how many waited before it."""
+
+    call: Call
+    wanted: float
+    ahead: int
+    at: float
+    ended: float = math.inf
+    outcome: Answer | Trouble | None = None
+    got: Any = None
+
+
+@dataclass(eq=False)
+class Run:
+    """What becomes of one machine. It is its own wakeup."""
+
+    simulation: Simulation
+    machine: Any
+    steps: Iterator[float] | None = None
+    polls: list[Poll] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    end: Done | Fail | None = None
+    ended_at: float = START
+    # Counts the wakeups, so that one that was set earlier means nothing any more.
+    age: int = 0
+    listening: bool = False
+    rung: bool = False
+
+    def ring(self) -> None:
+        self.rung = True
+        if self.listening:
+            self.listening = False
+            self.wake(0.0)
+
+    def wake(self, seconds: float) -> None:
+        self.age += 1
+        age = self.age
+        self.simulation.later(seconds, lambda: self.step() if age == self.age else None)
+
+    def step(self) -> None:
+        self.listening = False
+        assert self.steps is not None
+        seconds = next(self.steps, math.inf)
+        self.wake(0.0 if self.listening and self.rung else seconds)
+
+    def abandon(self) -> None:
+        """Ends it in the middle of whatever it does."""
+        self.age += 1
+        self.steps.close()  # type: ignore[attr-defined]
+
+    @property
+    def names(self) -> list[str]:
+        return [poll.call.operation.name for poll in self.polls]
+
+    @property
+    def error(self) -> Exception | None:
+        return self.end.error if isinstance(self.end, Fail) else None
+
+    @property
+    def streamed(self) -> list[Any]:
+        return [chunk.output for poll in self.polls for chunk in poll.got]
+
+
+class Simulation:
+    """What a session does for many machines at once, without I/O. Without limits, no permit is needed for a poll."""
+
+    def __init__(self, limits: WaitLimits | None = None) -> None:
+        self.now = START
+        self.limits = limits
+        self.turns = None if limits is None else Turns(limits)
+        self.polls: list[Poll] = []
+        self.runs: list[Run] = []
+        self.most_at_once = 0
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        if not math.isinf(seconds):
+            heapq.heappush(self._agenda, (self.now + seconds, next(self._order), action))
+
+    def start(self, machine: Any, server: Server, after: float = 0.0) -> Run:
+        run = Run(self, machine)
+        run.steps = self._steps(run, server)
+        self.runs.append(run)
+        self.later(after, run.step)
+        return run
+
+    def run(self, *, at_most: int = 1_000_000) -> None:
+        for _ in range(at_most):
+            if not self._agenda:
+                return
+            moment, _, action = heapq.heappop(self._agenda)
+            self.now = max(self.now, moment)
+            action()
+            if self.turns is not None:
+                self.most_at_once = max(self.most_at_once, self.turns.running)
+        msg = f"it does not come to an end in {at_most} steps, {self.now - START:.3f} s"
+        raise AssertionError(msg)
+
+    def _steps(self, run: Run, server: Server) -> Iterator[float]:
+        # As `AsyncSession.wait` does.
+        machine, turns = run.machine, self.turns
+        while True:
+            turn, wanted, ahead = Turn(run), math.nan, 0
+            outcome: Answer | Trouble | None = None
+            try:
+                while True:
+                    action = machine.next(self.now)
+                    if isinstance(action, (Done, Fail)):
+                        assert machine.next(self.now + 1.0) is action
+                        run.end, run.ended_at = action, self.now
+                        return
+                    if isinstance(action, Pause):
+                        assert action.seconds > 0
+                        run.pauses.append(action.seconds)
+                        yield action.seconds
+                        continue
+                    if math.isnan(wanted):
+                        wanted, ahead = self.now, 0 if turns is None else turns.waiting
+                    pause = 0.0 if turns is None else turns.ask(turn, self.now)
+                    if pause <= 0:
+                        break
+                    run.listening = True
+                    yield min(pause, machine.end() - self.now)
+                    run.rung = False
+                poll = Poll(turn.shorten(action.call), wanted, ahead, self.now)
+                self.polls.append(poll)
+                run.polls.append(poll)
+                outcome, seconds = server(poll.call, self.now)
+                yield min(seconds, machine.deadline.at - self.now)
+                if self.now >= machine.deadline.at:
+                    outcome = TooLate("the deadline passed", sent=True)
+                poll.outcome = outcome
+            finally:
+                if run.polls:
+                    run.polls[-1].ended = min(run.polls[-1].ended, self.now)
+                if turns is not None:
+                    turns.leave(turn, self.now, outcome)
+            poll.got = machine.received(poll.call, outcome, self.now)
+
+    def check(self) -> None:
+        """Never more polls at once, nor in any second, than the limits allow; first come, first served."""
+        assert self.limits is not None
+        assert self.turns is not None
+        assert self.most_at_once <= self.limits.concurrent
+        assert self.turns.running == self.turns.waiting == 0
+        starts, rate = [poll.at for poll in self.polls], self.limits.per_second
+        assert sorted(starts) == starts
+        assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(starts, starts[rate:], strict=False))
+        wanted = [poll.wanted for poll in sorted(self.polls, key=lambda poll: (poll.at, poll.wanted))]
+        assert sorted(wanted) == wanted
+
+
+def drive(machine: Any, server: Server) -> Run:
+    """Carries one machine to its end."""
+    simulation = Simulation()
+    run = simulation.start(machine, server)
+    simulation.run(at_most=10_000)
+    return run
+
+
+# --- servers ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Event:
+    """The outcome of one poll. A delay of None: after exactly as long as it is held."""
+
+    outcome: Answer | Trouble
+    delay: float | None = 0.0
+
+
+class Script:
+    """A server that gives one outcome after the other, and then the last one for ever."""
+
+    def __init__(self, *events: Event | Answer | Trouble) -> None:
+        self.events = [event if isinstance(event, Event) else Event(event) for event in events]
+
+    def __call__(self, call: Call, now: float) -> tuple[Answer | Trouble, float]:
+        event = self.events.pop(0) if len(self.events) > 1 else self.events[0]
+        return event.outcome, (call.hold or 0.0) if event.delay is None else event.delay
+
+
+def routed(**scripts: Any) -> Server:
+    """A server with one script per operation."""
+    every = {name: each if isinstance(each, Script) else Script(each) for name, each in scripts.items()}
+    return lambda call, now: every[call.operation.name](call, now)
+
+
+# --- what hypothesis draws --------------------------------------------------------------------
+
+plain_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+statuses = st.sampled_from([*TERMINAL, "IN_QUEUE", "IN_PROGRESS", "RUNNING", "in_progress"]) | st.text(
+    st.characters(codec="utf-8"), min_size=1, max_size=12
+)
+open_statuses = statuses.filter(lambda text: text.upper() not in TERMINAL)
+
+
+def states(status: st.SearchStrategy[str] = statuses) -> st.SearchStrategy[Answer]:
+    fields = {"output": plain_json, "error": plain_json, "delayTime": st.integers() | st.text(max_size=5)}
+    optional = st.fixed_dictionaries({}, optional={**fields, "tomorrow": plain_json})
+    return st.builds(lambda text, more: job(text, **more), status, optional)
+
+
+unusable = st.sampled_from(
+    [
+        *map(reply, ["<html>", b"", b"\xff\xfe", '{"id": "job-1", "status": "IN_', '{"id": "job-1"}', "5", "null"]),
+        reply('{"id": "another", "status": "COMPLETED"}'),
+        Answer(204),
+    ]
+)
+retry_afters = st.sampled_from(["0", "2.5", "-3", "120", "31536000", "9" * 400, "soon", "nan", "inf", "Mon, 99 Foo 12"])
+
+
+def refusals(status: st.SearchStrategy[int]) -> st.SearchStrategy[Answer]:
+    bodies = st.sampled_from([b"", b'{"error":"no"}', b"<html>no</html>", b"[1", b"\xff", b'{"error":{"a":1}}'])
+    return st.builds(Answer, status, st.fixed_dictionaries({}, optional={"retry-after": retry_afters}), bodies)
+
+
+troubles = st.one_of(
+    st.builds(NotSent, st.just("ConnectError: refused")),
+    st.builds(NoAnswer, st.just("ReadError: reset"), partial=st.sampled_from([b"", b'{"id":"job-1","sta'])),
+)
+transient = st.one_of(troubles, refusals(st.sampled_from(TRANSIENT)))
+anything = st.one_of(
+    *[states(open_statuses), states(), refusals(st.just(404)), refusals(st.sampled_from(REFUSALS))],
+    *[transient, transient, unusable],
+)
+timeouts = st.none() | st.floats(0.01, 3.0) | st.floats(0.01, 150.0)
+
+
+def events(outcome: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
+    return st.builds(Event, outcome, st.one_of(st.just(0.0), st.none(), st.floats(0.0, 2.0), st.floats(0.0, 130.0)))
+
+
+def most_polls(timeout: float | None, story: list[Any]) -> float:
+    """How many polls are plenty in such a time: a few to begin with, then two or three a second."""
+    return 2 * len(story) + 60.0 + 3.0 * (timeout or 0.0)

@@ -1,0 +1,141 @@
+"""Clients, endpoints, jobs and errors that go to another process, and copies of them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from celery import Celery
+from pydantic import BaseModel
+
+import runpod
+from runpod import (
+    AsyncRunpod,
+    ConfigurationError,
+    Endpoint,
+    JobFailedError,
+    JobState,
+    RateLimitError,
+    RetryPolicy,
+    Runpod,
+    RunpodError,
+    RunpodTimeoutError,
+    WaitLimits,
+)
+from runpod.local import LocalServer
+from tests.servers import KEY, PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Horse(BaseModel):
+    legs: int
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with LocalServer({"ep": lambda job: job["input"]}, workers=4) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: LocalServer) -> Iterator[Runpod]:
+    options: dict[str, Any] = {
+        "timeout": 17.0,
+        "retry": RetryPolicy(max_retries=7),
+        "wait_limits": WaitLimits(concurrent=3, per_second=5),
+    }
+    with Runpod(server.api_key, base_url=server.base_url, **options) as client:
+        yield client
+
+
+def test_a_job_goes_by_its_settings_and_never_with_the_key(
+    server: LocalServer, client: Runpod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = client.endpoint("ep", output_type=Horse)
+    job = endpoint.run(input={"legs": 4})
+    parcel = pickle.dumps([client, endpoint, job, job.wait(timeout=PATIENCE)])
+    assert server.api_key.encode() not in parcel
+
+    with pytest.raises(ConfigurationError, match="There is no API key"):
+        pickle.loads(parcel)
+    # The key is read anew where they arrive.
+    monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
+    client_there, endpoint_there, job_there, state = pickle.loads(parcel)
+    assert Horse(legs=4) == job_there.result(timeout=PATIENCE) == state.output
+    assert Horse(legs=5) == endpoint_there.run_sync(input={"legs": 5}, timeout=PATIENCE).output
+    session = job_there._session
+    assert (17.0, 7, 3) == (session.timeout, session.retry.max_retries, session.wait_limits.concurrent)
+    # Everything that arrives in a process shares its connections, and closing one client closes none of them.
+    client_there.close()
+    (_, another, _, _) = pickle.loads(parcel)
+    assert another._session.engine is session.engine
+    assert another.run_sync(input={"legs": 6}, timeout=PATIENCE).succeeded
+    session.engine.close()
+
+
+async def test_an_async_job_goes_as_well(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
+    async with AsyncRunpod(base_url=server.base_url) as client:
+        job = pickle.loads(pickle.dumps(await client.endpoint("ep").run(input={"n": 1})))
+        assert {"n": 1} == await job.result(timeout=PATIENCE)
+        await job._session.engine.aclose()
+
+
+def test_a_client_over_a_callers_cannot_go() -> None:
+    with httpx.Client() as http_client:
+        client = Runpod(KEY, http_client=http_client)
+        with pytest.raises(TypeError, match="http_client= of yours cannot be pickled"):
+            pickle.dumps(client.endpoint("ep"))
+        assert copy.deepcopy(client.endpoint("ep"))._session is client._session
+
+
+@dataclasses.dataclass
+class Task:
+    endpoint: Endpoint[Any]
+
+
+def test_copies_share_the_connections(client: Runpod) -> None:
+    endpoint = client.endpoint("ep")
+    for copied in (copy.deepcopy(endpoint), dataclasses.asdict(Task(endpoint))["endpoint"], copy.copy(endpoint)):
+        assert copied._session is endpoint._session
+        assert copied.run_sync(input={"n": 1}, timeout=PATIENCE).succeeded
+    job = endpoint.run(input={"n": 2})
+    assert {"n": 2} == copy.deepcopy(job).result(timeout=PATIENCE)
+
+
+# --- Errors, by way of a task queue whose results are JSON ------------------------------------------------------------
+
+STATE: JobState[Any] = JobState(id="job-1", status="FAILED", error="no horse", delayTime=1500)
+ERRORS: dict[str, RunpodError] = {
+    name: getattr(runpod, name)(
+        f"{name}: what happened.", endpoint_id="ep", job_id="job-1", maybe_submitted=True, retryable=True
+    )
+    for name in runpod.__all__
+    if name.endswith("Error") and name != "WorkerError"
+}
+ERRORS["with headers"] = RateLimitError("x", status_code=429, body="{}", headers={"cf-ray": "ray"}, retry_after=2.5)
+ERRORS["with a state"] = RunpodTimeoutError("x", state=STATE)
+ERRORS["of a job"] = JobFailedError("x", state=STATE)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of celery itself
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_goes_through_celery_as_it_is(name: str) -> None:
+    error = ERRORS[name]
+    backend = Celery("app", backend="cache+memory://", broker="memory://").backend
+    arrived = backend.exception_to_python(backend.prepare_exception(error, "json"))
+    assert type(error) is type(arrived)
+    assert vars(error) == vars(arrived)
+
+
+def test_an_error_that_lost_all_but_its_text_does_not_read_as_safe() -> None:
+    for name in ("RunpodError", "APIConnectionError", "RunpodTimeoutError", "ServerError", "APIResponseError"):
+        assert getattr(runpod, name)("lost").maybe_submitted is True
+    for name in ("RateLimitError", "JobFailedError", "InvalidRequestError", "NotFoundError"):
+        assert getattr(runpod, name)("a test of a user's").maybe_submitted is False

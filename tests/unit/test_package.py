@@ -1,0 +1,102 @@
+"""What can be imported, what importing costs, and what is logged."""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import runpod
+from runpod import _protocol, errors, models
+from runpod._logging import setup_logging
+
+CLIENTS = {"Runpod", "AsyncRunpod", "Endpoint", "AsyncEndpoint", "Job", "AsyncJob"}
+
+
+def run(code: str) -> tuple[str, list[str]]:
+    """What a program prints, and the lines on stderr."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout.strip(), done.stderr.splitlines()
+
+
+def test_the_public_names_are_sorted_documented_and_the_same_everywhere() -> None:
+    assert {*CLIENTS, *errors.__all__, *models.__all__, "__version__"} == set(runpod.__all__)
+    for module in (runpod, errors, models):
+        assert sorted(set(module.__all__)) == module.__all__
+        for name in module.__all__:
+            assert getattr(module, name) is getattr(runpod, name)
+            assert name == "__version__" or getattr(module, name).__doc__
+    assert runpod.__version__[0].isdigit()
+    with pytest.raises(AttributeError, match="module 'runpod' has no attribute 'Runpodd'"):
+        _ = runpod.Runpodd  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("from runpod import *; print(set(runpod.__all__) <= set(globals()))", "True"),
+        ("print({*runpod.__all__, 'errors', 'models'} <= set(dir(runpod)))", "True"),
+        ("print(runpod.errors.JobError.__name__, runpod.models.JobState.__name__)", "JobError JobState"),
+        (
+            "print([n for n in sys.modules if n.startswith(('httpx', 'runpod._async', 'runpod._sync', 'pydantic'))])",
+            "[]",
+        ),
+    ],
+)
+def test_importing_the_package_costs_next_to_nothing(code: str, expected: str) -> None:
+    assert (expected, []) == run(f"import sys, runpod; {code}")
+
+
+def test_decisions_models_and_errors_know_neither_twin_nor_the_http_library() -> None:
+    names = ["runpod.errors", "runpod.models"]
+    names += [f"runpod._protocol.{module.name}" for module in pkgutil.iter_modules(_protocol.__path__)]
+    forbidden = ("httpx", "httpcore", "anyio", "runpod._async", "runpod._sync")
+    code = f"import sys, {', '.join(names)}; print([name for name in sys.modules if name.startswith({forbidden!r})])"
+    assert "[]" == run(code)[0]
+
+
+SPEAK = """
+import logging, runpod
+log = logging.getLogger("runpod")
+log.debug("a debug line"), log.info("an info line"), log.warning("a warning line")
+"""
+
+
+def test_nothing_is_heard_on_stderr_unless_runpod_log_or_the_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ("", []) == run(SPEAK)
+    own = "import logging; logging.basicConfig(format='mine %(message)s')"
+    assert ("", ["mine a warning line"]) == run(own + SPEAK)
+    monkeypatch.setenv("RUNPOD_LOG", "debug")
+    output, heard = run(SPEAK)
+    expected = ["DEBUG a debug line", "INFO an info line", "WARNING a warning line"]
+    assert ("", expected) == (output, [line.partition(" runpod ")[2] for line in heard])
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        *[(text, logging.NOTSET) for text in ("", " ", "nonsense", "NOTSET", "10")],
+        *[(" DEBUG ", logging.DEBUG), ("Info", logging.INFO), ("warning", logging.WARNING), ("error", logging.ERROR)],
+        ("critical", logging.CRITICAL),
+    ],
+)
+def test_runpod_log_names_a_level(monkeypatch: pytest.MonkeyPatch, text: str, level: int) -> None:
+    logger: Any = logging.getLogger("runpod")
+    mine = logging.Handler()
+    for name, value in {"level": logging.NOTSET, "handlers": [logging.NullHandler()], "propagate": True}.items():
+        monkeypatch.setattr(logger, name, value)
+    monkeypatch.setenv("RUNPOD_LOG", text)
+    setup_logging()
+    setup_logging()  # asked twice, it does not say everything twice
+    expected = [logging.NullHandler] if level == logging.NOTSET else [logging.NullHandler, logging.StreamHandler]
+    assert (level, expected) == (logger.level, [type(handler) for handler in logger.handlers])
+    assert (level == logging.NOTSET) == logger.propagate
+    # A handler of the program stays the only one.
+    logger.handlers, logger.propagate = [logging.NullHandler(), mine], True
+    setup_logging()
+    assert ([mine], True) == (logger.handlers[1:], logger.propagate)
