@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import calls, crowd, imports, jobs, packages
+from benchmarks import calls, crowd, imports, jobs, packages, throughput
 from benchmarks.environments import BENCH
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
 
-PARTS = ("packages", "imports", "jobs", "calls", "crowd")
+PARTS = ("throughput", "jobs", "crowd", "imports", "packages", "calls")
 
 
 def main() -> None:
@@ -35,20 +35,25 @@ def main() -> None:
     rounds = 1 if options.quick else options.rounds
     start = time.monotonic()
 
+    before = os.getloadavg()[0]
+
     tables: list[Table] = []
-    if "packages" in parts:
-        tables.append(packages.measure(sys.version_info[:2]))
-    if "imports" in parts:
-        tables += imports.measure(5 * rounds)
+    if "throughput" in parts:
+        tables += throughput.measure(rounds, quick=options.quick)
     if "jobs" in parts:
         tables += jobs.measure(rounds)
-    if "calls" in parts:
-        tables += calls.measure(rounds, quick=options.quick)
     if "crowd" in parts:
         tables.append(crowd.measure(1000, 5) if options.quick else crowd.measure(10_000, 10))
+    if "imports" in parts:
+        tables += imports.measure(5 * rounds)
+    if "packages" in parts:
+        tables.append(packages.measure(sys.version_info[:2]))
+    if "calls" in parts:
+        tables += calls.measure(rounds, quick=options.quick)
 
     print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores.", end=" ")
-    print(f"{time.monotonic() - start:.0f} s. Medians [quartiles]; xN is the ratio to the first row.")
+    print(f"{time.monotonic() - start:.0f} s. Medians [quartiles]; xN is the ratio to the row with x1.00 above.")
+    print(f"Load average before the first measurement: {before:.1f} (on a quiet machine below 0.3).")
     for table in tables:
         print(f"\n{table.text()}")
 
@@ -57,6 +62,7 @@ def main() -> None:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "load": before,
         "rounds": rounds,
         "quick": options.quick,
         "installed": {name: sorted(packages.installed(python)) for name, python in packages.environments().items()},

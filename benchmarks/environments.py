@@ -11,8 +11,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".bench"
 OURS = BENCH / "ours" / "bin" / "python"
-# The same with the extra `aiohttp`, where the package has one.
-OURS_AIOHTTP = BENCH / "ours-aiohttp" / "bin" / "python"
+# The same with the package httpx-aiohttp.
+OURS_AIOHTTP = BENCH / "ours-httpx-aiohttp" / "bin" / "python"
 OFFICIAL = BENCH / "official" / "bin" / "python"
 # HTTP libraries by themselves, and what the server runs on.
 BARE = BENCH / "bare" / "bin" / "python"

@@ -23,16 +23,16 @@ class Import:
 # What is loaded when nothing has been used yet. pydantic and this library both load their parts on demand.
 BARE = (
     Import("import httpx, pydantic", "import httpx, pydantic"),
-    Import("import runpod", "import runpod", limit=LIMIT),
+    Import("ours: import runpod", "import runpod", limit=LIMIT),
     Import("official: import runpod", "import runpod", str(OFFICIAL)),
 )
 
 # What a program loads before it can make a client, beside what any program with httpx and a pydantic model does.
 USED = (
     Import("httpx, and one pydantic model", "import httpx, pydantic\nclass Model(pydantic.BaseModel): n: int"),
-    Import("from runpod import Runpod", "from runpod import Runpod", limit=LIMIT),
-    Import("from runpod import AsyncRunpod", "from runpod import AsyncRunpod", limit=LIMIT),
-    Import("from runpod import *", "from runpod import *"),
+    Import("ours: from runpod import Runpod", "from runpod import Runpod", limit=LIMIT),
+    Import("ours: from runpod import AsyncRunpod", "from runpod import AsyncRunpod", limit=LIMIT),
+    Import("ours: from runpod import *", "from runpod import *"),
     Import("official: from runpod import Endpoint", "from runpod import Endpoint", str(OFFICIAL)),
 )
 

@@ -21,8 +21,8 @@ COUNTED = (0.2, 1.5, 3.0)
 WARM_UP = 0.05
 
 FORMS = {
-    HTTPX: ("run_sync", "run, wait", "async run_sync", "async run, wait"),
-    AIOHTTP: ("async run_sync", "async run, wait"),
+    HTTPX: ("run_sync", "run, result", "async run_sync", "async run, result"),
+    AIOHTTP: ("async run_sync", "async run, result"),
     PACKAGE: ("run_sync", "run, output", "async run, output"),
     SDK: ("runSync", "run, statusSync"),
 }

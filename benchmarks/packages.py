@@ -36,14 +36,14 @@ def installed(python: Path) -> dict[str, int]:
 
 def environments() -> dict[str, Path]:
     """Those that are there, by what is installed in them."""
-    every = {REFERENCE: OURS, "ours, with aiohttp": OURS_AIOHTTP, "the official package": OFFICIAL}
+    every = {REFERENCE: OURS, "ours, with httpx-aiohttp": OURS_AIOHTTP, "official": OFFICIAL}
     return {name: python for name, python in every.items() if python.exists()}
 
 
 def measure(python_version: tuple[int, int]) -> Table:
     """Ours and the official package."""
     # Before Python 3.11 httpx, anyio and this library need packages for what is in the standard library since.
-    targets = (Target("packages", 12),) if python_version >= (3, 11) else ()
+    targets = (Target("packages", 13),) if python_version >= (3, 11) else ()
     table = Table("What an installation brings", REFERENCE)
     for name, python in environments().items():
         sizes = installed(python)

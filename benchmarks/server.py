@@ -4,7 +4,7 @@
 
 A job is `{"input": {"label": "any text of yours", "seconds": 1.5}}`; its output is its label. `GET /_stats` tells, by
 label, when the job ended (CLOCK_MONOTONIC, which all processes of a machine share) and how many requests named it.
-Requests that belong to no job are counted as strays.
+It tells the jobs and requests of each endpoint, too. Requests that belong to no job are counted as strays.
 
 The endpoint `limited` refuses what the service refuses: more than 400 looks at once, or 2,000 in ten seconds. The
 endpoints `records-100000` and `text-100000` look at nothing, and answer at once with a job whose output is about so
@@ -21,7 +21,7 @@ import json
 import re
 import sys
 import time
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,7 +34,7 @@ LONGEST_JOB = 60.0
 LIFETIME = 1800.0
 SHORTEST_HOLD, LONGEST_HOLD, DEFAULT_HOLD = 1.0, 300.0, 90.0
 
-MOST_JOBS = 100_000
+MOST_JOBS = 50_000  # for more, the oldest is forgotten if it has ended
 MOST_BYTES = 50_000_000
 
 # The service's limits for looks at the jobs of one endpoint.
@@ -105,9 +105,10 @@ class Server:
     """The jobs, and the routes that lead to them."""
 
     def __init__(self) -> None:
-        self.jobs: dict[str, Job] = {}
+        self.jobs: OrderedDict[str, Job] = OrderedDict()
+        self.endpoints: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.looks = Looks()
-        self.strays = 0
+        self.strays = self.number = 0
         self.requests = 0
         # Answers that are always the same, by method and target.
         self.ready: dict[tuple[str, str], bytes] = {}
@@ -126,50 +127,57 @@ class Server:
                 return answer
             case ("GET", "_stats"):
                 return encoded(self.stats())
-            case ("POST", "v2", _, "run"):
-                return encoded({"id": self.submit(body, "").id, "status": "IN_QUEUE"})
-            case ("POST", "v2", _, "runsync"):
+            case ("POST", "v2", name, "run"):
+                return encoded({"id": self.submit(name, body, "").id, "status": "IN_QUEUE"})
+            case ("POST", "v2", name, "runsync"):
                 hold = hold_of(query)
-                return connection.hold(self.submit(body, "sync-"), hold)
+                return connection.hold(self.submit(name, body, "sync-"), hold)
             case ("GET", "v2", name, "status" | "status-sync" as operation, job_id):
-                job = self.find(job_id)
+                job = self.find(name, job_id)
                 hold = hold_of(query) if operation == "status-sync" else 0.0
                 return connection.hold(job, hold, self.looks if name == "limited" else None)
         self.strays += 1
         raise RefusedError(HTTPStatus.NOT_FOUND, "not found")
 
     def stats(self) -> dict[str, Any]:
-        """Everything that was noted; the counts of looks begin anew."""
+        """Everything that was noted; the counts of looks and of endpoints begin anew."""
         looks, self.looks = self.looks, Looks()
+        endpoints, self.endpoints = self.endpoints, defaultdict(Counter)
         return {
             "jobs": {job.label: {"ended": job.ended, "requests": job.requests} for job in self.jobs.values()},
             "looks": {"at_once": looks.most, "in_ten_seconds": looks.busiest, "refused": looks.refused},
+            "endpoints": endpoints,
             "strays": self.strays,
             "requests": self.requests,
             "cpu": time.process_time(),
         }
 
-    def submit(self, body: bytes, prefix: str) -> Job:
+    def submit(self, name: str, body: bytes, prefix: str) -> Job:
         """Starts a job."""
         try:
             request = json.loads(body)["input"]
             label, seconds = str(request["label"]), float(request["seconds"])
         except (ValueError, KeyError, TypeError):
             raise RefusedError(HTTPStatus.BAD_REQUEST, "a job needs a label and seconds") from None
+        if len(self.jobs) >= MOST_JOBS and next(iter(self.jobs.values())).ended:
+            self.jobs.popitem(last=False)
         if not 0 <= seconds <= LONGEST_JOB or len(self.jobs) >= MOST_JOBS:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "this job is too long, or one too many")
-        job = Job(f"{prefix}{len(self.jobs)}-u1", label, requests=1)
+        self.number += 1
+        self.endpoints[name].update(("jobs", "requests"))
+        job = Job(f"{prefix}{self.number}-u1", label, requests=1)
         self.jobs[job.id] = job
         asyncio.get_running_loop().call_later(seconds, job.finish)
         return job
 
-    def find(self, job_id: str) -> Job:
+    def find(self, name: str, job_id: str) -> Job:
         """The job that a request is about."""
         job = self.jobs.get(job_id)
         if job is None:
             self.strays += 1
             raise RefusedError(HTTPStatus.NOT_FOUND, "job not found")
         job.requests += 1
+        self.endpoints[name]["requests"] += 1
         return job
 
 

@@ -7,6 +7,9 @@ from math import isnan, nan
 from statistics import median, quantiles
 from typing import Any
 
+# What the names of rows of others begin with; those of this library begin with `ours`.
+PEERS = ("official", "JavaScript")
+
 
 @dataclass
 class Target:
@@ -34,6 +37,8 @@ class Row:
     name: str
     measured: dict[str, list[float]]
     targets: tuple[Target, ...] = ()
+    reference: str = ""  # instead of the table's
+    whole: bool = True  # it did all that it was asked to do; else it is ahead in nothing
 
 
 @dataclass
@@ -41,13 +46,14 @@ class Table:
     """Rows that are compared with one of them, the reference.
 
     In a paired table the values of all rows belong together, round by round, and the spread of their ratios is told.
+    `more` names the columns in which more is better; in the others, less is.
     """
 
     title: str
     reference: str
     digits: int = 1
     paired: bool = False
-    ratios: bool = True
+    more: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
@@ -63,7 +69,7 @@ class Table:
 
     def ratio(self, row: Row, column: str) -> float:
         """How many times the reference, by medians."""
-        return _quotient(self._median(row.name, column), self._median(self.reference, column))
+        return _quotient(self._median(row.name, column), self._median(row.reference or self.reference, column))
 
     def paired_ratios(self, row: Row, column: str) -> list[float]:
         """The ratio of each round, for a paired table."""
@@ -78,6 +84,20 @@ class Table:
             value = _quotient(value, self._median(*(target.of or (self.reference, target.column))))
         return not (value < target.limit if target.at_least else value > target.limit)
 
+    def ahead(self, row: Row) -> dict[str, dict[str, float]]:
+        """Who is best where a peer is better than this row of ours: peer, column, and how many times ours it is."""
+        alike = [other.name for other in self.rows if other.whole and other.reference == row.reference]
+        peers = [name for name in alike if name.startswith(PEERS)]
+        found: dict[str, dict[str, float]] = {}
+        for column in row.measured if row.name.startswith("ours") else ():
+            ratios = {name: _quotient(self._median(name, column), self._median(row.name, column)) for name in peers}
+            order = -1 if column in self.more else 1
+            name = min((name for name in peers if ratios[name] > 0), key=lambda name: order * ratios[name], default="")
+            # What reads x1.00 is not ahead.
+            if name and order * round(ratios[name], 2) < order:
+                found.setdefault(name, {})[column] = ratios[name]
+        return found
+
     def _verdict(self, row: Row) -> str:
         """One word for all targets of a row, and the limits that decide it."""
         missed = [target for target in row.targets if not self.met(row, target)]
@@ -89,22 +109,26 @@ class Table:
         for column in self.columns:
             values = row.measured.get(column)
             cells.append(f"{median(values):,.{self.digits}f}{_spread(values, self.digits)}" if values else "-")
-            if self.ratios:
-                ratio = self.ratio(row, column)
-                known = values and not isnan(ratio)
-                cells.append(f"x{ratio:.2f}{_spread(self.paired_ratios(row, column), 2)}" if known else "-")
+            ratio = self.ratio(row, column)
+            known = values and not isnan(ratio)
+            cells.append(f"x{ratio:.2f}{_spread(self.paired_ratios(row, column), 2)}" if known else "-")
         return [*cells, self._verdict(row)]
 
     def text(self) -> str:
         """The table for people: median [quartiles], and xN, the ratio to the reference."""
-        heads = [part for column in self.columns for part in ((column, "ratio") if self.ratios else (column,))]
+        heads = [part for column in self.columns for part in (column, "ratio")]
         lines = [["", *heads, "target"], *(self._cells(row) for row in self.rows)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         text = [self.title]
         for name, *numbers, verdict in lines:
             cells = [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
             text.append("  ".join([name.ljust(widths[0]), *cells, verdict]).rstrip())
-        return "\n".join([*text, *(f"({note})" for note in self.notes)])
+        ahead = [
+            f"ahead of {row.name}: {peer}, {', '.join(f'{column}: x{ratio:.2f}' for column, ratio in found.items())}"
+            for row in self.rows
+            for peer, found in self.ahead(row).items()
+        ]
+        return "\n".join([*text, *(f"({note})" for note in (*ahead, *self.notes))])
 
     def data(self) -> dict[str, Any]:
         """The table for programs."""
@@ -115,6 +139,7 @@ class Table:
             "rows": [
                 {
                     "name": row.name,
+                    "ahead": self.ahead(row),
                     "columns": {
                         column: {
                             "median": median(values),

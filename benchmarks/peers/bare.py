@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
-from load import async_load, load, text
+from load import async_load, job_of, load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -131,7 +131,7 @@ async def async_calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, 
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         for cell in cells:
-            url, given = url_of(cell), {"text": text(cell["sent"])}
+            url, given = url_of(cell), job_of(cell)
 
             async def with_httpx(url: str = url, given: dict[str, Any] = given) -> None:
                 completed((await client.post(url, json={"input": given}, headers=HEADERS)).json())
@@ -159,7 +159,7 @@ def main() -> None:
     if form.startswith("async"):
         done = asyncio.run(async_calls(form, cells))
     else:
-        calls = [(FORMS[form](url_of(cell), {"input": {"text": text(cell["sent"])}}), cell) for cell in cells]
+        calls = [(FORMS[form](url_of(cell), {"input": job_of(cell)}), cell) for cell in cells]
         done = [load(call, cell["width"], cell["seconds"]).data() for call, cell in calls]
     print(json.dumps(done))
 

@@ -15,17 +15,16 @@ const client = runpodSdk("bench", { baseUrl: process.env.RUNPOD_ENDPOINT_BASE_UR
 // Node.js reads CLOCK_MONOTONIC too.
 const now = () => Number(process.hrtime.bigint()) / 1e9;
 
+const run = {
+  runSync: (endpoint, input) => endpoint.runSync({ input }),
+  "run, statusSync": async (endpoint, input) => endpoint.statusSync((await endpoint.run({ input })).id),
+}[form];
+
 async function jobs(inputs) {
   const endpoint = client.endpoint("bench");
   const known = [];
   for (const input of inputs) {
-    let result;
-    if (form === "runSync") {
-      result = await endpoint.runSync({ input });
-    } else {
-      const { id } = await endpoint.run({ input });
-      result = await endpoint.statusSync(id);
-    }
+    const result = await run(endpoint, input);
     known.push(now());
     assert.strictEqual(result.output, input.label);
   }
@@ -48,19 +47,19 @@ function meter() {
     start() {
       [start, cpu] = [now(), process.cpuUsage()];
     },
-    stop(calls) {
+    stop(jobs) {
       const { user, system } = process.cpuUsage(cpu);
-      return { calls, seconds: now() - start, cpu: (user + system) / 1e6, peak: memory("VmHWM") - before };
+      return { jobs, seconds: now() - start, cpu: (user + system) / 1e6, peak: memory("VmHWM") - before };
     },
   };
 }
 
 async function calls(cells) {
   const costs = [];
-  for (const { width, seconds, sent, endpoint: id } of cells) {
+  for (const { width, seconds, sent, takes, endpoint: id } of cells) {
     const endpoint = client.endpoint(id);
-    const request = { input: { text: "x".repeat(sent) } };
-    const call = async () => assert((await endpoint.runSync(request)).succeeded);
+    const input = { label: "x".repeat(sent), seconds: takes };
+    const call = async () => assert((await run(endpoint, input)).succeeded);
     const measured = meter();
     await Promise.all(Array.from({ length: width }, call));
     measured.start();

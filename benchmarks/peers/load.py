@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Cost:
-    """What so many calls took: seconds by the clock and of the processor, and bytes of memory at the peak."""
+    """What so many jobs took: seconds by the clock and of the processor, and bytes of memory at the peak."""
 
-    calls: int
+    jobs: int
     seconds: float
     cpu: float
     peak: int
@@ -39,10 +39,10 @@ class Meter:
         """Measures time from now on."""
         self._start, self._cpu = time.monotonic(), cpu()
 
-    def stop(self, calls: int) -> Cost:
-        """What so many calls took."""
+    def stop(self, jobs: int) -> Cost:
+        """What so many jobs took."""
         seconds, used = time.monotonic() - self._start, cpu() - self._cpu
-        return Cost(calls, seconds, used, memory("VmHWM") - self._memory)
+        return Cost(jobs, seconds, used, memory("VmHWM") - self._memory)
 
 
 def cpu() -> float:
@@ -106,6 +106,6 @@ def load(call: Callable[[], Any], threads: int, seconds: float) -> Cost:
     return meter.stop(sum(counts))
 
 
-def text(size: int) -> str:
-    """What is sent: so many bytes."""
-    return "x" * size
+def job_of(cell: dict[str, Any]) -> dict[str, Any]:
+    """The input of the jobs of a cell."""
+    return {"label": "x" * cell["sent"], "seconds": cell["takes"]}

@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-from load import Meter, async_load, load, text
+from load import Meter, async_load, job_of, load
 
 # Not an import statement: for type checkers that name is this library.
 runpod: Any = import_module("runpod")
@@ -18,57 +18,69 @@ runpod: Any = import_module("runpod")
 LONG = 400
 
 
+def run_sync(endpoint: Any, job: Any) -> Any:
+    return endpoint.run_sync({"input": job})
+
+
+def run_output(endpoint: Any, job: Any) -> Any:
+    return endpoint.run({"input": job}).output(timeout=LONG)
+
+
+async def async_run_output(endpoint: Any, job: Any) -> Any:
+    return await (await endpoint.run(job)).output(timeout=LONG)
+
+
+async def async_run_status(endpoint: Any, job: Any) -> Any:
+    return await (await endpoint.run(job)).status() == "COMPLETED"
+
+
+FORMS = {"run_sync": run_sync, "run, output": run_output}
+ASYNC_FORMS = {"async run, output": async_run_output, "async run, status": async_run_status}
+
+
 def jobs(form: str, inputs: list[dict[str, Any]]) -> list[float]:
     known = []
     endpoint = runpod.Endpoint("bench")
     for job in inputs:
-        if form == "run_sync":
-            output = endpoint.run_sync({"input": job})
-        else:
-            output = endpoint.run({"input": job}).output(timeout=LONG)
+        output = FORMS[form](endpoint, job)
         known.append(time.monotonic())
         assert output == job["label"], output
     return known
 
 
-async def async_jobs(inputs: list[dict[str, Any]]) -> list[float]:
+async def async_jobs(form: str, inputs: list[dict[str, Any]]) -> list[float]:
     known = []
     async with runpod.http_client.AsyncClientSession() as session:
         endpoint = runpod.AsyncioEndpoint("bench", session)
         for job in inputs:
-            output = await (await endpoint.run(job)).output(timeout=LONG)
+            output = await ASYNC_FORMS[form](endpoint, job)
             known.append(time.monotonic())
             assert output == job["label"], output
     return known
 
 
-def calls(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     costs = []
     for cell in cells:
-        endpoint = runpod.Endpoint(cell["endpoint"])
-        given = {"input": {"text": text(cell["sent"])}}
+        endpoint, job = runpod.Endpoint(cell["endpoint"]), job_of(cell)
 
-        def call(endpoint: Any = endpoint, given: dict[str, Any] = given) -> None:
-            assert endpoint.run_sync(given) is not None
+        def call(endpoint: Any = endpoint, job: Any = job) -> None:
+            assert FORMS[form](endpoint, job)
 
         costs.append(load(call, cell["width"], cell["seconds"]).data())
     return costs
 
 
-async def async_calls(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def async_calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     costs = []
     async with runpod.http_client.AsyncClientSession() as session:
         for cell in cells:
-            endpoint = runpod.AsyncioEndpoint(cell["endpoint"], session)
-            given = {"text": text(cell["sent"])}
+            endpoint, job = runpod.AsyncioEndpoint(cell["endpoint"], session), job_of(cell)
 
-            async def call(endpoint: Any = endpoint, given: dict[str, Any] = given) -> None:
-                job = await endpoint.run(given)
-                assert await job.status() == "COMPLETED"
+            async def call(endpoint: Any = endpoint, job: Any = job) -> None:
+                assert await ASYNC_FORMS[form](endpoint, job)
 
-            cost = await async_load(call, cell["width"], cell["seconds"])
-            cost.calls *= 2
-            costs.append(cost.data())
+            costs.append((await async_load(call, cell["width"], cell["seconds"])).data())
     return costs
 
 
@@ -98,12 +110,12 @@ def main() -> None:
     task, form, given = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
     runpod.api_key = "bench"
     done: Any
-    if task == "jobs":
-        done = asyncio.run(async_jobs(given["jobs"])) if form == "async run, output" else jobs(form, given["jobs"])
-    elif task == "crowd":
+    if task == "crowd":
         done = asyncio.run(crowd(given["jobs"]))
+    elif task == "jobs":
+        done = jobs(form, given["jobs"]) if form in FORMS else asyncio.run(async_jobs(form, given["jobs"]))
     else:
-        done = calls(given["cells"]) if form == "run_sync" else asyncio.run(async_calls(given["cells"]))
+        done = calls(form, given["cells"]) if form in FORMS else asyncio.run(async_calls(form, given["cells"]))
     print(json.dumps(done))
 
 

@@ -4,8 +4,8 @@ What every peer does: takes a task, a form and a JSON object as arguments, and e
 
     jobs    {"jobs": [input, …]}                              runs them one after another; gives for each the moment
                                                               at which its output was in hand (CLOCK_MONOTONIC)
-    calls   {"cells": [{width, seconds, sent, endpoint}, …]}  keeps so many calls in flight for so long, with inputs of so
-                                                              many bytes; gives what each cost
+    calls   {"cells": [{width, seconds, …}, …]}               keeps so many jobs in flight for so long, as `cell` in
+                                                              `programs.py` says; gives what each cost
     crowd   {"jobs": [input, …]}                              submits all at once and waits for all at once; gives the
                                                               moments (null: it failed) and what it cost
 """
@@ -16,14 +16,18 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from load import Meter, async_load, load, text
+import httpx
+from load import Meter, async_load, job_of, load
 
-from runpod import AsyncRunpod, RetryPolicy, Runpod, RunpodError
+from runpod import AsyncRunpod, RetryPolicy, Runpod, RunpodError, WaitLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from runpod import AsyncEndpoint, Endpoint
 
@@ -34,23 +38,43 @@ def run_sync(endpoint: Endpoint[Any], job: Input) -> Any:
     return endpoint.run_sync(input=job).output
 
 
-def run_wait(endpoint: Endpoint[Any], job: Input) -> Any:
-    return endpoint.run(input=job).wait().output
+def run_result(endpoint: Endpoint[Any], job: Input) -> Any:
+    return endpoint.run(input=job).result()
 
 
 async def async_run_sync(endpoint: AsyncEndpoint[Any], job: Input) -> Any:
     return (await endpoint.run_sync(input=job)).output
 
 
-async def async_run_wait(endpoint: AsyncEndpoint[Any], job: Input) -> Any:
-    return (await (await endpoint.run(input=job)).wait()).output
+async def async_run_result(endpoint: AsyncEndpoint[Any], job: Input) -> Any:
+    return await (await endpoint.run(input=job)).result()
 
 
-FORMS: dict[str, Callable[[Endpoint[Any], Input], Any]] = {"run_sync": run_sync, "run, wait": run_wait}
+async def async_run_refresh(endpoint: AsyncEndpoint[Any], job: Input) -> Any:
+    return (await (await endpoint.run(input=job)).refresh()).output
+
+
+FORMS: dict[str, Callable[[Endpoint[Any], Input], Any]] = {"run_sync": run_sync, "run, result": run_result}
 ASYNC_FORMS: dict[str, Callable[[AsyncEndpoint[Any], Input], Awaitable[Any]]] = {
     "async run_sync": async_run_sync,
-    "async run, wait": async_run_wait,
+    "async run, result": async_run_result,
+    "async run, refresh": async_run_refresh,
 }
+# What a form ends with that is not held to the limits of the service.
+WIDE = ", wide limits"
+
+
+@asynccontextmanager
+async def connected(form: str = "", **options: Any) -> AsyncIterator[AsyncRunpod]:
+    """A client, over httpx_aiohttp where that is installed."""
+    if form.endswith(WIDE):
+        options["wait_limits"] = WaitLimits(concurrent=2000, per_second=100_000)
+    async with AsyncExitStack() as stack:
+        if find_spec("httpx_aiohttp"):
+            limits = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
+            client = import_module("httpx_aiohttp").HttpxAiohttpClient(limits=limits)
+            options["http_client"] = await stack.enter_async_context(client)
+        yield await stack.enter_async_context(AsyncRunpod(**options))
 
 
 def jobs(form: Callable[[Endpoint[Any], Input], Any], inputs: list[Input]) -> list[float]:
@@ -66,7 +90,7 @@ def jobs(form: Callable[[Endpoint[Any], Input], Any], inputs: list[Input]) -> li
 
 async def async_jobs(form: Callable[[AsyncEndpoint[Any], Input], Awaitable[Any]], inputs: list[Input]) -> list[float]:
     known = []
-    async with AsyncRunpod() as client:
+    async with connected() as client:
         endpoint = client.endpoint("bench")
         for job in inputs:
             output = await form(endpoint, job)
@@ -75,15 +99,14 @@ async def async_jobs(form: Callable[[AsyncEndpoint[Any], Input], Awaitable[Any]]
     return known
 
 
-def calls(cells: list[Input]) -> list[Input]:
+def calls(form: str, cells: list[Input]) -> list[Input]:
     costs = []
     with Runpod() as client:
         for cell in cells:
-            endpoint = client.endpoint(cell["endpoint"])
-            given = {"text": text(cell["sent"])}
+            endpoint, job = client.endpoint(cell["endpoint"]), job_of(cell)
 
-            def call(endpoint: Endpoint[Any] = endpoint, given: Input = given) -> None:
-                assert endpoint.run_sync(input=given).succeeded
+            def call(endpoint: Endpoint[Any] = endpoint, job: Input = job) -> None:
+                assert FORMS[form](endpoint, job)
 
             costs.append(load(call, cell["width"], cell["seconds"]).data())
     return costs
@@ -91,28 +114,21 @@ def calls(cells: list[Input]) -> list[Input]:
 
 async def async_calls(form: str, cells: list[Input]) -> list[Input]:
     costs = []
-    async with AsyncRunpod() as client:
+    run = ASYNC_FORMS[form.removesuffix(WIDE)]
+    async with connected(form) as client:
         for cell in cells:
-            endpoint = client.endpoint(cell["endpoint"])
-            given = {"text": text(cell["sent"])}
+            endpoint, job = client.endpoint(cell["endpoint"]), job_of(cell)
 
-            async def run_sync(endpoint: AsyncEndpoint[Any] = endpoint, given: Input = given) -> None:
-                assert (await endpoint.run_sync(input=given)).succeeded
+            async def call(endpoint: AsyncEndpoint[Any] = endpoint, job: Input = job) -> None:
+                assert await run(endpoint, job)
 
-            async def run_refresh(endpoint: AsyncEndpoint[Any] = endpoint, given: Input = given) -> None:
-                job = await endpoint.run(input=given)
-                assert (await job.refresh()).succeeded
-
-            call = run_sync if form == "async run_sync" else run_refresh
-            cost = await async_load(call, cell["width"], cell["seconds"])
-            cost.calls *= 1 if form == "async run_sync" else 2
-            costs.append(cost.data())
+            costs.append((await async_load(call, cell["width"], cell["seconds"])).data())
     return costs
 
 
 async def crowd(inputs: list[Input]) -> Input:
     known: list[float | None] = [None] * len(inputs)
-    async with AsyncRunpod(timeout=600, retry=RetryPolicy(max_retries=10)) as client:
+    async with connected(timeout=600, retry=RetryPolicy(max_retries=10)) as client:
         endpoint = client.endpoint("limited")
         places = asyncio.Semaphore(200)  # what the service allows for `run`
 
@@ -120,7 +136,7 @@ async def crowd(inputs: list[Input]) -> Input:
             try:
                 async with places:
                     job = await endpoint.run(input=inputs[index])
-                output = (await job.wait(timeout=400)).output
+                output = await job.result(timeout=400)
             except RunpodError as error:
                 print(error, file=sys.stderr)
             else:
@@ -141,8 +157,8 @@ def main() -> None:
         done = asyncio.run(async_jobs(ASYNC_FORMS[form], given["jobs"]))
     elif task == "crowd":
         done = asyncio.run(crowd(given["jobs"]))
-    elif form == "run_sync":
-        done = calls(given["cells"])
+    elif form in FORMS:
+        done = calls(form, given["cells"])
     else:
         done = asyncio.run(async_calls(form, given["cells"]))
     print(json.dumps(done))

@@ -1,0 +1,73 @@
+"""Finished jobs a second, from submission to result: what users feel of all that is beneath."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, in_turn, left_out
+from benchmarks.serving import serve
+from benchmarks.tables import Table
+
+if TYPE_CHECKING:
+    from benchmarks.serving import Serving
+
+# Jobs in flight, and threads.
+WIDTH, THREADS = 256, 32
+
+# How many seconds jobs take, and for how many they are measured.
+JOBS = {0.0: 1.5, 0.1: 1.5, 1.0: 3.0}
+
+# Those that do the same; the first of each group is what the others are compared with.
+ONE_CALL = (
+    Form(SDK, "runSync"),
+    Form(HTTPX, "async run_sync"),
+    Form(HTTPX, "async run_sync, wide limits"),
+    Form(AIOHTTP, "async run_sync, wide limits"),
+)
+SUBMITTED = (
+    Form(SDK, "run, statusSync"),
+    Form(HTTPX, "async run, result"),
+    Form(HTTPX, "async run, result, wide limits"),
+    Form(AIOHTTP, "async run, result, wide limits"),
+    Form(PACKAGE, "async run, output"),
+)
+SYNC = (Form(PACKAGE, "run_sync"), Form(HTTPX, "run_sync"))
+SPEED = "jobs a second"
+
+
+def measure(rounds: int, *, quick: bool) -> list[Table]:
+    """All forms in turn, one process for each and round: one table for each length of jobs."""
+    groups = [[form for form in group if form.program.there] for group in (ONE_CALL, SUBMITTED, SYNC)]
+    references = {form.name: group[0].name for group in groups for form in group}
+    title = f"{WIDTH} in flight, sync calls from {THREADS} threads: finished jobs a second, jobs of "
+    tables = [Table(f"{title}{1000 * takes:g} ms", groups[0][0].name, digits=0, more=(SPEED,)) for takes in JOBS]
+    with serve() as server:
+        for rows in in_turn([form for group in groups for form in group], rounds, partial(_run, server, quick)):
+            for table, row in zip(tables, rows, strict=True):
+                row.reference = references[row.name]
+                table.rows.append(row)
+    tables[0].notes.append(
+        "ours without wide limits polls an endpoint 190 times a second at most, 350 at once, since the service refuses"
+        " more than 2,000 in ten seconds and 400 at once: that bounds `run, result`"
+    )
+    tables[0].notes += left_out(SDK, AIOHTTP, PACKAGE)
+    return tables
+
+
+def _run(server: Serving, quick: bool, form: Form) -> list[dict[str, float]]:
+    width = THREADS if form in SYNC else WIDTH
+    cells = [
+        cell(width, seconds / 2 if quick else seconds, endpoint=f"jobs-{takes}", takes=takes)
+        for takes, seconds in JOBS.items()
+    ]
+    costs = form.ask(server, {**cells[0], "seconds": WARM_UP}, *cells)
+    counts = server.stats()["endpoints"].values()
+    return [
+        {
+            SPEED: cost["jobs"] / cost["seconds"],
+            "µs of CPU": 1e6 * cost["cpu"] / cost["jobs"],
+            "requests": count["requests"] / count["jobs"],
+        }
+        for cost, count in zip(costs, counts, strict=True)
+    ]
