@@ -404,9 +404,13 @@ def test_keys_are_random() -> None:
 
 def test_a_program_ends_in_spite_of_everything() -> None:
     program = """
+import logging
 import time
 from runpod.local import LocalServer
 import httpx
+
+# Of the warnings of asyncio's debug mode, those about callbacks that are slow say how busy the machine is.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 def sleeper(job):
     time.sleep(3600)
