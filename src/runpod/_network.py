@@ -180,7 +180,7 @@ class _Stream(Exchanging, httpcore.NetworkStream):
 class _foreign_exceptions:  # noqa: N801 - a context manager without the cost of a generator
     """Raises what a signal handler raised as it is, where httpcore took it for the network's.
 
-    A timeout of the network comes when the time is up, and its other errors have a number.
+    Errors of the network have a number, but for timeouts, and these come when the time is up.
     """
 
     __slots__ = ("_end",)
@@ -195,12 +195,10 @@ class _foreign_exceptions:  # noqa: N801 - a context manager without the cost of
         if not isinstance(error, (httpcore.NetworkError, httpcore.TimeoutException)):
             return
         cause = error.__cause__
-        if type(cause) is TimeoutError:
-            foreign = monotonic() < self._end
-        else:
-            foreign = isinstance(cause, OSError) and cause.errno is None
-        if foreign:
-            raise cause  # type: ignore[misc]
+        # What the system reports has a number, also where it gives up on a peer before the time is up.
+        has_no_number = isinstance(cause, OSError) and cause.errno is None
+        if cause and has_no_number and (type(cause) is not TimeoutError or monotonic() < self._end):
+            raise cause
 
 
 def _within_limit(timeout: float | None, error_class: type[Exception]) -> float:

@@ -313,6 +313,7 @@ def test_a_stalled_read_and_a_stalled_write_end_by_their_timeout() -> None:
     [
         (TimeoutError("alarm"), PATIENCE, True),
         (TimeoutError("timed out"), 0.0, False),
+        (TimeoutError(110, "Connection timed out"), PATIENCE, False),
         (Alarm("alarm"), 0.0, True),
         (PermissionError("alarm"), PATIENCE, True),
         (ConnectionResetError(104, "reset"), PATIENCE, False),
