@@ -43,10 +43,10 @@ class Wire:
     every answer is given once and every request must have one.
     """
 
-    def __init__(self, router: respx.MockRouter) -> None:
+    def __init__(self, router: respx.MockRouter, clock: Any) -> None:
         self.requests: list[httpx.Request] = []
         self.unexpected: list[str] = []
-        self.clock: Any = None
+        self.clock = clock
         self._script: deque[Any] = deque()
         self._for_ever: Any = None
         router.route().mock(side_effect=self._answer)

@@ -53,15 +53,16 @@ def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def wire() -> Iterator[Wire]:
     """A server that follows the test's script."""
     with respx.mock(assert_all_called=False) as router:
-        wire = Wire(router)
+        wire = Wire(router, AsyncVirtualClock())
         yield wire
     wire.check()
 
 
 @pytest.fixture
 async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
-    """A client that retries at once."""
+    """A client that retries at once, in the time of `wire`: how busy the machine is does not show in what it sends."""
     async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
+        client._session.clock = wire.clock
         yield client
 
 
@@ -71,11 +72,9 @@ def endpoint(client: AsyncRunpod) -> AsyncEndpoint:
 
 
 @pytest.fixture
-def clock(client: AsyncRunpod, wire: Wire) -> AsyncVirtualClock:
-    """Time for `client` and `wire` that passes in no time."""
-    clock = AsyncVirtualClock()
-    client._session.clock = clock
-    wire.clock = clock
+def clock(wire: Wire) -> AsyncVirtualClock:
+    """The time of `client` and `wire`, which passes in no time."""
+    clock: AsyncVirtualClock = wire.clock
     return clock
 
 

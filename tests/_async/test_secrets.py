@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runpod import AsyncEndpoint
-    from tests.clocks import AsyncVirtualClock
     from tests.servers import Connection, Wire
 
 KEY = "rpa_PLANTEDKEY0123456789"
@@ -31,6 +30,7 @@ REQUEST = {"input": {"prompt": INPUT}, "webhook": f"https://example.test/hook?to
 @pytest.fixture
 async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
     async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=0)) as client:
+        client._session.clock = wire.clock
         yield client
 
 
@@ -89,7 +89,7 @@ QUOTED = {"json": {"error": f"Authorization: Bearer {KEY}"}, "headers": {"X-Key"
     ],
 )
 async def test_errors_and_their_log_lines(
-    response: Any, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock, log: pytest.LogCaptureFixture
+    response: Any, endpoint: AsyncEndpoint, wire: Wire, log: pytest.LogCaptureFixture
 ) -> None:
     wire.always(response)
     calls = [lambda: endpoint.run(REQUEST), lambda: endpoint.run_sync(JobRequest(input=S3, s3_config=S3Config(**S3)))]
@@ -121,9 +121,7 @@ async def test_a_server_that_quotes_the_request(status: str, log: pytest.LogCapt
     assert [] == found_in(said(log, "runpod", "httpx"))
 
 
-async def test_jobs_and_their_log_lines(
-    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock, log: pytest.LogCaptureFixture
-) -> None:
+async def test_jobs_and_their_log_lines(endpoint: AsyncEndpoint, wire: Wire, log: pytest.LogCaptureFixture) -> None:
     wire.say(429, {"id": JOB, "status": "IN_QUEUE"}, 503, {"id": JOB, "status": "COMPLETED", "output": INPUT})
     assert INPUT == await (await endpoint.run(REQUEST)).result()
     wire.say({"id": JOB, "status": "FAILED", "error": "no room for a horse"})

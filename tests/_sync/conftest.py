@@ -54,15 +54,16 @@ def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def wire() -> Iterator[Wire]:
     """A server that follows the test's script."""
     with respx.mock(assert_all_called=False) as router:
-        wire = Wire(router)
+        wire = Wire(router, VirtualClock())
         yield wire
     wire.check()
 
 
 @pytest.fixture
 def client(wire: Wire) -> Iterator[Runpod]:
-    """A client that retries at once."""
+    """A client that retries at once, in the time of `wire`: how busy the machine is does not show in what it sends."""
     with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
+        client._session.clock = wire.clock
         yield client
 
 
@@ -72,11 +73,9 @@ def endpoint(client: Runpod) -> Endpoint:
 
 
 @pytest.fixture
-def clock(client: Runpod, wire: Wire) -> VirtualClock:
-    """Time for `client` and `wire` that passes in no time."""
-    clock = VirtualClock()
-    client._session.clock = clock
-    wire.clock = clock
+def clock(wire: Wire) -> VirtualClock:
+    """The time of `client` and `wire`, which passes in no time."""
+    clock: VirtualClock = wire.clock
     return clock
 
 

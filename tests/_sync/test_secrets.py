@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runpod import Endpoint
-    from tests.clocks import VirtualClock
     from tests.servers import Connection, Wire
 
 KEY = "rpa_PLANTEDKEY0123456789"
@@ -33,6 +32,7 @@ REQUEST = {"input": {"prompt": INPUT}, "webhook": f"https://example.test/hook?to
 @pytest.fixture
 def client(wire: Wire) -> Iterator[Runpod]:
     with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=0)) as client:
+        client._session.clock = wire.clock
         yield client
 
 
@@ -91,7 +91,7 @@ QUOTED = {"json": {"error": f"Authorization: Bearer {KEY}"}, "headers": {"X-Key"
     ],
 )
 def test_errors_and_their_log_lines(
-    response: Any, endpoint: Endpoint, wire: Wire, clock: VirtualClock, log: pytest.LogCaptureFixture
+    response: Any, endpoint: Endpoint, wire: Wire, log: pytest.LogCaptureFixture
 ) -> None:
     wire.always(response)
     calls = [lambda: endpoint.run(REQUEST), lambda: endpoint.run_sync(JobRequest(input=S3, s3_config=S3Config(**S3)))]
@@ -123,9 +123,7 @@ def test_a_server_that_quotes_the_request(status: str, log: pytest.LogCaptureFix
     assert [] == found_in(said(log, "runpod", "httpx"))
 
 
-def test_jobs_and_their_log_lines(
-    endpoint: Endpoint, wire: Wire, clock: VirtualClock, log: pytest.LogCaptureFixture
-) -> None:
+def test_jobs_and_their_log_lines(endpoint: Endpoint, wire: Wire, log: pytest.LogCaptureFixture) -> None:
     wire.say(429, {"id": JOB, "status": "IN_QUEUE"}, 503, {"id": JOB, "status": "COMPLETED", "output": INPUT})
     assert INPUT == (endpoint.run(REQUEST)).result()
     wire.say({"id": JOB, "status": "FAILED", "error": "no room for a horse"})
