@@ -32,24 +32,6 @@ def answering(connection: Connection) -> None:
         connection.answer(json.dumps(DONE).encode())
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the first loop, which left a connection open
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_client_works_in_two_event_loops() -> None:
-    with RawServer(answering) as server:
-        client = AsyncRunpod(KEY, base_url=server.base_url)
-
-        async def ask() -> Any:
-            return (await client.endpoint("ep").status("job-1")).output
-
-        async def ask_and_close() -> Any:
-            output = await ask()
-            await client.aclose()
-            return output
-
-        assert {"n": 1} == asyncio.run(ask()) == asyncio.run(ask()) == asyncio.run(ask_and_close())
-        assert 3 == server.connections
-
-
 def test_two_threads_may_drop_what_is_left_of_a_loop_that_ended() -> None:
     class Ended:
         """A loop whose connections another thread drops at the same moment."""
