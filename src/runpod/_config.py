@@ -21,20 +21,15 @@ API_KEY_VARIABLE = "RUNPOD_API_KEY"
 BASE_URL_VARIABLE = "RUNPOD_ENDPOINT_BASE_URL"
 CONFIG_FILE = "~/.runpod/config.toml"
 
-# Before the scheme of a URL: it is the address of the API server of one worker, `--rp_serve_api`.
-WORKER_PREFIX = "worker+"
-
 
 @dataclass(frozen=True)
 class Config:
     """Where to send requests, and as whom."""
 
-    # Its repr and str are stars. None where the server asks for none.
-    api_key: SecretStr | None
+    # Its repr and str are stars.
+    api_key: SecretStr
     base_url: str
     user_agent: str = field(repr=False)
-    # Whether that is the address of the API server of one worker.
-    worker: bool = False
     # Whether the address may be http:// to another machine.
     allow_insecure: bool = False
 
@@ -45,15 +40,10 @@ def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bo
     Raises:
         ConfigurationError: There is no API key, or a setting cannot be used.
     """
-    url = _find_base_url(base_url, allow_insecure=allow_insecure)
-    worker = _is_worker(url)
-    # Such a server asks for no key, so it gets none but one that is meant for it.
-    key = None if worker and api_key is None else _find_api_key(api_key)
     return Config(
-        api_key=None if key is None else SecretStr(key),
-        base_url=url[len(WORKER_PREFIX) :] if worker else url,
+        base_url=_find_base_url(base_url, allow_insecure=allow_insecure),
+        api_key=SecretStr(_find_api_key(api_key)),
         user_agent=user_agent(),
-        worker=worker,
         allow_insecure=allow_insecure,
     )
 
@@ -149,12 +139,11 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
     if not isinstance(url, str):
         msg = f"{source} must be a str, not {type(url).__name__}."
         raise ConfigurationError(msg)
-    address = url[len(WORKER_PREFIX) :] if _is_worker(url) else url
-    problem = _url_problem(address)
+    problem = _url_problem(url)
     if problem:
         msg = f"{source} {problem}. Write it like {DEFAULT_BASE_URL!r}."
         raise ConfigurationError(msg)
-    parts = urlsplit(address)
+    parts = urlsplit(url)
     if parts.scheme.lower() == "http" and not allow_insecure and not is_loopback(parts.hostname):
         msg = (
             f"{source} is http:// to {parts.hostname!r}, which would send the API key in the "
@@ -162,10 +151,6 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
         )
         raise ConfigurationError(msg)
     return url.rstrip("/")
-
-
-def _is_worker(url: str) -> bool:
-    return url[: len(WORKER_PREFIX)].lower() == WORKER_PREFIX
 
 
 def _url_problem(url: str) -> str | None:

@@ -138,8 +138,7 @@ class Exchange:
             return Answer(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
             return TooLate("the deadline passed", sent=self.sending.sent, partial=body)
-        reason = reason_of(problem)
-        reason = reason.replace(key, "[key]") if key else reason
+        reason = reason_of(problem).replace(key, "[key]")
         return NoAnswer(reason, partial=body) if self.sending.sent else NotSent(reason)
 
 

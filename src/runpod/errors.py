@@ -93,9 +93,8 @@ class RunpodError(Exception):
         job_id: The job it happened to, wherever an id is known, also when the id could only be
             picked from a broken response.
         maybe_submitted: True only where a request that creates or changes something (`run`,
-            `run_sync`, `retry`, `purge_queue`; on the API server of a worker also a look at a
-            job, which runs it) was sent and its fate is unknown. Sending it again may do it
-            twice. Where nobody said, it is True unless the class rules it out.
+            `run_sync`, `retry`, `purge_queue`) was sent and its fate is unknown. Sending it
+            again may do it twice. Where nobody said, it is True unless the class rules it out.
         retryable: Whether the same call may be made again as it is: it can succeed, and does
             nothing twice. False for a `run_sync` whose job was submitted: wait for that job.
     """

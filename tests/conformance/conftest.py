@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance import environments
 from tests.conformance.environments import NodeEnvironment, NotAtHandError
-from tests.conformance.programs import Driver, Server, Worker
+from tests.conformance.programs import Driver, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,26 +71,6 @@ def javascript(node: NodeEnvironment, home: Path) -> Iterator[Driver]:
 def official_worker(python: Path) -> list[str]:
     """The command that starts `worker.py`; it goes on with the name of a handler."""
     return [str(python), str(HERE / "official" / "worker.py")]
-
-
-class StartServer(Protocol):
-    def __call__(self, handler: str) -> Server: ...
-
-
-@pytest.fixture(scope="session")
-def start_api_server(official_python: Path, home: Path) -> Iterator[StartServer]:
-    """Start the local API server that the official package has for a handler of `worker.py`; once for each."""
-    servers: dict[str, Server] = {}
-    arguments = ["--rp_serve_api", "--rp_api_host", "127.0.0.1", "--rp_api_port", "0"]
-    with ExitStack() as stack:
-
-        def start(handler: str) -> Server:
-            if handler not in servers:
-                command = [*official_worker(official_python), handler, *arguments]
-                servers[handler] = stack.enter_context(Server(command, home=home, environment={}))
-            return servers[handler]
-
-        yield start
 
 
 class StartWorker(Protocol):

@@ -127,28 +127,6 @@ class Process:
         pass
 
 
-class Server(Process):
-    """A server process that says where it listens. In a line that holds `running on http://HOST:PORT`."""
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._url: Future[str] = Future()
-        super().__init__(*arguments, **settings)
-
-    @property
-    def url(self) -> str:
-        """Its address, once it listens."""
-        return self._url.result(PATIENCE)
-
-    def _heard(self, line: str) -> None:
-        _, found, rest = line.partition("running on http://")
-        if found and not self._url.done():
-            self._url.set_result(f"http://{rest.split()[0]}")
-
-    def _over(self) -> None:
-        if not self._url.done():
-            self._url.set_exception(ProgramError("the server ended", self.said))
-
-
 class Worker(Process):
     """A worker process. It has a process of its own for pings, which would outlive it, and when told to end it first
     waits for the job that it is asking for."""

@@ -117,7 +117,7 @@ def test_an_address_may_end_in_slashes_and_may_be_plain_http_on_this_machine() -
 @pytest.mark.parametrize(
     ("problem", "addresses"),
     [
-        ("must start with https://", ["", "api.test", "ftp://api.test", "worker+", "worker+worker+http://localhost"]),
+        ("must start with https://", ["", "api.test", "ftp://api.test"]),
         ("names no host", ["https://:443", "https:///v2"]),
         ("must not have a query or a fragment", ["https://api.test/v2?", "https://api.test/v2#x"]),
         ("holds a space or a control character", ["https://api.test/v2 ", "https://api\x00.test"]),
@@ -139,26 +139,14 @@ def test_a_bad_address_is_refused_by_its_source(
 
 
 @pytest.mark.parametrize("host", ["api.test", "0.0.0.0", "127.0.0.1.evil.test", "evillocalhost", "[2001:db8::1]"])
-@pytest.mark.parametrize("worker", ["", "worker+"])
-def test_plain_http_to_another_machine_needs_a_word(host: str, worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"{worker}http://{host}:8000"
+def test_plain_http_to_another_machine_needs_a_word(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"http://{host}:8000"
     assert "Use https://, or pass allow_insecure=True" in refused(KEY, url)
     config = load(KEY, url, allow_insecure=True)
-    assert (f"http://{host}:8000", True, bool(worker)) == (config.base_url, config.allow_insecure, config.worker)
+    assert (url, True) == (config.base_url, config.allow_insecure)
     monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", url)
     assert "allow_insecure=True" in refused(KEY)
     assert not is_loopback(None)
-
-
-@pytest.mark.parametrize("url", ["worker+http://localhost:8000", "Worker+http://localhost:8000/"])
-def test_an_address_may_say_that_it_is_that_of_a_worker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNPOD_API_KEY", KEY)
-    config = load(None, url)
-    # The key of the account is not for it.
-    assert ("http://localhost:8000", True, None) == (config.base_url, config.worker, config.api_key)
-    assert KEY == load(KEY, url).api_key.get_secret_value()  # type: ignore[union-attr]
-    with Runpod(base_url=url) as client:
-        assert "Runpod(base_url='worker+http://localhost:8000')" == repr(client)
 
 
 def test_the_user_agent_names_package_version_python_and_platform_and_settings_show_no_key() -> None:

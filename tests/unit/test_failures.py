@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runpod import errors
-from runpod._protocol.failures import closed_error, error_in, failure, fatal, retry_after, submitted_job
+from runpod._protocol.failures import closed_error, error_in, failure, retry_after, submitted_job
 from runpod._protocol.operations import RETRY, RUN, RUN_SYNC, STATUS, Call
 from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
 from tests.unit import simulation
@@ -169,14 +169,6 @@ def test_an_id_in_a_refusal_is_seldom_that_of_a_job(status: int, body: str, expe
     error = error_for(reply(body, status), RUN_CALL)
     assert (expected, status >= 500) == (error.job_id, error.maybe_submitted)
     assert (expected is not None) == ("was carried out" in str(error))
-
-
-def test_a_poll_that_must_not_be_sent_again_ends_the_polling() -> None:
-    for outcome in (LOST, reply("", 502)):
-        assert fatal(STATUS_CALL, outcome, deadline(5.0), None) is None
-        error = fatal(RUN_CALL, outcome, deadline(5.0), None)
-        assert isinstance(error, errors.RunpodError)
-    assert [None] * 3 == [fatal(RUN_CALL, each, deadline(5.0), None) for each in (LATE, reply("{}"), reply("", 429))]
 
 
 def test_a_closed_client_says_what_it_cannot_send() -> None:

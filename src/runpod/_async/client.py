@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from runpod._async.endpoint import AsyncEndpoint
 from runpod._async.engine import AsyncEngine
 from runpod._async.session import AsyncSession
-from runpod._config import WORKER_PREFIX, load_config
+from runpod._config import load_config
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.decoding import OutputReader
-from runpod._protocol.dialects import SERVICE, WORKER
 from runpod._protocol.operations import check_id
 from runpod.errors import ConfigurationError
 from runpod.models.limits import WaitLimits
@@ -33,9 +32,7 @@ class AsyncRunpod:
     Args:
         api_key: By default `RUNPOD_API_KEY`, then `[default] api_key` of
             `~/.runpod/config.toml`.
-        base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`. With
-            `worker+` before it, such as `worker+http://localhost:8000`, it is the address of the
-            API server of one worker (`--rp_serve_api`), which needs no key.
+        base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`.
         timeout: Seconds or timedelta for a whole call, where the call has no default of its
             own; None: no limit.
         retry: How often a request may be sent again.
@@ -70,10 +67,9 @@ class AsyncRunpod:
         allow_insecure: bool = False,
     ) -> None:
         config = load_config(api_key, base_url, allow_insecure=allow_insecure)
-        self._base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
+        self._base_url = config.base_url
         self._session = AsyncSession(
             AsyncEngine(config, http_client),
-            dialect=WORKER if config.worker else SERVICE,
             timeout=parse_timeout(timeout, error_class=ConfigurationError),
             retry=RetryPolicy() if retry is None else retry,
             wait_limits=WaitLimits() if wait_limits is None else wait_limits,

@@ -55,18 +55,16 @@ class AsyncEngine:
             raise ConfigurationError(_wrong_client(http_client))
         self._client = http_client
         self._base_url = config.base_url
-        # Empty where the server asks for none.
-        self._key = "" if config.api_key is None else config.api_key.get_secret_value()
+        self._key = config.api_key.get_secret_value()
         self._headers = httpx.Headers(
             {
                 "Host": httpx.URL(config.base_url).netloc.decode("ascii"),
                 "Accept": "application/json",
                 "Accept-Encoding": ACCEPTED,
                 "User-Agent": config.user_agent,
+                "Authorization": f"Bearer {self._key}",
             }
         )
-        if self._key:
-            self._headers["Authorization"] = f"Bearer {self._key}"
         self._headers_of_json = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._caller = AsyncCaller()
         self._closed = False

@@ -8,14 +8,13 @@ import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpod._async.engine import AsyncEngine
-from runpod._config import WORKER_PREFIX, load_config
+from runpod._config import load_config
 from runpod._logging import logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.dialects import SERVICE, WORKER
-from runpod._protocol.failures import closed_error, fatal, in_doubt
-from runpod._protocol.looking import Done, Looker, Pause
+from runpod._protocol.failures import closed_error, in_doubt
+from runpod._protocol.looking import Done, Looker, Pause, Routes
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
 from runpod._protocol.retrying import Fail, decide
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
-    from runpod._protocol.dialects import Dialect
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
@@ -45,7 +43,6 @@ class AsyncSession:
         self,
         engine: AsyncEngine,
         *,
-        dialect: Dialect = SERVICE,
         timeout: float | None,
         retry: RetryPolicy,
         wait_limits: WaitLimits,
@@ -57,8 +54,7 @@ class AsyncSession:
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
         self.clock: AsyncClock = clock or AsyncClock()
-        self._dialect = dialect
-        self._routes = dialect.routes()
+        self._routes = Routes()
         self._submissions = Submissions()
         self._turns = TurnsByEndpoint()
         self._closed = False
@@ -75,7 +71,6 @@ class AsyncSession:
         """A session with other options over the same connections and the same knowledge."""
         other = AsyncSession(
             self.engine,
-            dialect=self._dialect,
             timeout=self.timeout if timeout is ... else parse_timeout(timeout),
             retry=self.retry if retry is ... else retry,
             wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
@@ -93,8 +88,7 @@ class AsyncSession:
         if not self.engine.owned:
             msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
             raise TypeError(msg)
-        base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
-        return _restored, (base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+        return _restored, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AsyncSession:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -120,7 +114,6 @@ class AsyncSession:
         Raises:
             RunpodError: No attempt got a good answer.
         """
-        call = self._dialect.adapt(call)
         attempt = 1
         doubt: Answer | Trouble | None = None
         while True:
@@ -160,8 +153,7 @@ class AsyncSession:
             RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
         """
         state = read_job(await self.send(call, deadline), call)
-        if self._dialect.shows_jobs_late:
-            self._submissions.note(call.endpoint_id, state.id, self.clock.now())
+        self._submissions.note(call.endpoint_id, state.id, self.clock.now())
         # The id is the server's, and may hold what steers a terminal.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
@@ -270,11 +262,7 @@ class AsyncSession:
                     await bell.wait(min(pause, looker.end() - now))
                 else:
                     call = turn.shorten(action.call)
-                    sent = self._dialect.adapt(call)
-                    outcome = await self._attempt(sent, looker.deadline)
-                    error = fatal(sent, outcome, looker.deadline, looker.state)
-                    if error is not None:
-                        raise error
+                    outcome = await self._attempt(call, looker.deadline)
                     return call, outcome
         finally:
             turns.leave(turn, self.clock.now(), outcome)
@@ -291,27 +279,20 @@ class AsyncSession:
         if logger.isEnabledFor(logging.DEBUG):
             said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
             logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
-        return self._dialect.read(outcome)
+        return outcome
 
 
 # The engines of what was unpickled here, by address and key: many tasks of one process share their connections.
-_engines: dict[tuple[str, str | None], AsyncEngine] = {}
+_engines: dict[tuple[str, str], AsyncEngine] = {}
 
 
 def _restored(
     base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
 ) -> AsyncSession:
     config = load_config(None, base_url, allow_insecure=allow_insecure)
-    where = base_url, None if config.api_key is None else config.api_key.get_secret_value()
+    where = base_url, config.api_key.get_secret_value()
     engine = _engines.get(where) or _engines.setdefault(where, AsyncEngine(config, None))
-    return AsyncSession(
-        engine,
-        dialect=WORKER if config.worker else SERVICE,
-        timeout=timeout,
-        retry=retry,
-        wait_limits=wait_limits,
-        owner=False,
-    )
+    return AsyncSession(engine, timeout=timeout, retry=retry, wait_limits=wait_limits, owner=False)
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

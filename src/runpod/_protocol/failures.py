@@ -221,14 +221,6 @@ def in_doubt(call: Call, outcome: Answer | Trouble) -> bool:
     return not call.operation.repeatable and _fate_unknown(outcome)
 
 
-def fatal(call: Call, outcome: Answer | Trouble, deadline: Deadline, state: JobState[Any] | None) -> RunpodError | None:
-    """The error with which looking at a job has to end, where a look must not be sent again."""
-    good = isinstance(outcome, Answer) and outcome.good
-    if good or isinstance(outcome, TooLate) or not in_doubt(call, outcome):
-        return None
-    return failure(call, outcome, deadline, state=state)
-
-
 def _fate_unknown(outcome: Answer | Trouble) -> bool:
     if isinstance(outcome, TooLate):
         return outcome.sent

@@ -80,9 +80,6 @@ class Routes:
     """What a client knows, or has learned, about the routes of its server."""
 
     long_poll: bool = True
-    retention: str = (
-        "Its result or its time to live ran out: results are kept for 30 minutes, those of run_sync for one."
-    )
 
 
 @dataclass
@@ -202,7 +199,10 @@ class Looker:
 
     def _expired_error(self) -> JobExpiredError:
         seen = f" (last seen {readable(self.state.status, 40)})" if self.state is not None else ""
-        msg = f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}. {self.routes.retention}"
+        msg = (
+            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} is gone{seen}. Its result or its time to live ran out: "
+            "results are kept for 30 minutes, those of run_sync for one."
+        )
         return JobExpiredError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
 
     def _last_status(self) -> str:

@@ -10,14 +10,13 @@ import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpod._sync.engine import Engine
-from runpod._config import WORKER_PREFIX, load_config
+from runpod._config import load_config
 from runpod._logging import logger
 from runpod._primitives import Clock
 from runpod._protocol.deadlines import Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.dialects import SERVICE, WORKER
-from runpod._protocol.failures import closed_error, fatal, in_doubt
-from runpod._protocol.looking import Done, Looker, Pause
+from runpod._protocol.failures import closed_error, in_doubt
+from runpod._protocol.looking import Done, Looker, Pause, Routes
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Answer, Trouble
 from runpod._protocol.retrying import Fail, decide
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
-    from runpod._protocol.dialects import Dialect
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
@@ -47,7 +45,6 @@ class Session:
         self,
         engine: Engine,
         *,
-        dialect: Dialect = SERVICE,
         timeout: float | None,
         retry: RetryPolicy,
         wait_limits: WaitLimits,
@@ -59,8 +56,7 @@ class Session:
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
         self.clock: Clock = clock or Clock()
-        self._dialect = dialect
-        self._routes = dialect.routes()
+        self._routes = Routes()
         self._submissions = Submissions()
         self._turns = TurnsByEndpoint()
         self._closed = False
@@ -77,7 +73,6 @@ class Session:
         """A session with other options over the same connections and the same knowledge."""
         other = Session(
             self.engine,
-            dialect=self._dialect,
             timeout=self.timeout if timeout is ... else parse_timeout(timeout),
             retry=self.retry if retry is ... else retry,
             wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
@@ -95,8 +90,7 @@ class Session:
         if not self.engine.owned:
             msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
             raise TypeError(msg)
-        base_url = f"{WORKER_PREFIX}{config.base_url}" if config.worker else config.base_url
-        return _restored, (base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+        return _restored, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Session:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -122,7 +116,6 @@ class Session:
         Raises:
             RunpodError: No attempt got a good answer.
         """
-        call = self._dialect.adapt(call)
         attempt = 1
         doubt: Answer | Trouble | None = None
         while True:
@@ -162,8 +155,7 @@ class Session:
             RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
         """
         state = read_job(self.send(call, deadline), call)
-        if self._dialect.shows_jobs_late:
-            self._submissions.note(call.endpoint_id, state.id, self.clock.now())
+        self._submissions.note(call.endpoint_id, state.id, self.clock.now())
         # The id is the server's, and may hold what steers a terminal.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
@@ -272,11 +264,7 @@ class Session:
                     bell.wait(min(pause, looker.end() - now))
                 else:
                     call = turn.shorten(action.call)
-                    sent = self._dialect.adapt(call)
-                    outcome = self._attempt(sent, looker.deadline)
-                    error = fatal(sent, outcome, looker.deadline, looker.state)
-                    if error is not None:
-                        raise error
+                    outcome = self._attempt(call, looker.deadline)
                     return call, outcome
         finally:
             turns.leave(turn, self.clock.now(), outcome)
@@ -293,27 +281,20 @@ class Session:
         if logger.isEnabledFor(logging.DEBUG):
             said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
             logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
-        return self._dialect.read(outcome)
+        return outcome
 
 
 # The engines of what was unpickled here, by address and key: many tasks of one process share their connections.
-_engines: dict[tuple[str, str | None], Engine] = {}
+_engines: dict[tuple[str, str], Engine] = {}
 
 
 def _restored(
     base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
 ) -> Session:
     config = load_config(None, base_url, allow_insecure=allow_insecure)
-    where = base_url, None if config.api_key is None else config.api_key.get_secret_value()
+    where = base_url, config.api_key.get_secret_value()
     engine = _engines.get(where) or _engines.setdefault(where, Engine(config, None))
-    return Session(
-        engine,
-        dialect=WORKER if config.worker else SERVICE,
-        timeout=timeout,
-        retry=retry,
-        wait_limits=wait_limits,
-        owner=False,
-    )
+    return Session(engine, timeout=timeout, retry=retry, wait_limits=wait_limits, owner=False)
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

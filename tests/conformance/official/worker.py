@@ -27,9 +27,6 @@ async def plain_async(job: Job) -> Any:
 
 
 def generator(job: Job) -> Iterator[Any]:
-    if "runs" in job["input"]:  # Notes that it was run.
-        with Path(job["input"]["runs"]).open("a", encoding="utf-8") as file:
-            file.write("run\n")
     for number in range(job["input"]["photos"]):
         yield {"photo": number}
     if "prompt" in job["input"]:
