@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -12,6 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from runpod._config import is_loopback
+from runpod._logging import warn
 from runpod.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def warn_of_proxy(source: str, proxy: str, error: Exception) -> None:
     if not isinstance(error, ImportError):
         problem = "it is not the URL of an http, https or socks5 proxy"
     msg = f"{source} is ignored: {scheme}://{address.rpartition('@')[2]} cannot be used ({problem})."
-    warnings.warn(msg, RuntimeWarning, stacklevel=2)
+    warn(msg, RuntimeWarning)
 
 
 def _is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:

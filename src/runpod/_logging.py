@@ -1,9 +1,11 @@
-"""The library's logger, and the switch that makes it heard."""
+"""The library's logger, the switch that makes it heard, and warnings."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
+import warnings
 
 logger = logging.getLogger("runpod")
 # Without it, Python shows warnings on stderr in programs that set up no logging at all.
@@ -27,3 +29,12 @@ def setup_logging() -> None:
         logger.addHandler(handler)
         # Once is enough, also where the program shows everything that is logged.
         logger.propagate = False
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warns at the line of the caller's, through whichever call it came into the library."""
+    # `skip_file_prefixes` does it from Python 3.12 on.
+    depth, frame = 1, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("runpod."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth)

@@ -6,14 +6,14 @@ twin. Whatever can be the same for both does not belong here.
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import threading
 import time
-import warnings
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+
+from runpod._logging import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,15 +253,10 @@ class Caller:
         self._checked = True
         if _running_loop() is None or _in_notebook():
             return
-        # The line of the caller's, whichever call it was: warnings cannot skip a package before Python 3.12.
-        depth, frame = 1, inspect.currentframe()
-        while frame is not None and str(frame.f_globals.get("__name__")).startswith("runpod."):
-            depth, frame = depth + 1, frame.f_back
-        warnings.warn(
+        warn(
             "This is a sync client on a running event loop: everything else on the loop stands still until the call "
             "is over. Use AsyncRunpod there, with await.",
             RuntimeWarning,
-            stacklevel=depth,
         )
 
 
