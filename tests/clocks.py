@@ -33,7 +33,7 @@ class AsyncVirtualClock(_VirtualTime):
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    def bell(self) -> _AsyncTimer:
+    def wakeup(self) -> _AsyncTimer:
         return _AsyncTimer(self)
 
 
@@ -44,17 +44,17 @@ class VirtualClock(_VirtualTime):
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    def bell(self) -> _Timer:
+    def wakeup(self) -> _Timer:
         return _Timer(self)
 
 
 class _AsyncTimer:
-    """A bell where nobody else rings: its time passes."""
+    """A wakeup where nobody else rings: its time passes."""
 
     def __init__(self, clock: AsyncVirtualClock) -> None:
         self._clock = clock
 
-    def ring(self) -> None:
+    def set(self) -> None:
         pass
 
     async def wait(self, seconds: float) -> None:
@@ -62,12 +62,12 @@ class _AsyncTimer:
 
 
 class _Timer:
-    """A bell where nobody else rings: its time passes."""
+    """A wakeup where nobody else rings: its time passes."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
 
-    def ring(self) -> None:
+    def set(self) -> None:
         pass
 
     def wait(self, seconds: float) -> None:

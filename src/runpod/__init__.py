@@ -5,18 +5,30 @@ Examples:
     >>> from runpod import AsyncRunpod  # in async code
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from runpod._logging import setup_logging
 from runpod._version import __version__
 
+# The official package has a folder of this name, and pip lets the two overwrite each other.
+if os.path.exists(os.path.join(os.path.dirname(__file__), "serverless")):  # noqa: PTH110, PTH118, PTH120 - a third of the time
+    msg = (
+        "The packages `runpod` and `runpod-sdk` are installed in the same environment and have overwritten files of "
+        "each other: uninstall both, then install the one that you need."
+    )
+    raise ImportError(msg)
+
 if TYPE_CHECKING:
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
+    from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
+    from runpod._protocol.deadlines import CLIENT_DEFAULT, ClientDefault
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
+    from runpod._sync.streams import JobStream, JobUpdates
     from runpod.errors import (
         APIConnectionError,
         APIResponseError,
@@ -57,19 +69,23 @@ if TYPE_CHECKING:
         StreamChunk,
         WaitLimits,
         WorkerCounts,
-        WorkerError,
+        WorkerFailure,
     )
 
 __all__ = [
+    "CLIENT_DEFAULT",
     "APIConnectionError",
     "APIResponseError",
     "APIStatusError",
     "AsyncEndpoint",
     "AsyncJob",
+    "AsyncJobStream",
+    "AsyncJobUpdates",
     "AsyncRunpod",
     "AuthenticationError",
     "BadRequestError",
     "ClientClosedError",
+    "ClientDefault",
     "ConfigurationError",
     "ConflictError",
     "Endpoint",
@@ -88,7 +104,9 @@ __all__ = [
     "JobRequestDict",
     "JobState",
     "JobStatus",
+    "JobStream",
     "JobTimedOutError",
+    "JobUpdates",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
@@ -104,7 +122,7 @@ __all__ = [
     "StreamChunk",
     "WaitLimits",
     "WorkerCounts",
-    "WorkerError",
+    "WorkerFailure",
     "__version__",
 ]
 
@@ -114,9 +132,12 @@ _HOMES = {
     "runpod._async.client": ("AsyncRunpod",),
     "runpod._async.endpoint": ("AsyncEndpoint",),
     "runpod._async.job": ("AsyncJob",),
+    "runpod._async.streams": ("AsyncJobStream", "AsyncJobUpdates"),
+    "runpod._protocol.deadlines": ("CLIENT_DEFAULT", "ClientDefault"),
     "runpod._sync.client": ("Runpod",),
     "runpod._sync.endpoint": ("Endpoint",),
     "runpod._sync.job": ("Job",),
+    "runpod._sync.streams": ("JobStream", "JobUpdates"),
 }
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from runpod._primitives import monotonic
 from runpod._protocol.bodies import BodyReader
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate
+from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost
 from runpod._transport_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runpod._protocol.operations import Call
-    from runpod._protocol.outcomes import Trouble
+    from runpod._protocol.outcomes import TransportError
 
 # How long to wait for a connection, and how long beyond its hold for the next bytes of a response, in seconds, where
 # the deadline leaves more. A stalled connection is found out by this.
@@ -131,15 +131,15 @@ class Exchange:
         """What there is of the body."""
         return self._body.body
 
-    def outcome(self, problem: Exception | None, key: str) -> Answer | Trouble:
+    def outcome(self, problem: Exception | None, key: str) -> Response | TransportError:
         """The result. `problem` is what ended it, if something did."""
         body = self._body.body
         if self.status and (self.complete or not 200 <= self.status < 300):
-            return Answer(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
+            return Response(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
-            return TooLate("the deadline passed", sent=self.sending.sent, partial=body)
+            return DeadlineExceeded("the deadline passed", sent=self.sending.sent, partial=body)
         reason = reason_of(problem).replace(key, "[key]")
-        return NoAnswer(reason, partial=body) if self.sending.sent else NotSent(reason)
+        return ResponseLost(reason, partial=body) if self.sending.sent else RequestNotSent(reason)
 
 
 class Headers(Mapping[str, str]):

@@ -55,8 +55,8 @@ class AsyncClock(_Clock):
         await anyio.sleep(seconds)
         self._slept(seconds, start)
 
-    def bell(self) -> AsyncBell:
-        return AsyncBell()
+    def wakeup(self) -> AsyncWakeup:
+        return AsyncWakeup()
 
 
 class Clock(_Clock):
@@ -67,18 +67,18 @@ class Clock(_Clock):
         time.sleep(seconds)
         self._slept(seconds, start)
 
-    def bell(self) -> Bell:
-        return Bell()
+    def wakeup(self) -> Wakeup:
+        return Wakeup()
 
 
-class AsyncBell:
+class AsyncWakeup:
     """Wakes a task that waits for it. A ring that nobody waits for is kept for the next wait."""
 
     def __init__(self) -> None:
         self._rung = False
         self._event: Event | None = None
 
-    def ring(self) -> None:
+    def set(self) -> None:
         self._rung = True
         if self._event is not None:
             self._event.set()
@@ -95,13 +95,13 @@ class AsyncBell:
         self._rung = False
 
 
-class Bell:
+class Wakeup:
     """Wakes a thread that waits for it. A ring that nobody waits for is kept for the next wait."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         self._event.set()
 
     def wait(self, seconds: float) -> None:

@@ -33,14 +33,20 @@ errors, as task queues do whose results are JSON. A copy that lost its attribute
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from runpod._base_errors import (
+    CONTEXT,
+    ClientClosedError,
+    ConfigurationError,
+    InvalidRequestError,
+    RunpodError,
+    known,
+)
+from runpod.models.jobs import JobCancelledError, JobError, JobFailedError, JobState, JobTimedOutError, state_in
 
-    from runpod.models.jobs import JobState
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "APIConnectionError",
@@ -68,122 +74,6 @@ __all__ = [
 ]
 
 
-# What every error tells beside its message.
-_CONTEXT = ("endpoint_id", "job_id", "maybe_submitted", "retryable")
-_OF_A_RESPONSE = (*_CONTEXT, "status_code", "body", "headers")
-
-
-def _restore(cls: type[RunpodError], message: str, attributes: dict[str, Any]) -> RunpodError:
-    error = cls.__new__(cls, message)
-    Exception.__init__(error, message)
-    error.__dict__.update(attributes)
-    return error
-
-
-class RunpodError(Exception):
-    """Base of everything the library raises.
-
-    Args:
-        message: What happened and what to do next, in words.
-        details: The attributes as a mapping that JSON can hold: what `args` has behind the message.
-
-    Attributes:
-        message: What happened and what to do next, in words.
-        endpoint_id: The endpoint it happened on, where there is one.
-        job_id: The job it happened to, wherever an id is known, also when the id could only be
-            picked from a broken response.
-        maybe_submitted: True only where a request that creates or changes something (`run`,
-            `run_sync`, `retry`, `purge_queue`) was sent and its fate is unknown. Sending it
-            again may do it twice. Where nobody said, it is True unless the class rules it out.
-        retryable: Whether the same call may be made again as it is: it can succeed, and does
-            nothing twice. False for a `run_sync` whose job was submitted: wait for that job.
-    """
-
-    # Whether an error of this class leaves it open what became of a submission, unless it says so itself.
-    _leaves_open: ClassVar[bool] = True
-    _details: ClassVar[tuple[str, ...]] = _CONTEXT
-
-    def __init__(
-        self,
-        message: str = "",
-        details: Mapping[str, Any] | None = None,
-        /,
-        *,
-        endpoint_id: str | None = None,
-        job_id: str | None = None,
-        maybe_submitted: bool | None = None,
-        retryable: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.endpoint_id = endpoint_id
-        self.job_id = job_id
-        self.maybe_submitted: bool = self._leaves_open if maybe_submitted is None else maybe_submitted
-        self.retryable = retryable
-        for name, value in _known(details).items():
-            if name in _CONTEXT and value is not None:
-                setattr(self, name, value)
-
-    if not TYPE_CHECKING:
-
-        @property
-        def args(self) -> tuple[Any, ...]:
-            """The message, and the attributes in a mapping that JSON can hold. `type(error)(*error.args)` is a copy."""
-            values = {name: getattr(self, name) for name in self._details}
-            return self.message, {name: _in_json(value) for name, value in values.items() if value is not None}
-
-    def __str__(self) -> str:
-        return self.message
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.message!r})"
-
-    def __reduce__(self) -> tuple[Callable[..., RunpodError], tuple[Any, ...]]:
-        return _restore, (type(self), self.message, self.__dict__.copy())
-
-
-def _in_json(value: Any) -> Any:
-    """A detail as JSON can hold it: the state of a job becomes a mapping in the shape of the wire."""
-    if not hasattr(value, "model_dump"):
-        return value
-    # pydantic cannot write every output, nor every error: they may be nested too deeply.
-    for exclude in (None, {"output"}, {"output", "error"}):
-        with suppress(ValueError, TypeError, RecursionError):
-            return value.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=exclude)
-    return {"id": value.id, "status": str(value.status)}
-
-
-def _known(details: Mapping[str, Any] | None) -> dict[str, Any]:
-    # Whatever a copy puts there, such as a text, must not break it.
-    return dict(details) if isinstance(details, Mapping) else {}
-
-
-def _state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
-    """The state of a job out of such a mapping."""
-    found = _known(details).get("state")
-    if found is None:
-        return None
-    from runpod.models.jobs import JobState  # it imports this module
-
-    return JobState[Any].model_validate(found)
-
-
-class ConfigurationError(RunpodError, ValueError):
-    """The client cannot be built: no API key, a bad `base_url`, an impossible `timeout`."""
-
-    _leaves_open = False
-
-
-class InvalidRequestError(RunpodError, ValueError):
-    """What you passed cannot be sent. Nothing was."""
-
-    _leaves_open = False
-
-
-class ClientClosedError(RunpodError, RuntimeError):
-    """The client was closed, so nothing more can be sent. `job_id` says which job was asked about, if any."""
-
-
 class RunpodTimeoutError(RunpodError, TimeoutError):
     """Your `timeout` passed. A job that was submitted goes on.
 
@@ -191,7 +81,7 @@ class RunpodTimeoutError(RunpodError, TimeoutError):
         state: The last state of the job that was seen, or None.
     """
 
-    _details = (*_CONTEXT, "state")
+    _details = (*CONTEXT, "state")
 
     def __init__(
         self,
@@ -203,11 +93,14 @@ class RunpodTimeoutError(RunpodError, TimeoutError):
         **context: Any,
     ) -> None:
         super().__init__(message, details, **context)
-        self.state: JobState[Any] | None = _state_in(details) if state is None else state
+        self.state: JobState[Any] | None = state_in(details) if state is None else state
 
 
 class APIConnectionError(RunpodError):
     """No usable response came: no connection, a reset, a TLS failure, a body cut short."""
+
+
+_OF_A_RESPONSE = (*CONTEXT, "status_code", "body", "headers")
 
 
 class _ResponseError(RunpodError):
@@ -226,10 +119,10 @@ class _ResponseError(RunpodError):
         **context: Any,
     ) -> None:
         super().__init__(message, details, **context)
-        known = _known(details)
-        self.status_code: int = status_code or known.get("status_code") or self._status
-        self.body: str = body or known.get("body") or ""
-        self.headers: dict[str, str] = dict(headers or known.get("headers") or {})
+        found = known(details)
+        self.status_code: int = status_code or found.get("status_code") or self._status
+        self.body: str = body or found.get("body") or ""
+        self.headers: dict[str, str] = dict(headers or found.get("headers") or {})
         self.request_id: str | None = self.headers.get("cf-ray")
 
 
@@ -300,8 +193,8 @@ class RateLimitError(APIStatusError):
         **context: Any,
     ) -> None:
         super().__init__(message, details, **context)
-        known = _known(details)
-        self.retry_after: float | None = known.get("retry_after") if retry_after is None else retry_after
+        found = known(details)
+        self.retry_after: float | None = found.get("retry_after") if retry_after is None else retry_after
 
 
 class ServerError(APIStatusError):
@@ -325,47 +218,14 @@ class APIResponseError(_ResponseError):
     _status = 200
 
 
-class JobError(RunpodError):
-    """A job did not give what was asked of it.
-
-    Attributes:
-        state: The last state of the job that was seen, whole; None where it was never seen, or is not known.
-    """
-
-    _leaves_open = False
-    _details = (*_CONTEXT, "state")
-
-    def __init__(
-        self,
-        message: str = "",
-        details: Mapping[str, Any] | None = None,
-        /,
-        *,
-        state: JobState[Any] | None = None,
-        **context: Any,
-    ) -> None:
-        state = _state_in(details) if state is None else state
-        if state is not None:
-            context.setdefault("job_id", state.id)
-        super().__init__(message, details, **context)
-        self.state = state
-
-
-class JobFailedError(JobError):
-    """The job ended FAILED: the handler raised or returned an error, or the platform gave up."""
-
-
-class JobCancelledError(JobError):
-    """The job ended CANCELLED."""
-
-
-class JobTimedOutError(JobError):
-    """The job ended TIMED_OUT: it expired in the queue, or its worker never reported back."""
-
-
 class JobOutputError(JobError):
     """The job completed, but its output does not fit `output_type`. `state.output` has it raw."""
 
 
 class JobExpiredError(JobError):
     """404 for a job that was seen alive: its result or its time to live ran out."""
+
+
+# Whatever file a class is in, this is where people look for it, and what a pickle names.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.clocks import AsyncVirtualClock
     from tests.servers import Wire
 
-CLOSED = "the client is closed"
+CLOSED = r"^Cannot send a request: the client is closed\.$"
 
 
 async def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
@@ -82,7 +82,7 @@ async def test_use_after_close(operation: Operation, wire: Wire) -> None:
     async with AsyncRunpod(KEY, base_url=BASE_URL) as client:
         endpoint = client.endpoint("ep")
     await client.aclose()
-    with pytest.raises(ClientClosedError, match=f"^Cannot send {operation.name} .*'ep': {CLOSED}") as caught:
+    with pytest.raises(ClientClosedError, match=CLOSED) as caught:
         await operation(endpoint)
     error = caught.value
     assert ("ep", operation.job_id, False) == (error.endpoint_id, error.job_id, error.maybe_submitted)
@@ -95,7 +95,7 @@ async def test_use_of_a_job_after_close(wire: Wire) -> None:
     async with AsyncRunpod(KEY, base_url=BASE_URL) as client:
         job = await client.endpoint("ep").run(input=INPUT)
     for call in of_a_job(job):
-        with pytest.raises(ClientClosedError, match=f"of job '{JOB}' .*{CLOSED}") as caught:
+        with pytest.raises(ClientClosedError, match=CLOSED) as caught:
             await call()
         assert JOB == caught.value.job_id
     assert 1 == len(wire.requests)

@@ -78,7 +78,7 @@ async def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: AsyncE
 async def test_what_is_returned(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.say(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
     job = await endpoint.run({"input": INPUT})
-    assert (JOB, "IN_QUEUE", endpoint) == (job.id, job.status, job.endpoint)
+    assert (JOB, "IN_QUEUE", "ep") == (job.id, job.status, job.endpoint_id)
     state = await endpoint.status(JOB)
     assert (JOB, "COMPLETED", {"n": 1}) == (state.id, state.status, state.output)
     assert ("w", 1, timedelta(milliseconds=20)) == (state.worker_id, state.retries, state.delay_time)

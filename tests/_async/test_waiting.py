@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from runpod import AsyncRunpod, RetryPolicy, WaitLimits, errors
-from runpod._protocol.turns import Turn
+from runpod._protocol.poll_limiter import Permit
 from tests._async.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED, collect, of_a_job
 from tests.servers import Held
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runpod import AsyncEndpoint
-    from runpod._protocol.turns import Turns
+    from runpod._protocol.poll_limiter import PollLimiter
     from tests.clocks import AsyncVirtualClock
     from tests.servers import Wire
 
@@ -107,7 +107,10 @@ async def test_an_end_that_is_bad_or_without_output_is_logged_once(
     await job.wait()
     await endpoint.run_sync(input=INPUT)
     await endpoint.run_sync(input=INPUT)
-    without, failed = f"Job {JOB} on endpoint ep completed without output: ", f"Job {JOB} on endpoint ep ended FAILED"
+    without, failed = (
+        f"Job {JOB} on endpoint ep completed without output: ",
+        f"Job {JOB} on endpoint ep ended with status FAILED",
+    )
     warnings = logged(caplog, logging.WARNING)
     assert [without, without, failed, failed] == [line[: len(without)] for line in warnings]
 
@@ -131,7 +134,7 @@ async def test_the_timeout_ends_a_wait(how: str, endpoint: AsyncEndpoint, wire: 
     wire.always(Held(5, RUNNING))
     start = clock.now()
     with pytest.raises(
-        errors.RunpodTimeoutError, match=rf"10 s.*IN_PROGRESS.*goes on.*endpoint\.job\('{JOB}'\)"
+        errors.RunpodTimeoutError, match=rf"10 s.*IN_PROGRESS.*still alive.*endpoint\.job\('{JOB}'\)"
     ) as caught:
         await collect(job.watch(timeout=10)) if how == "watch" else await getattr(job, how)(timeout=10)
     error = caught.value
@@ -150,18 +153,18 @@ async def test_a_timeout_in_the_queue_points_to_the_workers(endpoint: AsyncEndpo
     wire.always(Held(5, 503))
     job = await endpoint.run(input=INPUT)
     with pytest.raises(
-        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker had taken it: endpoint\.health\(\)"
+        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.health\(\)"
     ) as caught:
         await job.wait(timeout=10)
     # The state from the submission is the last known one.
     assert "IN_QUEUE" == caught.value.state.status == job.status
-    assert "The last look failed: status_sync of job" in str(caught.value)
+    assert "The last poll failed: status_sync of job" in str(caught.value)
 
 
 async def test_a_404_ends_a_wait_unless_the_job_was_submitted_lately(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.say(QUEUED, 404, 404, 404, 404, Held(60, RUNNING), 404, 404)
     job = await endpoint.run(input=INPUT)
-    with pytest.raises(errors.JobExpiredError, match=r"is gone \(last seen IN_PROGRESS\)") as caught:
+    with pytest.raises(errors.JobExpiredError, match=r"no longer exists \(last seen IN_PROGRESS\)") as caught:
         await job.wait()
     assert (JOB, "ep", "IN_PROGRESS") == (caught.value.job_id, caught.value.endpoint_id, caught.value.state.status)
 
@@ -203,7 +206,7 @@ async def test_a_client_that_is_closed_while_run_sync_waits(
 
     monkeypatch.setattr(clock, "sleep", sleep)
     wire.say(QUEUED, RUNNING)
-    with pytest.raises(errors.ClientClosedError, match=f"^Cannot send status_sync of job '{JOB}'.*closed") as caught:
+    with pytest.raises(errors.ClientClosedError, match="Cannot send a request: the client is closed") as caught:
         await client.endpoint("ep").run_sync(input=INPUT)
     error = caught.value
     assert (JOB, "ep", False, False) == (error.job_id, error.endpoint_id, error.maybe_submitted, error.retryable)
@@ -226,7 +229,7 @@ async def test_the_job_is_cancelled_at_the_timeout(
     job = await endpoint.run(input=INPUT)
     with pytest.raises(errors.RunpodTimeoutError, match=says) as caught:
         await job.result(timeout=10, cancel_on_timeout=True)
-    assert "goes on" not in str(caught.value)
+    assert "still alive" not in str(caught.value)
     assert (JOB, False, status) == (caught.value.job_id, caught.value.retryable, job.status)
     assert f"POST {PATH}/ep/cancel/{JOB}" == wire.sent[-1]
 
@@ -266,7 +269,7 @@ async def test_status_sync_gives_the_state_at_the_end_of_the_wait(
 
 async def test_status_sync_without_any_state(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.always(Held(3, 503))
-    with pytest.raises(errors.RunpodTimeoutError, match=r"never seen.*The last look failed: .*503") as caught:
+    with pytest.raises(errors.RunpodTimeoutError, match=r"never seen.*The last poll failed: .*503") as caught:
         await endpoint.status_sync(JOB, timeout=20)
     assert (JOB, None) == (caught.value.job_id, caught.value.state)
 
@@ -276,10 +279,10 @@ async def test_status_sync_without_any_state(endpoint: AsyncEndpoint, wire: Wire
 NARROW = WaitLimits(concurrent=1, per_second=100)
 
 
-class Bell:
+class Wakeup:
     """Stands in for what wakes a waiter."""
 
-    def ring(self) -> None: ...
+    def set(self) -> None: ...
 
 
 @pytest.fixture
@@ -289,14 +292,14 @@ def narrow(client: AsyncRunpod) -> AsyncEndpoint:
 
 
 @pytest.fixture
-def turns(client: AsyncRunpod) -> Turns:
-    return client._session._turns.of("ep", NARROW)
+def limiter(client: AsyncRunpod) -> PollLimiter:
+    return client._session._limiters.of("ep", NARROW)
 
 
-async def test_each_poll_of_a_waiter_takes_a_permit(narrow: AsyncEndpoint, turns: Turns, wire: Wire) -> None:
+async def test_each_poll_of_a_waiter_takes_a_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
     def during(response: Any) -> Callable[[], Any]:
         def respond() -> Any:
-            running.append(turns.running)
+            running.append(limiter.running)
             return response
 
         return respond
@@ -313,31 +316,31 @@ async def test_each_poll_of_a_waiter_takes_a_permit(narrow: AsyncEndpoint, turns
     await narrow.run_sync(input=INPUT)
     await narrow.status(JOB)
     assert [0, 1, 0] == running
-    assert 0 == turns.waiting
+    assert 0 == limiter.waiting
 
 
 async def test_waiters_queue_for_permits_and_status_does_not(
-    client: AsyncRunpod, narrow: AsyncEndpoint, turns: Turns, wire: Wire, clock: AsyncVirtualClock
+    client: AsyncRunpod, narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     job = narrow.job(JOB)
-    other = Turn(Bell())
-    assert 0 == turns.ask(other, clock.now())
+    other = Permit(Wakeup())
+    assert 0 == limiter.acquire(other, clock.now())
     for call in (
         lambda: job.wait(timeout=5),
         lambda: collect(job.watch(timeout=5)),
         lambda: collect(job.stream(timeout=5)),
     ):
-        with pytest.raises(errors.RunpodTimeoutError, match="had not ended within the timeout of 5 s"):
+        with pytest.raises(errors.RunpodTimeoutError, match="did not end within the timeout of 5 s"):
             await call()
     assert [] == wire.requests
-    assert (1, 1) == (turns.running, turns.waiting)
+    assert (1, 1) == (limiter.running, limiter.waiting)
     wire.say(RUNNING, RUNNING, DONE, DONE)
     await job.refresh()
     await narrow.status(JOB)
     # Other endpoints and other limits have permits of their own.
     await client.with_options(wait_limits=NARROW).endpoint("other").job(JOB).wait()
     await client.endpoint("ep").job(JOB).wait()
-    turns.leave(other, clock.now())
+    limiter.release(other, clock.now())
     wire.say(DONE)
     await job.wait(timeout=5)
 
@@ -347,7 +350,7 @@ async def test_permits_limit_when_a_poll_begins_and_how_long_it_is_held(
 ) -> None:
     limits = WaitLimits(concurrent=2, per_second=3)
     narrow = client.with_options(wait_limits=limits).endpoint("ep")
-    client._session._turns.of("ep", limits).ask(Turn(Bell()), clock.now())
+    client._session._limiters.of("ep", limits).acquire(Permit(Wakeup()), clock.now())
     wire.say(RUNNING, RUNNING, DONE)
     # These two are not delayed, but they count.
     await narrow.status(JOB)
@@ -367,32 +370,32 @@ async def test_a_429_makes_all_waiters_pause(narrow: AsyncEndpoint, wire: Wire, 
     assert start + 3 == pytest.approx(clock.now())
 
 
-async def test_an_error_gives_the_permit_back(narrow: AsyncEndpoint, turns: Turns, wire: Wire) -> None:
+async def test_an_error_gives_the_permit_back(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
     for problem, error_class in ((401, errors.AuthenticationError), (KeyboardInterrupt(), KeyboardInterrupt)):
         for call in of_a_job(narrow.job(JOB)):
             wire.say(problem)
             with pytest.raises(error_class):
                 await call()
-            assert (0, 0) == (turns.running, turns.waiting)
+            assert (0, 0) == (limiter.running, limiter.waiting)
 
 
 async def test_a_cancelled_wait_gives_its_permit_back(  # async-only: threads cannot be cancelled
-    narrow: AsyncEndpoint, turns: Turns, wire: Wire, clock: AsyncVirtualClock
+    narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     def cancelled() -> Any:
         scope.cancel()
         return RUNNING
 
-    other = Turn(Bell())
+    other = Permit(Wakeup())
     for responses in ([cancelled], []):
         wire.say(*responses)
         with anyio.CancelScope() as scope:
             if not responses:
-                turns.ask(other, clock.now())
+                limiter.acquire(other, clock.now())
                 scope.cancel()
             await narrow.job(JOB).wait()
         assert scope.cancelled_caught
-        assert turns.running == turns.waiting == (0 if responses else 1)
-    turns.leave(other, clock.now())
+        assert limiter.running == limiter.waiting == (0 if responses else 1)
+    limiter.release(other, clock.now())
     wire.say(DONE)
     await narrow.job(JOB).wait()

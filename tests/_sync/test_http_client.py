@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.clocks import VirtualClock
     from tests.servers import Wire
 
-CLOSED = "the client is closed"
+CLOSED = r"^Cannot send a request: the client is closed\.$"
 
 
 def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
@@ -84,7 +84,7 @@ def test_use_after_close(operation: Operation, wire: Wire) -> None:
     with Runpod(KEY, base_url=BASE_URL) as client:
         endpoint = client.endpoint("ep")
     client.close()
-    with pytest.raises(ClientClosedError, match=f"^Cannot send {operation.name} .*'ep': {CLOSED}") as caught:
+    with pytest.raises(ClientClosedError, match=CLOSED) as caught:
         operation(endpoint)
     error = caught.value
     assert ("ep", operation.job_id, False) == (error.endpoint_id, error.job_id, error.maybe_submitted)
@@ -97,7 +97,7 @@ def test_use_of_a_job_after_close(wire: Wire) -> None:
     with Runpod(KEY, base_url=BASE_URL) as client:
         job = client.endpoint("ep").run(input=INPUT)
     for call in of_a_job(job):
-        with pytest.raises(ClientClosedError, match=f"of job '{JOB}' .*{CLOSED}") as caught:
+        with pytest.raises(ClientClosedError, match=CLOSED) as caught:
             call()
         assert JOB == caught.value.job_id
     assert 1 == len(wire.requests)

@@ -98,7 +98,7 @@ def test_what_ends_a_stream(
     [
         (chunks(0), chunks(1), "IN_PROGRESS", "IN_PROGRESS"),
         # A stream that is a bare list has no status.
-        ([{"output": 0}], [{"output": 1}], "not told, but chunks came", None),
+        ([{"output": 0}], [{"output": 1}], "unknown, but chunks came", None),
     ],
     ids=["envelope", "list"],
 )
@@ -110,7 +110,7 @@ def test_the_timeout_ends_a_stream(
     given, error = outputs_and_error(endpoint.stream(JOB, timeout=10))
     assert [0, 1, 1, 1] == given
     assert isinstance(error, errors.RunpodTimeoutError)
-    assert f"(last status: {last}). It goes on" in str(error)
+    assert f"(last status: {last}). The job is still alive" in str(error)
     assert (JOB, state) == (error.job_id, None if error.state is None else error.state.status)
     assert start + 10 <= clock.now() <= start + 12
 

@@ -13,9 +13,9 @@ from runpod._protocol.deadlines import Deadline
 from runpod._protocol.decoding import OutputReader, read, read_job, read_stream
 from runpod._protocol.failures import failure, retry_after
 from runpod._protocol.operations import HEALTH, PURGE_QUEUE, RUN, STATUS, STATUS_SYNC, STREAM, Call
-from runpod._protocol.outcomes import Answer, NoAnswer, TooLate
-from runpod._protocol.streaming import Streamer
-from runpod._protocol.waiting import Waiter
+from runpod._protocol.outcomes import DeadlineExceeded, Response, ResponseLost
+from runpod._protocol.streamer import Streamer
+from runpod._protocol.waiter import Waiter
 from runpod.models.jobs import JobState, job_failure
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
 
 def state(data: bytes) -> None:
     for call in (ASK, SUBMIT):
-        state = _checked(read_job, Answer(200, {}, data), call)
+        state = _checked(read_job, Response(200, {}, data), call)
         if isinstance(state, JobState):
             assert state.id
             assert state.status
@@ -61,7 +61,7 @@ def state(data: bytes) -> None:
 
 
 def others(data: bytes) -> None:
-    answer = Answer(200, {}, data)
+    answer = Response(200, {}, data)
     _checked(read, PurgeResult, answer, Call(PURGE_QUEUE, "ep"))
     health = _checked(read, EndpointHealth, answer, Call(HEALTH, "ep"))
     assert health is None or health.jobs.in_queue + health.workers.idle is not None
@@ -72,7 +72,7 @@ def others(data: bytes) -> None:
 def refusal(data: bytes) -> None:
     headers = {"location": data.decode("latin-1"), "cf-ray": data[:20].decode("latin-1")}
     headers |= zip(("retry-after", "date"), data.decode("latin-1").split("|"), strict=False)
-    answer = Answer(300 + 2 * data[0] if data else 300, headers, data[1:])
+    answer = Response(300 + 2 * data[0] if data else 300, headers, data[1:])
     for call in (ASK, SUBMIT):
         error = failure(call, answer, SECOND)
         _check(error)
@@ -81,7 +81,7 @@ def refusal(data: bytes) -> None:
 
 
 def lost(data: bytes) -> None:
-    for outcome in (NoAnswer("reset", partial=data), TooLate("late", sent=True, partial=data)):
+    for outcome in (ResponseLost("reset", partial=data), DeadlineExceeded("late", sent=True, partial=data)):
         error = failure(SUBMIT, outcome, SECOND)
         _check(error)
         assert error.maybe_submitted
@@ -100,7 +100,7 @@ def polls(data: bytes) -> None:
         poller: Any = machine("ep", JOB, Deadline.after(60.0, 0.0), 0.0)
         for now, part in enumerate(data.split(b"\x00")[:20]):
             code, body = (200, part) if not part[:1].isdigit() else (100 * max(2, min(int(part[:1]), 5)), part[1:])
-            poller.received(Call(operation, "ep", JOB), Answer(code, {}, body), float(now))
+            poller.received(Call(operation, "ep", JOB), Response(code, {}, body), float(now))
             action = poller.next(now + 1.0)
             if hasattr(action, "error"):
                 _check(action.error)

@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict, assert_type
 
 from runpod import (
+    CLIENT_DEFAULT,
     AsyncEndpoint,
     AsyncJob,
+    AsyncJobStream,
+    AsyncJobUpdates,
     AsyncRunpod,
     EndpointHealth,
     ExecutionPolicy,
@@ -30,6 +32,9 @@ from runpod import (
     StreamChunk,
     WaitLimits,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
 
 
 class Horse(BaseModel):
@@ -88,7 +93,13 @@ async def a_client_with_other_options_is_a_client(client: AsyncRunpod) -> None:
     assert_type(client.with_options(wait_limits=WaitLimits(concurrent=10, per_second=5)), AsyncRunpod)
     client.with_options(wait_limits=10)  # type: ignore[arg-type]
     client.with_options(300)  # type: ignore[call-arg]
-    client.with_options(retry=None)  # type: ignore[arg-type]
+    client.with_options(retry=5)  # type: ignore[arg-type]
+    assert_type(client.with_options(timeout=CLIENT_DEFAULT), AsyncRunpod)
+    assert_type(MyClient("key").with_options(timeout=5), MyClient)
+
+
+class MyClient(AsyncRunpod):
+    """Keeps its type."""
 
 
 # Endpoints.
@@ -133,7 +144,7 @@ async def a_request_can_be_a_literal(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(await horses.run({"input": {"prompt": "a horse"}}), AsyncJob[Horse])
     assert_type(await horses.run({"input": {}}, timeout=3), AsyncJob[Horse])
     await horses.run({"input": {"prompt": "a horse"}, "policy": {"executionTimeout": 3000}})
-    await horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=10_000)})
+    await horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=timedelta(seconds=10))})
     await horses.run(
         {
             "input": {"prompt": "a horse", "nested": [1, 2.5, None, {"deep": True}]},
@@ -190,7 +201,7 @@ async def the_rest_of_a_request_goes_beside_the_input(horses: AsyncEndpoint[Hors
     s3 = S3Config(access_id="id", access_secret="s", bucket_name="b", endpoint_url="https://s3.example.com")
     job = await horses.run(
         input={},
-        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=3_600_000, low_priority=True),
+        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=timedelta(hours=1), low_priority=True),
         webhook="https://example.com/hook",
         s3_config=s3,
         timeout=timedelta(seconds=3),
@@ -246,7 +257,8 @@ async def a_forgotten_await_is_no_job(horses: AsyncEndpoint[Horse]) -> None:
 
 async def an_endpoint_answers_with_states(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(await horses.run_sync({"input": {}}), JobState[Horse])
-    assert_type((await horses.run_sync({"input": {}})).output, Horse)
+    assert_type((await horses.run_sync({"input": {}})).output, Horse | None)
+    assert_type((await horses.run_sync({"input": {}})).result(), Horse)
     assert_type(await horses.status("id"), JobState[Horse])
     assert_type(await horses.status("id", timeout=None), JobState[Horse])
     assert_type(await horses.status_sync("id"), JobState[Horse])
@@ -257,7 +269,8 @@ async def an_endpoint_answers_with_states(horses: AsyncEndpoint[Horse]) -> None:
 
 async def an_endpoint_without_output_type_answers_with_anything(endpoint: AsyncEndpoint[Any]) -> None:
     assert_type(await endpoint.run({"input": {}}), AsyncJob[Any])
-    assert_type((await endpoint.run_sync({"input": {}})).output, Any)
+    assert_type((await endpoint.run_sync({"input": {}})).output, Any | None)
+    assert_type((await endpoint.run_sync({"input": {}})).result(), Any)
     assert_type(await (await endpoint.run({"input": {}})).result(), Any)
 
 
@@ -286,17 +299,25 @@ async def a_job_id_is_text(horses: AsyncEndpoint[Horse]) -> None:
     await horses.status_sync(None)  # type: ignore[arg-type]
     await horses.cancel(await horses.run({"input": {}}))  # type: ignore[arg-type]
     await horses.retry(b"id")  # type: ignore[arg-type]
-    horses.stream(5)  # type: ignore[arg-type]
+    horses.stream(5)  # type: ignore[call-overload]
     horses.job(5)  # type: ignore[arg-type]
     await horses.status("id", 3000)  # type: ignore[call-arg]
     await horses.health(3000)  # type: ignore[call-arg]
 
 
 async def a_stream_gives_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Horse]) -> None:
-    assert_type(horses.stream("id"), AsyncIterator[StreamChunk])
-    assert_type(job.stream(timeout=60), AsyncIterator[StreamChunk])
+    assert_type(horses.stream("id"), AsyncJobStream[Any])
+    _chunks: AsyncIterator[StreamChunk[Any]] = horses.stream("id")
+    assert_type(horses.stream("id", chunk_type=Horse), AsyncJobStream[Horse])
+    assert_type(job.stream(chunk_type=Horse, timeout=5), AsyncJobStream[Horse])
+    async for typed in job.stream(chunk_type=Horse):
+        assert_type(typed, StreamChunk[Horse])
+        assert_type(typed.output, Horse)
+    async with job.stream() as stream:
+        assert_type(stream, AsyncJobStream[Any])
+    assert_type(job.stream(timeout=60), AsyncJobStream[Any])
     async for chunk in horses.stream("id", timeout=timedelta(minutes=1)):
-        assert_type(chunk, StreamChunk)
+        assert_type(chunk, StreamChunk[Any])
         assert_type(chunk.output, Any)
         assert_type(chunk.metrics, Any)
     await horses.stream("id")  # type: ignore[misc]
@@ -309,7 +330,7 @@ async def a_stream_gives_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Hors
 
 async def a_job_gives_its_output_type(job: AsyncJob[Horse]) -> None:
     assert_type(job.id, str)
-    assert_type(job.endpoint, AsyncEndpoint[Horse])
+    assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Horse])
     assert_type(job.status, JobStatus)
     assert_type(await job.refresh(), JobState[Horse])
@@ -323,7 +344,8 @@ async def a_job_gives_its_output_type(job: AsyncJob[Horse]) -> None:
 
 
 async def watching_gives_states(job: AsyncJob[Horse]) -> None:
-    assert_type(job.watch(), AsyncIterator[JobState[Horse]])
+    assert_type(job.watch(), AsyncJobUpdates[Horse])
+    _updates: AsyncIterator[JobState[Horse]] = job.watch()
     async for state in job.watch(timeout=60):
         assert_type(state, JobState[Horse])
 

@@ -27,7 +27,7 @@ from runpod import (
     RunpodTimeoutError,
     S3Config,
     S3ConfigDict,
-    WorkerError,
+    WorkerFailure,
 )
 
 
@@ -50,7 +50,8 @@ def a_model_rejects_what_it_cannot_hold() -> None:
     JobRequest()  # type: ignore[call-arg]
     JobRequest(input="a horse")  # type: ignore[arg-type]
     JobRequest(input={}, s3Config=None)  # type: ignore[call-arg]
-    ExecutionPolicy(60_000)  # type: ignore[call-arg]
+    ExecutionPolicy(60_000)  # type: ignore[arg-type, call-arg]
+    ExecutionPolicy(ttl=60_000)  # type: ignore[arg-type]
     ExecutionPolicy(execution_timeout="60 s")  # type: ignore[arg-type]
     ExecutionPolicy(executionTimeout=60_000)  # type: ignore[call-arg]
     S3Config(access_id="id")  # type: ignore[call-arg]
@@ -61,7 +62,8 @@ def a_model_rejects_what_it_cannot_hold() -> None:
 def a_state_tells_everything(state: JobState[Horse]) -> None:
     assert_type(state.id, str)
     assert_type(state.status, JobStatus)
-    assert_type(state.output, Horse)
+    assert_type(state.output, Horse | None)
+    assert_type(state.result(), Horse)
     assert_type(state.error, Any)
     assert_type(state.error_message, str | None)
     assert_type(state.delay_time, timedelta | None)
@@ -73,9 +75,9 @@ def a_state_tells_everything(state: JobState[Horse]) -> None:
     assert_type(state.succeeded, bool)
     assert_type(state.has_output, bool)
     assert_type(state.progress, Any)
-    assert_type(state.worker_error, WorkerError | None)
+    assert_type(state.worker_error, WorkerFailure | None)
     assert_type(state.raise_for_status(), JobState[Horse])
-    assert_type(state.raise_for_status().output, Horse)
+    assert_type(state.raise_for_status().output, Horse | None)
 
 
 def a_status_is_text(status: JobStatus) -> None:
@@ -87,7 +89,7 @@ def a_status_is_text(status: JobStatus) -> None:
     JobStatus.DONE  # type: ignore[attr-defined]  # noqa: B018
 
 
-def a_worker_error_is_taken_apart(error: WorkerError) -> None:
+def a_worker_error_is_taken_apart(error: WorkerFailure) -> None:
     assert_type(error.type, str | None)
     assert_type(error.message, str)
     assert_type(error.traceback, str | None)

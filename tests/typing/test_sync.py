@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict, assert_type
 
 from runpod import (
+    CLIENT_DEFAULT,
     Endpoint,
     EndpointHealth,
     ExecutionPolicy,
@@ -23,6 +23,8 @@ from runpod import (
     JobRequestDict,
     JobState,
     JobStatus,
+    JobStream,
+    JobUpdates,
     PurgeResult,
     RetryPolicy,
     Runpod,
@@ -30,6 +32,9 @@ from runpod import (
     StreamChunk,
     WaitLimits,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 class Horse(BaseModel):
@@ -88,7 +93,13 @@ def a_client_with_other_options_is_a_client(client: Runpod) -> None:
     assert_type(client.with_options(wait_limits=WaitLimits(concurrent=10, per_second=5)), Runpod)
     client.with_options(wait_limits=10)  # type: ignore[arg-type]
     client.with_options(300)  # type: ignore[call-arg]
-    client.with_options(retry=None)  # type: ignore[arg-type]
+    client.with_options(retry=5)  # type: ignore[arg-type]
+    assert_type(client.with_options(timeout=CLIENT_DEFAULT), Runpod)
+    assert_type(MyClient("key").with_options(timeout=5), MyClient)
+
+
+class MyClient(Runpod):
+    """Keeps its type."""
 
 
 # Endpoints.
@@ -133,7 +144,7 @@ def a_request_can_be_a_literal(horses: Endpoint[Horse]) -> None:
     assert_type(horses.run({"input": {"prompt": "a horse"}}), Job[Horse])
     assert_type(horses.run({"input": {}}, timeout=3), Job[Horse])
     horses.run({"input": {"prompt": "a horse"}, "policy": {"executionTimeout": 3000}})
-    horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=10_000)})
+    horses.run({"input": Prompt(prompt="a horse"), "policy": ExecutionPolicy(ttl=timedelta(seconds=10))})
     horses.run(
         {
             "input": {"prompt": "a horse", "nested": [1, 2.5, None, {"deep": True}]},
@@ -190,7 +201,7 @@ def the_rest_of_a_request_goes_beside_the_input(horses: Endpoint[Horse]) -> None
     s3 = S3Config(access_id="id", access_secret="s", bucket_name="b", endpoint_url="https://s3.example.com")
     job = horses.run(
         input={},
-        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=3_600_000, low_priority=True),
+        policy=ExecutionPolicy(execution_timeout=timedelta(minutes=5), ttl=timedelta(hours=1), low_priority=True),
         webhook="https://example.com/hook",
         s3_config=s3,
         timeout=timedelta(seconds=3),
@@ -242,7 +253,8 @@ def a_submission_rejects_what_cannot_be_sent(horses: Endpoint[Horse]) -> None:
 
 def an_endpoint_answers_with_states(horses: Endpoint[Horse]) -> None:
     assert_type(horses.run_sync({"input": {}}), JobState[Horse])
-    assert_type(horses.run_sync({"input": {}}).output, Horse)
+    assert_type(horses.run_sync({"input": {}}).output, Horse | None)
+    assert_type(horses.run_sync({"input": {}}).result(), Horse)
     assert_type(horses.status("id"), JobState[Horse])
     assert_type(horses.status("id", timeout=None), JobState[Horse])
     assert_type(horses.status_sync("id"), JobState[Horse])
@@ -253,7 +265,8 @@ def an_endpoint_answers_with_states(horses: Endpoint[Horse]) -> None:
 
 def an_endpoint_without_output_type_answers_with_anything(endpoint: Endpoint[Any]) -> None:
     assert_type(endpoint.run({"input": {}}), Job[Any])
-    assert_type(endpoint.run_sync({"input": {}}).output, Any)
+    assert_type(endpoint.run_sync({"input": {}}).output, Any | None)
+    assert_type(endpoint.run_sync({"input": {}}).result(), Any)
     assert_type(endpoint.run({"input": {}}).result(), Any)
 
 
@@ -282,17 +295,25 @@ def a_job_id_is_text(horses: Endpoint[Horse]) -> None:
     horses.status_sync(None)  # type: ignore[arg-type]
     horses.cancel(horses.run({"input": {}}))  # type: ignore[arg-type]
     horses.retry(b"id")  # type: ignore[arg-type]
-    horses.stream(5)  # type: ignore[arg-type]
+    horses.stream(5)  # type: ignore[call-overload]
     horses.job(5)  # type: ignore[arg-type]
     horses.status("id", 3000)  # type: ignore[call-arg]
     horses.health(3000)  # type: ignore[call-arg]
 
 
 def a_stream_gives_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
-    assert_type(horses.stream("id"), Iterator[StreamChunk])
-    assert_type(job.stream(timeout=60), Iterator[StreamChunk])
+    assert_type(horses.stream("id"), JobStream[Any])
+    _chunks: Iterator[StreamChunk[Any]] = horses.stream("id")
+    assert_type(horses.stream("id", chunk_type=Horse), JobStream[Horse])
+    assert_type(job.stream(chunk_type=Horse, timeout=5), JobStream[Horse])
+    for typed in job.stream(chunk_type=Horse):
+        assert_type(typed, StreamChunk[Horse])
+        assert_type(typed.output, Horse)
+    with job.stream() as stream:
+        assert_type(stream, JobStream[Any])
+    assert_type(job.stream(timeout=60), JobStream[Any])
     for chunk in horses.stream("id", timeout=timedelta(minutes=1)):
-        assert_type(chunk, StreamChunk)
+        assert_type(chunk, StreamChunk[Any])
         assert_type(chunk.output, Any)
         assert_type(chunk.metrics, Any)
 
@@ -302,7 +323,7 @@ def a_stream_gives_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
 
 def a_job_gives_its_output_type(job: Job[Horse]) -> None:
     assert_type(job.id, str)
-    assert_type(job.endpoint, Endpoint[Horse])
+    assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Horse])
     assert_type(job.status, JobStatus)
     assert_type(job.refresh(), JobState[Horse])
@@ -316,7 +337,8 @@ def a_job_gives_its_output_type(job: Job[Horse]) -> None:
 
 
 def watching_gives_states(job: Job[Horse]) -> None:
-    assert_type(job.watch(), Iterator[JobState[Horse]])
+    assert_type(job.watch(), JobUpdates[Horse])
+    _updates: Iterator[JobState[Horse]] = job.watch()
     for state in job.watch(timeout=60):
         assert_type(state, JobState[Horse])
 

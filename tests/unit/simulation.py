@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hypothesis import strategies as st
 
 from runpod._protocol.deadlines import Deadline
-from runpod._protocol.looking import Done, Pause
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
-from runpod._protocol.retrying import Fail
-from runpod._protocol.turns import Turn, Turns
+from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost, TransportError
+from runpod._protocol.poll_limiter import Permit, PollLimiter
+from runpod._protocol.polling import Done, Fail, Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from runpod._protocol.operations import Call
 
     # Given a call and the moment at which it begins: the outcome, and after how many seconds.
-    Server: TypeAlias = Callable[[Call, float], tuple[Answer | Trouble, float]]
+    Server: TypeAlias = Callable[[Call, float], tuple[Response | TransportError, float]]
 
 # The moment at which every simulation begins, on the monotonic clock.
 START = 1000.0
@@ -46,18 +45,18 @@ def seeded(seed: int) -> Callable[[], float]:
     return random.Random(seed).random
 
 
-def reply(value: Any = None, status: int = 200, **headers: str) -> Answer:
+def reply(value: Any = None, status: int = 200, **headers: str) -> Response:
     """A response; text and bytes are its body as they are, anything else becomes JSON."""
     body = value if isinstance(value, (str, bytes)) else json.dumps(value)
     raw = body.encode() if isinstance(body, str) else body
-    return Answer(status, {name.replace("_", "-"): text for name, text in headers.items()}, raw)
+    return Response(status, {name.replace("_", "-"): text for name, text in headers.items()}, raw)
 
 
-def job(status: str, /, id: str = JOB, **fields: Any) -> Answer:
+def job(status: str, /, id: str = JOB, **fields: Any) -> Response:
     return reply({"id": id, "status": status, **fields})
 
 
-def chunks(status: str | None, *outputs: Any) -> Answer:
+def chunks(status: str | None, *outputs: Any) -> Response:
     items = [{"output": output} for output in outputs]
     return reply(items if status is None else {"status": status, "stream": items})
 
@@ -74,7 +73,7 @@ class Poll:
     ahead: int
     at: float
     ended: float = math.inf
-    outcome: Answer | Trouble | None = None
+    outcome: Response | TransportError | None = None
     got: Any = None
 
 
@@ -92,10 +91,10 @@ class Run:
     # Counts the wakeups, so that one that was set earlier means nothing any more.
     age: int = 0
     listening: bool = False
-    rung: bool = False
+    woken: bool = False
 
-    def ring(self) -> None:
-        self.rung = True
+    def set(self) -> None:
+        self.woken = True
         if self.listening:
             self.listening = False
             self.wake(0.0)
@@ -109,7 +108,7 @@ class Run:
         self.listening = False
         assert self.steps is not None
         seconds = next(self.steps, math.inf)
-        self.wake(0.0 if self.listening and self.rung else seconds)
+        self.wake(0.0 if self.listening and self.woken else seconds)
 
     def abandon(self) -> None:
         """Ends it in the middle of whatever it does."""
@@ -135,7 +134,7 @@ class Simulation:
     def __init__(self, limits: WaitLimits | None = None) -> None:
         self.now = START
         self.limits = limits
-        self.turns = None if limits is None else Turns(limits)
+        self.limiter = None if limits is None else PollLimiter(limits)
         self.polls: list[Poll] = []
         self.runs: list[Run] = []
         self.most_at_once = 0
@@ -160,17 +159,17 @@ class Simulation:
             moment, _, action = heapq.heappop(self._agenda)
             self.now = max(self.now, moment)
             action()
-            if self.turns is not None:
-                self.most_at_once = max(self.most_at_once, self.turns.running)
+            if self.limiter is not None:
+                self.most_at_once = max(self.most_at_once, self.limiter.running)
         msg = f"it does not come to an end in {at_most} steps, {self.now - START:.3f} s"
         raise AssertionError(msg)
 
     def _steps(self, run: Run, server: Server) -> Iterator[float]:
         # As `AsyncSession.wait` does.
-        machine, turns = run.machine, self.turns
+        machine, limiter = run.machine, self.limiter
         while True:
-            turn, wanted, ahead = Turn(run), math.nan, 0
-            outcome: Answer | Trouble | None = None
+            permit, wanted, ahead = Permit(run), math.nan, 0
+            outcome: Response | TransportError | None = None
             try:
                 while True:
                     action = machine.next(self.now)
@@ -184,34 +183,34 @@ class Simulation:
                         yield action.seconds
                         continue
                     if math.isnan(wanted):
-                        wanted, ahead = self.now, 0 if turns is None else turns.waiting
-                    pause = 0.0 if turns is None else turns.ask(turn, self.now)
+                        wanted, ahead = self.now, 0 if limiter is None else limiter.waiting
+                    pause = 0.0 if limiter is None else limiter.acquire(permit, self.now)
                     if pause <= 0:
                         break
                     run.listening = True
                     yield min(pause, machine.end() - self.now)
-                    run.rung = False
-                poll = Poll(turn.shorten(action.call), wanted, ahead, self.now)
+                    run.woken = False
+                poll = Poll(permit.shorten(action.call), wanted, ahead, self.now)
                 self.polls.append(poll)
                 run.polls.append(poll)
                 outcome, seconds = server(poll.call, self.now)
                 yield min(seconds, machine.deadline.at - self.now)
                 if self.now >= machine.deadline.at:
-                    outcome = TooLate("the deadline passed", sent=True)
+                    outcome = DeadlineExceeded("the deadline passed", sent=True)
                 poll.outcome = outcome
             finally:
                 if run.polls:
                     run.polls[-1].ended = min(run.polls[-1].ended, self.now)
-                if turns is not None:
-                    turns.leave(turn, self.now, outcome)
+                if limiter is not None:
+                    limiter.release(permit, self.now, outcome)
             poll.got = machine.received(poll.call, outcome, self.now)
 
     def check(self) -> None:
         """Never more polls at once, nor in any second, than the limits allow; first come, first served."""
         assert self.limits is not None
-        assert self.turns is not None
+        assert self.limiter is not None
         assert self.most_at_once <= self.limits.concurrent
-        assert self.turns.running == self.turns.waiting == 0
+        assert self.limiter.running == self.limiter.waiting == 0
         starts, rate = [poll.at for poll in self.polls], self.limits.per_second
         assert sorted(starts) == starts
         assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(starts, starts[rate:], strict=False))
@@ -234,17 +233,17 @@ def drive(machine: Any, server: Server) -> Run:
 class Event:
     """The outcome of one poll. A delay of None: after exactly as long as it is held."""
 
-    outcome: Answer | Trouble
+    outcome: Response | TransportError
     delay: float | None = 0.0
 
 
 class Script:
     """A server that gives one outcome after the other, and then the last one for ever."""
 
-    def __init__(self, *events: Event | Answer | Trouble) -> None:
+    def __init__(self, *events: Event | Response | TransportError) -> None:
         self.events = [event if isinstance(event, Event) else Event(event) for event in events]
 
-    def __call__(self, call: Call, now: float) -> tuple[Answer | Trouble, float]:
+    def __call__(self, call: Call, now: float) -> tuple[Response | TransportError, float]:
         event = self.events.pop(0) if len(self.events) > 1 else self.events[0]
         return event.outcome, (call.hold or 0.0) if event.delay is None else event.delay
 
@@ -268,7 +267,7 @@ statuses = st.sampled_from([*TERMINAL, "IN_QUEUE", "IN_PROGRESS", "RUNNING", "in
 open_statuses = statuses.filter(lambda text: text.upper() not in TERMINAL)
 
 
-def states(status: st.SearchStrategy[str] = statuses) -> st.SearchStrategy[Answer]:
+def states(status: st.SearchStrategy[str] = statuses) -> st.SearchStrategy[Response]:
     fields = {"output": plain_json, "error": plain_json, "delayTime": st.integers() | st.text(max_size=5)}
     optional = st.fixed_dictionaries({}, optional={**fields, "tomorrow": plain_json})
     return st.builds(lambda text, more: job(text, **more), status, optional)
@@ -278,22 +277,22 @@ unusable = st.sampled_from(
     [
         *map(reply, ["<html>", b"", b"\xff\xfe", '{"id": "job-1", "status": "IN_', '{"id": "job-1"}', "5", "null"]),
         reply('{"id": "another", "status": "COMPLETED"}'),
-        Answer(204),
+        Response(204),
     ]
 )
 retry_afters = st.sampled_from(["0", "2.5", "-3", "120", "31536000", "9" * 400, "soon", "nan", "inf", "Mon, 99 Foo 12"])
 
 
-def refusals(status: st.SearchStrategy[int]) -> st.SearchStrategy[Answer]:
+def refusals(status: st.SearchStrategy[int]) -> st.SearchStrategy[Response]:
     bodies = st.sampled_from([b"", b'{"error":"no"}', b"<html>no</html>", b"[1", b"\xff", b'{"error":{"a":1}}'])
-    return st.builds(Answer, status, st.fixed_dictionaries({}, optional={"retry-after": retry_afters}), bodies)
+    return st.builds(Response, status, st.fixed_dictionaries({}, optional={"retry-after": retry_afters}), bodies)
 
 
-troubles = st.one_of(
-    st.builds(NotSent, st.just("ConnectError: refused")),
-    st.builds(NoAnswer, st.just("ReadError: reset"), partial=st.sampled_from([b"", b'{"id":"job-1","sta'])),
+transport_errors = st.one_of(
+    st.builds(RequestNotSent, st.just("ConnectError: refused")),
+    st.builds(ResponseLost, st.just("ReadError: reset"), partial=st.sampled_from([b"", b'{"id":"job-1","sta'])),
 )
-transient = st.one_of(troubles, refusals(st.sampled_from(TRANSIENT)))
+transient = st.one_of(transport_errors, refusals(st.sampled_from(TRANSIENT)))
 anything = st.one_of(
     *[states(open_statuses), states(), refusals(st.just(404)), refusals(st.sampled_from(REFUSALS))],
     *[transient, transient, unusable],

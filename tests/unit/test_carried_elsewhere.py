@@ -117,7 +117,7 @@ ERRORS: dict[str, RunpodError] = {
         f"{name}: what happened.", endpoint_id="ep", job_id="job-1", maybe_submitted=True, retryable=True
     )
     for name in runpod.__all__
-    if name.endswith("Error") and name != "WorkerError"
+    if name.endswith("Error") and name != "WorkerFailure"
 }
 ERRORS["with headers"] = RateLimitError("x", status_code=429, body="{}", headers={"cf-ray": "ray"}, retry_after=2.5)
 ERRORS["with a state"] = RunpodTimeoutError("x", state=STATE)

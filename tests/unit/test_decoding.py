@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from runpod import APIResponseError, EndpointHealth, InvalidRequestError, JobOutputError, JobState, PurgeResult
 from runpod._protocol.decoding import OutputReader, is_bare, read, read_job, read_stream
 from runpod._protocol.operations import CANCEL, HEALTH, PURGE_QUEUE, RETRY, RUN, RUN_SYNC, STATUS, STREAM, Call
-from runpod._protocol.outcomes import Answer
+from runpod._protocol.outcomes import Response
 from tests.unit.simulation import ENDPOINT, JOB, job, plain_json, reply
 
 STATUS_CALL = Call(STATUS, ENDPOINT, JOB)
@@ -49,13 +49,13 @@ def state(**fields: Any) -> JobState[Any]:
 )  # fmt: skip
 def test_an_impossible_response_is_an_error_that_keeps_it_whole(words: str, bodies: list[Any]) -> None:
     for body, call in product(bodies, (STATUS_CALL, RUN_CALL)):
-        answer = Answer(200, {"cf-ray": "8a1"}, body if isinstance(body, bytes) else body.encode())
+        answer = Response(200, {"cf-ray": "8a1"}, body if isinstance(body, bytes) else body.encode())
         with pytest.raises(APIResponseError) as info:
             read_job(answer, call)
         error = info.value
         assert (200, "8a1", answer.text) == (error.status_code, error.request_id, error.body)
         assert (call is RUN_CALL, call is STATUS_CALL) == (error.maybe_submitted, error.retryable)
-        assert f"HTTP 200, but the body is not usable: {words}" in str(error).replace("JobState is not valid: ", "", 1)
+        assert f"got HTTP 200 with an unusable body: {words}" in str(error).replace("JobState is not valid: ", "", 1)
         assert "Is base_url the address" in str(error)
         assert "PLANTED" not in str(error) + repr(vars(error))
 
@@ -66,8 +66,8 @@ def test_an_impossible_response_is_an_error_that_keeps_it_whole(words: str, bodi
         (RUN_CALL, '{"id": "sync-1"}', "A job may have been submitted with the id 'sync-1'; submitting again may pay twice."),
         (Call(RUN_SYNC, ENDPOINT), '{"id":"sync-1","status":"COMPLETED","output":{"a', "submitted with the id 'sync-1';"),
         (RUN_CALL, "[]", "A job may have been submitted; submitting again may pay twice."),
-        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "It may have been carried out all the same; sending it again may do"),
-        (Call(PURGE_QUEUE, ENDPOINT), "[]", "It may have been carried out all the same"),
+        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "It may have been carried out; sending it again may do"),
+        (Call(PURGE_QUEUE, ENDPOINT), "[]", "It may have been carried out"),
     ],
 )  # fmt: skip
 def test_an_unusable_response_to_a_submission_says_what_may_have_happened(call: Call, body: str, words: str) -> None:
@@ -81,8 +81,8 @@ def test_a_response_about_another_job_or_with_a_problem_is_not_taken() -> None:
     with pytest.raises(APIResponseError, match="it is about another job, 'somebody-elses'") as info:
         read_job(job("COMPLETED", id="somebody-elses"), STATUS_CALL)
     assert JOB == info.value.job_id
-    with pytest.raises(APIResponseError, match="not usable: it is too large"):
-        read_job(Answer(200, {}, job("COMPLETED").body, problem="it is too large."), STATUS_CALL)
+    with pytest.raises(APIResponseError, match="unusable body: it is too large"):
+        read_job(Response(200, {}, job("COMPLETED").body, problem="it is too large."), STATUS_CALL)
 
 
 def test_unknown_fields_and_odd_texts_are_kept() -> None:
@@ -271,7 +271,7 @@ def test_an_output_type_that_pydantic_cannot_handle_is_refused(name: str, bad: A
     with pytest.raises(InvalidRequestError) as info:
         OutputReader(bad)
     assert f"output_type: pydantic cannot validate {name}" in str(info.value)
-    assert info.value.__context__ is None
+    assert info.value.__cause__ is None
 
 
 fields = st.sampled_from(["id", "status", "output", "error", "delayTime", "workerId", "retries", "stream", "jobs"])
@@ -289,7 +289,7 @@ bodies = st.one_of(
 
 @given(body=bodies, call=st.sampled_from([STATUS_CALL, RUN_CALL]))
 def test_any_bytes_become_a_model_or_our_error(body: bytes, call: Call) -> None:
-    answer = Answer(200, {}, body)
+    answer = Response(200, {}, body)
     readers = [lambda model=model: read(model, answer, call) for model in (EndpointHealth, PurgeResult)]
     for reader in (lambda: read_job(answer, call), lambda: read_stream(answer, call), *readers):
         try:

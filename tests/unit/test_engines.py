@@ -18,7 +18,7 @@ from runpod._exchange import Exchange
 from runpod._protocol import decoding, encoding
 from runpod._protocol.bodies import BodyReader
 from runpod._protocol.operations import STATUS, Call
-from runpod._protocol.outcomes import Answer
+from runpod._protocol.outcomes import Response
 from tests.servers import KEY, Connection, RawServer
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[None
 def test_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = counted(monkeypatch, decoding, "from_json")
     again = counted(monkeypatch, json, "loads")
-    assert {"n": 1} == decoding.read_job(Answer(200, {}, json.dumps(DONE).encode()), Call(STATUS, "ep", "job-1")).output
+    assert {"n": 1} == decoding.read_job(
+        Response(200, {}, json.dumps(DONE).encode()), Call(STATUS, "ep", "job-1")
+    ).output
     assert (1, 0) == (len(parsed), len(again))
 
 

@@ -107,7 +107,7 @@ def test_certificate_authorities_that_cannot_be_loaded_are_named(
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with pytest.raises(ConfigurationError, match=rf"SSL_CERT_FILE='{path}'") as info:
         tls_context()
-    assert info.value.__context__ is None
+    assert info.value.__cause__ is None
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setattr("certifi.where", lambda: str(path))
     with pytest.raises(ConfigurationError, match="certifi"):

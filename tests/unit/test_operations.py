@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from runpod import ConfigurationError, InvalidRequestError
 from runpod._protocol import operations
 from runpod._protocol.deadlines import Deadline, parse_timeout
-from runpod._protocol.operations import HEALTH, STATUS, STATUS_SYNC, Call, Operation, check_id
-from runpod._protocol.retrying import GRACE
-from runpod._protocol.submissions import Submissions
+from runpod._protocol.operations import STATUS, STATUS_SYNC, Call, Operation, check_id
+from runpod._protocol.submissions import GRACE, RecentSubmissions
 
 E, J, NOW = "horse-endpoint", "job-1", 1000.0
 
@@ -71,7 +70,7 @@ def test_an_id_is_one_step_of_the_path_whatever_is_in_it(endpoint: str, job: str
     ("bad", "problem"),
     [
         *[(bad, "job_id is empty") for bad in ("", " \t\n\u3000")],
-        *[(bad, f"job_id must be a str, not {type(bad).__name__}") for bad in (None, 5, b"id", ["id"])],
+        *[(bad, f"Job IDs must be str, not {type(bad).__name__}") for bad in (None, 5, b"id", ["id"])],
         ("a\ud800", "job_id holds a lone surrogate"),
     ],
 )
@@ -91,16 +90,20 @@ def test_a_timeout_is_seconds_or_a_timedelta_or_none() -> None:
 @pytest.mark.parametrize(
     ("bad", "problem"),
     [
-        *[(bad, "0 is not longer") for bad in (0, -0.0, timedelta(0))],
-        *[(-1, "-1 is"), (timedelta(seconds=-1), "-1 is"), (-(10**400), "-inf is"), (math.nan, "nan is")],
-        *[(bad, f"not {type(bad).__name__}.") for bad in ("5", True, Decimal(5), [5], 5j)],
+        *[(bad, "positive, got 0.") for bad in (0, timedelta(0))],
+        *[(bad, "positive, got -1.") for bad in (-1, timedelta(seconds=-1))],
+        *[(-0.0, "positive, got -0."), (-(10**400), "positive, got -inf."), (math.nan, "positive, got nan.")],
+        *[
+            (bad, f"seconds, a timedelta, or None for no limit, not {type(bad).__name__}.")
+            for bad in ("5", True, Decimal(5), [5], 5j)
+        ],
     ],
 )
 def test_any_other_timeout_is_refused_and_the_units_are_named(bad: Any, problem: str) -> None:
     for error_class in (InvalidRequestError, ConfigurationError):
-        with pytest.raises(error_class, match=r"^timeout must be seconds \(a number\), a timedelta, or None") as info:
+        with pytest.raises(error_class) as info:
             parse_timeout(bad, error_class=error_class)
-        assert problem in str(info.value)
+        assert f"timeout must be {problem}" == str(info.value)
 
 
 @given(timeout=st.floats(0.001, 1e9), gone=st.floats(0, 2e9))
@@ -113,24 +116,24 @@ def test_a_deadline_passes_when_its_span_is_over(timeout: float, gone: float) ->
     assert (False, None, math.inf, False) == (never.limited, never.span, never.remaining(gone), never.passed(gone))
 
 
-def test_a_job_is_known_on_its_endpoint_for_as_long_as_it_is_young() -> None:
-    submissions = Submissions()
-    submissions.note("e", "j", NOW)
-    assert NOW == submissions.moment_of("e", "j", NOW) == submissions.moment(Call(STATUS, "e", "j"), NOW + GRACE - 0.01)
-    assert submissions.moment(Call(HEALTH, "e"), NOW) is None
-    # Submitted again, it is young again.
-    submissions.note("e", "j", NOW + 5.0)
-    assert NOW + 5.0 == submissions.moment_of("e", "j", NOW + GRACE + 1.0)
-    assert submissions.moment_of("e", "j", NOW + 5.0 + GRACE) is None
+def test_a_job_is_known_on_its_endpoint_for_as_long_as_it_is_recent() -> None:
+    submissions = RecentSubmissions()
+    submissions.add("e", "j", NOW)
+    assert NOW == submissions.submitted_at("e", "j", NOW) == submissions.submitted_at("e", "j", NOW + GRACE - 0.01)
+    assert submissions.submitted_at("e", None, NOW) is None
+    # Submitted again, it is recent again.
+    submissions.add("e", "j", NOW + 5.0)
+    assert NOW + 5.0 == submissions.submitted_at("e", "j", NOW + GRACE + 1.0)
+    assert submissions.submitted_at("e", "j", NOW + 5.0 + GRACE) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.floats(0, GRACE)), max_size=60))
 def test_what_is_old_is_forgotten_and_nothing_else(noted: list[tuple[str, str, float]]) -> None:
-    submissions, now, last = Submissions(), NOW, dict[tuple[str, str], float]()
+    submissions, now, last = RecentSubmissions(), NOW, dict[tuple[str, str], float]()
     for endpoint, job, gap in noted:
         now += gap
-        submissions.note(endpoint, job, now)
+        submissions.add(endpoint, job, now)
         last[endpoint, job] = now
         assert {name: moment for name, moment in last.items() if now - moment < GRACE} == submissions._moments
-    assert all(submissions.moment_of(*name, now + 2 * GRACE) is None for name in last)
+    assert all(submissions.submitted_at(*name, now + 2 * GRACE) is None for name in last)
     assert ({}, 0) == (submissions._moments, len(submissions._in_order))

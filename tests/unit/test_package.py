@@ -14,7 +14,10 @@ import runpod
 from runpod import _protocol, errors, models
 from runpod._logging import setup_logging
 
-CLIENTS = {"Runpod", "AsyncRunpod", "Endpoint", "AsyncEndpoint", "Job", "AsyncJob"}
+CLIENTS = {
+    f"{prefix}{name}" for prefix in ("", "Async") for name in ("Runpod", "Endpoint", "Job", "JobStream", "JobUpdates")
+}
+CLIENTS |= {"CLIENT_DEFAULT", "ClientDefault"}
 
 
 def run(code: str) -> tuple[str, list[str]]:
@@ -24,13 +27,14 @@ def run(code: str) -> tuple[str, list[str]]:
     return done.stdout.strip(), done.stderr.splitlines()
 
 
-def test_the_public_names_are_sorted_documented_and_the_same_everywhere() -> None:
+def test_the_public_names_are_documented_and_the_same_everywhere() -> None:
     assert {*CLIENTS, *errors.__all__, *models.__all__, "__version__"} == set(runpod.__all__)
     for module in (runpod, errors, models):
-        assert sorted(set(module.__all__)) == module.__all__
+        assert len(set(module.__all__)) == len(module.__all__)  # ruff sorts them
         for name in module.__all__:
             assert getattr(module, name) is getattr(runpod, name)
             assert name == "__version__" or getattr(module, name).__doc__
+    assert "CLIENT_DEFAULT" == repr(runpod.CLIENT_DEFAULT)
     assert runpod.__version__[0].isdigit()
     with pytest.raises(AttributeError, match="module 'runpod' has no attribute 'Runpodd'"):
         _ = runpod.Runpodd  # type: ignore[attr-defined]

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod import JobState, RetryPolicy, errors
-from runpod._protocol.looking import Done, Routes
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
-from runpod._protocol.retrying import GRACE
-from runpod._protocol.streaming import Streamer
-from runpod._protocol.waiting import Waiter
+from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost, TransportError
+from runpod._protocol.polling import Done, Routes
+from runpod._protocol.streamer import Streamer
+from runpod._protocol.submissions import GRACE
+from runpod._protocol.waiter import Waiter
 from tests.unit import simulation
 from tests.unit.simulation import ENDPOINT, JOB, START, Event, Script, chunks, deadline, drive, job, reply, routed
 
@@ -50,7 +50,7 @@ def stream(*story: Any, status: Any = None, **options: Any) -> simulation.Run:
 both = pytest.mark.parametrize("machine", [waiter, streamer])
 
 
-def said(status: str) -> Answer:
+def said(status: str) -> Response:
     """A response that /status and /stream can give."""
     return job(status, stream=[])
 
@@ -59,13 +59,13 @@ def said(status: str) -> Answer:
 @pytest.mark.parametrize(
     ("outcome", "timeout", "words"),
     [
-        (Event(said("IN_PROGRESS"), None), 20.0, "timeout of 20 s (last status: IN_PROGRESS). It goes on: look again with"),
+        (Event(said("IN_PROGRESS"), None), 20.0, "timeout of 20 s (last status: IN_PROGRESS). The job is still alive: wait for it"),
         (Event(said("IN_QUEUE"), None), 20.0, "last status: IN_QUEUE"),
-        (Event(NoAnswer("hangs"), 100.0), 0.5, "timeout of 0.5 s (last status: never seen)"),
-        (reply("", 503), 0.05, "The last look failed: "),
+        (Event(ResponseLost("hangs"), 100.0), 0.5, "timeout of 0.5 s (last status: never seen)"),
+        (reply("", 503), 0.05, "The last poll failed: "),
         (reply("", 503), 3.0, "HTTP 503"),
         (reply("", 429, retry_after="3600"), 60.0, "HTTP 429"),
-        (NotSent("refused"), 60.0, "could not be sent: refused."),
+        (RequestNotSent("refused"), 60.0, "could not be sent: refused."),
         (reply("<html>"), 60.0, "it is HTML"),
     ],
 )  # fmt: skip
@@ -80,7 +80,7 @@ def test_polling_ends_at_its_deadline_and_says_what_is_known(
     assert run.machine.state is error.state
     assert words in str(error)
     assert ("IN_QUEUE" in words) == ("endpoint.health()" in str(error))
-    assert ("last status" not in words) == ("The last look failed: " in str(error))
+    assert ("last status" not in words) == ("The last poll failed: " in str(error))
     late = drive(machine(-1.0), Script(outcome))
     assert ([], errors.RunpodTimeoutError) == (late.polls, type(late.error))
 
@@ -114,18 +114,18 @@ def test_a_404_is_about_a_job_that_never_was_or_is_no_more(
         assert options != {"submitted_at": START} or START + GRACE <= run.ended_at <= START + GRACE + 10.0
     if isinstance(run.error, errors.JobExpiredError):
         assert run.machine.state is run.error.state
-        assert (run.error.state is not None) == ("is gone (last seen " in str(run.error))
+        assert (run.error.state is not None) == ("no longer exists (last seen " in str(run.error))
 
 
 @both
 @pytest.mark.parametrize(
     ("outcome", "polls", "expected"),
     [
-        (NotSent("refused"), 10, errors.APIConnectionError),
-        (NoAnswer("reset"), 10, errors.APIConnectionError),
+        (RequestNotSent("refused"), 10, errors.APIConnectionError),
+        (ResponseLost("reset"), 10, errors.APIConnectionError),
         (reply("", 500), 10, errors.ServerError),
         (reply("[}"), 10, errors.APIResponseError),
-        (NotSent("no certificate", final=True), 1, errors.APIConnectionError),
+        (RequestNotSent("no certificate", final=True), 1, errors.APIConnectionError),
         (reply("", 401), 1, errors.AuthenticationError),
         (reply("", 409), 1, errors.ConflictError),
     ],
@@ -171,7 +171,7 @@ def test_a_wait_ends_when_the_job_ends_however_it_ends(status: str) -> None:
     run = wait(HELD, Event(job(status, output=7), 3.0))
     assert (Done(), START + 93.0, []) == (run.end, run.ended_at, run.pauses)
     assert JobState(id=JOB, status=status, output=7) == run.machine.state
-    assert [] == wait(NoAnswer("not asked"), state=run.machine.state).polls
+    assert [] == wait(ResponseLost("not asked"), state=run.machine.state).polls
 
 
 def test_the_end_of_a_job_is_seen_with_one_long_poll_and_also_without() -> None:
@@ -195,7 +195,7 @@ SYNC = "status_sync"
         ([NOT_FOUND], START, [SYNC, "status", SYNC, "status"], True),
         ([NOT_FOUND, job("COMPLETED")], START, [SYNC, "status", SYNC], False),
         ([NOT_FOUND, Event(job("IN_PROGRESS"), 1.0), NOT_FOUND], START, [SYNC, "status", SYNC, SYNC, "status"], False),
-        ([BAD_GATEWAY, NoAnswer("reset"), reply("<html>"), job("COMPLETED")], None, [SYNC] * 4, False),
+        ([BAD_GATEWAY, ResponseLost("reset"), reply("<html>"), job("COMPLETED")], None, [SYNC] * 4, False),
     ],
 )  # fmt: skip
 def test_a_server_without_long_polls_is_found_out_and_remembered(
@@ -224,7 +224,7 @@ def test_polling_starts_fast_and_backs_off_until_something_changes() -> None:
 
 
 @pytest.mark.parametrize("outcome", [job("IN_QUEUE", id="sync-1"), reply("", 429, retry_after="3600")])
-def test_two_polls_of_a_sync_job_fall_into_the_minute_its_result_is_kept(outcome: Answer) -> None:
+def test_two_polls_of_a_sync_job_fall_into_the_minute_its_result_is_kept(outcome: Response) -> None:
     run = wait(outcome, timeout=600.0, job_id="sync-1", long_poll=False, policy=RetryPolicy(max_delay=900))
     assert len(run.polls) > 600 / 30 - 1
     assert max(run.pauses) <= 30.0
@@ -237,7 +237,7 @@ def test_a_retry_after_is_honoured_up_to_a_minute() -> None:
 
 
 def test_watching_sees_a_change_within_about_a_second_and_then_polls_fast_again() -> None:
-    def server(call: Any, now: float) -> tuple[Answer, float]:
+    def server(call: Any, now: float) -> tuple[Response, float]:
         held = min(call.hold or 0.0, START + 60.0 - now)
         step = int((now + held - START) // 10)
         return (job("COMPLETED") if step >= 6 else job("IN_PROGRESS", output=step)), held
@@ -266,8 +266,8 @@ def test_a_wait_until_a_moment_returns_the_state_of_then(long_poll: bool) -> Non
 def meaning(poll: simulation.Poll) -> str:
     """What the outcome of a poll means, as the design has it."""
     outcome, held = poll.outcome, poll.call.operation.name == SYNC
-    if not isinstance(outcome, Answer):
-        return "late" if isinstance(outcome, TooLate) else "failed"
+    if not isinstance(outcome, Response):
+        return "late" if isinstance(outcome, DeadlineExceeded) else "failed"
     if outcome.status == 404 or (held and outcome.status in {400, 405}):
         return "no route?" if held else "no job"
     if 200 <= outcome.status < 300:
@@ -347,7 +347,7 @@ def test_every_chunk_is_given_in_order_before_the_end(story: list[Any], status: 
 @pytest.mark.parametrize("last", [[], [EMPTY]])
 def test_a_job_that_fails_gives_every_chunk_and_then_raises_what_status_says(status: str, last: list[Any]) -> None:
     # Asked for through trouble, and with the chunks of the last response in hand.
-    answers = Script(*[BAD_GATEWAY] * 5, NoAnswer("reset"), job(status, error="handler: no horse\ntraceback: x"))
+    answers = Script(*[BAD_GATEWAY] * 5, ResponseLost("reset"), job(status, error="handler: no horse\ntraceback: x"))
     run = stream(chunks("IN_PROGRESS", 1), *last, chunks(status, 2), chunks(status), status=answers)
     assert ([1, 2], ENDS[status]) == (run.streamed, type(run.error))
     if run.error is not None:
@@ -365,7 +365,7 @@ def test_a_job_that_fails_gives_every_chunk_and_then_raises_what_status_says(sta
 
 def test_a_stream_that_ends_at_its_deadline_says_what_it_knows() -> None:
     last = {
-        "not told, but chunks came": [chunks(None, 1), Event(chunks(None), 100.0)],
+        "unknown, but chunks came": [chunks(None, 1), Event(chunks(None), 100.0)],
         "IN_PROGRESS": [chunks("IN_PROGRESS", 1), EMPTY],
         "FAILED": [chunks("FAILED", 1), Event(chunks("FAILED"), 100.0)],
     }
@@ -392,7 +392,7 @@ def test_chunks_and_held_responses_are_followed_at_once_and_empty_ones_are_not()
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> Answer:
+def batches(draw: st.DrawFn) -> Response:
     outputs = draw(st.lists(simulation.plain_json, max_size=3))
     items = [each if draw(st.booleans()) and not isinstance(each, dict) else {"output": each} for each in outputs]
     body: dict[str, Any] = draw(st.fixed_dictionaries({}, optional={"status": simulation.statuses}))
@@ -401,7 +401,7 @@ def batches(draw: st.DrawFn) -> Answer:
 
 def carried(poll: simulation.Poll) -> list[Any]:
     """The outputs in a good response of /stream."""
-    if poll.call.operation.name != "stream" or not isinstance(poll.outcome, Answer) or poll.outcome.status != 200:
+    if poll.call.operation.name != "stream" or not isinstance(poll.outcome, Response) or poll.outcome.status != 200:
         return []
     try:
         body = json.loads(poll.outcome.body)
@@ -422,7 +422,7 @@ def test_whatever_comes_each_chunk_that_came_is_given_once_and_in_order(
 ) -> None:
     script = Script(*story, Event(reply("[]"), None))
 
-    def server(call: Call, now: float) -> tuple[Answer | Trouble, float]:
+    def server(call: Call, now: float) -> tuple[Response | TransportError, float]:
         # In the end it has ended, so that a stream without a deadline ends as well.
         over = len(script.events) == 1 and call.operation.name == "status"
         return (job("FAILED", error="no horse"), 0.0) if over else script(call, now)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from runpod import _primitives
-from runpod._primitives import AsyncBell, AsyncClock, Bell, Clock, TimeLimit, monotonic
+from runpod._primitives import AsyncClock, AsyncWakeup, Clock, TimeLimit, Wakeup, monotonic
 from tests.servers import PATIENCE
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_a_time_limit_passes_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_ring_wakes_a_task_or_a_thread() -> None:
-    async_bell, bell, woken = AsyncClock().bell(), Clock().bell(), anyio.Event()
+    async_bell, wakeup, woken = AsyncClock().wakeup(), Clock().wakeup(), anyio.Event()
 
     async def wait() -> None:
         await async_bell.wait(math.inf)
@@ -69,22 +69,22 @@ async def test_a_ring_wakes_a_task_or_a_thread() -> None:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
             assert not woken.is_set()
-            async_bell.ring()
-    thread = threading.Thread(target=bell.wait, args=(math.inf,), daemon=True)
+            async_bell.set()
+    thread = threading.Thread(target=wakeup.wait, args=(math.inf,), daemon=True)
     thread.start()
-    bell.ring()
+    wakeup.set()
     thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
 async def test_a_ring_that_nobody_waited_for_is_kept_for_one_wait() -> None:
-    async_bell, bell = AsyncBell(), Bell()
-    for each in (async_bell, bell, async_bell, bell):
-        each.ring()
+    async_bell, wakeup = AsyncWakeup(), Wakeup()
+    for each in (async_bell, wakeup, async_bell, wakeup):
+        each.set()
     with anyio.fail_after(PATIENCE):
         await async_bell.wait(math.inf)
-        bell.wait(math.inf)
+        wakeup.wait(math.inf)
         # And then only time ends it; one that has passed is no wait.
         for seconds in (0.001, -1.0):
             await async_bell.wait(seconds)
-            bell.wait(seconds)
+            wakeup.wait(seconds)

@@ -263,8 +263,8 @@ def test_defaults_are_those_of_the_code() -> None:
 
     assert 30.0 == default(Runpod) == default(AsyncRunpod)
     for name in ("run", "status", "cancel", "retry", "health", "purge_queue"):
-        assert default(getattr(runpod.Endpoint, name)) is ...
-    assert default(runpod.Job.refresh) is ...
+        assert default(getattr(runpod.Endpoint, name)) is runpod.CLIENT_DEFAULT
+    assert default(runpod.Job.refresh) is runpod.CLIENT_DEFAULT
     assert 90.0 == default(runpod.Endpoint.run_sync) == default(runpod.Endpoint.status_sync)
     for function in (
         runpod.Job.wait,

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
+import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, overload
 
-from runpod._async.iterators import AsyncLooks
-from runpod._async.job import AsyncJob
-from runpod._protocol.decoding import OutputReader, is_bare, read
+from runpod._async.job import AsyncJob, warn_if_no_output
+from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._protocol.decoding import OutputReader, read
 from runpod._protocol.encoding import submission
-from runpod._protocol.looking import LONG_HOLD, MARGIN
-from runpod._protocol.operations import (
-    CANCEL,
-    HEALTH,
-    MIN_HOLD,
-    PURGE_QUEUE,
-    RETRY,
-    RUN,
-    RUN_SYNC,
-    STATUS,
-    Call,
-    check_id,
-)
-from runpod.errors import RunpodError
+from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
+from runpod._protocol.polling import LONG_HOLD, MARGIN
+from runpod._protocol.waiter import Waiter
+from runpod.errors import JobOutputError, RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
-from runpod.models.jobs import JobState, OutputT
+from runpod.models.jobs import ChunkT, OutputT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from types import EllipsisType
+    from collections.abc import Mapping
 
     from pydantic import BaseModel
+    from typing_extensions import Self
 
     from runpod._async.session import AsyncSession
+    from runpod._async.streams import AsyncJobStream
     from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
-    from runpod._protocol.operations import Operation
-    from runpod.models.jobs import StreamChunk
+    from runpod.models.jobs import JobState
     from runpod.models.limits import WaitLimits
     from runpod.models.requests import (
         ExecutionPolicy,
@@ -63,29 +54,31 @@ class AsyncEndpoint(Generic[OutputT]):
     def with_options(
         self,
         *,
-        timeout: TimeoutOrDefault = ...,
-        retry: RetryPolicy | EllipsisType = ...,
-        wait_limits: WaitLimits | EllipsisType = ...,
-    ) -> AsyncEndpoint[OutputT]:
-        """The same endpoint with other options, over the same connections.
+        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        retry: RetryPolicy | None = None,
+        wait_limits: WaitLimits | None = None,
+    ) -> Self:
+        """The same endpoint with other options, over the same connections. What is not given stays as it is.
 
         Args:
             timeout: Seconds or timedelta for a whole call, where the call has no default of its
                 own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
                 limit.
             retry: How often a request may be sent again.
-            wait_limits: How often jobs may be looked at while they are waited for. Waits under
-                other limits are counted apart.
+            wait_limits: How often jobs may be polled while they are waited for. Waits under
+                other limits are counted separately.
 
         Raises:
-            InvalidRequestError: The timeout is not one.
-            ConfigurationError: `retry` is not a RetryPolicy, or `wait_limits` no WaitLimits.
+            ConfigurationError: An option cannot be used.
 
         Example:
             >>> await endpoint.with_options(retry=RetryPolicy(resubmit=True)).run(input={"n": 1})
         """
-        session = self._session.with_options(timeout=timeout, retry=retry, wait_limits=wait_limits)
-        return AsyncEndpoint(session, self.id, self._read_output)
+        other = copy.copy(self)
+        other._session = self._session.with_options(  # noqa: SLF001 - the same class
+            timeout=timeout, retry=retry, wait_limits=wait_limits
+        )
+        return other
 
     @overload
     async def run(
@@ -93,7 +86,7 @@ class AsyncEndpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any],
         /,
         *,
-        timeout: TimeoutOrDefault = ...,
+        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]: ...
 
     @overload
@@ -105,7 +98,7 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = ...,
+        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]: ...
 
     async def run(
@@ -117,7 +110,7 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = ...,
+        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]:
         """Submits a job and returns its handle at once. `POST /run`.
 
@@ -141,7 +134,10 @@ class AsyncEndpoint(Generic[OutputT]):
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
         call = Call(RUN, self.id, body=body)
         state = await self._session.submit(call, self._session.deadline(timeout))
-        return AsyncJob(self._session, self, self._read_output, state.id, state)
+        job = self.job(state.id)
+        with suppress(JobOutputError):  # `result` raises it
+            job.take(RUN, state)
+        return job
 
     @overload
     async def run_sync(
@@ -177,9 +173,9 @@ class AsyncEndpoint(Generic[OutputT]):
     ) -> JobState[OutputT]:
         """Submits a job and waits until it ends, however it ends. `POST /runsync`.
 
-        The submission is answered after a second at the latest, so the job's id is in hand
-        before the long wait begins. With a timeout of about a second or less the id may not
-        come in time.
+        The response to the submission comes after a second at the latest, so the job's id is
+        known before the long wait begins. With a timeout of about a second or less the id may
+        not come in time.
 
         Args:
             request: The whole request in the shape of the wire, or a `JobRequest`.
@@ -190,11 +186,11 @@ class AsyncEndpoint(Generic[OutputT]):
             timeout: Seconds or timedelta for everything, submission and wait.
 
         Returns:
-            The final state. It can be a failure: see `raise_for_status()`.
+            The final state. It can be a failure: see `state.result()`.
 
         Raises:
             InvalidRequestError: It cannot be sent, and was not.
-            RunpodTimeoutError: The timeout passed. The job goes on; `job_id` has its id.
+            RunpodTimeoutError: The timeout passed. The job is still alive; `job_id` has its id.
             JobOutputError: It completed with an output that does not fit `output_type`.
             RunpodError: See `runpod.errors`; `maybe_submitted` and `job_id` say what is known.
 
@@ -205,20 +201,19 @@ class AsyncEndpoint(Generic[OutputT]):
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
         call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
         deadline = self._session.deadline(timeout)
-        state = await self._session.submit(call, deadline)
+        submitted = await self._session.submit(call, deadline)
+        job = self.job(submitted.id)
         try:
-            if not state.succeeded:
-                waiter = self._session.waiter(self.id, state.id, deadline, state=state)
-                state = await self._session.wait(waiter)
-            self._session.note_output(self.id, state)
-            return self._read_output(state, self.id)
+            state = await job.wait_until(deadline, submitted)
         except RunpodError as error:
             # There is a job: whatever the error is, it names it, and the same call would submit another.
-            error.job_id, error.retryable = state.id, False
+            error.job_id, error.retryable = job.id, False
             raise
+        warn_if_no_output(state, self.id)
+        return state
 
-    async def status(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
-        """Asks for the state of a job. `GET /status/{id}`.
+    async def status(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+        """Fetches the state of a job. `GET /status/{id}`.
 
         Args:
             job_id: The job's id.
@@ -227,9 +222,9 @@ class AsyncEndpoint(Generic[OutputT]):
         Raises:
             NotFoundError: There is no such job, or its result is no longer kept.
             JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: There was no good answer; see `runpod.errors`.
+            RunpodError: There was no good response; see `runpod.errors`.
         """
-        return await self._ask(STATUS, job_id, timeout)
+        return await self.job(job_id).refresh(timeout=timeout)
 
     async def status_sync(self, job_id: str, *, timeout: TimeoutOrDefault = 90.0) -> JobState[OutputT]:
         """Waits for the end of a job, but no longer than one long poll. `GET /status-sync/{id}`.
@@ -238,50 +233,63 @@ class AsyncEndpoint(Generic[OutputT]):
 
         Args:
             job_id: The job's id.
-            timeout: Seconds or timedelta. When it passes, the state of then is returned. None:
-                one poll of 90 s.
+            timeout: Seconds or timedelta. On timeout, returns the latest state. None: one poll
+                of 90 s.
 
         Returns:
             The state at the end of the job or of the wait.
 
         Raises:
-            RunpodTimeoutError: Not even the state of then came in time.
+            RunpodTimeoutError: No state was received in time.
             NotFoundError: There is no such job, or its result is no longer kept.
-            RunpodError: The job cannot be looked at; see `runpod.errors`.
+            RunpodError: The job cannot be polled; see `runpod.errors`.
         """
         job_id = check_id(job_id, "job_id")
         deadline = self._session.deadline(timeout)
-        hold = max(deadline.span - MARGIN, 0.0) if deadline.span is not None else LONG_HOLD
-        waiter = self._session.waiter(self.id, job_id, deadline, hold=hold)
+        hold = LONG_HOLD if deadline.span is None else max(deadline.span - MARGIN, 0.0)
+        until = self._session.clock.now() + hold
+        waiter = self._session.poller(Waiter, self.id, job_id, deadline, until=until)
         return self._read_output(await self._session.wait(waiter), self.id)
 
-    def stream(self, job_id: str, *, timeout: Timeout = None) -> AsyncIterator[StreamChunk]:
-        """Streams what the handler of a job yields. `GET /stream/{id}` until it is drained.
+    @overload
+    def stream(self, job_id: str, *, timeout: Timeout = None) -> AsyncJobStream[Any]: ...
 
-        Each chunk is handed out once by the server: two streams of one job share its chunks,
-        and what an answer that broke on the way carried is lost with it.
+    @overload
+    def stream(self, job_id: str, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> AsyncJobStream[ChunkT]: ...
+
+    # A union or an Annotated is no `type` to a type checker.
+    @overload
+    def stream(self, job_id: str, *, chunk_type: Any, timeout: Timeout = None) -> AsyncJobStream[Any]: ...
+
+    def stream(self, job_id: str, *, chunk_type: Any = None, timeout: Timeout = None) -> AsyncJobStream[Any]:
+        """Streams what the handler of a job yields. `GET /stream/{id}` until nothing is left.
+
+        The server hands out each chunk once: two streams of one job share its chunks. If a
+        response is cut off, its chunks are lost.
 
         Args:
             job_id: The job's id.
+            chunk_type: What the output of a chunk is: a pydantic model, or any type that pydantic
+                can validate.
             timeout: Seconds or timedelta for the whole stream; None: until the job ends.
 
         Raises:
             JobFailedError: The job ended FAILED, after every chunk was given. So for
                 JobCancelledError and JobTimedOutError.
-            RunpodTimeoutError: The timeout passed. The job goes on.
-            RunpodError: The job cannot be looked at; see `runpod.errors`.
+            JobOutputError: A chunk does not fit `chunk_type`. The next one may.
+            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodError: The job cannot be polled; see `runpod.errors`.
 
         Example:
             >>> async for chunk in endpoint.stream(job.id):
             ...     print(chunk.output)
         """
-        streamer = self._session.streamer(self.id, check_id(job_id, "job_id"), timeout)
-        return AsyncLooks(self._session, streamer, streamer.received, deque())
+        return self.job(job_id).stream(chunk_type=chunk_type, timeout=timeout)
 
-    async def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+    async def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Cancels a job, queued or running. `POST /cancel/{id}`.
 
-        A job that had ended before stays as it is. The answer may then hold its status alone;
+        A job that had ended before stays as it is. The response may then hold its status alone;
         `status` gives the rest.
 
         Args:
@@ -290,11 +298,11 @@ class AsyncEndpoint(Generic[OutputT]):
 
         Raises:
             NotFoundError: There is no such job.
-            RunpodError: There was no good answer; see `runpod.errors`.
+            RunpodError: There was no good response; see `runpod.errors`.
         """
-        return await self._ask(CANCEL, job_id, timeout)
+        return await self.job(job_id).cancel(timeout=timeout)
 
-    async def retry(self, job_id: str, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+    async def retry(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Puts a job that FAILED or TIMED_OUT into the queue again. `POST /retry/{id}`.
 
         It keeps its id and loses its result.
@@ -305,25 +313,25 @@ class AsyncEndpoint(Generic[OutputT]):
 
         Raises:
             NotFoundError: There is no such job, or its result is no longer kept.
-            RunpodError: There was no good answer. `maybe_submitted` says whether the job may be
+            RunpodError: There was no good response. `maybe_submitted` says whether the job may be
                 in the queue all the same.
         """
-        return await self._ask(RETRY, job_id, timeout)
+        return await self.job(job_id).retry(timeout=timeout)
 
-    async def health(self, *, timeout: TimeoutOrDefault = ...) -> EndpointHealth:
+    async def health(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> EndpointHealth:
         """Counts the jobs and workers of the endpoint. `GET /health`.
 
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good answer; see `runpod.errors`.
+            RunpodError: There was no good response; see `runpod.errors`.
         """
         call = Call(HEALTH, self.id)
-        answer = await self._session.send(call, self._session.deadline(timeout))
-        return read(EndpointHealth, answer, call)
+        response = await self._session.send(call, self._session.deadline(timeout))
+        return read(EndpointHealth, response, call)
 
-    async def purge_queue(self, *, timeout: TimeoutOrDefault = ...) -> PurgeResult:
+    async def purge_queue(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> PurgeResult:
         """Removes every queued job of the endpoint. `POST /purge-queue`.
 
         Running jobs go on. The service allows two of these calls in ten seconds.
@@ -332,12 +340,12 @@ class AsyncEndpoint(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good answer. `maybe_submitted` says whether the queue may
+            RunpodError: There was no good response. `maybe_submitted` says whether the queue may
                 have been purged all the same.
         """
         call = Call(PURGE_QUEUE, self.id)
-        answer = await self._session.send(call, self._session.deadline(timeout))
-        return read(PurgeResult, answer, call)
+        response = await self._session.send(call, self._session.deadline(timeout))
+        return read(PurgeResult, response, call)
 
     def job(self, job_id: str) -> AsyncJob[OutputT]:
         """A handle for the id of a job that you kept. No request.
@@ -348,14 +356,7 @@ class AsyncEndpoint(Generic[OutputT]):
         Raises:
             InvalidRequestError: The id is empty or not text.
         """
-        job_id = check_id(job_id, "job_id")
-        return AsyncJob(self._session, self, self._read_output, job_id)
-
-    async def _ask(self, operation: Operation, job_id: str, timeout: TimeoutOrDefault) -> JobState[OutputT]:
-        job_id = check_id(job_id, "job_id")
-        deadline = self._session.deadline(timeout)
-        state = await self._session.ask(operation, self.id, job_id, deadline)
-        return state if is_bare(operation, state) else self._read_output(state, self.id)
+        return AsyncJob(self._session, self.id, self._read_output, check_id(job_id, "job_id"))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r})"

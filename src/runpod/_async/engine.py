@@ -1,4 +1,4 @@
-"""The engine: bytes and a deadline in; a response out, or one of three kinds of trouble."""
+"""The engine: bytes and a deadline in; a response or a transport error out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from runpod._logging import logger
 from runpod._primitives import AsyncCaller, AsyncTimeLimit, async_shield
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.failures import closed_error, submitted_job
-from runpod._protocol.outcomes import Answer, NotSent
+from runpod._protocol.outcomes import RequestNotSent
 from runpod._transport_errors import NEVER_SENT, is_of_certificate, is_of_transport, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
-from runpod.models.jobs import readable
+from runpod.models._text import readable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runpod._primitives import AsyncClock
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Outcome
 
 # The longest URL that httpx takes.
 MAX_URL = 65536
@@ -69,13 +70,11 @@ class AsyncEngine:
         self._caller = AsyncCaller()
         self._closed = False
 
-    async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Answer:
-        """Carries out a call, once.
+    async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Outcome:
+        """Makes one attempt of a call.
 
         Raises:
-            NotSent: The request provably never reached the server.
-            NoAnswer: It may have, and no whole response came back.
-            TooLate: The deadline passed.
+            InvalidRequestError: The URL is too long.
             ClientClosedError: The client is closed. Nothing was sent.
         """
         self.check_open(call)
@@ -106,14 +105,9 @@ class AsyncEngine:
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
-        if isinstance(outcome, Answer):
-            return outcome
-        if isinstance(outcome, NotSent) and is_of_certificate(problem):
-            outcome = NotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
-        # Raised outside of any `except`, so that no error of httpx hangs on to ours: those hold the request, and with
-        # it the key and the input.
-        problem = None
-        raise outcome
+        if isinstance(outcome, RequestNotSent) and is_of_certificate(problem):
+            return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
+        return outcome
 
     async def _carry(self, exchange: Exchange, left: float, limit: AsyncTimeLimit) -> None:
         sending = exchange.sending

@@ -1,35 +1,46 @@
-"""Spans that callers give, and the moments they end at."""
+"""Timeouts that callers give, and the deadlines that come of them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from types import EllipsisType
-from typing import TYPE_CHECKING, Union
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, Union
 
-from runpod.errors import InvalidRequestError
+from runpod._base_errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from runpod.errors import RunpodError
+    from runpod._base_errors import RunpodError
 
-# A span in seconds or as timedelta; None: no limit.
+
+class ClientDefault(Enum):
+    """The type of `CLIENT_DEFAULT`."""
+
+    CLIENT_DEFAULT = "CLIENT_DEFAULT"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+CLIENT_DEFAULT: Literal[ClientDefault.CLIENT_DEFAULT] = ClientDefault.CLIENT_DEFAULT
+"""As a `timeout`: the one that the client or the endpoint was built with."""
+
+# Seconds or timedelta; None: no limit.
 Timeout: TypeAlias = Union[float, timedelta, None]  # noqa: UP007 - evaluated on Python 3.10
-# The same, or `...`: what the client was built with.
-TimeoutOrDefault: TypeAlias = Union[float, timedelta, EllipsisType, None]  # noqa: UP007
+TimeoutOrDefault: TypeAlias = Union[float, timedelta, ClientDefault, None]  # noqa: UP007
 
 
-def parse_timeout(value: object, *, error_class: type[RunpodError] = InvalidRequestError) -> float | None:
+def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequestError) -> float | None:
     """A `timeout` as seconds; None for no limit.
 
     Raises:
-        error_class: It is neither None nor a span longer than zero.
+        error_class: It is neither None nor positive.
     """
     if value is None:
         return None
-    problem = "must be seconds (a number), a timedelta, or None for no limit"
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -38,19 +49,21 @@ def parse_timeout(value: object, *, error_class: type[RunpodError] = InvalidRequ
         except OverflowError:
             seconds = math.inf if value > 0 else -math.inf
     else:
-        msg = f"timeout {problem}, not {type(value).__name__}."
+        msg = f"timeout must be seconds, a timedelta, or None for no limit, not {type(value).__name__}."
         raise error_class(msg)
     if math.isnan(seconds) or seconds <= 0:
-        msg = f"timeout {problem}; {seconds:g} is not longer than zero."
+        msg = f"timeout must be positive, got {seconds:g}."
         raise error_class(msg)
     return None if math.isinf(seconds) else seconds
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on the monotonic clock after which a call has taken too long.
+    """The moment on the monotonic clock at which a call must be over.
 
-    `at` is infinite where there is no limit. `span` is the timeout it came from, for messages.
+    Attributes:
+        at: The moment; infinite without a limit.
+        span: The timeout it came from, for messages.
     """
 
     at: float = math.inf

@@ -1,4 +1,4 @@
-"""From the bytes of a good answer to models."""
+"""From the bytes of a good response to models."""
 
 from __future__ import annotations
 
@@ -14,72 +14,69 @@ from runpod._protocol.failures import context_of, error_in
 from runpod._protocol.operations import RUN, RUN_SYNC, STATUS
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
 from runpod.models._base import describe
-from runpod.models.jobs import JobState, JobStatus, OutputT, StreamChunk, readable
+from runpod.models._text import readable
+from runpod.models.jobs import JobState, OutputT, StreamChunk
+from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runpod._protocol.operations import Call, Operation
-    from runpod._protocol.outcomes import Answer
+    from runpod._protocol.outcomes import Response
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read(model: type[ModelT], answer: Answer, call: Call) -> ModelT:
-    """A good answer as a model.
+def read(model: type[ModelT], response: Response, call: Call) -> ModelT:
+    """A good response as a model.
 
     Raises:
         APIResponseError: The body is not what the protocol allows.
     """
-    value = _json(answer, call)
-    told = _told_by(value)
+    value = _json(response, call)
+    problem = _error_instead(value)
     try:
         read = model.model_validate(value)
     except ValidationError as error:
-        problem = told or describe(error, model.__name__, model)
-    else:
-        # A model that requires nothing takes anything.
-        if told is None or "error" not in value:
-            return read
-        problem = told
-    raise response_error(answer, call, problem)
+        raise response_error(response, call, problem or describe(error, model.__name__, model)) from None
+    # A model that requires nothing takes anything.
+    if problem is not None and "error" in value:
+        raise response_error(response, call, problem)
+    return read
 
 
-def _told_by(value: object) -> str | None:
-    """What is wrong with a 2xx that tells of an error of its own, as some gateways do; None for every other."""
-    told = error_in(value)
-    return None if told is None or "id" in cast("dict[str, Any]", value) else f"it is an error, {readable(told)!r}"
+def _error_instead(value: object) -> str | None:
+    """What is wrong with a 2xx that holds an error instead, as some gateways send; None for every other."""
+    error = error_in(value)
+    return None if error is None or "id" in cast("dict[str, Any]", value) else f"it is an error, {readable(error)!r}"
 
 
-def read_job(answer: Answer, call: Call) -> JobState[Any]:
-    """A good answer as the state of the job that was asked for.
+def read_job(response: Response, call: Call) -> JobState[Any]:
+    """A good response as the state of the job that it is about.
 
     Raises:
         APIResponseError: No id, no status, another job's id, or no JSON object at all.
     """
-    state = read(JobState, answer, call)
+    state = read(JobState, response, call)
     if call.job_id is not None and state.id != call.job_id:
         problem = f"it is about another job, {readable(state.id, 80)!r}"
-        raise response_error(answer, call, problem)
+        raise response_error(response, call, problem)
     return state
 
 
 def is_bare(operation: Operation, state: JobState[Any]) -> bool:
-    """Whether a job had ended before it was to be cancelled, and the answer says that alone.
-
-    What came of the job, `/status` knows.
-    """
+    """True if a cancel response holds only a final status. `/status` has the rest."""
     ended = state.completed and state.status != JobStatus.CANCELLED
     return ended and operation is not STATUS and not state.has_output and state.error is None
 
 
-def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[StreamChunk]]:
-    """A good answer of `/stream`: the job's status, None where it has none, and the chunks.
+def read_stream(response: Response, call: Call) -> tuple[JobStatus | None, list[StreamChunk[Any]]]:
+    """A good response of `/stream`: the job's status, None where it has none, and the chunks.
 
     Raises:
         APIResponseError: It is neither the envelope nor a list of chunks.
     """
-    chunks = _json(answer, call)
+    chunks = _json(response, call)
     status: JobStatus | None = None
     # The operation reference shows a bare list; everything captured is the envelope.
     if isinstance(chunks, dict):
@@ -88,63 +85,63 @@ def read_stream(answer: Answer, call: Call) -> tuple[JobStatus | None, list[Stre
         # What is not printable, such as half of a surrogate pair, is no status: `/status` is asked then.
         status = JobStatus(text) if isinstance(text, str) and text and text.isprintable() else None
         if status is None and "stream" not in envelope:
-            raise response_error(answer, call, _told_by(envelope) or "it has neither a status nor a stream")
+            raise response_error(response, call, _error_instead(envelope) or "it has neither a status nor a stream")
         chunks = envelope.get("stream")
         if chunks is None:
-            # Absent or null: nothing since the last look.
+            # Absent or null: nothing since the last poll.
             return status, []
     if not isinstance(chunks, list):
-        raise response_error(answer, call, "its stream is not a list")
+        raise response_error(response, call, "its stream is not a list")
     return status, [_chunk(item) for item in cast("Iterable[Any]", chunks)]
 
 
-def _chunk(item: object) -> StreamChunk:
+def _chunk(item: object) -> StreamChunk[Any]:
     if isinstance(item, dict):
         try:
             return StreamChunk.model_validate(item)
         except ValidationError:
-            # A key that is not quite Unicode must not cost the chunk.
+            # A key that is not quite Unicode must not lose the chunk.
             fields = cast("dict[str, Any]", item)
             return StreamChunk(output=fields.get("output"), metrics=fields.get("metrics"))
     return StreamChunk(output=cast("Any", item))
 
 
-def _json(answer: Answer, call: Call) -> Any:
-    if answer.problem:
-        raise response_error(answer, call, answer.problem)
+def _json(response: Response, call: Call) -> Any:
+    if response.problem:
+        raise response_error(response, call, response.problem)
     # Into plain values at once: `model_validate_json` builds a tree of its own first, which takes
     # twice the time and memory for an output of many objects. A model then looks at no more than
     # its own fields.
     with suppress(ValueError):
-        return from_json(answer.body, cache_strings="keys")
+        return from_json(response.body, cache_strings="keys")
     # It is stricter than Python's reader (lone surrogates, depth): an output that Python can read
     # must not be lost for that.
     with suppress(ValueError, RecursionError):
-        return json.loads(answer.body)
-    if not answer.body.strip():
-        raise response_error(answer, call, "it is empty")
-    kind = "HTML" if answer.body.lstrip()[:1] == b"<" else "not JSON, or cut short"
-    raise response_error(answer, call, f"it is {kind}")
+        return json.loads(response.body)
+    if not response.body.strip():
+        raise response_error(response, call, "it is empty")
+    kind = "HTML" if response.body.lstrip()[:1] == b"<" else "not JSON, or cut short"
+    raise response_error(response, call, f"it is {kind}")
 
 
-def response_error(answer: Answer, call: Call, problem: str) -> APIResponseError:
-    """The error for a 2xx with a body that the protocol does not allow."""
-    context = context_of(call, answer)
+def response_error(response: Response, call: Call, problem: str) -> APIResponseError:
+    """The error for a 2xx whose body the protocol does not allow."""
+    context = context_of(call, response)
     context["retryable"] = not context["maybe_submitted"]
     msg = (
-        f"{call} was answered with HTTP {answer.status}, but the body is not usable: "
-        f"{problem.rstrip('.')}. Is base_url the address of the Runpod API?"
+        f"{call} got HTTP {response.status} with an unusable body: {problem.rstrip('.')}. "
+        "Is base_url the address of the Runpod API?"
     )
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
-        msg += " It may have been carried out all the same; sending it again may do it twice."
+        msg += " It may have been carried out; sending it again may do it twice."
     elif context["maybe_submitted"]:
         known = f" with the id {context['job_id']!r}" if context["job_id"] else ""
         msg += f" A job may have been submitted{known}; submitting again may pay twice."
     return APIResponseError(
         msg,
-        status_code=answer.status,
-        body=answer.text,
-        headers=answer.shown_headers,
+        status_code=response.status,
+        body=response.text,
+        headers=response.redacted_headers,
         **context,
     )
 
@@ -156,14 +153,15 @@ def _name_of(type_: object) -> str:
 
 
 class OutputReader(Generic[OutputT]):
-    """Makes the output of a completed job what `output_type` says.
+    """Validates outputs against `output_type` or `chunk_type`.
 
     Raises:
         InvalidRequestError: pydantic cannot validate such a type.
     """
 
-    def __init__(self, output_type: type[OutputT] | None) -> None:
+    def __init__(self, output_type: type[OutputT] | None, name: str = "output_type") -> None:
         self.output_type = output_type
+        self._name = name
         self._adapter: TypeAdapter[OutputT] | None = None
         if output_type is None:
             return
@@ -171,23 +169,15 @@ class OutputReader(Generic[OutputT]):
             self._adapter = TypeAdapter(output_type)
             # A name that is not defined yet comes to light at the first use, so this is one.
             _ = self._adapter.validator.title
-        except (
-            PydanticSchemaGenerationError,
-            PydanticUndefinedAnnotation,
-            PydanticUserError,
-            TypeError,
-        ):
-            name = _name_of(output_type)
-        else:
-            return
-        msg = (
-            f"output_type: pydantic cannot validate {name}. Use a pydantic model, a dataclass, "
-            "a TypedDict or a builtin type (before Python 3.12, a TypedDict from typing_extensions)."
-        )
-        raise InvalidRequestError(msg)
+        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError):
+            msg = (
+                f"{name}: pydantic cannot validate {_name_of(output_type)}. Use a pydantic model, a dataclass, "
+                "a TypedDict or a builtin type (before Python 3.12, a TypedDict from typing_extensions)."
+            )
+            raise InvalidRequestError(msg) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OutputReader, (self.output_type,)
+        return OutputReader, (self.output_type, self._name)
 
     def __call__(self, state: JobState[Any], endpoint_id: str) -> JobState[OutputT]:
         """The state with its output as `output_type`, if the job completed.
@@ -197,32 +187,50 @@ class OutputReader(Generic[OutputT]):
         """
         if self._adapter is None or not state.succeeded:
             return state
-        try:
-            output = self._validated(state.output)
-        except ValidationError as error:
-            problem = describe(error, "The output")
-        except Exception as error:  # noqa: BLE001 - a validator of the caller's raises anything
-            problem = f"its validator raised {type(error).__name__}"
-        else:
+        output, problem = self._validated(state.output)
+        if problem is None:
             # An absent output stays absent where the type takes None for it.
             return state.model_copy(update={"output": output}) if state.has_output else state
         job = f"Job {state.id!r} on endpoint {endpoint_id!r} completed"
         if state.has_output:
             msg = (
-                f"{job}, but its output does not fit output_type: {problem.rstrip('.')}. "
-                "The raw output is in error.state.output."
+                f"{job}, but its output does not fit {self._name}: {problem}. The raw output is in error.state.output."
             )
         else:
             msg = (
-                f"{job} without output, which does not fit output_type: there was none, or it was "
-                "too large for the platform. A handler that yields may need `stream` instead."
+                f"{job} without output, which does not fit {self._name}: there was none, or it was too large for the "
+                "platform. A handler that yields may need `stream` instead."
             )
         raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
 
-    def _validated(self, output: object) -> OutputT:
+    def chunk(self, chunk: StreamChunk[Any], job_id: str, endpoint_id: str) -> StreamChunk[OutputT]:
+        """The chunk with its output as `chunk_type`.
+
+        Raises:
+            JobOutputError: The output does not fit; the error carries it in a state of its own.
+        """
+        if self._adapter is None:
+            return chunk
+        output, problem = self._validated(chunk.output)
+        if problem is None:
+            return chunk.model_copy(update={"output": output})
+        msg = (
+            f"A chunk of job {job_id!r} on endpoint {endpoint_id!r} does not fit {self._name}: {problem}. "
+            "The raw chunk is in error.state.output."
+        )
+        state: JobState[Any] = JobState(id=job_id, status=JobStatus.IN_PROGRESS, output=chunk.output)
+        raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
+
+    def _validated(self, output: object) -> tuple[OutputT | None, str | None]:
+        """The output and None, or None and why it does not fit."""
         assert self._adapter is not None
         try:
-            return self._adapter.validate_python(output)
-        except ValidationError:
-            # A strict type takes from JSON what it does not take from Python: a date as text.
-            return self._adapter.validate_json(json.dumps(output))
+            try:
+                return self._adapter.validate_python(output), None
+            except ValidationError:
+                # A strict type takes from JSON what it does not take from Python: a date as text.
+                return self._adapter.validate_json(json.dumps(output)), None
+        except ValidationError as error:
+            return None, describe(error, "The output").rstrip(".")
+        except Exception as error:  # noqa: BLE001 - a validator of the caller's raises anything
+            return None, f"its validator raised {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""From an answer that says no, or no answer at all, to the error that people see."""
+"""From a response that refuses, or none at all, to the error that the caller sees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from runpod._protocol.outcomes import Answer, NotSent, TooLate, Trouble
+from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, TransportError
 from runpod.errors import (
     APIConnectionError,
     APIStatusError,
@@ -24,12 +24,13 @@ from runpod.errors import (
     RunpodTimeoutError,
     ServerError,
 )
-from runpod.models._base import seen_number
-from runpod.models.jobs import readable
+from runpod.models._base import received_number
+from runpod.models._text import readable
 
 if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Outcome
     from runpod.models.jobs import JobState
 
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -53,25 +54,32 @@ _TOO_LARGE = re.compile(rf"\b{_BODY}(?: is)? too large\b|\bmax(?:imum)?(?: {_BOD
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
-# Where the id of the job could be read although the answer as a whole could not.
-_NAMED = "It was carried out: what came of the answer names the job {!r}; look at that one."
+# Where the id of the job could be read although the response as a whole could not.
+_NAMED = "The response was incomplete but names job {!r}; check that job before resubmitting."
+
+_IN_DOUBT = (
+    "It may have been carried out. Sending it again may do it twice: check the endpoint's queue first, or allow it "
+    "with RetryPolicy(resubmit=True)."
+)
 
 
 def failure(
     call: Call,
-    outcome: Answer | Trouble,
+    outcome: Outcome,
     deadline: Deadline,
     *,
     attempts: int = 1,
-    doubt: Answer | Trouble | None = None,
+    doubt: Outcome | None = None,
     state: JobState[Any] | None = None,
 ) -> RunpodError:
-    """The error for an outcome that is not a good answer.
+    """The error for an outcome that is not a good response.
 
     `doubt` is an earlier outcome of the same call after which it may have been carried out.
     """
     context = context_of(call, outcome)
-    context["retryable"] = is_trouble(outcome) or (isinstance(outcome, TooLate) and not in_doubt(call, outcome))
+    context["retryable"] = is_transient(outcome) or (
+        isinstance(outcome, DeadlineExceeded) and not in_doubt(call, outcome)
+    )
     if doubt is not None:
         context = {**context_of(call, doubt), **{k: v for k, v in context.items() if v}}
     tried = f" ({attempts} attempts)" if attempts > 1 else ""
@@ -79,26 +87,26 @@ def failure(
     if context["maybe_submitted"]:
         context["retryable"] = False
         named = context["job_id"] if call.job_id is None else None
-        end = f" {call.if_in_doubt}" if named is None else f" {_NAMED.format(named)}"
-    if isinstance(outcome, TooLate):
-        msg = f"{call} did not get its answer within the timeout of {_span(deadline)}{tried}."
+        end = f" {_IN_DOUBT}" if named is None else f" {_NAMED.format(named)}"
+    if isinstance(outcome, DeadlineExceeded):
+        msg = f"{call} got no response within the timeout of {_span(deadline)}{tried}."
         if not outcome.sent and not call.operation.repeatable:
             end = " It was not sent."
         return RunpodTimeoutError(msg + end, state=state, **context)
-    if isinstance(outcome, Trouble):
-        verb = "could not be sent" if isinstance(outcome, NotSent) else "got no answer"
+    if isinstance(outcome, TransportError):
+        verb = "could not be sent" if isinstance(outcome, RequestNotSent) else "got no response"
         msg = f"{call} {verb}{tried}: {readable(outcome.reason).rstrip('.')}."
         return APIConnectionError(msg + end, **context)
     return _status_error(call, outcome, tried, end, context)
 
 
 def closed_error(call: Call) -> ClientClosedError:
-    """The error for a call of a client that is closed."""
-    msg = f"Cannot send {call}: the client is closed. Build a new one, or close it later."
+    """The error for a call on a closed client."""
+    msg = "Cannot send a request: the client is closed."
     return ClientClosedError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id, maybe_submitted=False)
 
 
-def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
+def context_of(call: Call, outcome: Outcome) -> dict[str, Any]:
     """Which endpoint and job it was, and whether a submission may be out there."""
     maybe = in_doubt(call, outcome)
     return {
@@ -108,9 +116,9 @@ def context_of(call: Call, outcome: Answer | Trouble) -> dict[str, Any]:
     }
 
 
-def _job_named_by(outcome: Answer | Trouble) -> str | None:
+def _job_named_by(outcome: Outcome) -> str | None:
     """The id of the job in a body that cannot be read as a whole, or None."""
-    if isinstance(outcome, Trouble):
+    if isinstance(outcome, TransportError):
         return _top_level_texts(outcome.partial).get("id")
     texts = _top_level_texts(outcome.body)
     # Gateways give their refusals ids as well; one with a status beside it is a job's.
@@ -118,14 +126,14 @@ def _job_named_by(outcome: Answer | Trouble) -> str | None:
 
 
 def submitted_job(call: Call, partial: bytes) -> str | None:
-    """The id of the job that a submission made, out of as much of the answer as came."""
+    """The id of the job that a submission made, out of as much of the response as came."""
     return None if call.operation.repeatable or call.job_id is not None else _top_level_texts(partial).get("id")
 
 
 def _top_level_texts(body: bytes) -> dict[str, str]:
     """The fields of a JSON object whose values are text, as far as the object goes.
 
-    The same of the first object of a list, which is no answer but can name a job. The output of a
+    The same of the first object of a list, which is no valid response but can name a job. The output of a
     job may have an `id` of its own, so depth matters.
     """
     text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n[")
@@ -156,18 +164,18 @@ def _unquoted(part: str) -> str:
         return ""
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(response: Response) -> float | None:
     """The seconds of a `Retry-After` header, given as seconds or as a date; None without one."""
-    text = answer.headers.get("retry-after", "").strip()
+    text = response.headers.get("retry-after", "").strip()
     if not text:
         return None
-    seconds = seen_number(text)
+    seconds = received_number(text)
     if seconds is None:
         moment = _date(text)
         if moment is None:
             return None
         # Against the server's own clock where it tells it: ours may be wrong.
-        now = _date(answer.headers.get("date", "")) or datetime.now(timezone.utc)
+        now = _date(response.headers.get("date", "")) or datetime.now(timezone.utc)
         seconds = (moment - now).total_seconds()
     return max(0.0, float(seconds))
 
@@ -207,53 +215,60 @@ def _without_markup(text: str) -> str:
     return f"an HTML page, {title[1]!r}" if title else "an HTML page"
 
 
-def is_trouble(outcome: Answer | Trouble) -> bool:
+def is_transient(outcome: Outcome) -> bool:
     """Whether another try could end otherwise: no response, or one of the passing kind."""
-    if isinstance(outcome, NotSent):
+    if isinstance(outcome, RequestNotSent):
         return not outcome.final
-    if isinstance(outcome, Trouble):
-        return not isinstance(outcome, TooLate)
+    if isinstance(outcome, TransportError):
+        return not isinstance(outcome, DeadlineExceeded)
     return outcome.status in {408, 429} or outcome.status >= 500
 
 
-def in_doubt(call: Call, outcome: Answer | Trouble) -> bool:
+def in_doubt(call: Call, outcome: Outcome) -> bool:
     """Whether something that must not be done twice may have been done."""
     return not call.operation.repeatable and _fate_unknown(outcome)
 
 
-def _fate_unknown(outcome: Answer | Trouble) -> bool:
-    if isinstance(outcome, TooLate):
+def _fate_unknown(outcome: Outcome) -> bool:
+    if isinstance(outcome, DeadlineExceeded):
         return outcome.sent
-    if isinstance(outcome, Trouble):
-        return not isinstance(outcome, NotSent)
+    if isinstance(outcome, TransportError):
+        return not isinstance(outcome, RequestNotSent)
     # A 2xx gets here when its body is unreadable: then something was done.
     return outcome.good or outcome.status >= 500 or outcome.status == 408
 
 
-def _status_error(call: Call, answer: Answer, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
-    said = said_by(answer.text)
-    cls = _CLASSES.get(answer.status, ServerError if answer.status >= 500 else APIStatusError)
+def _status_error(call: Call, response: Response, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
+    said = said_by(response.text)
+    cls = _CLASSES.get(response.status, ServerError if response.status >= 500 else APIStatusError)
     if cls is BadRequestError and _TOO_LARGE.search(said):
         cls = PayloadTooLargeError
-    msg = f"{call} was answered with HTTP {answer.status}{tried}"
-    if answer.redirect:
-        where = readable(answer.shown_headers.get("location", "another address"), 200)
+    msg = f"{call} failed with HTTP {response.status}{tried}"
+    if response.redirect:
+        where = readable(response.redacted_headers.get("location", "another address"), 200)
         msg += f", a redirect to {where}. Redirects are not followed; check base_url."
     else:
         msg += f": {readable(said)}" if said else ", without a reason"
         msg += "" if msg.endswith((".", "!", "?")) else "."
-        advice = _ADVICE.get(413 if cls is PayloadTooLargeError else answer.status)
-        if answer.status == 404:
-            advice = call.if_missing
+        advice = _ADVICE.get(413 if cls is PayloadTooLargeError else response.status)
+        if response.status == 404:
+            advice = _not_found_advice(call)
         msg += f" {advice}" if advice else ""
     context.update(
-        status_code=answer.status,
-        body=answer.text,
-        headers=answer.shown_headers,
+        status_code=response.status,
+        body=response.text,
+        headers=response.redacted_headers,
     )
-    if answer.status == 429:
-        return RateLimitError(msg + end, retry_after=retry_after(answer), **context)
+    if response.status == 429:
+        return RateLimitError(msg + end, retry_after=retry_after(response), **context)
     return cls(msg + end, **context)
+
+
+def _not_found_advice(call: Call) -> str:
+    advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key may access it."
+    if call.job_id is not None:
+        advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
+    return advice
 
 
 def _span(deadline: Deadline) -> str:

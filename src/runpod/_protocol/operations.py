@@ -45,7 +45,7 @@ class Call:
     operation: Operation
     endpoint_id: str
     job_id: str | None = None
-    # For how long the server may hold the answer, in seconds; on the wire milliseconds.
+    # How long the server may hold the response, in seconds; on the wire milliseconds.
     hold: float | None = None
     body: bytes | None = field(default=None, repr=False)
 
@@ -58,25 +58,12 @@ class Call:
         query = "" if self.hold is None else f"?wait={_wait(self.hold)}"
         return "/" + "/".join(steps) + query
 
-    @property
-    def if_missing(self) -> str:
-        """What to do about a 404."""
-        advice = f"Check the endpoint id {self.endpoint_id!r}, and that this API key may see it."
-        if self.job_id is not None:
-            advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
-        return advice
-
-    @property
-    def if_in_doubt(self) -> str:
-        """What to do where it may have been carried out and must not be twice."""
-        return (
-            "It may have been carried out all the same. Sending it again may do it twice: look at the "
-            "endpoint's queue first, or allow it with RetryPolicy(resubmit=True)."
-        )
-
     def __str__(self) -> str:
         job = "" if self.job_id is None else f" of job {self.job_id!r}"
         return f"{self.operation.name}{job} on endpoint {self.endpoint_id!r}"
+
+
+_PLURALS = {"endpoint_id": "Endpoint IDs", "job_id": "Job IDs"}
 
 
 def check_id(value: object, what: str) -> str:
@@ -87,10 +74,10 @@ def check_id(value: object, what: str) -> str:
             the path name something else.
     """
     if not isinstance(value, str):
-        msg = f"{what} must be a str, not {type(value).__name__}."
+        msg = f"{_PLURALS[what]} must be str, not {type(value).__name__}."
         raise InvalidRequestError(msg)
     if not value.strip():
-        msg = f"{what} is empty; pass the id that Runpod gave you."
+        msg = f"{what} is empty: pass the ID that Runpod gave you."
         raise InvalidRequestError(msg)
     try:
         value.encode()

@@ -1,40 +1,42 @@
-"""What can become of a request: an answer, or one of three kinds of trouble."""
+"""The outcome of a request: a response, or one of three transport errors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_REDIRECTS = range(300, 400)
+    from typing import TypeAlias
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the server sent. Header names are in lower case."""
+class Response:
+    """What the server sent. Header names are in lower case.
+
+    Attributes:
+        secret: The key the request went with. Some servers quote requests, and parts of a response end in errors and
+            logs.
+        problem: Why the body cannot be used; empty if it can.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     body: bytes = field(default=b"", repr=False)
-    # The key the request went with. Some servers quote what they got, and what is shown of an
-    # answer ends in errors and logs.
     secret: str = field(default="", repr=False)
-    # Why the body cannot be used, or nothing.
     problem: str = ""
 
     @property
     def text(self) -> str:
-        """The body as it may be shown."""
-        return self._shown(self.body.decode("utf-8", "replace"))
+        """The body with the key replaced."""
+        return self._redacted(self.body.decode("utf-8", "replace"))
 
     @property
-    def shown_headers(self) -> dict[str, str]:
-        """The headers as they may be shown."""
-        return {name: self._shown(value) for name, value in self.headers.items()}
+    def redacted_headers(self) -> dict[str, str]:
+        """The headers with the key replaced."""
+        return {name: self._redacted(value) for name, value in self.headers.items()}
 
-    def _shown(self, text: str) -> str:
+    def _redacted(self, text: str) -> str:
         return text.replace(self.secret, "[key]") if self.secret else text
 
     @property
@@ -43,34 +45,39 @@ class Answer:
 
     @property
     def redirect(self) -> bool:
-        return self.status in _REDIRECTS
+        return 300 <= self.status < 400
 
 
-class Trouble(Exception):  # noqa: N818 - an outcome; errors are for callers
-    """No answer. `reason` says why, in words that hold neither key nor input."""
+@dataclass(frozen=True)
+class TransportError:
+    """There is no usable response.
 
-    def __init__(self, reason: str, *, partial: bytes = b"") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        # The part of the body that did arrive: an id in it must not be lost.
-        self.partial = partial
+    Attributes:
+        reason: Why, without key and input.
+        partial: The part of the body that arrived: it may hold the id of a job.
+    """
 
-
-class NotSent(Trouble):
-    """The request provably never reached the server. `final` says that it will not the next time either."""
-
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
+    reason: str
+    partial: bytes = field(default=b"", repr=False, kw_only=True)
 
 
-class NoAnswer(Trouble):
-    """The request may have reached the server; what it did with it is unknown."""
+@dataclass(frozen=True)
+class RequestNotSent(TransportError):  # noqa: N818 - a value
+    """The request provably never reached the server. `final`: another attempt would fail in the same way."""
+
+    final: bool = field(default=False, kw_only=True)
 
 
-class TooLate(Trouble):
-    """The deadline passed. `sent` says whether the request may have reached the server."""
+@dataclass(frozen=True)
+class ResponseLost(TransportError):  # noqa: N818
+    """The request may have reached the server. What the server did with it is unknown."""
 
-    def __init__(self, reason: str, *, sent: bool, partial: bytes = b"") -> None:
-        super().__init__(reason, partial=partial)
-        self.sent = sent
+
+@dataclass(frozen=True)
+class DeadlineExceeded(TransportError):  # noqa: N818
+    """The deadline passed. `sent`: the request may have reached the server."""
+
+    sent: bool = field(kw_only=True)
+
+
+Outcome: TypeAlias = Union[Response, TransportError]  # noqa: UP007 - evaluated on Python 3.10

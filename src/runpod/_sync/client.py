@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runpod._sync.endpoint import Endpoint
 from runpod._sync.engine import Engine
 from runpod._sync.session import Session
 from runpod._config import load_config
-from runpod._protocol.deadlines import parse_timeout
+from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
 from runpod.errors import ConfigurationError
@@ -18,7 +19,7 @@ from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from types import EllipsisType, TracebackType
+    from types import TracebackType
 
     import httpx
     from typing_extensions import Self
@@ -38,8 +39,7 @@ class Runpod:
         timeout: Seconds or timedelta for a whole call, where the call has no default of its
             own; None: no limit.
         retry: How often a request may be sent again.
-        wait_limits: How often jobs may be looked at while they are waited for. Where more are
-            waited for than that, they take turns.
+        wait_limits: How often jobs may be polled while they are waited for.
         http_client: An `httpx.Client` of yours, for its proxies, TLS settings, event hooks
             or transports. It stays yours to close. In sync code, a call over a client of yours
             can miss its deadline: by one read (what was left of the deadline when the request was
@@ -72,7 +72,7 @@ class Runpod:
         self._base_url = config.base_url
         self._session = Session(
             Engine(config, http_client),
-            timeout=parse_timeout(timeout, error_class=ConfigurationError),
+            timeout=parse_timeout(timeout, ConfigurationError),
             retry=RetryPolicy() if retry is None else retry,
             wait_limits=WaitLimits() if wait_limits is None else wait_limits,
         )
@@ -109,32 +109,30 @@ class Runpod:
     def with_options(
         self,
         *,
-        timeout: TimeoutOrDefault = ...,
-        retry: RetryPolicy | EllipsisType = ...,
-        wait_limits: WaitLimits | EllipsisType = ...,
-    ) -> Runpod:
-        """A client with other options over the same connections.
+        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        retry: RetryPolicy | None = None,
+        wait_limits: WaitLimits | None = None,
+    ) -> Self:
+        """A client with other options, over the same connections. What is not given stays as it is.
 
-        Closing it closes nothing of the client it came from; that one keeps the connections.
+        Closing it does not close the connections, which belong to the client it came from.
 
         Args:
             timeout: Seconds or timedelta for a whole call, where the call has no default of its
                 own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
                 limit.
             retry: How often a request may be sent again.
-            wait_limits: How often jobs may be looked at while they are waited for. Waits under
-                other limits are counted apart.
+            wait_limits: How often jobs may be polled while they are waited for. Waits under
+                other limits are counted separately.
 
         Raises:
-            InvalidRequestError: The timeout is not one.
-            ConfigurationError: `retry` is not a RetryPolicy, or `wait_limits` no WaitLimits.
+            ConfigurationError: An option cannot be used.
 
         Example:
             >>> patient = client.with_options(timeout=300, retry=RetryPolicy(max_retries=10))
         """
-        other = Runpod.__new__(type(self))
-        other._base_url = self._base_url  # noqa: SLF001 - the same class
-        other._session = self._session.with_options(  # noqa: SLF001
+        other = copy.copy(self)
+        other._session = self._session.with_options(  # noqa: SLF001 - the same class
             timeout=timeout, retry=retry, wait_limits=wait_limits
         )
         return other
@@ -155,5 +153,4 @@ class Runpod:
         self.close()
 
     def __repr__(self) -> str:
-        # One that could not be built is in the traceback that says so.
         return f"{type(self).__name__}(base_url={getattr(self, '_base_url', None)!r})"

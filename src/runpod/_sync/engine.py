@@ -1,6 +1,6 @@
 # Generated from src/runpod/_async/engine.py by scripts/generate_sync.py. Do not edit.
 
-"""The engine: bytes and a deadline in; a response out, or one of three kinds of trouble."""
+"""The engine: bytes and a deadline in; a response or a transport error out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runpod._logging import logger
 from runpod._primitives import Caller, TimeLimit, shield
 from runpod._protocol.bodies import ACCEPTED
 from runpod._protocol.failures import closed_error, submitted_job
-from runpod._protocol.outcomes import Answer, NotSent
+from runpod._protocol.outcomes import RequestNotSent
 from runpod._transport_errors import NEVER_SENT, is_of_certificate, is_of_transport, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
-from runpod.models.jobs import readable
+from runpod.models._text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runpod._primitives import Clock
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Outcome
 
 # The longest URL that httpx takes.
 MAX_URL = 65536
@@ -68,13 +69,11 @@ class Engine:
         self._caller = Caller()
         self._closed = False
 
-    def send(self, call: Call, deadline: Deadline, clock: Clock) -> Answer:
-        """Carries out a call, once.
+    def send(self, call: Call, deadline: Deadline, clock: Clock) -> Outcome:
+        """Makes one attempt of a call.
 
         Raises:
-            NotSent: The request provably never reached the server.
-            NoAnswer: It may have, and no whole response came back.
-            TooLate: The deadline passed.
+            InvalidRequestError: The URL is too long.
             ClientClosedError: The client is closed. Nothing was sent.
         """
         self.check_open(call)
@@ -105,14 +104,9 @@ class Engine:
         # Timers are not exact; what ends just before the deadline was ended by it.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
-        if isinstance(outcome, Answer):
-            return outcome
-        if isinstance(outcome, NotSent) and is_of_certificate(problem):
-            outcome = NotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
-        # Raised outside of any `except`, so that no error of httpx hangs on to ours: those hold the request, and with
-        # it the key and the input.
-        problem = None
-        raise outcome
+        if isinstance(outcome, RequestNotSent) and is_of_certificate(problem):
+            return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
+        return outcome
 
     def _carry(self, exchange: Exchange, left: float, limit: TimeLimit) -> None:
         sending = exchange.sending

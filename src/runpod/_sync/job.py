@@ -5,35 +5,35 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
-from runpod._sync.iterators import Looks
-from runpod._protocol.decoding import is_bare
+from runpod._sync.streams import JobStream, JobUpdates
+from runpod._logging import logger
+from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._protocol.decoding import OutputReader, is_bare
 from runpod._protocol.operations import CANCEL, RETRY, STATUS
-from runpod._protocol.waiting import differs
+from runpod._protocol.streamer import Streamer
+from runpod._protocol.waiter import Waiter
 from runpod.errors import JobOutputError, RunpodError, RunpodTimeoutError
-from runpod.models.jobs import JobState, JobStatus, OutputT, job_failure
+from runpod.models._text import readable
+from runpod.models.jobs import ChunkT, JobState, OutputT, job_failure
+from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runpod._sync.endpoint import Endpoint
     from runpod._sync.session import Session
-    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
-    from runpod._protocol.decoding import OutputReader
+    from runpod._protocol.deadlines import Deadline, Timeout, TimeoutOrDefault
     from runpod._protocol.operations import Operation
-    from runpod._protocol.outcomes import Answer, Trouble
     from runpod.models.jobs import StreamChunk
 
 
 class Job(Generic[OutputT]):
     """A job on an endpoint: its id, and the last state seen of it.
 
-    `endpoint.run(...)` returns one, `endpoint.job(id)` makes one for an id that you kept.
+    `endpoint.run(...)` returns one, and `endpoint.job(id)` makes one for an id that you kept.
 
     Attributes:
         id: The job's id. Keep it, and you can find the job again.
-        endpoint: The endpoint that the job runs on.
+        endpoint_id: The id of the endpoint that the job runs on.
 
     Example:
         >>> job = endpoint.run(input={"prompt": "a horse"})
@@ -43,75 +43,72 @@ class Job(Generic[OutputT]):
     def __init__(
         self,
         session: Session,
-        endpoint: Endpoint[OutputT],
+        endpoint_id: str,
         read_output: OutputReader[OutputT],
         job_id: str,
-        state: JobState[OutputT] | None = None,
     ) -> None:
         self.id = job_id
-        self.endpoint = endpoint
+        self.endpoint_id = endpoint_id
         self._session = session
         self._read_output = read_output
-        self._state = state
+        self._state: JobState[OutputT] | None = None
+        # How the job ended, once that is known as a whole: the response to a cancel request may hold the status alone.
+        self._end: JobState[OutputT] | JobOutputError | None = None
         # What streams of this handle received and did not give yet.
-        self._chunks: deque[StreamChunk] = deque()
-        # Whether `_state` is the end of the job, with its output read as `output_type`.
-        self._settled = False
-        # Whether it is an end that an answer to `cancel` told of, without what came of the job.
-        self._bare = False
+        self._chunks: deque[StreamChunk[Any]] = deque()
 
     @property
     def state(self) -> JobState[OutputT]:
-        """The last state seen. No request: `refresh()` looks anew.
+        """The last state seen. No request: `refresh()` fetches a new one.
 
-        Before the first look at a job made by `endpoint.job(id)` its status is "UNKNOWN".
+        Until the state of a job made by `endpoint.job(id)` was fetched, its status is "UNKNOWN".
         """
-        if self._state is None:
-            nothing: JobState[Any] = JobState(id=self.id, status=JobStatus.UNKNOWN)
-            return nothing
-        return self._state
+        return JobState(id=self.id, status=JobStatus.UNKNOWN) if self._state is None else self._state
 
     @property
     def status(self) -> JobStatus:
         """The status of the last state seen. No request."""
         return self.state.status
 
-    def refresh(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
-        """Asks for the state of the job. `GET /status/{id}`.
+    def refresh(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+        """Fetches the state of the job. `GET /status/{id}`.
 
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
             JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: There was no good answer; see `runpod.errors`.
+            RunpodError: There was no good response; see `runpod.errors`.
         """
         return self._ask(STATUS, timeout)
 
     def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
         """Waits until the job ends, however it ends.
 
-        Trouble on the way does not end the wait: it goes on looking until `timeout` passes.
+        Transport errors do not end the wait: it keeps polling until `timeout` passes.
 
         Args:
-            timeout: Seconds or timedelta; None: until the job ends, or ten looks in a row
+            timeout: Seconds or timedelta; None: until the job ends, or ten polls in a row
                 failed.
 
         Returns:
-            The final state. See `raise_for_status()`, or use `result()`.
+            The final state. See `state.result()`, or use `result()`.
 
         Raises:
-            RunpodTimeoutError: The timeout passed. The job goes on.
-            JobExpiredError: The job was deleted: its result or its time to live ran out.
+            RunpodTimeoutError: The timeout passed. The job is still alive.
+            JobExpiredError: The job no longer exists: its result or its time to live expired.
             JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: The job cannot be looked at; see `runpod.errors`.
+            RunpodError: The job cannot be polled; see `runpod.errors`.
         """
-        known = self._known()
-        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=known)
-        if known is not None and known.completed:
+        return self.wait_until(self._session.deadline(timeout), self._known())
+
+    def wait_until(self, deadline: Deadline, known: JobState[Any] | None) -> JobState[OutputT]:
+        """`wait`, for callers within the library: from a known state to a deadline that is already running."""
+        if known is not None and known is self._end:
             return known
+        waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, state=known)
         try:
-            state: JobState[Any] = self._session.wait(waiter)
+            state = self._session.wait(waiter)
         finally:
             self._state = waiter.state or self._state
         return self._seen(state)
@@ -122,8 +119,8 @@ class Job(Generic[OutputT]):
         Args:
             timeout: Seconds or timedelta; None: until the job ends.
             cancel_on_timeout: Whether to cancel the job when the timeout passes, so that it
-                costs no more. The error says whether that worked. That call has a timeout of
-                its own, the client's.
+                costs no more. The error says whether that worked. The cancel request has a
+                timeout of its own, the client's.
 
         Returns:
             The output, as `output_type` where the endpoint has one. None where the job
@@ -131,7 +128,7 @@ class Job(Generic[OutputT]):
             the log then has a warning.
 
         Raises:
-            JobFailedError: The job ended FAILED; the message says what the worker said.
+            JobFailedError: The job ended FAILED; the message says what the worker reported.
             JobCancelledError: The job ended CANCELLED.
             JobTimedOutError: The job ended TIMED_OUT.
             RunpodError: Everything that `wait` raises.
@@ -146,14 +143,14 @@ class Job(Generic[OutputT]):
             if ended is None:
                 raise
             state = ended
-        failure = job_failure(state, self.endpoint.id)
+        failure = job_failure(state, self.endpoint_id)
         if failure is not None:
             raise failure
-        self._session.note_output(self.endpoint.id, state)
-        return state.output
+        warn_if_no_output(state, self.endpoint_id)
+        return state.result()
 
     def _cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
-        """Cancels the job, and says in the error what came of it; the state where it ended a moment before."""
+        """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
             state = self.cancel()
         except JobOutputError:
@@ -164,16 +161,16 @@ class Job(Generic[OutputT]):
             if state.completed and state.status != JobStatus.CANCELLED:
                 return self.wait(timeout=self._session.timeout)
             outcome = "It was cancelled."
-        error.message = f"{error.message.partition(' It goes on:')[0]} {outcome}"
+        error.message = f"{error.message.partition(' The job is still alive:')[0]} {outcome}"
         error.retryable = False
         return None
 
-    def watch(self, *, timeout: Timeout = None) -> Iterator[JobState[OutputT]]:
-        """Gives the last state seen, then every change of status or progress, then the end.
+    def watch(self, *, timeout: Timeout = None) -> JobUpdates[OutputT]:
+        """Gives the last state seen, then every change of status or progress, then the final state.
 
-        It looks at the job up to ten times a second while things change and about once a second
-        while they do not; what comes and goes in between stays unseen. The final state is given
-        at once, however the job ended.
+        It polls up to ten times a second while things change and about once a second while they
+        do not; changes in between stay unseen. The final state comes at once, however the job
+        ended.
 
         Args:
             timeout: Seconds or timedelta; None: until the job ends.
@@ -185,57 +182,65 @@ class Job(Generic[OutputT]):
             >>> for state in job.watch():
             ...     print(state.status, state.progress)
         """
-        known = self._known()
-        waiter = self._session.waiter(self.endpoint.id, self.id, timeout, state=known, changes=True)
+        deadline = self._session.deadline(timeout)
+        options = {"state": self._known(), "changes": True}
+        waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, **options)
+        return JobUpdates(self._session, waiter, self._seen)
 
-        def received(call: Any, outcome: Answer | Trouble, now: float) -> list[JobState[OutputT]]:
-            old = waiter.state
-            state = waiter.received(call, outcome, now)
-            if state is None or not (state.completed or differs(old, state)):
-                return []
-            return [self._seen(state)]
+    @overload
+    def stream(self, *, timeout: Timeout = None) -> JobStream[Any]: ...
 
-        return Looks(self._session, waiter, received, deque(() if known is None else (known,)))
+    @overload
+    def stream(self, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> JobStream[ChunkT]: ...
 
-    def stream(self, *, timeout: Timeout = None) -> Iterator[StreamChunk]:
-        """Streams what the handler yields, until the job ended and nothing is left.
+    # A union or an Annotated is no `type` to a type checker.
+    @overload
+    def stream(self, *, chunk_type: Any, timeout: Timeout = None) -> JobStream[Any]: ...
 
-        Each chunk is handed out once by the server: two streams of one job share its chunks,
-        and what an answer that broke on the way carried is lost with it. What was received
-        before a loop was left is kept in this handle: another `stream()` of it begins there.
+    def stream(self, *, chunk_type: Any = None, timeout: Timeout = None) -> JobStream[Any]:
+        """Streams what the handler yields, until the job has ended and nothing is left.
+
+        The server hands out each chunk once: two streams of one job share its chunks. If a
+        response is cut off, its chunks are lost. Chunks that were received before a loop was left
+        are kept in this handle: its next `stream()` begins with them.
 
         Args:
+            chunk_type: What the output of a chunk is: a pydantic model, or any type that pydantic
+                can validate.
             timeout: Seconds or timedelta for the whole stream; None: until the job ends.
 
         Raises:
             JobFailedError: The job ended FAILED, after every chunk was given. So for
                 JobCancelledError and JobTimedOutError.
-            RunpodTimeoutError: The timeout passed. The job goes on.
-            RunpodError: The job cannot be looked at; see `runpod.errors`.
+            JobOutputError: A chunk does not fit `chunk_type`. The next one may.
+            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodError: The job cannot be polled; see `runpod.errors`.
 
         Example:
             >>> for chunk in job.stream():
             ...     print(chunk.output)
         """
-        known = None if self._bare else self._state
-        streamer = self._session.streamer(self.endpoint.id, self.id, timeout, state=known)
-        return Looks(self._session, streamer, streamer.received, self._chunks)
+        deadline = self._session.deadline(timeout)
+        end = self._end.state if isinstance(self._end, JobOutputError) else self._end
+        options = {"state": end or self._unfinished()}
+        streamer = self._session.poller(Streamer, self.endpoint_id, self.id, deadline, **options)
+        return JobStream(self._session, streamer, self._chunks, OutputReader(chunk_type, "chunk_type"))
 
-    def cancel(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+    def cancel(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Cancels the job, queued or running. `POST /cancel/{id}`.
 
-        A job that had ended before stays as it is. The answer may then hold its status alone;
-        `wait` and `result` give the rest.
+        A job that had ended before stays as it is. The response may then hold its status alone;
+        `wait` and `result` fetch the rest.
 
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good answer; see `runpod.errors`.
+            RunpodError: There was no good response; see `runpod.errors`.
         """
         return self._ask(CANCEL, timeout)
 
-    def retry(self, *, timeout: TimeoutOrDefault = ...) -> JobState[OutputT]:
+    def retry(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Puts a job that FAILED or TIMED_OUT into the queue again. `POST /retry/{id}`.
 
         It keeps its id and loses its result.
@@ -244,36 +249,60 @@ class Job(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good answer. `maybe_submitted` says whether the job may be
+            RunpodError: There was no good response. `maybe_submitted` says whether the job may be
                 in the queue all the same.
         """
         return self._ask(RETRY, timeout)
 
     def _ask(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
-        deadline = self._session.deadline(timeout)
-        state = self._session.ask(operation, self.endpoint.id, self.id, deadline)
+        return self.take(operation, self._session.ask(operation, self.endpoint_id, self.id, timeout))
+
+    def take(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
+        """Takes the response to an operation on this job, within the library.
+
+        Raises:
+            JobOutputError: The job completed with an output that does not fit `output_type`.
+        """
         if not is_bare(operation, state):
             return self._seen(state)
-        if not self._settled:
-            self._state, self._bare = state, True
+        if self._end is None:
+            self._state = state
         return state
 
     def _known(self) -> JobState[OutputT] | None:
-        """The state to go on from, or None.
+        """The state to go on from.
 
         Raises:
-            JobOutputError: It is an end with an output that does not fit `output_type`.
+            JobOutputError: The job completed with an output that does not fit `output_type`.
         """
-        if self._state is None or self._bare:
-            return None
-        return self._state if self._settled or not self._state.completed else self._seen(self._state)
+        if isinstance(self._end, JobOutputError):
+            raise self._end
+        return self._end or self._unfinished()
+
+    def _unfinished(self) -> JobState[OutputT] | None:
+        return None if self._state is None or self._state.completed else self._state
 
     def _seen(self, state: JobState[Any]) -> JobState[OutputT]:
-        self._state, self._settled, self._bare = state, False, False
-        self._state = self._read_output(state, self.endpoint.id)
-        self._settled = state.completed
-        return self._state
+        self._state, self._end = state, None
+        if not state.completed:
+            return state
+        try:
+            self._state = self._end = self._read_output(state, self.endpoint_id)
+        except JobOutputError as error:
+            self._end = error
+            raise
+        return self._end
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"{name}(id={self.id!r}, endpoint={self.endpoint.id!r}, status={str(self.status)!r})"
+        return f"{name}(id={self.id!r}, endpoint_id={self.endpoint_id!r}, status={str(self.status)!r})"
+
+
+def warn_if_no_output(state: JobState[Any], endpoint_id: str) -> None:
+    """Logs that a job completed without an output: None alone says nothing."""
+    if state.succeeded and not state.has_output:
+        msg = (
+            "Job %s on endpoint %s completed without output: there was none, or it was too large for the platform. "
+            "Use stream() for what a handler yields"
+        )
+        logger.warning(msg, readable(state.id), endpoint_id)

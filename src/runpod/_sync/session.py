@@ -5,36 +5,33 @@
 from __future__ import annotations
 
 import logging
-import math
-import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpod._sync.engine import Engine
+from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
 from runpod._logging import logger
 from runpod._primitives import Clock
-from runpod._protocol.deadlines import Deadline, parse_timeout
+from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import read_job
-from runpod._protocol.failures import closed_error, in_doubt
-from runpod._protocol.looking import Done, Looker, Pause, Routes
+from runpod._protocol.failures import closed_error
 from runpod._protocol.operations import STATUS, Call, Operation
-from runpod._protocol.outcomes import Answer, Trouble
-from runpod._protocol.retrying import Fail, decide
-from runpod._protocol.streaming import Streamer
-from runpod._protocol.submissions import Submissions
-from runpod._protocol.turns import Turn, TurnsByEndpoint
-from runpod._protocol.waiting import Waiter
-from runpod.errors import ClientClosedError, ConfigurationError
-from runpod.models.jobs import readable
+from runpod._protocol.outcomes import Response
+from runpod._protocol.poll_limiter import Permit, PollLimiters
+from runpod._protocol.polling import Done, Fail, Pause, Poller, Routes
+from runpod._protocol.retries import Attempts
+from runpod._protocol.submissions import RecentSubmissions
+from runpod.models._text import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from types import EllipsisType
-
-    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.deadlines import TimeoutOrDefault
+    from runpod._protocol.outcomes import Outcome
+    from runpod._protocol.waiter import Waiter
     from runpod.models.jobs import JobState
 
+PollerT = TypeVar("PollerT", bound=Poller)
 T = TypeVar("T")
 
 
@@ -48,44 +45,43 @@ class Session:
         timeout: float | None,
         retry: RetryPolicy,
         wait_limits: WaitLimits,
-        clock: Clock | None = None,
         owner: bool = True,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
-        self.clock: Clock = clock or Clock()
+        self.clock = Clock()
         self._routes = Routes()
-        self._submissions = Submissions()
-        self._turns = TurnsByEndpoint()
+        self._submissions = RecentSubmissions()
+        self._limiters = PollLimiters()
         self._closed = False
         # Whether closing it closes the connections.
         self._owner = owner
 
     def with_options(
-        self,
-        *,
-        timeout: TimeoutOrDefault,
-        retry: RetryPolicy | EllipsisType,
-        wait_limits: WaitLimits | EllipsisType,
+        self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | None, wait_limits: WaitLimits | None
     ) -> Session:
-        """A session with other options over the same connections and the same knowledge."""
+        """A session with other options, over the same connections and with the same knowledge.
+
+        Raises:
+            ConfigurationError: An option cannot be used.
+        """
         other = Session(
             self.engine,
-            timeout=self.timeout if timeout is ... else parse_timeout(timeout),
-            retry=self.retry if retry is ... else retry,
-            wait_limits=self.wait_limits if wait_limits is ... else wait_limits,
-            clock=self.clock,
+            timeout=self.timeout if timeout is CLIENT_DEFAULT else parse_timeout(timeout, ConfigurationError),
+            retry=self.retry if retry is None else retry,
+            wait_limits=self.wait_limits if wait_limits is None else wait_limits,
             owner=False,
         )
+        other.clock = self.clock
         other._routes = self._routes
         other._submissions = self._submissions
-        other._turns = self._turns
+        other._limiters = self._limiters
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the settings, and never the key: that is read anew where they arrive."""
+        """Pickles the settings without the key, which is read anew where they arrive."""
         config = self.engine.config
         if not self.engine.owned:
             msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
@@ -97,12 +93,12 @@ class Session:
         return self
 
     def deadline(self, timeout: TimeoutOrDefault) -> Deadline:
-        """When a call that starts now must be over.
+        """The deadline of a call that starts now.
 
         Raises:
-            InvalidRequestError: The timeout is not one.
+            InvalidRequestError: The timeout is not positive.
         """
-        span = self.timeout if timeout is ... else parse_timeout(timeout)
+        span = self.timeout if timeout is CLIENT_DEFAULT else parse_timeout(timeout)
         return Deadline.after(span, self.clock.now())
 
     def close(self) -> None:
@@ -110,178 +106,126 @@ class Session:
             self.engine.close()
         self._closed = True
 
-    def send(self, call: Call, deadline: Deadline) -> Answer:
-        """Carries out a call, as often as the retry table allows.
+    def send(self, call: Call, deadline: Deadline) -> Response:
+        """Carries out a call, with as many attempts as the retry table allows.
 
         Raises:
-            RunpodError: No attempt got a good answer.
+            RunpodError: No attempt got a good response.
         """
-        attempt = 1
-        doubt: Answer | Trouble | None = None
+        submitted_at = self._submissions.submitted_at(call.endpoint_id, call.job_id, self.clock.now())
+        attempts = Attempts(call, self.retry, deadline, submitted_at)
         while True:
             try:
                 outcome = self._attempt(call, deadline)
             except ClientClosedError as error:
                 # Closed between two attempts, of which the first may have been carried out.
-                error.maybe_submitted = doubt is not None
+                error.maybe_submitted = attempts.doubt is not None
                 raise
-            if isinstance(outcome, Answer) and outcome.good:
+            if isinstance(outcome, Response) and outcome.good:
                 return outcome
-            now = self.clock.now()
-            decision = decide(
-                call,
-                outcome,
-                attempt=attempt,
-                policy=self.retry,
-                deadline=deadline,
-                now=now,
-                submitted_at=self._submissions.moment(call, now),
-                jitter=random.random,
-                doubt=doubt,
-            )
-            if isinstance(decision, Fail):
-                raise decision.error
-            assert decision is not None
-            logger.debug("%s: attempt %d again in %.2f s", call, attempt + 1, decision.delay)
-            self.clock.sleep(decision.delay)
-            attempt += 1
-            if doubt is None and in_doubt(call, outcome):
-                doubt = outcome
+            delay = attempts.next_delay(outcome, self.clock.now())
+            logger.info("%s: %s; attempt %d follows in %.2f s", call, _said(outcome), attempts.number, delay)
+            self.clock.sleep(delay)
 
     def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
         """Submits a job, and remembers when.
 
         Raises:
-            RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
+            RunpodError: It was not submitted, or `maybe_submitted` says that this is unknown.
         """
         state = read_job(self.send(call, deadline), call)
-        self._submissions.note(call.endpoint_id, state.id, self.clock.now())
-        # The id is the server's, and may hold what steers a terminal.
+        self._submissions.add(call.endpoint_id, state.id, self.clock.now())
+        # The id is the server's, and may hold what controls a terminal.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
-    def ask(self, operation: Operation, endpoint_id: str, job_id: str, deadline: Deadline) -> JobState[Any]:
-        """One call about a job whose answer is the state of the job.
+    def ask(
+        self, operation: Operation, endpoint_id: str, job_id: str, timeout: TimeoutOrDefault
+    ) -> JobState[Any]:
+        """One call about a job, whose response is the state of the job.
 
         Raises:
-            RunpodError: No attempt got a good answer.
+            RunpodError: No attempt got a good response.
         """
         call = Call(operation, endpoint_id, job_id)
+        deadline = self.deadline(timeout)
         if operation is STATUS:
-            # Never behind those who wait, but the service counts it with their looks.
-            self._turns.of(endpoint_id, self.wait_limits).count(self.clock.now())
+            # It never waits for a permit, but the service counts it with the polls.
+            self._limiters.of(endpoint_id, self.wait_limits).count(self.clock.now())
         return read_job(self.send(call, deadline), call)
 
-    def waiter(
-        self,
-        endpoint_id: str,
-        job_id: str,
-        timeout: Timeout | Deadline,
-        *,
-        state: JobState[Any] | None = None,
-        changes: bool = False,
-        hold: float = math.inf,
-    ) -> Waiter:
-        """A machine that waits for a job, ready to be driven."""
+    def poller(self, kind: type[PollerT], endpoint_id: str, job_id: str, deadline: Deadline, **options: Any) -> PollerT:
+        """A machine that polls a job, ready to be driven."""
         now = self.clock.now()
-        return Waiter(
+        return kind(
             endpoint_id,
             job_id,
-            timeout if isinstance(timeout, Deadline) else self.deadline(timeout),
+            deadline,
             now,
-            state=state,
-            submitted_at=self._submissions.moment_of(endpoint_id, job_id, now),
+            submitted_at=self._submissions.submitted_at(endpoint_id, job_id, now),
             routes=self._routes,
             policy=self.retry,
-            changes=changes,
-            until=now + hold,
+            **options,
         )
-
-    def note_output(self, endpoint_id: str, state: JobState[Any]) -> None:
-        """Says of a job that completed without an output that it did: None alone tells nothing."""
-        if state.succeeded and not state.has_output:
-            msg = (
-                "Job %s on endpoint %s completed without output: there was none, or it was too large for the "
-                "platform. What a handler yields comes by stream()"
-            )
-            logger.warning(msg, readable(state.id), endpoint_id)
 
     def wait(self, waiter: Waiter) -> JobState[Any]:
         """Drives a waiter to its end.
 
         Raises:
-            RunpodError: The deadline passed, or the job cannot be looked at.
+            RunpodError: The deadline passed, or the job cannot be polled.
         """
-        while (look := self.look(waiter)) is not None:
-            waiter.received(*look, self.clock.now())
-        assert waiter.state is not None
-        if waiter.state.completed and not waiter.state.succeeded:
-            logger.warning(
-                "Job %s on endpoint %s ended %s",
-                readable(waiter.job_id),
-                waiter.endpoint_id,
-                waiter.state.status,
-            )
-        return waiter.state
+        while (poll := self.poll(waiter)) is not None:
+            waiter.received(*poll, self.clock.now())
+        state = waiter.state
+        assert state is not None
+        if state.completed and not state.succeeded:
+            msg = "Job %s on endpoint %s ended with status %s"
+            logger.warning(msg, readable(waiter.job_id), waiter.endpoint_id, state.status)
+        return state
 
-    def streamer(
-        self, endpoint_id: str, job_id: str, timeout: Timeout, *, state: JobState[Any] | None = None
-    ) -> Streamer:
-        """A machine that streams a job, ready to be driven."""
-        now = self.clock.now()
-        return Streamer(
-            endpoint_id,
-            job_id,
-            self.deadline(timeout),
-            now,
-            state=state,
-            submitted_at=self._submissions.moment_of(endpoint_id, job_id, now),
-            routes=self._routes,
-            policy=self.retry,
-        )
-
-    def look(self, looker: Looker) -> tuple[Call, Answer | Trouble] | None:
-        """Carries a machine to its next look and through it; None when it is over.
+    def poll(self, poller: Poller) -> tuple[Call, Outcome] | None:
+        """Drives a machine up to its next poll, and makes it. None when the machine is done.
 
         Raises:
-            RunpodError: It ended with one.
+            RunpodError: The machine ended with one.
         """
-        turns = self._turns.of(looker.endpoint_id, self.wait_limits)
-        bell = self.clock.bell()
-        turn = Turn(bell)
-        outcome: Answer | Trouble | None = None
+        limiter = self._limiters.of(poller.endpoint_id, self.wait_limits)
+        wakeup = self.clock.wakeup()
+        permit = Permit(wakeup)
+        outcome: Outcome | None = None
         try:
             while True:
                 now = self.clock.now()
-                action = looker.next(now)
+                action = poller.next(now)
                 if isinstance(action, Fail):
                     raise action.error
                 if isinstance(action, Done):
                     return None
                 if isinstance(action, Pause):
                     self.clock.sleep(action.seconds)
-                elif (pause := turns.ask(turn, now)) > 0:
-                    bell.wait(min(pause, looker.end() - now))
+                elif (pause := limiter.acquire(permit, now)) > 0:
+                    wakeup.wait(min(pause, poller.end() - now))
                 else:
-                    call = turn.shorten(action.call)
-                    outcome = self._attempt(call, looker.deadline)
+                    call = permit.shorten(action.call)
+                    outcome = self._attempt(call, poller.deadline)
+                    if not (isinstance(outcome, Response) and outcome.good):
+                        logger.info("%s failed: %s", call, _said(outcome))
                     return call, outcome
         finally:
-            turns.leave(turn, self.clock.now(), outcome)
+            limiter.release(permit, self.clock.now(), outcome)
 
-    def _attempt(self, call: Call, deadline: Deadline) -> Answer | Trouble:
+    def _attempt(self, call: Call, deadline: Deadline) -> Outcome:
         if self._closed:
             raise closed_error(call)
         start = self.clock.now()
-        try:
-            outcome: Answer | Trouble = self.engine.send(call, deadline, self.clock)
-        except Trouble as trouble:
-            # An outcome is kept for a while; the frames it came through need not be.
-            outcome = trouble.with_traceback(None)
+        outcome = self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
-            said = outcome.status if isinstance(outcome, Answer) else type(outcome).__name__
-            logger.debug("%s: %s after %.3f s", call, said, self.clock.now() - start)
+            logger.debug("%s: %s after %.3f s", call, _said(outcome), self.clock.now() - start)
         return outcome
+
+
+def _said(outcome: Outcome) -> str:
+    return f"HTTP {outcome.status}" if isinstance(outcome, Response) else readable(outcome.reason)
 
 
 # The engines of what was unpickled here, by address and key: many tasks of one process share their connections.

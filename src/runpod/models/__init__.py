@@ -1,7 +1,7 @@
 """The models shared by both twins: what is sent, and what comes back."""
 
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
-from runpod.models.jobs import JobState, JobStatus, StreamChunk, WorkerError
+from runpod.models.jobs import JobState, StreamChunk
 from runpod.models.limits import WaitLimits
 from runpod.models.requests import (
     ExecutionPolicy,
@@ -12,6 +12,8 @@ from runpod.models.requests import (
     S3ConfigDict,
 )
 from runpod.models.retry import RetryPolicy
+from runpod.models.status import JobStatus
+from runpod.models.worker_failure import WorkerFailure
 
 __all__ = [
     "EndpointHealth",
@@ -29,5 +31,5 @@ __all__ = [
     "StreamChunk",
     "WaitLimits",
     "WorkerCounts",
-    "WorkerError",
+    "WorkerFailure",
 ]

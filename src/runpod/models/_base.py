@@ -1,4 +1,4 @@
-"""What the models have in common: how they read the wire, and how they speak of mistakes."""
+"""What the models have in common: how they read the wire, and how they report mistakes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 
-from runpod.errors import InvalidRequestError, RunpodError
+from runpod._base_errors import InvalidRequestError, RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,28 +35,40 @@ def milliseconds(span: timedelta) -> int:
     return round(span / timedelta(milliseconds=1))
 
 
-def _given_duration(value: object) -> object:
-    # What a caller gives: a timedelta, or a bare number of milliseconds as on the wire.
-    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        msg = "give a timedelta, or a number of milliseconds"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueErrors only
+def _given_duration(value: object) -> timedelta:
     if not isinstance(value, timedelta):
-        try:
-            value = timedelta(milliseconds=value)
-        except (OverflowError, ValueError):
-            msg = "the number of milliseconds is too large or not a number"
-            raise ValueError(msg) from None
+        example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
+        msg = f"must be a timedelta, such as {example}, not {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueErrors only
     if milliseconds(value) <= 0:
-        msg = "must be longer than zero (a bare number is milliseconds)"
+        msg = f"must be positive, got {value!r}"
         raise ValueError(msg)
     return value
 
 
-def _seen_duration(value: object) -> timedelta | None:
-    # What the server says. It is told beside the result, so nonsense must not cost the result.
+def from_milliseconds(value: object) -> timedelta:
+    """A duration as callers write it in a mapping in the shape of the wire.
+
+    Raises:
+        ValueError: It is not a positive number, nor a timedelta.
+    """
     if isinstance(value, timedelta):
         return value
-    number = value if type(value) is int else seen_number(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        try:
+            return timedelta(milliseconds=value)
+        except (OverflowError, ValueError):
+            pass
+    said = value if isinstance(value, (int, float)) else type(value).__name__
+    msg = f"must be a positive number of milliseconds, got {said!s:.20}"
+    raise ValueError(msg)
+
+
+def _received_duration(value: object) -> timedelta | None:
+    # It comes with the result, so nonsense must not cost the result.
+    if isinstance(value, timedelta):
+        return value
+    number = value if type(value) is int else received_number(value)
     if number is None:
         return None
     try:
@@ -65,7 +77,7 @@ def _seen_duration(value: object) -> timedelta | None:
         return None
 
 
-def seen_number(value: object) -> float | None:
+def received_number(value: object) -> float | None:
     """A number the server sent, also when it came as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -76,30 +88,30 @@ def seen_number(value: object) -> float | None:
         return None
 
 
-def _seen_text(value: object) -> str | None:
+def _received_text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _seen_count(value: object) -> int | None:
-    number = seen_number(value)
+def _received_count(value: object) -> int | None:
+    number = received_number(value)
     return None if number is None else int(number)
 
 
 _as_milliseconds = PlainSerializer(lambda span: None if span is None else milliseconds(span), when_used="json")
 
 GivenDuration = Annotated[timedelta, BeforeValidator(_given_duration), _as_milliseconds]
-SeenDuration = Annotated[
+ReceivedDuration = Annotated[
     timedelta | None,
-    BeforeValidator(_seen_duration),
+    BeforeValidator(_received_duration),
     # Exact, so that what was read can be written and read again.
     PlainSerializer(lambda span: None if span is None else span / timedelta(milliseconds=1), when_used="json"),
 ]
-SeenText = Annotated[str | None, BeforeValidator(_seen_text)]
-SeenCount = Annotated[int | None, BeforeValidator(_seen_count)]
-SeenTotal = Annotated[int, BeforeValidator(lambda value: _seen_count(value) or 0)]
+ReceivedText = Annotated[str | None, BeforeValidator(_received_text)]
+ReceivedCount = Annotated[int | None, BeforeValidator(_received_count)]
+ReceivedTotal = Annotated[int, BeforeValidator(lambda value: _received_count(value) or 0)]
 
 
-class SeenModel(BaseModel):
+class ReceivedModel(BaseModel):
     """What the server says: frozen, tolerant, and keeping what it does not know."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runpod.models._base import SeenCount, SeenModel, SeenText, SeenTotal
+from runpod.models._base import ReceivedCount, ReceivedModel, ReceivedText, ReceivedTotal
 
 __all__ = ["EndpointHealth", "JobCounts", "PurgeResult", "WorkerCounts"]
 
 
-class JobCounts(SeenModel):
+class JobCounts(ReceivedModel):
     """Jobs of an endpoint by what became of them. Fields the server leaves out are 0."""
 
-    completed: SeenTotal = 0
-    failed: SeenTotal = 0
-    in_progress: SeenTotal = 0
-    in_queue: SeenTotal = 0
-    retried: SeenTotal = 0
+    completed: ReceivedTotal = 0
+    failed: ReceivedTotal = 0
+    in_progress: ReceivedTotal = 0
+    in_queue: ReceivedTotal = 0
+    retried: ReceivedTotal = 0
 
 
-class WorkerCounts(SeenModel):
+class WorkerCounts(ReceivedModel):
     """Workers of an endpoint by what they are doing. Fields the server leaves out are 0."""
 
-    idle: SeenTotal = 0
-    initializing: SeenTotal = 0
-    ready: SeenTotal = 0
-    running: SeenTotal = 0
-    throttled: SeenTotal = 0
-    unhealthy: SeenTotal = 0
+    idle: ReceivedTotal = 0
+    initializing: ReceivedTotal = 0
+    ready: ReceivedTotal = 0
+    running: ReceivedTotal = 0
+    throttled: ReceivedTotal = 0
+    unhealthy: ReceivedTotal = 0
 
 
-class EndpointHealth(SeenModel):
+class EndpointHealth(ReceivedModel):
     """The answer of `health()`: how many jobs and workers an endpoint has, in which states."""
 
     jobs: JobCounts = Field(default_factory=JobCounts)
     workers: WorkerCounts = Field(default_factory=WorkerCounts)
 
 
-class PurgeResult(SeenModel):
+class PurgeResult(ReceivedModel):
     """The answer of `purge_queue()`.
 
     Attributes:
@@ -45,5 +45,5 @@ class PurgeResult(SeenModel):
         status: What the server says of the purge ("completed"); None where it did not say.
     """
 
-    removed: SeenCount = None
-    status: SeenText = None
+    removed: ReceivedCount = None
+    status: ReceivedText = None

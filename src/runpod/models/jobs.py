@@ -1,165 +1,41 @@
-"""What the server says of a job: its status, its state, the chunks of its stream."""
+"""The state of a job, and the errors that its end stands for."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sized
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import core_schema
+from pydantic import BeforeValidator, Field
 from typing_extensions import Self, TypeVar
 
-from runpod.errors import (
-    JobCancelledError,
-    JobError,
-    JobFailedError,
-    JobTimedOutError,
-)
-from runpod.models._base import SeenCount, SeenDuration, SeenModel, SeenText
+from runpod._base_errors import CONTEXT, RunpodError, known
+from runpod.models._base import ReceivedCount, ReceivedDuration, ReceivedModel, ReceivedText
+from runpod.models._text import Shortened, readable
+from runpod.models.status import JobStatus
+from runpod.models.worker_failure import WorkerFailure, parse_worker_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from pydantic import GetCoreSchemaHandler
-
-__all__ = ["JobState", "JobStatus", "OutputT", "StreamChunk", "WorkerError"]
+__all__ = [
+    "JobCancelledError",
+    "JobError",
+    "JobFailedError",
+    "JobState",
+    "JobTimedOutError",
+    "OutputT",
+    "StreamChunk",
+]
 
 OutputT = TypeVar("OutputT", default=Any)
-
-_TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
-_KNOWN = _TERMINAL | {"IN_QUEUE", "IN_PROGRESS"}
+ChunkT = TypeVar("ChunkT", default=Any)
 
 
-class JobStatus(str):
-    """The status of a job, compared as text: `state.status == "COMPLETED"`.
-
-    The statuses are the server's, so the set is open: a text that is not among the constants is
-    kept as it is and counts as still running.
-
-    Example:
-        >>> JobStatus("COMPLETED") == JobStatus.COMPLETED == "COMPLETED"
-        True
-    """
-
-    __slots__ = ()
-
-    IN_QUEUE: ClassVar[JobStatus]
-    IN_PROGRESS: ClassVar[JobStatus]
-    COMPLETED: ClassVar[JobStatus]
-    FAILED: ClassVar[JobStatus]
-    CANCELLED: ClassVar[JobStatus]
-    TIMED_OUT: ClassVar[JobStatus]
-    # The library's own word for a job that nobody has looked at yet.
-    UNKNOWN: ClassVar[JobStatus]
-
-    def __new__(cls, text: str) -> Self:
-        """The status that a text stands for."""
-        # A known status in other letters is that status; runpodctl compares so, too.
-        known = text.upper()
-        return super().__new__(cls, known if known in _KNOWN else text)
-
-    @property
-    def terminal(self) -> bool:
-        """Whether a job with this status has ended."""
-        return self in _TERMINAL
-
-    def __repr__(self) -> str:
-        return f"JobStatus({str.__repr__(self)})"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(strict=True, min_length=1))
-
-
-JobStatus.IN_QUEUE = JobStatus("IN_QUEUE")
-JobStatus.IN_PROGRESS = JobStatus("IN_PROGRESS")
-JobStatus.COMPLETED = JobStatus("COMPLETED")
-JobStatus.FAILED = JobStatus("FAILED")
-JobStatus.CANCELLED = JobStatus("CANCELLED")
-JobStatus.TIMED_OUT = JobStatus("TIMED_OUT")
-JobStatus.UNKNOWN = JobStatus("UNKNOWN")
-
-
-class WorkerError(BaseModel):
-    """What a worker said when its handler failed, taken apart.
-
-    Attributes:
-        type: The class of the exception, such as "ValueError"; None where it is not known.
-        message: The text of the exception.
-        traceback: The worker's traceback; None where there is none.
-        hostname: The machine the worker ran on.
-        worker_id: The worker.
-        runpod_version: The version of the worker's runpod package.
-    """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
-
-    type: SeenText = None
-    message: str
-    traceback: SeenText = None
-    hostname: SeenText = None
-    worker_id: SeenText = None
-    runpod_version: SeenText = None
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # The traceback would make the line a page.
-        yield "type", self.type
-        yield "message", self.message
-
-
-_CLASS_TEXT = re.compile(r"<class '(?:.*\.)?([^.']+)'>")
-_GENERATOR_TEXT = re.compile(r"handler: (?P<message>.*?)\s*\ntraceback: (?P<traceback>.*)", re.DOTALL)
-_LAST_LINE = re.compile(r"^(?:[\w.]+\.)?(?P<type>[A-Za-z_]\w*)(?::|$)")
-
-
-def parse_worker_error(error: object) -> WorkerError | None:
-    """The worker's own report in the `error` of a job, or None where it is just text.
-
-    Workers send two forms: JSON text with `error_message` and more (a handler that raised), and
-    text that reads `handler: … traceback: …` (a generator that raised).
-    """
-    report: object = error
-    if isinstance(error, str):
-        found = _GENERATOR_TEXT.fullmatch(error)
-        if found:
-            last = found["traceback"].rstrip().rpartition("\n")[2]
-            kind = _LAST_LINE.match(last)
-            return WorkerError(
-                type=kind["type"] if kind else None,
-                message=found["message"],
-                traceback=found["traceback"],
-            )
-        if not error.lstrip().startswith("{"):
-            return None
-        try:
-            report = json.loads(error)
-        except (ValueError, RecursionError):
-            return None
-    if not isinstance(report, dict) or "error_message" not in report:
-        return None
-    said = cast("dict[str, Any]", report)
-    fields: dict[str, Any] = {str(name).removeprefix("error_"): v for name, v in said.items()}
-    kind = _CLASS_TEXT.fullmatch(str(fields.get("type")))
-    if kind:
-        fields["type"] = kind[1]
-    fields["message"] = str(fields["message"])
-    return WorkerError(**fields)
-
-
-_FAILURES: dict[str, tuple[type[JobError], str]] = {
-    "FAILED": (JobFailedError, "failed"),
-    "CANCELLED": (JobCancelledError, "was cancelled"),
-    "TIMED_OUT": (JobTimedOutError, "was given up by the platform (TIMED_OUT)"),
-}
-
-
-def _seen_id(value: object) -> object:
+def _received_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class JobState(SeenModel, Generic[OutputT]):
+class JobState(ReceivedModel, Generic[OutputT]):
     """What the server said of a job at one moment. Frozen; fields it does not know are kept.
 
     Attributes:
@@ -167,7 +43,8 @@ class JobState(SeenModel, Generic[OutputT]):
         status: Its status; see `JobStatus`.
         output: Once COMPLETED, what the handler returned, as `output_type` where the endpoint
             has one. While the job runs, its last progress update. Otherwise mostly None: a job
-            that failed can have some. `has_output` tells "no output" from "the output is null".
+            that failed can have some. `has_output` tells "no output" from "the output is null",
+            and `result()` gives the output of a job that completed, or raises.
         error: What went wrong, as the server sent it: mostly text, but handlers may put any
             JSON there. `worker_error` takes it apart, `error_message` makes a line of it.
         delay_time: How long the job waited for a worker. Counted anew when it is retried.
@@ -176,15 +53,14 @@ class JobState(SeenModel, Generic[OutputT]):
         retries: How often the platform gave it to another worker.
     """
 
-    id: Annotated[str, Field(min_length=1), BeforeValidator(_seen_id)]
+    id: Annotated[str, Field(min_length=1), BeforeValidator(_received_id)]
     status: JobStatus
-    # None stands for "absent" before the job completed; `has_output` knows the difference.
-    output: OutputT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    output: OutputT | None = None
     error: Any = None
-    delay_time: SeenDuration = None
-    execution_time: SeenDuration = None
-    worker_id: SeenText = None
-    retries: SeenCount = None
+    delay_time: ReceivedDuration = None
+    execution_time: ReceivedDuration = None
+    worker_id: ReceivedText = None
+    retries: ReceivedCount = None
 
     @property
     def started(self) -> bool:
@@ -212,7 +88,7 @@ class JobState(SeenModel, Generic[OutputT]):
         return None if self.completed else self.output
 
     @property
-    def worker_error(self) -> WorkerError | None:
+    def worker_error(self) -> WorkerFailure | None:
         """The worker's report of its failure; None where `error` is plain text or absent."""
         return parse_worker_error(self.error)
 
@@ -227,6 +103,22 @@ class JobState(SeenModel, Generic[OutputT]):
         if isinstance(self.error, str):
             return self.error
         return json.dumps(self.error, ensure_ascii=False, default=str)
+
+    def result(self) -> OutputT:
+        """The output of a job that completed.
+
+        Raises:
+            JobFailedError: The job ended FAILED. So for JobCancelledError and JobTimedOutError.
+            JobError: The job has not ended.
+
+        Example:
+            >>> endpoint.run_sync(input={"prompt": "a horse"}).result()
+        """
+        self.raise_for_status()
+        if not self.succeeded:
+            msg = f"Job {self.id!r} has no result yet: it is {readable(self.status, 40)}."
+            raise JobError(msg, state=self)
+        return cast("OutputT", self.output)
 
     def raise_for_status(self) -> Self:
         """Raises if the job ended without success; otherwise returns the state itself.
@@ -245,28 +137,69 @@ class JobState(SeenModel, Generic[OutputT]):
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # Outputs can be megabytes, and can hold what the input held.
         yield "id", self.id
-        yield "status", readable(self.status, 40)
+        yield "status", str(readable(self.status, 40))
         if self.has_output:
-            yield "output", _Kind(self.output)
+            yield "output", Shortened(self.output)
         if self.error is not None:
-            yield "error", _Kind(self.error)
+            yield "error", Shortened(self.error)
         for name in ("delay_time", "execution_time", "worker_id", "retries"):
             value = getattr(self, name)
             if value is not None:
                 yield name, value if name == "retries" else str(value)
 
 
-class _Kind:
-    """Stands for a value in a repr: says what it is, and not what is in it."""
+def state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
+    """The state of a job out of such a mapping."""
+    found = known(details).get("state")
+    if found is None:
+        return None
+    return JobState[Any].model_validate(found)
 
-    def __init__(self, value: Any) -> None:
-        size = f" of {len(value)}" if isinstance(value, Sized) else ""
-        self._text = f"<{type(cast('object', value)).__name__}{size}>"
 
-    def __repr__(self) -> str:
-        return self._text
+class JobError(RunpodError):
+    """A job did not give what was asked of it.
+
+    Attributes:
+        state: The last state of the job that was seen, whole; None where it was never seen, or is not known.
+    """
+
+    _leaves_open = False
+    _details = (*CONTEXT, "state")
+
+    def __init__(
+        self,
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        /,
+        *,
+        state: JobState[Any] | None = None,
+        **context: Any,
+    ) -> None:
+        state = state_in(details) if state is None else state
+        if state is not None:
+            context.setdefault("job_id", state.id)
+        super().__init__(message, details, **context)
+        self.state = state
+
+
+class JobFailedError(JobError):
+    """The job ended FAILED: the handler raised or returned an error, or the platform gave up."""
+
+
+class JobCancelledError(JobError):
+    """The job ended CANCELLED."""
+
+
+class JobTimedOutError(JobError):
+    """The job ended TIMED_OUT: it expired in the queue, or its worker never reported back."""
+
+
+_FAILURES: dict[str, tuple[type[JobError], str]] = {
+    "FAILED": (JobFailedError, "failed"),
+    "CANCELLED": (JobCancelledError, "was cancelled"),
+    "TIMED_OUT": (JobTimedOutError, "was given up by the platform (TIMED_OUT)"),
+}
 
 
 def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobError | None:
@@ -281,35 +214,23 @@ def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobErro
     message += "" if message.endswith((".", "!", "?")) else "."
     if state.status == "FAILED" and not said:
         message += " The worker gave no reason; its log may."
-    if isinstance(state.worker_error, WorkerError) and state.worker_error.traceback:
+    if isinstance(state.worker_error, WorkerFailure) and state.worker_error.traceback:
         message += " The worker's traceback is in error.state.worker_error.traceback."
     return cls(message, state=state, endpoint_id=endpoint_id)
 
 
-def readable(text: str, limit: int = 500) -> str:
-    """Foreign text, fit for a message: cut, and without characters that steer a terminal."""
-    cut = text if len(text) <= limit else text[:limit] + f"… ({len(text)} characters)"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else _escape(c) for c in cut)
-
-
-def _escape(character: str) -> str:
-    return " " if character in "\n\r\t" else character.encode("unicode_escape").decode("ascii")
-
-
-class StreamChunk(SeenModel):
-    """One thing a generator handler yielded.
+class StreamChunk(ReceivedModel, Generic[ChunkT]):
+    """One value that a generator handler yielded.
 
     Attributes:
-        output: The value it yielded.
+        output: The value, as `chunk_type` where the stream has one.
         metrics: Counters that some workers (older vLLM ones) send beside it.
     """
 
-    output: Any = None
+    output: ChunkT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     metrics: Any = None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        yield "output", _Kind(self.output)
+        yield "output", Shortened(self.output)
         if self.metrics is not None:
             yield "metrics", self.metrics

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, StrictInt
 
-from runpod.errors import ConfigurationError, RunpodError
+from runpod._base_errors import ConfigurationError, RunpodError
 from runpod.models._base import GivenModel
 
 __all__ = ["WaitLimits"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - read by pydantic
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, Field, SecretStr, StrictBool, StrictStr, field_serializer
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictBool, StrictStr, field_serializer
 from typing_extensions import Required, TypedDict
 
-from runpod.models._base import GivenDuration, GivenModel
+from runpod.models._base import GivenDuration, GivenModel, from_milliseconds
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -54,8 +54,7 @@ class JobRequestDict(TypedDict, total=False):
 class ExecutionPolicy(GivenModel):
     """How long a job may take on the platform, and how urgent it is.
 
-    The durations are `timedelta`; a bare number is milliseconds, as on the wire. Limits and
-    defaults are the server's (docs.runpod.io, "Send API requests").
+    Limits and defaults are the server's (docs.runpod.io, "Send API requests").
 
     Args:
         execution_timeout: The longest the job may run on a worker. Default there: 10 minutes.
@@ -64,7 +63,7 @@ class ExecutionPolicy(GivenModel):
         low_priority: True: the job does not make the endpoint start more workers.
 
     Raises:
-        InvalidRequestError: A duration is not longer than zero, or a value has a wrong type.
+        InvalidRequestError: A duration is no timedelta or not positive, or a value has a wrong type.
 
     Example:
         >>> ExecutionPolicy(execution_timeout=timedelta(minutes=5), low_priority=True)
@@ -79,8 +78,8 @@ class ExecutionPolicy(GivenModel):
         def __init__(
             self,
             *,
-            execution_timeout: timedelta | float | None = None,
-            ttl: timedelta | float | None = None,
+            execution_timeout: timedelta | None = None,
+            ttl: timedelta | None = None,
             low_priority: bool | None = None,
         ) -> None: ...
 
@@ -123,13 +122,27 @@ class S3Config(GivenModel):
         return secret.get_secret_value()
 
 
+def _policy_from_wire(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    policy = {name: each for name, each in cast("dict[Any, Any]", value).items()}  # noqa: C416 - any mapping
+    for name in {"executionTimeout", "ttl"} & policy.keys():
+        try:
+            policy[name] = from_milliseconds(policy[name])
+        except ValueError as error:
+            msg = f"{name} {error}"
+            raise ValueError(msg) from None
+    return policy
+
+
 class JobRequest(GivenModel):
     """One job: what `run` and `run_sync` take as their positional argument.
 
     Args:
         input: What the handler gets as `job["input"]`: a mapping that JSON can hold, or a
             pydantic model. Not shown in the `repr`.
-        policy: Limits and priority on the platform.
+        policy: Limits and priority on the platform. In a mapping in the shape of the wire,
+            durations are milliseconds.
         webhook: An http(s) URL that the platform calls when the job ended. Not shown in the
             `repr`, since people put tokens there.
         webhook_v2: Passed on as it is; the service does not say what it does.
@@ -141,7 +154,7 @@ class JobRequest(GivenModel):
     """
 
     input: Annotated[Any, Field(repr=False)]
-    policy: ExecutionPolicy | None = None
+    policy: Annotated[ExecutionPolicy | None, BeforeValidator(_policy_from_wire)] = None
     webhook: Annotated[StrictStr | None, Field(repr=False)] = None
     webhook_v2: Annotated[StrictStr | None, Field(repr=False)] = None
     s3_config: S3Config | None = None

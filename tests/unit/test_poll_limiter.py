@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod import AsyncRunpod, RunpodTimeoutError, WaitLimits
-from runpod._protocol.looking import Done, Routes
 from runpod._protocol.operations import STATUS, STATUS_SYNC, Call
-from runpod._protocol.turns import PAUSE, SLOWEST, Turn, Turns, TurnsByEndpoint
-from runpod._protocol.waiting import Waiter
+from runpod._protocol.poll_limiter import PAUSE, SLOWEST, Permit, PollLimiter, PollLimiters
+from runpod._protocol.polling import Done, Routes
+from runpod._protocol.waiter import Waiter
 from tests.servers import BASE_URL, KEY
 from tests.unit.simulation import ENDPOINT, START, Simulation, deadline, job, reply, seeded
 
 if TYPE_CHECKING:
-    from runpod._protocol.outcomes import Answer
+    from runpod._protocol.outcomes import Response
 
 WAY = 0.02  # seconds that a response is on its way
 POLL = Call(STATUS_SYNC, ENDPOINT, "job", hold=90.0)
@@ -38,7 +38,7 @@ class Endpoint:
         self.polled: list[float] = []
         self.refused = 0
 
-    def __call__(self, call: Call, now: float) -> tuple[Answer, float]:
+    def __call__(self, call: Call, now: float) -> tuple[Response, float]:
         if self.allows is not None and sum(moment > now - 1.0 for moment in self.polled[-1000:]) >= self.allows:
             self.refused += 1
             return reply("", 429), WAY
@@ -63,34 +63,34 @@ def crowd(server: Endpoint, limits: WaitLimits | None = None, *, people: Any = N
 
 
 class Wakeup:
-    rung = 0
+    woken = 0
 
-    def ring(self) -> None:
-        self.rung += 1
-
-
-def turns(concurrent: int = 3, per_second: int = 10) -> Turns:
-    return Turns(WaitLimits(concurrent=concurrent, per_second=per_second))
+    def set(self) -> None:
+        self.woken += 1
 
 
-def taken(line: Turns, now: float = START) -> Turn:
-    turn = Turn(Wakeup())
-    assert 0 == line.ask(turn, now)
-    return turn
+def limiter(concurrent: int = 3, per_second: int = 10) -> PollLimiter:
+    return PollLimiter(WaitLimits(concurrent=concurrent, per_second=per_second))
 
 
-def in_line(line: Turns, now: float = START) -> tuple[Turn, Wakeup]:
+def taken(queue: PollLimiter, now: float = START) -> Permit:
+    permit = Permit(Wakeup())
+    assert 0 == queue.acquire(permit, now)
+    return permit
+
+
+def in_line(queue: PollLimiter, now: float = START) -> tuple[Permit, Wakeup]:
     wakeup = Wakeup()
-    turn = Turn(wakeup)
-    assert line.ask(turn, now) > 0
-    return turn, wakeup
+    permit = Permit(wakeup)
+    assert queue.acquire(permit, now) > 0
+    return permit, wakeup
 
 
 def test_half_of_a_seconds_polls_may_begin_at_once_and_the_rest_evenly() -> None:
-    line, now, begun = turns(concurrent=100), START, []
+    queue, now, begun = limiter(concurrent=100), START, []
     while len(begun) < 30:
-        turn = Turn(Wakeup())
-        while (pause := line.ask(turn, now)) > 0:
+        permit = Permit(Wakeup())
+        while (pause := queue.acquire(permit, now)) > 0:
             now += pause
         begun.append(now - START)
     assert [0.0] * 5 == begun[:5]
@@ -101,117 +101,117 @@ def test_half_of_a_seconds_polls_may_begin_at_once_and_the_rest_evenly() -> None
 
 @pytest.mark.parametrize("late", [0.0, 0.05, 0.2])
 def test_a_busy_program_that_wakes_everybody_late_keeps_its_pace(late: float) -> None:
-    line, now = turns(concurrent=1000, per_second=100), START
-    crowd = [Turn(Wakeup()) for _ in range(600)]
-    for turn in crowd:
-        line.ask(turn, now)
+    queue, now = limiter(concurrent=1000, per_second=100), START
+    crowd = [Permit(Wakeup()) for _ in range(600)]
+    for permit in crowd:
+        queue.acquire(permit, now)
     while now < START + 5.0:
-        # Only the first in line is awake, and passes permits to the others.
-        first = next(turn for turn in crowd if turn not in line._running)
-        now += line.ask(first, now) + late
-    assert line.running >= 450
+        # Only the first in queue is awake, and passes permits to the others.
+        first = next(permit for permit in crowd if permit not in queue._running)
+        now += queue.acquire(first, now) + late
+    assert queue.running >= 450
 
 
 def test_a_permit_goes_to_the_first_in_line_and_wakes_nobody_else() -> None:
-    line = turns(concurrent=1)
-    running = taken(line)
-    (first, wakeup), (second, second_wakeup), (third, third_wakeup) = (in_line(line) for _ in range(3))
-    line.leave(running, START)
-    late, _ = in_line(line)
-    assert math.isinf(line.ask(late, START)), "nobody overtakes"
-    assert (1, 0) == (wakeup.rung, second_wakeup.rung)
-    assert 0 == line.ask(first, START)
-    # Who leaves the line before its turn makes the next the first.
-    line.leave(second, START)
-    assert (0, 0) == (second_wakeup.rung, third_wakeup.rung)
-    line.leave(first, START)
-    assert 1 == third_wakeup.rung
-    assert 0 == line.ask(third, START)
-    assert (1, 2) == (line.running, line.waiting)
+    queue = limiter(concurrent=1)
+    running = taken(queue)
+    (first, wakeup), (second, second_wakeup), (third, third_wakeup) = (in_line(queue) for _ in range(3))
+    queue.release(running, START)
+    late, _ = in_line(queue)
+    assert math.isinf(queue.acquire(late, START)), "nobody overtakes"
+    assert (1, 0) == (wakeup.woken, second_wakeup.woken)
+    assert 0 == queue.acquire(first, START)
+    # Who leaves the queue before its permit makes the next the first.
+    queue.release(second, START)
+    assert (0, 0) == (second_wakeup.woken, third_wakeup.woken)
+    queue.release(first, START)
+    assert 1 == third_wakeup.woken
+    assert 0 == queue.acquire(third, START)
+    assert (1, 2) == (queue.running, queue.waiting)
 
 
 def test_leaving_twice_or_without_having_asked_gives_nothing_back() -> None:
-    line = turns(concurrent=1)
-    for turn in (Turn(Wakeup()), running := taken(line), running):
-        line.leave(turn, START)
-    assert 0 == line.waiting
-    taken(line)
-    in_line(line)
+    queue = limiter(concurrent=1)
+    for permit in (Permit(Wakeup()), running := taken(queue), running):
+        queue.release(permit, START)
+    assert 0 == queue.waiting
+    taken(queue)
+    in_line(queue)
 
 
 def test_polls_without_a_permit_count_and_starve_nobody() -> None:
-    line = turns(concurrent=100, per_second=4)
+    queue = limiter(concurrent=100, per_second=4)
     for _ in range(4):
-        line.count(START)
-    turn, _ = in_line(line)
-    assert 1.0 == line.ask(turn, START)
-    assert 0 == line.ask(turn, START + 1.0)
+        queue.count(START)
+    permit, _ = in_line(queue)
+    assert 1.0 == queue.acquire(permit, START)
+    assert 0 == queue.acquire(permit, START + 1.0)
 
-    line, turn, begun = turns(concurrent=100), Turn(Wakeup()), 0
+    queue, permit, begun = limiter(concurrent=100), Permit(Wakeup()), 0
     for step in range(2000):
         now = START + step / 1000
-        line.count(now)
-        if line.ask(turn, now) <= 0:
-            line.leave(turn, now)
-            turn, begun = Turn(Wakeup()), begun + 1
+        queue.count(now)
+        if queue.acquire(permit, now) <= 0:
+            queue.release(permit, now)
+            permit, begun = Permit(Wakeup()), begun + 1
     assert begun >= 9
 
 
 def test_the_more_wait_the_shorter_a_poll_is_held() -> None:
     # Twenty slots, ten polls a second: a full house of holds of two seconds keeps to the rate.
-    line, now = turns(concurrent=20), START
-    running: list[Turn] = []
+    queue, now = limiter(concurrent=20), START
+    running: list[Permit] = []
     for _ in range(20):
         now += 1.0
-        running.append(taken(line, now))
-    assert [math.inf] * 10 + [6.0] * 10 == [turn.hold for turn in running]
+        running.append(taken(queue, now))
+    assert [math.inf] * 10 + [6.0] * 10 == [permit.hold for permit in running]
 
-    crowd = [in_line(line, now)[0] for _ in range(200)]
-    for leaving, turn in zip(running, crowd, strict=False):
+    crowd = [in_line(queue, now)[0] for _ in range(200)]
+    for leaving, permit in zip(running, crowd, strict=False):
         now += 1.0
-        line.leave(leaving, now)
-        assert 0 == line.ask(turn, now)
-    holds = [turn.hold for turn in crowd[:20]]
+        queue.release(leaving, now)
+        assert 0 == queue.acquire(permit, now)
+    holds = [permit.hold for permit in crowd[:20]]
     assert 1.0 <= min(holds) <= max(holds) <= 2.3
     assert sorted(holds) == holds, "slots that are held for long come back"
 
-    line = turns(concurrent=1, per_second=100)
-    first = taken(line)
-    (second, _), _ = in_line(line), in_line(line)
-    line.leave(first, START)
-    assert 0 == line.ask(second, START + 0.1)
+    queue = limiter(concurrent=1, per_second=100)
+    first = taken(queue)
+    (second, _), _ = in_line(queue), in_line(queue)
+    queue.release(first, START)
+    assert 0 == queue.acquire(second, START + 0.1)
     assert 1.0 == second.shorten(POLL).hold, "the service takes no less"
     assert second.shorten(Call(STATUS, ENDPOINT, "job")).hold is None
 
 
 def test_a_429_makes_everybody_pause_and_then_go_slower_for_a_while() -> None:
-    line = turns(concurrent=1000, per_second=100)
-    line.leave(taken(line), START, reply("", 429, retry_after="3"))
-    turn, _ = in_line(line, START + 0.1)
-    assert pytest.approx(2.9) == line.ask(turn, START + 0.1)
-    assert 0 == line.ask(turn, START + 3.0)
+    queue = limiter(concurrent=1000, per_second=100)
+    queue.release(taken(queue), START, reply("", 429, retry_after="3"))
+    permit, _ = in_line(queue, START + 0.1)
+    assert pytest.approx(2.9) == queue.acquire(permit, START + 0.1)
+    assert 0 == queue.acquire(permit, START + 3.0)
     # Twice the usual distance, then more; none of it is for free.
-    assert pytest.approx(0.02) == line.ask(Turn(Wakeup()), START + 3.0)
-    line, now = turns(concurrent=1000, per_second=100), START
+    assert pytest.approx(0.02) == queue.acquire(Permit(Wakeup()), START + 3.0)
+    queue, now = limiter(concurrent=1000, per_second=100), START
     for _ in range(10):
-        line.leave(taken(line, now), now, reply("", 429))
+        queue.release(taken(queue, now), now, reply("", 429))
         now += 2.0
-    impatient, _ = in_line(line, now - 2.0)
-    assert pytest.approx(SLOWEST / 100) == line.ask(impatient, now - 2.0)
-    line.leave(impatient, now)
+    impatient, _ = in_line(queue, now - 2.0)
+    assert pytest.approx(SLOWEST / 100) == queue.acquire(impatient, now - 2.0)
+    queue.release(impatient, now)
     for _ in range(50):  # a burst, once the pace has come back
-        taken(line, now + 60.0)
+        taken(queue, now + 60.0)
 
 
 def test_what_a_429_asks_for_is_bounded() -> None:
     for asked, expected in (("86400", 30.0), ("0.01", PAUSE), ("soon", PAUSE), ("-1", PAUSE)):
-        line = turns()
-        line.leave(taken(line), START, reply("", 429, retry_after=asked))
-        assert pytest.approx(expected) == line.ask(Turn(Wakeup()), START)
+        queue = limiter()
+        queue.release(taken(queue), START, reply("", 429, retry_after=asked))
+        assert pytest.approx(expected) == queue.acquire(Permit(Wakeup()), START)
 
 
 def test_endpoints_limits_and_processes_have_permits_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    every, limits = TurnsByEndpoint(), WaitLimits()
+    every, limits = PollLimiters(), WaitLimits()
     found = every.of("one", limits)
     assert found is every.of("one", WaitLimits())
     assert found is not every.of("two", limits)
@@ -241,7 +241,7 @@ def test_an_end_is_seen_in_time(jobs: int, gap: float) -> None:
         # No more than its own slot lets a wait poll: the first half of them hold on.
         assert len(simulation.polls) <= 2 * jobs + (jobs - min(jobs, 175)) * 45 / 5
     else:
-        # The first in line did not keep their slots from the others.
+        # The first in queue did not keep their slots from the others.
         assert max(run.polls[0].at - run.polls[0].wanted for run in simulation.runs) <= 8.0 + jobs / 190
 
 
@@ -298,18 +298,18 @@ async def test_a_wait_among_many_takes_less_than_20_kilobytes() -> None:
         AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, wait_limits=limits) as client,
         anyio.create_task_group() as group,
     ):
-        line = client._session._turns.of("ep", limits)
+        queue = client._session._limiters.of("ep", limits)
         tracemalloc.start()
         try:
             # Also with what is loaded with the first one.
             for number in range(jobs):
                 group.start_soon(client.endpoint("ep").job(f"job-{number}").wait)
-            while line.waiting < jobs:
+            while queue.waiting < jobs:
                 await anyio.lowlevel.checkpoint()
-            assert limits.concurrent == line.running
+            assert limits.concurrent == queue.running
             gc.collect()
             assert tracemalloc.get_traced_memory()[0] / jobs < 20_000
         finally:
             tracemalloc.stop()
             group.cancel_scope.cancel()
-    assert 0 == line.waiting
+    assert 0 == queue.waiting

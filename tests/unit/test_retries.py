@@ -11,66 +11,68 @@ from hypothesis import strategies as st
 
 from runpod import RetryPolicy, errors
 from runpod._protocol.decoding import read_job
-from runpod._protocol.failures import in_doubt
 from runpod._protocol.operations import HEALTH, RETRY, RUN, RUN_SYNC, STATUS, Call, Operation
-from runpod._protocol.outcomes import Answer, NoAnswer, NotSent, TooLate, Trouble
-from runpod._protocol.retrying import Again, Fail, decide
+from runpod._protocol.outcomes import DeadlineExceeded, Outcome, RequestNotSent, Response, ResponseLost
+from runpod._protocol.retries import Attempts
 from tests.unit import simulation
 from tests.unit.simulation import ENDPOINT, JOB, START, deadline, job, reply, seeded
 
-NOT_SENT = NotSent("ConnectError: refused")
-NO_ANSWER = NoAnswer("ReadError: reset")
-TOO_LATE = TooLate("the deadline passed", sent=True)
+NOT_SENT = RequestNotSent("ConnectError: refused")
+NO_ANSWER = ResponseLost("ReadError: reset")
+TOO_LATE = DeadlineExceeded("the deadline passed", sent=True)
 
 # Which outcomes are followed by another attempt: of a submission, of one with resubmit=True, and of anything else.
 TABLE: list[tuple[tuple[bool, bool, bool], list[Any]]] = [
     ((True, True, True), [NOT_SENT, 429]),
     ((False, True, True), [NO_ANSWER, 408, 500, 503, 599]),
-    ((False, False, False), [NotSent("no certificate", final=True), TOO_LATE, TooLate("too late", sent=False)]),
+    (
+        (False, False, False),
+        [RequestNotSent("no certificate", final=True), TOO_LATE, DeadlineExceeded("too late", sent=False)],
+    ),
     ((False, False, False), [300, 399, 400, 401, 403, 404, 409, 413, 422, 499]),
 ]
 
 
-def ask(operation: Operation, outcome: Any, *, timeout: float | None = None, **options: Any) -> Any:
+def after(
+    operation: Operation, outcome: Any, *, timeout: float | None = None, now: float = START, **options: Any
+) -> Any:
+    """The pause before the next attempt, or the error."""
     call = Call(operation, ENDPOINT, JOB if operation in {STATUS, RETRY} else None)
-    options = {"attempt": 1, "policy": RetryPolicy(), "now": START, "submitted_at": None, **options}
-    options.setdefault("jitter", lambda: 0.5)
-    return decide(
-        call, reply("", outcome) if isinstance(outcome, int) else outcome, deadline=deadline(timeout), **options
-    )
+    options = {"policy": RetryPolicy(), "jitter": lambda: 0.5, **options}
+    attempts = Attempts(call, deadline=deadline(timeout), **options)
+    try:
+        return attempts.next_delay(reply("", outcome) if isinstance(outcome, int) else outcome, now)
+    except errors.RunpodError as error:
+        return error
 
 
 @pytest.mark.parametrize(("expected", "outcome"), [(row[0], outcome) for row in TABLE for outcome in row[1]])
 def test_the_table(expected: tuple[bool, bool, bool], outcome: Any) -> None:
-    got = [ask(RUN, outcome), ask(RUN, outcome, policy=RetryPolicy(resubmit=True)), ask(STATUS, outcome)]
-    assert expected == tuple(isinstance(each, Again) for each in got)
+    got = [after(RUN, outcome), after(RUN, outcome, policy=RetryPolicy(resubmit=True)), after(STATUS, outcome)]
+    assert expected == tuple(isinstance(each, float) for each in got)
     # After the last attempt, what comes out is the error of the outcome.
     for operation in (RUN, STATUS):
-        last = ask(operation, outcome, attempt=4)
-        assert isinstance(last, Fail)
-        assert isinstance(last.error, errors.APIStatusError) == isinstance(outcome, int)
-
-
-def test_a_good_response_is_taken() -> None:
-    assert [None] * 6 == [ask(operation, status) for operation in (RUN, STATUS) for status in (200, 204, 299)]
+        last = after(operation, outcome, number=4)
+        assert isinstance(last, errors.RunpodError)
+        assert isinstance(last, errors.APIStatusError) == isinstance(outcome, int)
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
 def test_a_call_is_sent_again_as_often_as_the_policy_says(max_retries: int) -> None:
     policy = RetryPolicy(max_retries=max_retries)
-    got = [ask(STATUS, NO_ANSWER, attempt=n, policy=policy) for n in range(1, max_retries + 2)]
-    assert [Again] * max_retries + [Fail] == [type(decision) for decision in got]
-    assert (f" ({max_retries + 1} attempts)" if max_retries else "got no answer: ") in str(got[-1].error)
+    got = [after(STATUS, NO_ANSWER, number=n, policy=policy) for n in range(1, max_retries + 2)]
+    assert [float] * max_retries + [errors.APIConnectionError] == [type(each) for each in got]
+    assert (f" ({max_retries + 1} attempts)" if max_retries else "got no response: ") in str(got[-1])
 
 
 def test_pauses_double_up_to_their_bound_and_are_drawn_from_all_of_it() -> None:
     policy = RetryPolicy(max_retries=2000, initial_delay=0.5, max_delay=8.0)
-    longest = [ask(STATUS, NO_ANSWER, attempt=n, policy=policy, jitter=lambda: 1.0) for n in (1, 2, 3, 4, 5, 6, 1500)]
-    assert [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0] == [again.delay for again in longest]
-    assert Again(0.0) == ask(STATUS, NO_ANSWER, jitter=lambda: 0.0)
+    longest = [after(STATUS, NO_ANSWER, number=n, policy=policy, jitter=lambda: 1.0) for n in (1, 2, 3, 4, 5, 6, 1500)]
+    assert [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0] == longest
+    assert 0.0 == after(STATUS, NO_ANSWER, jitter=lambda: 0.0)
     # One that is longer than a server may ask for is the caller's own wish.
     policy = RetryPolicy(initial_delay=400.0, max_delay=400.0)
-    assert Again(400.0) == ask(STATUS, NO_ANSWER, policy=policy, jitter=lambda: 1.0)
+    assert 400.0 == after(STATUS, NO_ANSWER, policy=policy, jitter=lambda: 1.0)
 
 
 @pytest.mark.parametrize(
@@ -86,28 +88,28 @@ def test_pauses_double_up_to_their_bound_and_are_drawn_from_all_of_it() -> None:
 def test_retry_after_is_honoured_as_far_as_there_is_time(
     text: str, timeout: float | None, expected: float | None
 ) -> None:
-    got = ask(RUN, reply("", 429, retry_after=text), timeout=timeout)
+    got = after(RUN, reply("", 429, retry_after=text), timeout=timeout)
     if expected is not None:
-        assert Again(expected) == got
+        assert expected == got
     else:
-        assert errors.RateLimitError is type(got.error)
-        assert got.error.retry_after >= 60.0
+        assert errors.RateLimitError is type(got)
+        assert got.retry_after >= 60.0
 
 
 @given(
     outcome=simulation.transient,
-    attempt=st.integers(1, 10_000),
+    number=st.integers(1, 10_000),
     timeout=st.floats(0.001, 100.0),
     gone=st.floats(0.0, 120.0),
     first=st.floats(0, 100),
     jitter=st.integers().map(seeded),
 )
 def test_no_pause_reaches_the_deadline(
-    outcome: Any, attempt: int, timeout: float, gone: float, first: float, jitter: Any
+    outcome: Any, number: int, timeout: float, gone: float, first: float, jitter: Any
 ) -> None:
     policy = RetryPolicy(max_retries=10_000, initial_delay=first)
-    got = ask(STATUS, outcome, attempt=attempt, policy=policy, timeout=timeout, now=START + gone, jitter=jitter)
-    assert isinstance(got, Fail) or START + gone <= START + gone + got.delay < START + timeout
+    got = after(STATUS, outcome, number=number, policy=policy, timeout=timeout, now=START + gone, jitter=jitter)
+    assert isinstance(got, Exception) or START + gone <= START + gone + got < START + timeout
 
 
 @pytest.mark.parametrize(
@@ -118,14 +120,14 @@ def test_no_pause_reaches_the_deadline(
     ],
 )
 def test_a_404_right_after_the_submission_is_asked_again(operation: Any, submitted_at: Any, expected: Any) -> None:
-    got = ask(operation, 404, submitted_at=submitted_at)
-    assert expected == (got.delay if isinstance(got, Again) else None)
-    assert isinstance(ask(STATUS, 400, submitted_at=START), Fail)
+    got = after(operation, 404, submitted_at=submitted_at)
+    assert expected == (got if isinstance(got, float) else None)
+    assert isinstance(after(STATUS, 400, submitted_at=START), errors.BadRequestError)
 
 
 def test_a_young_job_is_asked_about_also_without_retries_but_with_pauses() -> None:
     policy = RetryPolicy(max_retries=0, initial_delay=0.0)
-    assert Again(0.1) == ask(STATUS, 404, submitted_at=START, policy=policy, attempt=9)
+    assert 0.1 == after(STATUS, 404, submitted_at=START, policy=policy, number=9)
 
 
 class Service:
@@ -135,7 +137,7 @@ class Service:
         self.chance = random.Random(seed)
         self.submitted = 0
 
-    def __call__(self) -> Answer | Trouble:
+    def __call__(self) -> Outcome:
         kind = self.chance.choice(["not sent", "429", "refused", "lost", "502", "408", "too late", "broken", "good"])
         if kind == "not sent":
             return NOT_SENT
@@ -146,7 +148,7 @@ class Service:
         # Whether it was carried out, nobody can tell from what comes back.
         self.submitted += kind in {"good", "broken"} or self.chance.random() < 0.5
         if kind == "lost":
-            return NoAnswer("ReadError: reset", partial=self.chance.choice([b"", b'{"id": "job-1", "sta']))
+            return ResponseLost("ReadError: reset", partial=self.chance.choice([b"", b'{"id": "job-1", "sta']))
         if kind == "broken":
             return reply(self.chance.choice(["", "<html>", "[]", '{"id": "job-1"}', '{"id": "job-1", "st']))
         return TOO_LATE if kind == "too late" else job("IN_QUEUE") if kind == "good" else reply("", int(kind))
@@ -155,24 +157,18 @@ class Service:
 def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: float | None) -> Any:
     """What a session does with the decisions: the error, None after success."""
     call = Call(operation, ENDPOINT, JOB if operation is RETRY else None)
-    now, attempt, end = START, 1, deadline(timeout)
-    doubt: Answer | Trouble | None = None
-    options: dict[str, Any] = {"policy": policy, "deadline": end, "submitted_at": START}
+    now, end = START, deadline(timeout)
+    attempts = Attempts(call, policy, end, START, server.chance.random)
     while True:
         outcome = server()
-        got = decide(call, outcome, attempt=attempt, now=now, jitter=server.chance.random, doubt=doubt, **options)
-        if isinstance(got, Fail):
-            return got.error
-        if got is None:
-            try:
-                read_job(outcome, call)  # type: ignore[arg-type]
-            except errors.APIResponseError as error:
-                return error
-            return None
-        now, attempt = now + got.delay, attempt + 1
-        if doubt is None and in_doubt(call, outcome):
-            doubt = outcome
-        assert attempt <= policy.max_retries + 1
+        try:
+            if isinstance(outcome, Response) and outcome.good:
+                read_job(outcome, call)
+                return None
+            now += attempts.next_delay(outcome, now)
+        except errors.RunpodError as error:
+            return error
+        assert attempts.number <= policy.max_retries + 1
         assert now <= end.at
 
 

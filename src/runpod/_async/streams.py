@@ -1,0 +1,131 @@
+"""What `watch` and `stream` return: iterators over what one poll after another brings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runpod._protocol.waiter import differs
+from runpod.models.jobs import ChunkT, JobState, OutputT, StreamChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.decoding import OutputReader
+    from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Outcome
+    from runpod._protocol.polling import Poller
+    from runpod._protocol.streamer import Streamer
+    from runpod._protocol.waiter import Waiter
+
+ItemT = TypeVar("ItemT")
+
+
+class _AsyncPolls(ABC, Generic[ItemT]):
+    """An object rather than a generator: between two items nothing is open that would have to be closed."""
+
+    def __init__(self, session: AsyncSession, poller: Poller, items: deque[Any]) -> None:
+        self._session = session
+        self._poller = poller
+        # What was received and not yet given.
+        self._items: deque[Any] = items
+        self._over = False
+
+    @abstractmethod
+    def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[Any]: ...
+
+    def _read(self, item: Any) -> ItemT:
+        return item  # type: ignore[no-any-return]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        while True:
+            with suppress(IndexError):
+                item = self._items.popleft()
+                return self._read(item)
+            if self._over:
+                raise StopAsyncIteration
+            # Over unless the poll succeeds: like a generator, it raises its error once.
+            self._over = True
+            poll = await self._session.poll(self._poller)
+            if poll is not None:
+                self._items.extend(self._received(*poll, self._session.clock.now()))
+                self._over = False
+
+    async def aclose(self) -> None:
+        """Ends the iteration. Leaving the loop does the same: nothing stays open."""
+        self._over = True
+        self._items = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(job_id={self._poller.job_id!r})"
+
+
+class AsyncJobStream(_AsyncPolls[StreamChunk[ChunkT]], Generic[ChunkT]):
+    """The chunks of a job, as `stream` gives them: an iterator, and a context manager that closes it.
+
+    Example:
+        >>> async with job.stream() as chunks:
+        ...     async for chunk in chunks:
+        ...         print(chunk.output)
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        streamer: Streamer,
+        chunks: deque[StreamChunk[Any]],
+        read_output: OutputReader[ChunkT],
+    ) -> None:
+        super().__init__(session, streamer, chunks)
+        self._streamer = streamer
+        self._read_output = read_output
+
+    def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[StreamChunk[Any]]:
+        return self._streamer.received(call, outcome, now)
+
+    def _read(self, item: StreamChunk[Any]) -> StreamChunk[ChunkT]:
+        return self._read_output.chunk(item, self._streamer.job_id, self._streamer.endpoint_id)
+
+
+class AsyncJobUpdates(_AsyncPolls[JobState[OutputT]], Generic[OutputT]):
+    """The states of a job, as `watch` gives them: an iterator, and a context manager that closes it.
+
+    Example:
+        >>> async for state in job.watch():
+        ...     print(state.status, state.progress)
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        waiter: Waiter,
+        seen: Callable[[JobState[Any]], JobState[OutputT]],
+    ) -> None:
+        super().__init__(session, waiter, deque([] if waiter.state is None else [waiter.state]))
+        self._waiter = waiter
+        self._seen = seen
+
+    def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[JobState[OutputT]]:
+        old = self._waiter.state
+        state = self._waiter.received(call, outcome, now)
+        return [] if state is None or not (state.completed or differs(old, state)) else [self._seen(state)]

@@ -1,0 +1,225 @@
+"""What waiting for a job and streaming it have in common: they poll until the job has ended.
+
+A machine is asked what to do next (`next`) and told the outcome (`received`):
+
+    Poll → carry out the call, then tell `received` the outcome and the time
+    Pause → let so many seconds pass
+    Done → over; the state or the chunks are in hand
+    Fail → over, with an error
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Union
+
+from runpod._protocol.failures import failure, is_transient, retry_after
+from runpod._protocol.operations import Call, Operation
+from runpod._protocol.outcomes import DeadlineExceeded, Response
+from runpod._protocol.retries import backoff
+from runpod._protocol.submissions import is_recent
+from runpod.errors import APIResponseError, JobExpiredError, RunpodError, RunpodTimeoutError
+from runpod.models._text import readable
+from runpod.models.jobs import JobState  # noqa: TC001 - of a dataclass
+from runpod.models.retry import RetryPolicy
+from runpod.models.status import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from runpod._protocol.deadlines import Deadline
+    from runpod._protocol.outcomes import Outcome
+
+# One poll is held for at most this long, in seconds, as the JavaScript SDK does.
+LONG_HOLD = 90.0
+
+# How much of the deadline is left for the response to a long poll to travel, in seconds.
+MARGIN = 0.25
+
+# Polls start at the first interval, in seconds, which grows by the factor up to the last one.
+FIRST_INTERVAL = 0.1
+LAST_INTERVAL = 5.0
+FACTOR = 1.5
+
+# Without a deadline, this many polls in a row may fail.
+MAX_FAILURES = 10
+
+# The longest pause between two polls, in seconds. The result of a `sync-` job is kept for a minute only, so two polls
+# of it must fall into one minute.
+MAX_PAUSE = 60.0
+MAX_PAUSE_SYNC = 30.0
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Carry out this call, once."""
+
+    call: Call
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Let this many seconds pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """There is nothing more to poll for."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """Give up with this error."""
+
+    error: RunpodError
+
+
+Action: TypeAlias = Union[Poll, Pause, Done, Fail]  # noqa: UP007 - evaluated on Python 3.10
+
+
+@dataclass
+class Routes:
+    """What a client has learned about the routes of its server."""
+
+    long_poll: bool = True
+
+
+@dataclass
+class Poller(ABC):
+    """Deals with time and with polls that fail.
+
+    Attributes:
+        state: The last state seen.
+        submitted_at: When this client submitted the job; None if it did not.
+        interval: Seconds until the next poll, where the server does not hold polls.
+    """
+
+    endpoint_id: str
+    job_id: str
+    deadline: Deadline
+    now: float
+    state: JobState[Any] | None = None
+    submitted_at: float | None = None
+    routes: Routes = field(default_factory=Routes)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    jitter: Callable[[], float] = random.random
+    over: Done | Fail | None = field(default=None, init=False)
+    interval: float = field(default=FIRST_INTERVAL, init=False)
+
+    def __post_init__(self) -> None:
+        self._not_before = self.now
+        self._polled_at = self.now
+        self._failures = 0
+        self._last_failure = ""
+
+    @abstractmethod
+    def _next_call(self, now: float) -> Call: ...
+
+    def end(self) -> float:
+        """The moment at which polling is over, whatever was seen by then."""
+        return self.deadline.at
+
+    def _last_poll(self) -> float:
+        """The moment by which the last poll must have its response."""
+        return self.deadline.at - MARGIN
+
+    def next(self, now: float) -> Action:
+        if self.over is not None:
+            return self.over
+        if self.deadline.passed(now):
+            self.over = Fail(self._timeout_error())
+            return self.over
+        if now < self._not_before:
+            return Pause(min(self._not_before, self.end()) - now)
+        self._polled_at = now
+        return Poll(self._next_call(now))
+
+    def _call(self, operation: Operation, hold: float | None = None) -> Call:
+        return Call(operation, self.endpoint_id, self.job_id, hold=hold)
+
+    def _pause(self, seconds: float, now: float) -> None:
+        """No poll before so many seconds from now, yet one more before the end."""
+        moment = now + seconds
+        last = self._last_poll()
+        if moment > last > now:
+            moment = last
+        self._not_before = moment
+
+    def _next_interval(self) -> float:
+        interval = self.interval
+        self.interval = min(interval * FACTOR, LAST_INTERVAL)
+        # Jitter keeps a thousand waiters from polling in step.
+        return interval * (0.8 + 0.4 * self.jitter())
+
+    def _reset_interval(self) -> None:
+        """Polls fast again: something changed."""
+        self.interval = FIRST_INTERVAL
+
+    def _back_off(self, now: float) -> None:
+        self._pause(self._next_interval(), now)
+
+    def _failed(self, call: Call, outcome: Outcome | APIResponseError, now: float) -> None:
+        """Goes on after an outcome that says nothing about the job, or gives up."""
+        asked = retry_after(outcome) if isinstance(outcome, Response) else None
+        if isinstance(outcome, APIResponseError):
+            error: RunpodError = outcome
+        else:
+            error = failure(call, outcome, self.deadline, state=self.state)
+            if isinstance(outcome, DeadlineExceeded) or not is_transient(outcome):
+                self.over = Fail(self._timeout_error() if isinstance(outcome, DeadlineExceeded) else error)
+                return
+        self._failures += 1
+        self._last_failure = error.message
+        if self._failures >= MAX_FAILURES and not self.deadline.limited:
+            self.over = Fail(error)
+            return
+        longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
+        pause = backoff(self.policy, self._failures, self.jitter)
+        # No faster than the interval: a policy without pauses would make a wait spin.
+        pause = max(pause, asked or 0.0, self._next_interval())
+        self._pause(min(pause, longest), now)
+
+    def _not_found(self, call: Call, response: Response, now: float) -> None:
+        """The server does not know the job: not yet, no longer, or not at all."""
+        if is_recent(self.submitted_at, now):
+            self._back_off(now)
+        elif self.state is None and self.submitted_at is None:
+            self.over = Fail(failure(call, response, self.deadline))
+        else:
+            self.over = Fail(self._expired_error())
+
+    def _expired_error(self) -> JobExpiredError:
+        seen = f" (last seen {readable(self.state.status, 40)})" if self.state is not None else ""
+        msg = (
+            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} no longer exists{seen}. Its result or its time to "
+            "live expired: results are kept for 30 minutes, those of run_sync for one."
+        )
+        return JobExpiredError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
+
+    def _last_status(self) -> str:
+        return "never seen" if self.state is None else self.state.status
+
+    def _timeout_error(self) -> RunpodTimeoutError:
+        status = self._last_status()
+        msg = (
+            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} did not end within the timeout of "
+            f"{self.deadline.span:g} s (last status: {readable(status, 40)}). The job is still alive: wait for it "
+            f"again with endpoint.job({self.job_id!r}), or cancel it."
+        )
+        if status == JobStatus.IN_QUEUE:
+            msg += " No worker has taken it yet: endpoint.health() shows whether there are any."
+        if self._failures:
+            msg += f" The last poll failed: {self._last_failure}"
+        return RunpodTimeoutError(
+            msg,
+            state=self.state,
+            job_id=self.job_id,
+            endpoint_id=self.endpoint_id,
+            maybe_submitted=False,
+            retryable=True,
+        )

@@ -1,0 +1,86 @@
+"""Whether a request may be sent again, and when."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runpod._protocol.failures import failure, in_doubt, is_transient, retry_after
+from runpod._protocol.outcomes import RequestNotSent, Response
+from runpod._protocol.submissions import is_recent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runpod._protocol.deadlines import Deadline
+    from runpod._protocol.operations import Call
+    from runpod._protocol.outcomes import Outcome
+    from runpod.models.retry import RetryPolicy
+
+# The shortest pause before a job is asked about again that was submitted a moment ago, in seconds.
+RECENT_PAUSE = 0.1
+
+# How long a server may make a call without a deadline wait by `Retry-After`, in seconds.
+MAX_RETRY_AFTER = 300.0
+
+
+@dataclass
+class Attempts:
+    """The attempts of one call.
+
+    Attributes:
+        submitted_at: When this client submitted the job that the call is about; None if it did not.
+        number: Of the current attempt, from 1.
+        doubt: The outcome of an earlier attempt after which the call may have been carried out.
+    """
+
+    call: Call
+    policy: RetryPolicy
+    deadline: Deadline
+    submitted_at: float | None = None
+    jitter: Callable[[], float] = random.random
+    number: int = 1
+    doubt: Outcome | None = None
+
+    def next_delay(self, outcome: Outcome, now: float) -> float:
+        """Takes the outcome of the current attempt, which is not a good response.
+
+        Returns:
+            Seconds to pause before the next attempt.
+
+        Raises:
+            RunpodError: There must be no other attempt.
+        """
+        asked = (retry_after(outcome) if isinstance(outcome, Response) else None) or 0.0
+        delay = max(backoff(self.policy, self.number, self.jitter), asked)
+        allowed = self._is_retryable(outcome) and self.number <= self.policy.max_retries
+        if not allowed and self._is_of_a_recent_job(outcome, now):
+            allowed, delay = True, max(delay, RECENT_PAUSE)
+        in_time = delay < self.deadline.remaining(now) and (self.deadline.limited or asked <= MAX_RETRY_AFTER)
+        if not allowed or not in_time:
+            raise failure(self.call, outcome, self.deadline, attempts=self.number, doubt=self.doubt)
+        self.number += 1
+        if self.doubt is None and in_doubt(self.call, outcome):
+            self.doubt = outcome
+        return delay
+
+    def _is_retryable(self, outcome: Outcome) -> bool:
+        if not is_transient(outcome):
+            return False
+        # Refused with 429, or never sent: nothing was done, whatever the operation.
+        if isinstance(outcome, RequestNotSent) or (isinstance(outcome, Response) and outcome.status == 429):
+            return True
+        return self.call.operation.repeatable or self.policy.resubmit
+
+    def _is_of_a_recent_job(self, outcome: Outcome, now: float) -> bool:
+        missing = isinstance(outcome, Response) and outcome.status == 404
+        about_a_job = self.call.job_id is not None and self.call.operation.repeatable
+        return missing and about_a_job and is_recent(self.submitted_at, now)
+
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: Callable[[], float]) -> float:
+    """The pause before the next attempt, in seconds: exponential, with full jitter."""
+    # 2.0 ** 1100 overflows; the bound has long stopped growing by then.
+    bound = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, 60))
+    return bound * jitter()

@@ -1,0 +1,129 @@
+"""The machine that streams a job: it fetches chunks until the job has ended and nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runpod._protocol.decoding import read_job, read_stream
+from runpod._protocol.operations import MIN_HOLD, STATUS, STREAM, Call
+from runpod._protocol.outcomes import Response
+from runpod._protocol.polling import Done, Fail, Poller
+from runpod.errors import APIResponseError
+from runpod.models.jobs import JobState, job_failure
+from runpod.models.status import JobStatus
+
+if TYPE_CHECKING:
+    from runpod._protocol.outcomes import Outcome
+    from runpod.models.jobs import StreamChunk
+
+# The service holds an empty stream for 10 s unless told otherwise (Runpod's MCP server).
+STREAM_HOLD = 10.0
+
+# An empty response that came sooner, in seconds, was not held.
+_HELD = 0.5
+
+
+@dataclass
+class Streamer(Poller):
+    """Streams the chunks of a job.
+
+    Each response of `/stream` takes its chunks out of the server's buffer, and the last ones can come with the final
+    status or after it. So the stream is over when the job has ended and a response was empty. Why a job failed, only
+    `/status` tells.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # The final status, as /stream told it.
+        self._ended: JobStatus | None = None
+        self._had_chunks = False
+        # Ask /status next: for the error, or because /stream did not tell the status.
+        self._needs_status = False
+
+    def _next_call(self, now: float) -> Call:
+        if self._needs_status:
+            return self._call(STATUS)
+        if self._ended is not None:
+            return self._call(STREAM, hold=MIN_HOLD)
+        return self._call(STREAM, hold=max(MIN_HOLD, min(self._last_poll() - now, STREAM_HOLD)))
+
+    def received(self, call: Call, outcome: Outcome, now: float) -> list[StreamChunk]:
+        """Takes the outcome of a poll. Returns the chunks it brought, each exactly once."""
+        if isinstance(outcome, Response) and outcome.status == 404:
+            self._missing(call, outcome, now)
+            return []
+        if not isinstance(outcome, Response) or not outcome.good:
+            self._failed(call, outcome, now)
+            return []
+        try:
+            if call.operation is STATUS:
+                self._take_status(read_job(outcome, call), now)
+                return []
+            status, chunks = read_stream(outcome, call)
+        except APIResponseError as error:
+            self._failed(call, error, now)
+            return []
+        self._take_chunks(status, chunks, now)
+        return chunks
+
+    def _take_chunks(self, status: JobStatus | None, chunks: list[StreamChunk], now: float) -> None:
+        self._failures = 0
+        # A server that forgets a job once it was streamed says FAILED after COMPLETED.
+        if status is not None and status.terminal and self._ended != JobStatus.COMPLETED:
+            self._ended = status
+        if status is not None and self._ended is None:
+            self.state = JobState(id=self.job_id, status=status)
+        if chunks:
+            self._had_chunks = True
+            self._reset_interval()
+        elif self._ended is not None:
+            self._finish(self._ended)
+        elif status is None:
+            self._needs_status = True
+        elif now - self._polled_at < _HELD:
+            self._back_off(now)
+
+    def _last_status(self) -> str:
+        if self._ended is not None:
+            return self._ended
+        # A stream that is a bare list of chunks has no status.
+        return "unknown, but chunks came" if self.state is None and self._had_chunks else super()._last_status()
+
+    def _take_status(self, state: JobState[Any], now: float) -> None:
+        self._failures = 0
+        self._needs_status = False
+        self.state = state
+        if not state.completed:
+            # Also after a final status of /stream: somebody retried the job.
+            self._ended = None
+            self._back_off(now)
+        elif self._ended is None:
+            # It ended between two polls, so there may be chunks from in between.
+            self._ended = state.status
+        else:
+            self._end_with(state)
+
+    def _finish(self, status: JobStatus) -> None:
+        if status == JobStatus.COMPLETED:
+            self.over = Done()
+        elif self.state is not None and self.state.completed:
+            self._end_with(self.state)
+        else:
+            self._needs_status = True
+
+    def _end_with(self, state: JobState[Any]) -> None:
+        error = job_failure(state, self.endpoint_id)
+        self.over = Done() if error is None else Fail(error)
+
+    def _missing(self, call: Call, response: Response, now: float) -> None:
+        if self._ended is not None:
+            # It expired right after its end: everything there was has been received.
+            known = self.state if self.state is not None and self.state.completed else None
+            self._end_with(known or JobState(id=self.job_id, status=self._ended))
+        elif call.operation is STREAM:
+            # The job or only its stream is missing; /status knows.
+            self._needs_status = True
+        else:
+            self._needs_status = False
+            self._not_found(call, response, now)

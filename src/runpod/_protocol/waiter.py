@@ -1,0 +1,119 @@
+"""The machine that waits for a job: it polls until the job has ended, with long polls where the server has them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runpod._protocol.decoding import read_job
+from runpod._protocol.operations import MIN_HOLD, STATUS, STATUS_SYNC, Call
+from runpod._protocol.outcomes import Response
+from runpod._protocol.polling import LONG_HOLD, Action, Done, Poller
+from runpod._protocol.submissions import is_recent
+from runpod.errors import APIResponseError
+
+if TYPE_CHECKING:
+    from runpod._protocol.outcomes import Outcome
+    from runpod.models.jobs import JobState
+
+# Statuses by which a server says that it has no such route, or not with such a `wait`.
+_NO_LONG_POLL = frozenset({400, 405})
+
+# A long poll that came back sooner (in seconds) without the end of the job was not held.
+_HELD = 0.9 * MIN_HOLD
+
+
+@dataclass
+class Waiter(Poller):
+    """Waits for the end of a job.
+
+    Attributes:
+        changes: Poll often enough to see statuses and progress on the way, not just the end.
+        until: A moment from which on the latest state will do, ended or not.
+    """
+
+    changes: bool = False
+    until: float = math.inf
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # After a 404 of the long poll, /status tells whether the job or the route is missing.
+        self._checking_route = False
+        self._route_misses = 0
+        self._has_polled = False
+        if self.state is not None and self.state.completed:
+            self.over = Done()
+
+    def next(self, now: float) -> Action:
+        if self.over is None and self._has_polled and now >= self.until:
+            self.over = Done()
+        return super().next(now)
+
+    def end(self) -> float:
+        # Until a state was seen, there is nothing to return at `until` either.
+        return min(super().end(), self.until) if self._has_polled else super().end()
+
+    def _last_poll(self) -> float:
+        return min(super()._last_poll(), self.until)
+
+    def _next_call(self, now: float) -> Call:
+        room = self._last_poll() - now
+        if not self.routes.long_poll or self._checking_route or room < MIN_HOLD:
+            return self._call(STATUS)
+        if not self.changes:
+            return self._call(STATUS_SYNC, hold=min(room, LONG_HOLD))
+        # A long poll sees the end at once and nothing else before its time, so it is used only where the pause would
+        # be as long.
+        return self._call(STATUS) if self.interval < MIN_HOLD else self._call(STATUS_SYNC, hold=MIN_HOLD)
+
+    def received(self, call: Call, outcome: Outcome, now: float) -> JobState[Any] | None:
+        """Takes the outcome of a poll. Returns the state of the job, if it was one."""
+        if isinstance(outcome, Response):
+            if outcome.good:
+                return self._take(call, outcome, now)
+            if call.operation is STATUS_SYNC and outcome.status in _NO_LONG_POLL:
+                self.routes.long_poll = False
+                return None
+            if outcome.status == 404:
+                self._checking_route = call.operation is STATUS_SYNC
+                if not self._checking_route:
+                    self._not_found(call, outcome, now)
+                return None
+        self._failed(call, outcome, now)
+        return None
+
+    def _take(self, call: Call, response: Response, now: float) -> JobState[Any] | None:
+        try:
+            state = read_job(response, call)
+        except APIResponseError as error:
+            self._failed(call, error, now)
+            return None
+        self._failures = 0
+        self._learn_route(call, now)
+        if differs(self.state, state):
+            self._reset_interval()
+        self.state = state
+        self._has_polled = True
+        if state.completed:
+            self.over = Done()
+        elif call.hold is None or now - self._polled_at < _HELD:
+            # Also where the server does not hold long polls: do not spin.
+            self._back_off(now)
+        return state
+
+    def _learn_route(self, call: Call, now: float) -> None:
+        if self._checking_route:
+            # A recent job can be missing in one place and known in the next. That takes a second proof, since what is
+            # learned here holds for the whole client.
+            self._route_misses += 1
+            if self._route_misses >= (2 if is_recent(self.submitted_at, now) else 1):
+                self.routes.long_poll = False
+        elif call.operation is STATUS_SYNC:
+            self._route_misses = 0
+        self._checking_route = False
+
+
+def differs(old: JobState[Any] | None, new: JobState[Any]) -> bool:
+    """Whether the status or the progress changed."""
+    return old is None or bool(old.status != new.status or old.output != new.output)
