@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod.local import _batch
+from runpod.local.jobs import batches
 from tests.local.api import until
 
 if TYPE_CHECKING:
@@ -227,8 +227,8 @@ def test_a_batch_that_is_not_there(serve: Serve, method: str, path: str, body: A
 
 
 def test_there_are_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_batch, "_MAX_REQUESTS", 3)
-    monkeypatch.setattr(_batch, "_MAX_QUEUED", 5)
+    monkeypatch.setattr(batches, "_MAX_REQUESTS", 3)
+    monkeypatch.setattr(batches, "_MAX_QUEUED", 5)
     api = serve(echo, workers=0)
     first, second = create(api, 1, 2, 3), create(api, 1, 2)
     assert "at most" in refused(api.http.post(f"/batch/{first}/requests", json={"requests": requests(4)}))[1]

@@ -16,8 +16,8 @@ import pytest
 
 from runpod import Runpod
 from runpod.local import Behavior
-from runpod.local._arguments import parse_arguments
-from runpod.local._command import main
+from runpod.local.cli import main
+from runpod.local.cli_arguments import parse_arguments
 from tests.local.api import PATIENCE
 
 if TYPE_CHECKING:

@@ -124,8 +124,8 @@ def test_nothing_is_loaded_without_use(tmp_path: Path) -> None:
 import sys
 
 def test_it():
-    assert "runpod.local._fixtures" in sys.modules
-    heavy = {"httpx", "pydantic", "starlette", "uvicorn", "runpod._sync", "runpod.local._server"}
+    assert "runpod.local.pytest_plugin" in sys.modules
+    heavy = {"httpx", "pydantic", "starlette", "uvicorn", "runpod._sync", "runpod.local.server"}
     assert set() == heavy & set(sys.modules)
 """,
         *ALONE,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod.local import Behavior, _limits
-from runpod.local._json import encode, to_bytes
+from runpod.local import Behavior
+from runpod.local.jobs import output_limits
+from runpod.local.json_text import encode, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,8 @@ def test_a_yield_over_a_megabyte_is_split(serve: Serve) -> None:
 @given(st.text(min_size=1), st.integers(8, 30))
 def test_pieces_fit_and_make_the_whole(text: str, limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_limits, "CHUNK_LIMIT", limit)
-        pieces = _limits.split(encode(text))
+        patch.setattr(output_limits, "CHUNK_LIMIT", limit)
+        pieces = output_limits.split(encode(text))
         assert all(len(to_bytes(piece)) <= limit for piece in pieces)
         assert text == "".join(json.loads(piece) for piece in pieces)
 
@@ -57,7 +58,7 @@ def test_pieces_fit_and_make_the_whole(text: str, limit: int) -> None:
 def test_an_answer_takes_what_fits(texts: list[str], limit: int | None) -> None:
     chunks = deque(encode(text) for text in texts)
     answers = []
-    while taken := _limits.first(chunks, limit):
+    while taken := output_limits.first(chunks, limit):
         answers.append(taken)
         size = sum(len(to_bytes(chunk)) for chunk in taken)
         assert limit is None or size <= limit or 1 == len(taken)

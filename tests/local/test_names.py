@@ -34,7 +34,7 @@ def test_a_name_that_is_not_there() -> None:
 
 
 def test_importing_the_package_loads_no_server() -> None:
-    loaded = "[name for name in sys.modules if name.startswith(('starlette', 'uvicorn', 'runpod.local._'))]"
+    loaded = "[name for name in sys.modules if name.startswith(('starlette', 'uvicorn', 'runpod.local.'))]"
     assert "[]" == run(f"import sys, runpod.local; print({loaded})")
 
 

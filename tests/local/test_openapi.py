@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod.local import Behavior, LocalServer, _openapi, _routes
+from runpod.local import Behavior, LocalServer
+from runpod.local.http import openapi, routing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def test_every_route_is_described_and_nobody_needs_a_key() -> None:
         document = described(server)
     expected = {
         (f"/{{endpoint_id}}/{route.template}", method.lower())
-        for route in _routes.routes(Behavior())
+        for route in routing.routes(Behavior())
         for method in route.operations
     }
     found = {(path, method) for path, item in document["paths"].items() for method in item if method != "parameters"}
@@ -68,8 +69,8 @@ def test_the_description_can_only_be_read(method: str) -> None:
 
 
 def test_no_schema_is_left_over() -> None:
-    text = _openapi.describe(_routes.routes(Behavior()), [])
-    assert set(_openapi._SCHEMAS) == set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    text = openapi.describe(routing.routes(Behavior()), [])
+    assert set(openapi._SCHEMAS) == set(re.findall(r'"#/components/schemas/(\w+)"', text))
 
 
 def test_no_input_of_schemathesis_breaks_the_server(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from runpod.local._job import ENDED, Job, Lease, Outcome, Payload
-from runpod.local._json import JSONText
-from runpod.local._policy import Policy
-from runpod.local._queue import JobNotFoundError, JobNotRetryableError, JobQueue
+from runpod.local.jobs.job import ENDED, Job, Lease, Outcome, Payload
+from runpod.local.jobs.policy import Policy
+from runpod.local.jobs.queue import JobNotFoundError, JobNotRetryableError, JobQueue
+from runpod.local.json_text import JSONText
 
 PAYLOAD = Payload(JSONText('{"input":{"n":1}}'), empty=False)
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runpod.local import Behavior, _rates
+from runpod.local import Behavior
+from runpod.local.http import rate_limits
 from tests.local.api import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def test_so_many_requests_in_ten_seconds(serve: Serve) -> None:
 
 def test_looks_at_jobs_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in ("status", "status-sync", "stream"):
-        monkeypatch.setitem(_rates._RATES, operation, _rates._Rate(3, None))
+        monkeypatch.setitem(rate_limits._RATES, operation, rate_limits._Rate(3, None))
     api = serve(echo, behavior=ON)
     job_id = api.run_sync()["id"]
     for operation in ("status", "status-sync", "stream"):
@@ -52,7 +53,7 @@ def test_looks_at_jobs_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPat
 
 
 def test_so_many_requests_at_once(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_rates._RATES, "runsync", _rates._Rate(100, 2))
+    monkeypatch.setitem(rate_limits._RATES, "runsync", rate_limits._Rate(100, 2))
     api = serve(gate, behavior=ON)
     answers = [api.held("POST", "/runsync", json={"input": {"n": n}}) for n in range(2)]
     until(lambda: len(api.server.jobs["horse"]) == 2)
@@ -75,7 +76,7 @@ def test_a_queue_that_is_too_long(serve: Serve) -> None:
 
 
 def test_the_documented_numbers() -> None:
-    shown = {name: (rate.requests, rate.at_once) for name, rate in _rates._RATES.items()}
+    shown = {name: (rate.requests, rate.at_once) for name, rate in rate_limits._RATES.items()}
     assert {
         "cancel": (100, 20),
         "purge-queue": (2, None),

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod.local import LocalServer, _record
+from runpod.local import LocalServer
+from runpod.local.http import request_log
 from tests.local.api import Api
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_long_bodies_are_cut(serve: Serve) -> None:
 
 
 def test_only_the_last_ten_thousand_are_kept() -> None:
-    recorder = _record.Recorder()
+    recorder = request_log.Recorder()
     for n in range(10_005):
         recorder.add("GET", str(n), {}, [], b"")
     records = recorder.snapshot()
@@ -69,7 +70,7 @@ def test_only_the_last_ten_thousand_are_kept() -> None:
 
 
 def test_bodies_do_not_fill_the_memory() -> None:
-    recorder = _record.Recorder()
+    recorder = request_log.Recorder()
     for n in range(1000):
         recorder.add("POST", str(n), {}, [], b"x" * 100_000)
     records = recorder.snapshot()

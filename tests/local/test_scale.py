@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod.local import LocalServer
-from runpod.local._job import Job
-from runpod.local._pool import HandlerPool
-from runpod.local._queue import JobQueue
+from runpod.local.jobs.job import Job
+from runpod.local.jobs.queue import JobQueue
+from runpod.local.workers.handler_pool import HandlerPool
 from tests.local.api import Api, until
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from runpod.local import Behavior, _webhook
+from runpod.local import Behavior
+from runpod.local.jobs import webhooks
 from tests.local.api import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return True
 
-    monkeypatch.setattr(_webhook, "_attempt", attempt)
+    monkeypatch.setattr(webhooks, "_attempt", attempt)
     return urls
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod.local import LocalEndpoint, LocalServer
-from runpod.local import _process_pool as process_pool
+from runpod.local.workers import process_pool
 from tests.local.api import PATIENCE, Api, until
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from runpod.local import Behavior, LocalEndpoint, LocalServer
-from runpod.local._queue import JobQueue
-from runpod.local._request import payload
-from runpod.local._workers import Workers
+from runpod.local.http.validation import payload
+from runpod.local.jobs.queue import JobQueue
+from runpod.local.workers.remote_workers import Workers
 from tests.local.api import PATIENCE, Api, in_thread, until
 
 if TYPE_CHECKING:

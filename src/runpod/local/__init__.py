@@ -9,26 +9,24 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runpod.local._behavior import Behavior
-    from runpod.local._endpoint import LocalEndpoint
-    from runpod.local._faults import Faults
-    from runpod.local._handler import Handler
-    from runpod.local._progress import progress_update
-    from runpod.local._record import RequestRecord
-    from runpod.local._server import LocalServer
+    from runpod.local.faults import Faults
+    from runpod.local.http.request_log import RequestRecord
+    from runpod.local.jobs.progress import progress_update
+    from runpod.local.server import LocalServer
+    from runpod.local.settings import Behavior, Handler, LocalEndpoint
 
 __all__ = ["Behavior", "Faults", "Handler", "LocalEndpoint", "LocalServer", "RequestRecord", "progress_update"]
 
 # A name is loaded when it is first used: pytest loads this package for its fixtures, wherever it is
 # installed, and most of the time nobody asks for them.
 _HOMES = {
-    "Behavior": "_behavior",
-    "Faults": "_faults",
-    "Handler": "_handler",
-    "LocalEndpoint": "_endpoint",
-    "LocalServer": "_server",
-    "RequestRecord": "_record",
-    "progress_update": "_progress",
+    "Behavior": "settings",
+    "Faults": "faults",
+    "Handler": "settings",
+    "LocalEndpoint": "settings",
+    "LocalServer": "server",
+    "RequestRecord": "http.request_log",
+    "progress_update": "jobs.progress",
 }
 
 

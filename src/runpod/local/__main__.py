@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from runpod.local._command import main
+from runpod.local.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,1 @@
+"""The HTTP side of the local server: what clients and workers send, and what they get."""

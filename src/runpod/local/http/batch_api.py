@@ -1,0 +1,115 @@
+"""What each operation on batches does and answers.
+
+Where "response UNKNOWN" is all there is, the answer is the one of the call that begins a batch,
+`{"id", "status"}`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from runpod.local.http import validation
+from runpod.local.http.validation import Refusal
+from runpod.local.json_text import JSONText, array_text, object_text
+
+if TYPE_CHECKING:
+    from runpod.local.http.call import Call
+    from runpod.local.jobs.batches import Batch
+    from runpod.local.jobs.job import Payload
+
+__all__ = ["add", "cancel", "change", "create", "finalize", "remove", "show", "show_all", "show_requests"]
+
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 1000  # "sample limit 50; max UNKNOWN"
+
+
+async def create(call: Call) -> JSONText:
+    """Begin a batch."""
+    # "top-level JSON array of {"input":{…}} (or [])", unlike the call that adds some.
+    batch = call.endpoint.batches.create(_payloads(call, validation.json_of(call.body)))
+    return _brief(batch)
+
+
+async def add(call: Call) -> JSONText:
+    """Add requests."""
+    body = _object(call)
+    call.endpoint.batches.add(_batch(call), _payloads(call, body.get("requests")))
+    return _brief(_batch(call))
+
+
+async def remove(call: Call) -> JSONText:
+    """Take a request away."""
+    call.endpoint.batches.remove(_batch(call), call.ids["request_id"])
+    return _brief(_batch(call))
+
+
+async def finalize(call: Call) -> JSONText:
+    """Submit it."""
+    call.endpoint.batches.finalize(_batch(call))
+    return _brief(_batch(call))
+
+
+async def cancel(call: Call) -> JSONText:
+    """Drop what waits."""
+    call.endpoint.batches.cancel(_batch(call))
+    return _brief(_batch(call))
+
+
+async def change(call: Call) -> JSONText:
+    """Give it a name."""
+    # "attributes such as a display name; field names UNKNOWN". The name is kept, every other key
+    # dropped, as the platform does with what it does not know.
+    name = _object(call).get("name")
+    if name is not None and not isinstance(name, str):
+        raise Refusal(400, "bad request: body: name must be a string")
+    batch = _batch(call)
+    batch.attributes.update({} if name is None else {"name": name})
+    return call.endpoint.batches.text(batch)
+
+
+async def show(call: Call) -> JSONText:
+    """Show a batch."""
+    return call.endpoint.batches.text(_batch(call))
+
+
+async def show_all(call: Call) -> JSONText:
+    """Show every batch, the newest first."""
+    batches = call.endpoint.batches
+    return object_text({"batches": array_text(batches.text(batch) for batch in batches.newest_first())})
+
+
+async def show_requests(call: Call) -> JSONText:
+    """Show some of the requests of a batch."""
+    offset = _number(call, "offset", 0, lowest=0, highest=10**9)
+    limit = _number(call, "limit", _DEFAULT_LIMIT, lowest=1, highest=_MAX_LIMIT)
+    return call.endpoint.batches.page(_batch(call), offset, limit)
+
+
+def _batch(call: Call) -> Batch:
+    return call.endpoint.batches.get(call.ids["batch_id"])
+
+
+def _brief(batch: Batch) -> JSONText:
+    return object_text({"id": batch.id, "status": batch.status})
+
+
+def _object(call: Call) -> dict[str, Any]:
+    body = validation.json_of(call.body)
+    if not isinstance(body, dict):
+        raise Refusal(400, "bad request: body: must be a JSON object")
+    return cast("dict[str, Any]", body)
+
+
+def _payloads(call: Call, requests: object) -> list[Payload]:
+    if not isinstance(requests, list):
+        raise Refusal(400, "bad request: body: requests must be an array")
+    return [validation.job_request(request, call.behavior) for request in cast("list[object]", requests)]
+
+
+def _number(call: Call, name: str, default: int, *, lowest: int, highest: int) -> int:
+    text = call.query.get(name) or str(default)
+    number = int(text) if re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) else -1
+    if not lowest <= number <= highest:
+        raise Refusal(400, f"{name} is invalid; must be between {lowest} and {highest}")
+    return number

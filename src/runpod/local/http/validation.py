@@ -1,0 +1,162 @@
+"""What clients send, checked: bodies, query parameters, and the texts of a refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from runpod.local.jobs.job import Payload
+from runpod.local.jobs.policy import MIN_EXECUTION_TIMEOUT, MIN_TTL, TTL, Policy
+from runpod.local.json_text import JSONText, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runpod.local.settings import Behavior
+
+__all__ = [
+    "RUNSYNC_BODY_LIMIT",
+    "RUN_BODY_LIMIT",
+    "Refusal",
+    "body_too_large",
+    "job_request",
+    "json_of",
+    "payload",
+    "ttl",
+    "wait",
+]
+
+# Bytes. Documentation says 10 MB and 20 MB; the service's own error text says MiB.
+RUN_BODY_LIMIT = 10 * 1024 * 1024
+RUNSYNC_BODY_LIMIT = 20 * 1024 * 1024
+
+# Milliseconds.
+_MIN_WAIT = 1000
+_MAX_WAIT = 300_000
+
+# What reaches the worker besides `input`; the platform keeps `policy` to itself and "silently
+# drops" every other top-level key.
+_FOR_THE_WORKER: tuple[tuple[str, type], ...] = (
+    ("webhook", str),
+    ("webhookV2", str),
+    ("s3Config", dict),
+)
+_POLICY: tuple[tuple[str, type], ...] = (
+    ("executionTimeout", int),
+    ("lowPriority", bool),
+    ("ttl", int),
+)
+_LONGEST = 10**15  # Milliseconds. Longer ones would only be trouble for a clock.
+_TYPE_NAMES = {bool: "a boolean", dict: "an object", int: "an integer", str: "a string"}
+
+
+class Refusal(Exception):  # noqa: N818  # It is an answer.
+    """The request is answered with this HTTP status and `{"error": text}`."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers
+
+
+def body_too_large(limit: int) -> Refusal:
+    """Refuse a body over the limit, with the service's own text."""
+    return _bad_body(f"exceeded max body size of {limit // (1024 * 1024)}MiB")
+
+
+def payload(body: bytes, behavior: Behavior) -> Payload:
+    """Read the body of `/run` or `/runsync`."""
+    return job_request(json_of(body), behavior)
+
+
+def json_of(body: bytes) -> Any:
+    """Read a body as JSON."""
+    try:
+        return decode(body.decode())
+    except ValueError as error:
+        raise _bad_body(f"invalid JSON: {error}") from None
+
+
+def job_request(request: object, behavior: Behavior) -> Payload:
+    """Read what is submitted for one job."""
+    if not isinstance(request, dict):
+        raise _bad_body("must be a JSON object")
+    fields = cast("dict[str, Any]", request)
+    if fields.get("input") is None:
+        raise _bad_body("input is required")
+    # "array/scalar rejected with 400: the server decodes into a struct whose input is an object".
+    # The other fields have their types in that struct as well.
+    _check(fields, (("input", dict), ("policy", dict), *_FOR_THE_WORKER))
+    policy = cast("dict[str, Any]", fields.get("policy") or {})
+    _check(policy, _POLICY, within="policy.")
+    kept = {"input": fields["input"]}
+    for name, _ in _FOR_THE_WORKER:
+        if fields.get(name) is not None:
+            kept[name] = fields[name]
+    return Payload(
+        _encode(kept),
+        empty=not fields["input"],
+        policy=_policy(policy, behavior),
+        webhook=fields.get("webhook"),
+        input=_encode(fields["input"]) if fields.get("webhook") else None,
+    )
+
+
+def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
+    def seconds(name: str, least: float) -> float | None:
+        milliseconds: int | None = fields.get(name)
+        if milliseconds is None:
+            return None
+        if milliseconds < least * 1000 and behavior.refuse_short_policies:
+            raise _bad_body(f"policy.{name} must be at least {least * 1000:.0f}")
+        return max(min(milliseconds, _LONGEST) / 1000, least)
+
+    return Policy(
+        ttl=seconds("ttl", MIN_TTL) or TTL,
+        execution_timeout=seconds("executionTimeout", MIN_EXECUTION_TIMEOUT),
+        low_priority=bool(fields.get("lowPriority")),
+    )
+
+
+def wait(query: Mapping[str, str], default: int) -> float:
+    """Read how long a long poll may take, given in milliseconds; gives seconds."""
+    text = query.get("wait") or str(default)
+    milliseconds = int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else 0
+    if not _MIN_WAIT <= milliseconds <= _MAX_WAIT:
+        # Captured from the service.
+        raise Refusal(400, f"wait is invalid; must be between {_MIN_WAIT} and {_MAX_WAIT}")
+    return milliseconds / 1000
+
+
+def ttl(query: Mapping[str, str]) -> float | None:
+    """Read how long a job is to be remembered, given in milliseconds; gives seconds."""
+    text = query.get("ttl")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,15}", text, re.ASCII):
+        raise Refusal(400, "ttl is invalid; must be a number of milliseconds")
+    return int(text) / 1000
+
+
+def _bad_body(text: str) -> Refusal:
+    return Refusal(400, f"bad request: body: {text}")
+
+
+def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, within: str = "") -> None:
+    for name, expected in types:
+        value = fields.get(name)
+        if value is None:
+            continue
+        # A bool is an int in Python only.
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+            raise _bad_body(f"{within}{name} must be {_TYPE_NAMES[expected]}")
+
+
+def _encode(kept: object) -> JSONText:
+    try:
+        # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON, and becomes one.
+        return JSONText(json.dumps(kept, ensure_ascii=False))
+    except (RecursionError, ValueError) as error:
+        raise _bad_body(f"invalid JSON: {error}") from None

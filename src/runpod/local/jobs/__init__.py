@@ -1,0 +1,1 @@
+"""Jobs, from their submission until they expire. No HTTP."""

@@ -1,0 +1,201 @@
+"""Batches: many jobs that are put together first and submitted at once (the service calls it beta)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+from runpod.local.http.validation import Refusal
+from runpod.local.jobs.job import new_id
+from runpod.local.json_text import JSONText, array_text, object_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from runpod.local.jobs.job import Job, Payload
+    from runpod.local.jobs.queue import JobQueue
+
+__all__ = ["Batch", "Batches"]
+
+# "10 active batches/endpoint, 5,000 requests/batch, 50,000 queued requests/endpoint". With which
+# status and text more are refused is documented nowhere.
+_MAX_ACTIVE = 10
+_MAX_REQUESTS = 5_000
+_MAX_QUEUED = 50_000
+
+# "DRAFT → FINALIZED → (FAILED | CANCELLED). There is no RUNNING/COMPLETED". "FAILED = systemic",
+# which nothing is here.
+BatchStatus = Literal["DRAFT", "FINALIZED", "CANCELLED"]
+
+
+@dataclass
+class _Request:
+    payload: Payload
+    job: Job | None = None
+    """None until the batch is finalized. It stays here when its queue has forgotten it."""
+
+    @property
+    def status(self) -> str:
+        # What a request of a draft shows is documented nowhere; it is waiting, in its way.
+        if self.job is None:
+            return "IN_QUEUE"
+        # A job that was purged, or whose time to live was over, never ran to its end.
+        return "CANCELLED" if self.job.deleted and self.job.ended_at is None else self.job.status
+
+
+@dataclass
+class Batch:
+    """One batch, changed on the server's event loop alone."""
+
+    id: str
+    created_at: int
+    """Milliseconds since 1970."""
+
+    requests: dict[str, _Request] = field(default_factory=dict[str, _Request])
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
+    finalized: bool = False
+    cancelled: bool = False
+
+    @property
+    def status(self) -> BatchStatus:
+        """Where it stands. "CANCELLED is reported only after running children drained"."""
+        if self.cancelled and not self.count("IN_PROGRESS"):
+            return "CANCELLED"
+        return "FINALIZED" if self.finalized else "DRAFT"
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing will become of it any more."""
+        return self.status == "CANCELLED" or (self.finalized and not self.count("IN_QUEUE", "IN_PROGRESS"))
+
+    def count(self, *statuses: str) -> int:
+        """Count requests."""
+        return sum(request.status in statuses for request in self.requests.values())
+
+
+class Batches:
+    """The batches of one endpoint. Used on the server's event loop alone.
+
+    Args:
+        endpoint_id: Which endpoint.
+        queue: Where the jobs go.
+        clock: The clock of the queue.
+    """
+
+    def __init__(self, endpoint_id: str, queue: JobQueue, clock: Callable[[], float]) -> None:
+        self._endpoint_id = endpoint_id
+        self._queue = queue
+        self._clock = clock
+        self._epoch = time.time() - clock()
+        self._batches: dict[str, Batch] = {}
+
+    def __repr__(self) -> str:
+        return f"<Batches of {self._endpoint_id}: {len(self._batches)}>"
+
+    def create(self, payloads: Iterable[Payload]) -> Batch:
+        """Begin a draft."""
+        if sum(not batch.done for batch in self._batches.values()) >= _MAX_ACTIVE:
+            raise Refusal(400, f"bad request: there are {_MAX_ACTIVE} active batches already")
+        batch = Batch(str(uuid.uuid4()), round((self._epoch + self._clock()) * 1000))
+        self.add(batch, payloads)
+        self._batches[batch.id] = batch
+        return batch
+
+    def get(self, batch_id: str) -> Batch:
+        """Find a batch."""
+        try:
+            return self._batches[batch_id]
+        except KeyError:
+            raise Refusal(404, "batch not found") from None
+
+    def newest_first(self) -> list[Batch]:
+        """Give all of them."""
+        return list(reversed(self._batches.values()))
+
+    def add(self, batch: Batch, payloads: Iterable[Payload]) -> None:
+        """Add requests to a draft: all of them or none."""
+        self._check_draft(batch)
+        added = {new_id(): _Request(payload) for payload in payloads}
+        if len(batch.requests) + len(added) > _MAX_REQUESTS:
+            raise Refusal(400, f"bad request: a batch has {_MAX_REQUESTS} requests at most")
+        batch.requests.update(added)
+
+    def remove(self, batch: Batch, request_id: str) -> None:
+        """Take a request out of a draft."""
+        self._check_draft(batch)
+        if batch.requests.pop(request_id, None) is None:
+            raise Refusal(404, "request not found")
+
+    def finalize(self, batch: Batch) -> None:
+        """Submit every request as a job."""
+        self._check_draft(batch)
+        if self._queue.waiting + len(batch.requests) > _MAX_QUEUED:
+            raise Refusal(400, f"bad request: an endpoint has {_MAX_QUEUED} queued requests at most")
+        batch.finalized = True
+        for request_id, request in batch.requests.items():
+            request.job = self._queue.submit(request.payload, job_id=request_id)
+
+    def cancel(self, batch: Batch) -> None:
+        """Drop what waits, and let run what runs: "queued children are dropped unbilled"."""
+        batch.cancelled = True
+        for request in batch.requests.values():
+            if request.job is not None:
+                self._queue.drop(request.job)
+
+    def text(self, batch: Batch) -> JSONText:
+        """Give a batch in its wire shape."""
+        return object_text(
+            {
+                **batch.attributes,
+                "id": batch.id,
+                "endpointId": self._endpoint_id,
+                "status": batch.status,
+                "requestTotal": len(batch.requests),
+                "requestInProgress": batch.count("IN_PROGRESS"),
+                "requestCompleted": batch.count("COMPLETED"),
+                # Whatever ended in another way, or "done when completed + failed == total" would
+                # never be true.
+                "requestFailed": batch.count("FAILED", "TIMED_OUT", "CANCELLED"),
+                "createdAt": batch.created_at,
+            }
+        )
+
+    def page(self, batch: Batch, offset: int, limit: int) -> JSONText:
+        """Give some of the requests of a batch in their wire shape."""
+        shown = list(batch.requests.items())[offset : offset + limit]
+        total = len(batch.requests)
+        return object_text(
+            {
+                "requests": array_text(self._request_text(*item) for item in shown),
+                "total": total,
+                "offset": offset,
+                "limit": limit,
+                "hasMore": offset + limit < total,
+            }
+        )
+
+    def _request_text(self, request_id: str, request: _Request) -> JSONText:
+        job = request.job
+        fields: dict[str, object | None] = {"id": request_id, "status": request.status}
+        if job is not None:
+            fields["startedAt"] = self._iso(job.started_at)
+            fields["completedAt"] = self._iso(job.ended_at)
+            fields["output"] = job.output if job.ended_at is not None else None
+            fields["error"] = job.error
+        return object_text(_without_none(fields))
+
+    def _iso(self, moment: float | None) -> str | None:
+        if moment is None:
+            return None
+        return datetime.fromtimestamp(self._epoch + moment, timezone.utc).isoformat(timespec="milliseconds")
+
+    def _check_draft(self, batch: Batch) -> None:
+        if batch.status != "DRAFT":
+            raise Refusal(400, f"bad request: batch is {batch.status}; only a DRAFT can be changed")
+
+
+def _without_none(fields: Mapping[str, object | None]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}

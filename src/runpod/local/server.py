@@ -1,0 +1,375 @@
+"""The local server, as people use it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import secrets
+import socket
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+
+from runpod.local.clock import Clock
+from runpod.local.faults import Faults
+from runpod.local.http.app import App
+from runpod.local.http.call import Endpoint
+from runpod.local.http.rate_limits import Rates
+from runpod.local.http.request_log import Recorder
+from runpod.local.http.server_thread import ServerThread
+from runpod.local.http.worker_api import worker_environment
+from runpod.local.jobs.batches import Batches
+from runpod.local.jobs.expiry import Alarm
+from runpod.local.jobs.policy import EXECUTION_TIMEOUT
+from runpod.local.jobs.queue import JobQueue
+from runpod.local.jobs.webhooks import Courier
+from runpod.local.settings import Behavior, LocalEndpoint, check_endpoint_ids, check_integer, check_seconds
+from runpod.local.workers.handler_pool import HandlerPool
+from runpod.local.workers.process_pool import ProcessPool
+from runpod.local.workers.remote_workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from runpod.local.http.request_log import RequestRecord
+    from runpod.local.settings import Handler
+    from runpod.local.workers.handler_pool import Pool
+
+__all__ = ["LocalServer"]
+
+
+class LocalServer:
+    """A real HTTP server that does for a client what Runpod serverless endpoints do.
+
+    It takes jobs, queues them, runs your handlers on them, and answers on every route from `/run`
+    to `/health`, with the states, long polls, streams and errors of the service. Start it with
+    `with` or `async with` (on asyncio and on trio), or with `start()` and `stop()`. It runs in a
+    thread of its own, takes a free port, and can be used once.
+
+    Args:
+        endpoints: Handlers by endpoint id. A handler takes `{"id": …, "input": …}` and gives the
+            output; it is a function, an `async def`, a generator or an async generator, as
+            for a Runpod worker. Sync ones run in threads, async ones on the server's event loop.
+            Where endpoints differ in more than the handler: a `LocalEndpoint` each.
+        host: Address to listen on. The default can be reached from this machine only.
+        port: Port to listen on; 0 takes a free one.
+        api_key: The key that clients must send; by default a random one.
+        workers: How many workers an endpoint has that is given as a handler. A worker runs one
+            job at a time. With 0, jobs stay in the queue.
+        cold_start: Seconds such a worker takes to boot before its first job.
+        return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
+            handler is a generator. Without it, as on the service, `output` is an empty list.
+        execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
+        behavior: What the server does where nobody knows for sure what the service does.
+        external_webhooks: Whether webhooks are called on other machines, too. Not by default:
+            a test that submits what production submits must not tell production about it.
+
+    Raises:
+        TypeError: A handler cannot be called, or an argument has the wrong type.
+        ValueError: An endpoint id cannot stand in a URL, or an argument is out of range.
+
+    Example:
+        ```python
+        import httpx
+        from runpod.local import LocalServer
+
+        def horse(job):
+            return {"prompt": job["input"]["prompt"]}
+
+        with LocalServer({"horse": horse}) as server:
+            response = httpx.post(
+                f"{server.base_url}/horse/runsync",
+                headers={"Authorization": f"Bearer {server.api_key}"},
+                json={"input": {"prompt": "a horse"}},
+            )
+            print(response.json()["output"])
+        ```
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Handler | LocalEndpoint],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        workers: int = 1,
+        cold_start: float = 0.0,
+        return_aggregate_stream: bool = False,
+        execution_timeout: float = EXECUTION_TIMEOUT,
+        behavior: Behavior | None = None,
+        external_webhooks: bool = False,
+    ) -> None:
+        check_endpoint_ids(endpoints)
+        check_integer("port", port, 0, 65535)
+        # Also where no endpoint takes them: a mistake should not hide until one does.
+        check_integer("workers", workers, 0, None)
+        check_seconds("cold_start", cold_start)
+        check_seconds("execution_timeout", execution_timeout)
+        self._behavior = Behavior() if behavior is None else behavior
+        self._host = host
+        self._port = port
+        self._api_key = _checked_key(api_key)
+        self._worker_token = secrets.token_urlsafe(24)
+        self._recorder = Recorder()
+        self._faults = Faults()
+        self._clock = Clock()
+        self._courier = Courier(self._clock, anywhere=external_webhooks)
+        self._endpoints: dict[str, Endpoint] = {}
+        for endpoint_id, given in endpoints.items():
+            settings = given
+            if not isinstance(settings, LocalEndpoint):
+                settings = LocalEndpoint(settings, workers, cold_start, return_aggregate_stream, execution_timeout)
+            queue = JobQueue(
+                clock=self._clock,
+                behavior=self._behavior,
+                execution_timeout=settings.execution_timeout,
+                name=endpoint_id,
+                deliver=self._courier.deliver,
+            )
+            remote = Workers(queue)
+            rates = Rates(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
+            self._endpoints[endpoint_id] = Endpoint(
+                queue,
+                self._pool(endpoint_id, settings, queue, remote),
+                remote,
+                Batches(endpoint_id, queue, self._clock),
+                rates,
+            )
+        self._lock = threading.Lock()
+        self._bound_port: int | None = None
+        self._thread: ServerThread | None = None
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        state = "not started" if self._thread is None else "stopped" if self._stopped else "running"
+        where = f" {self.base_url}" if self._bound_port is not None else ""
+        return f"<LocalServer{where} endpoints={sorted(self._endpoints)} {state}>"
+
+    @property
+    def base_url(self) -> str:
+        """What stands in for `https://api.runpod.ai/v2`: `http://127.0.0.1:PORT/v2`.
+
+        Raises:
+            RuntimeError: The server was not started, so it has no port yet.
+        """
+        if self._bound_port is None:
+            raise RuntimeError(
+                "A local server has no address before it is started. "
+                "Use it inside `with LocalServer(...) as server:`, or call start() first."
+            )
+        # Nobody can connect to "every address".
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self._bound_port}/v2"
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients must send."""
+        return self._api_key
+
+    @property
+    def jobs(self) -> dict[str, list[dict[str, Any]]]:
+        """Every job of every endpoint as `/status` would show it now, oldest first."""
+        return {
+            endpoint_id: [json.loads(text) for text in endpoint.queue.snapshot()]
+            for endpoint_id, endpoint in self._endpoints.items()
+        }
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The last requests that arrived, oldest first, whatever they were answered.
+
+        10,000 of them, or fewer where their bodies are large.
+        """
+        return self._recorder.snapshot()
+
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong with the next requests."""
+        return self._faults
+
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock ahead, so that a test need not wait for what time brings.
+
+        Everything the server times goes by that clock: cold starts, long polls, execution
+        timeouts, times to live, how long results are kept, pauses between the attempts at a
+        webhook. Handlers that sleep are not woken. When this returns, `jobs` shows the result;
+        requests that are held are answered soon after.
+
+        Args:
+            seconds: How far to move it.
+
+        Raises:
+            ValueError: It would go backwards.
+
+        Example:
+            ```python
+            with LocalServer({"horse": horse}) as server:
+                job_id = submit(server)
+                server.advance(30 * 60)  # results of `/run` are kept for 30 minutes
+            ```
+        """
+        check_seconds("seconds", seconds)
+        self._clock.advance(seconds)
+        for endpoint in self._endpoints.values():
+            endpoint.queue.expire()
+
+    def worker_environment(self, endpoint_id: str, worker_id: str) -> dict[str, str]:
+        """Give the variables that make a worker script a worker of an endpoint here.
+
+        For workers that you start by hand, with whatever else they need in their environment.
+
+        Args:
+            endpoint_id: The endpoint whose jobs it takes.
+            worker_id: What it is called: another name for each worker.
+
+        Raises:
+            RuntimeError: The server was not started, so it has no address yet.
+            KeyError: There is no such endpoint.
+        """
+        if endpoint_id not in self._endpoints:
+            raise KeyError(f"There is no endpoint {endpoint_id!r}, only {sorted(self._endpoints)}.")
+        return worker_environment(
+            endpoint_id, worker_id, base_url=self.base_url, api_key=self._api_key, token=self._worker_token
+        )
+
+    def start(self) -> None:
+        """Start to listen; returns once requests are answered.
+
+        Raises:
+            RuntimeError: The server was started before, its address cannot be listened on, or a
+                worker command cannot be run.
+        """
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError(
+                    "This local server was started before, and a server can be used once. Make a new LocalServer."
+                )
+            listening = _listen(self._host, self._port)
+            app = App(
+                self._endpoints,
+                api_key=self._api_key,
+                worker_token=self._worker_token,
+                recorder=self._recorder,
+                faults=self._faults,
+                clock=self._clock,
+                behavior=self._behavior,
+            )
+            endpoints = self._endpoints.values()
+            alarms = [Alarm(endpoint.queue, self._clock) for endpoint in endpoints]
+            self._thread = ServerThread(
+                app, [self._courier, *alarms, *(endpoint.pool for endpoint in endpoints)], listening
+            )
+            self._bound_port = listening.getsockname()[1]
+            self._thread.start()
+            # A server that nobody stopped must not run on while the interpreter is taken apart:
+            # a daemon thread that is in the middle of something then can crash it.
+            atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Stop; returns once every connection is closed.
+
+        Requests that are held are answered with what is known, async handlers are cancelled, and
+        sync ones that still run are left to themselves. Worker processes are ended, with all they
+        started. Stopping twice is fine.
+        """
+        with self._lock:
+            if self._thread is not None and not self._stopped:
+                self._thread.stop()
+                self._stopped = True
+                atexit.unregister(self.stop)
+
+    def _pool(self, endpoint_id: str, settings: LocalEndpoint, queue: JobQueue, workers: Workers) -> Pool:
+        if settings.handler is None:
+            return ProcessPool(
+                queue,
+                workers,
+                endpoint_id,
+                command=settings.command or (),
+                size=settings.workers,
+                environment=partial(self.worker_environment, endpoint_id),
+                secrets=(self._worker_token, self._api_key),
+            )
+        return HandlerPool(
+            queue,
+            settings.handler,
+            size=settings.workers,
+            cold_start=settings.cold_start,
+            aggregate=settings.return_aggregate_stream,
+            clock=self._clock,
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self.start)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Also where the code inside was cancelled: a server must not be left running.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise RuntimeError(
+            f"The host {host!r} of a local server has no address here: {error}. "
+            "Leave `host` out to listen on 127.0.0.1."
+        ) from error
+    try:
+        if sys.platform == "win32":  # There, SO_REUSEADDR would share a port that is in use.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise RuntimeError(
+            f"A local server cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Stop what uses this port, or take port 0, which is any free one."
+        ) from error
+    return listening
+
+
+def _checked_key(api_key: str | None) -> str:
+    if api_key is None:
+        return f"local-{secrets.token_hex(16)}"
+    if not isinstance(cast("object", api_key), str):
+        raise TypeError("The API key is no text. Pass a str, or nothing for a random key.")
+    if not api_key or not all("!" <= character <= "~" for character in api_key):
+        raise ValueError(
+            "The API key cannot be sent in a header. "
+            "Use visible ASCII characters without spaces, or pass nothing for a random key."
+        )
+    return api_key
