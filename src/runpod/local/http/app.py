@@ -7,7 +7,7 @@ import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from runpod.local.http.long_poll import hold
 from runpod.local.http.openapi import describe
 from runpod.local.http.routing import Found, Operation, find, routes
 from runpod.local.http.validation import Refusal
-from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WorkerCall, WorkerRoute, find_worker_route
+from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, WorkerCall, WorkerOperation
 from runpod.local.jobs.queue import JobNotFoundError, JobNotRetryableError
 from runpod.local.json_text import JSONText, object_text, to_bytes
 from runpod.local.signals import Signal
@@ -53,11 +53,11 @@ class _Request:
     query: Mapping[str, str]
     body: bytes
     complete: bool
-    found: Found | None
+    found: Found[Operation] | None
 
     @property
     def operation(self) -> Operation | None:
-        return self.found.route.operations.get(self.method) if self.found else None
+        return self.found.path.operations.get(self.method) if self.found else None
 
 
 class App:
@@ -106,9 +106,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            worker_route = find_worker_route(scope["raw_path"])
-            if worker_route is not None:
-                response = await self._answer_worker(worker_route, scope, receive)
+            of_worker = find(scope["raw_path"], WORKER_PATHS)
+            if of_worker is not None:
+                response = await self._answer_worker(of_worker, scope, receive)
                 await response(scope, receive, send)
                 return
             exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
@@ -154,7 +154,7 @@ class App:
         query = _first_values(QueryParams(scope["query_string"]))
         headers = Headers(scope=scope)
         found = find(path, self._routes)
-        operation = found.route.operations.get(method) if found else None
+        operation = found.path.operations.get(method) if found else None
         limit = operation.body_limit if operation else validation.RUN_BODY_LIMIT
         body, complete = await _read_body(receive, limit)
         self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
@@ -173,7 +173,7 @@ class App:
             raise Refusal(404, "endpoint not found")
         operation = request.operation
         if operation is None:
-            raise Refusal(405, "method not allowed", {"allow": ", ".join(sorted(found.route.operations))})
+            raise _not_allowed(found)
 
         async def hold_for(job: Job, ready: Callable[[], bool], seconds: float) -> None:
             await self.hold(receive, job.changed, ready, seconds)
@@ -189,28 +189,30 @@ class App:
             except JobNotRetryableError as error:
                 raise Refusal(400, str(error)) from None
 
-    async def _answer_worker(self, route: WorkerRoute, scope: Scope, receive: Receive) -> Response:
+    async def _answer_worker(self, found: Found[WorkerOperation], scope: Scope, receive: Receive) -> Response:
         # Not recorded, and nothing goes wrong on demand: what workers ask is not what a client did.
         try:
-            reply = await self._process_worker(route, scope, receive)
+            reply = await self._process_worker(found, scope, receive)
         except Refusal as refusal:
             return _refuse(refusal)
         except JobNotFoundError:
             return _refuse(Refusal(404, "job not found"))
         return Response(status_code=204) if reply is None else _respond(reply)
 
-    async def _process_worker(self, route: WorkerRoute, scope: Scope, receive: Receive) -> JSONText | None:
+    async def _process_worker(self, found: Found[WorkerOperation], scope: Scope, receive: Receive) -> JSONText | None:
         query = _first_values(QueryParams(scope["query_string"]))
         body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
         if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
             self._authorize(Headers(scope=scope))
-        endpoint = self._endpoints.get(route.endpoint_id)
+        endpoint = self._endpoints.get(found.endpoint_id)
         if endpoint is None:
             raise Refusal(404, "endpoint not found")
-        if scope["method"] != route.method:
-            raise Refusal(405, "method not allowed", {"allow": route.method})
+        operation = found.path.operations.get(scope["method"])
+        if operation is None:
+            raise _not_allowed(found)
         hold_for = partial(self._holds, receive)
-        return await route.answer(WorkerCall(route, endpoint.workers, query, body, complete, hold_for))
+        worker_id, job_id = found.ids["worker_id"], found.ids.get("job_id", "")
+        return await operation.answer(WorkerCall(worker_id, job_id, endpoint.workers, query, body, complete, hold_for))
 
     def _authorize(self, headers: Headers) -> None:
         # Documentation shows both the key after `Bearer` and the bare key.
@@ -256,6 +258,10 @@ class _Exchange:
         self._scope["state"]["close"]()
         while (await self._receive())["type"] != "http.disconnect":
             pass  # Until the connection is closed, or the HTTP protocol would make up an answer.
+
+
+def _not_allowed(found: Found[Any]) -> Refusal:
+    return Refusal(405, "method not allowed", {"allow": ", ".join(sorted(found.path.operations))})
 
 
 def _first_values(params: QueryParams) -> dict[str, str]:

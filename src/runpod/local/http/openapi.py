@@ -11,7 +11,7 @@ from runpod.local.json_text import JSONText
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runpod.local.http.routing import Operation, Route
+    from runpod.local.http.routing import Operation, Path
 
 __all__ = ["describe"]
 
@@ -142,7 +142,7 @@ _SHAPES: dict[str, tuple[list[_Schema], _Schema | None, str]] = {
 _BEGINNINGS = {"run": "job_id", "run_sync": "job_id", "batch create": "batch_id"}
 
 
-def describe(routes: Sequence[Route], endpoint_ids: Sequence[str]) -> JSONText:
+def describe(routes: Sequence[Path[Operation]], endpoint_ids: Sequence[str]) -> JSONText:
     """Describe every route."""
     links: dict[str, dict[str, _Schema]] = {id_name: {} for id_name in _BEGINNINGS.values()}
     for route in routes:
@@ -206,7 +206,7 @@ def _json(schema: _Schema) -> _Schema:
     return {"application/json": {"schema": schema}}
 
 
-def _ids(route: Route) -> list[str]:
+def _ids(route: Path[Operation]) -> list[str]:
     return re.findall(r"{(\w+)}", route.template)
 
 

@@ -1,10 +1,13 @@
-"""Which path and method lead to which operation."""
+"""Which path and method lead to which operation: Starlette's routing, with ids that may hold an encoded slash."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import quote, unquote
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import Match, Route
 
 from runpod.local.http import batch_api as batch
 from runpod.local.http import client_api as jobs
@@ -17,7 +20,49 @@ if TYPE_CHECKING:
     from runpod.local.json_text import JSONText
     from runpod.local.settings import Behavior
 
-__all__ = ["Found", "Operation", "Route", "find", "routes"]
+__all__ = ["Found", "Operation", "Path", "find", "routes"]
+
+OperationT = TypeVar("OperationT")
+
+
+class _Segment(Convertor[str]):
+    """A part of the path as it was sent, decoded by itself."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        return unquote(value)
+
+    def to_string(self, value: str) -> str:
+        return quote(value, safe="")
+
+
+register_url_convertor("segment", _Segment())
+
+
+class Path(Route, Generic[OperationT]):
+    """A path below `/v2/{endpoint_id}/`, and what can be done there.
+
+    Args:
+        template: The path, with names in braces where there are ids: `status/{job_id}`.
+        operations: What can be done, by HTTP method.
+    """
+
+    def __init__(self, template: str, operations: Mapping[str, OperationT]) -> None:
+        path = f"/v2/{{endpoint_id}}/{template}".replace("}", ":segment}")
+        # Only its matching is used: what is recorded, and whoever is let in, comes before an operation.
+        super().__init__(path, endpoint=operations.get)
+        self.template = template
+        self.operations = operations
+
+
+@dataclass(frozen=True)
+class Found(Generic[OperationT]):
+    """Where a path leads."""
+
+    endpoint_id: str
+    path: Path[OperationT]
+    ids: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,43 +80,8 @@ class Operation:
     body_limit: int = RUN_BODY_LIMIT
 
 
-@dataclass(frozen=True)
-class Route:
-    """A path below `/v2/{endpoint_id}/`, and what can be done there.
-
-    Attributes:
-        template: The path, with names in braces where there are ids: `status/{job_id}`.
-        operations: What can be done, by HTTP method.
-    """
-
-    template: str
-    operations: Mapping[str, Operation]
-
-    def ids(self, parts: Sequence[str]) -> dict[str, str] | None:
-        """Give the ids that `parts` have in place of the names in braces; None if they do not fit."""
-        names = self.template.split("/")
-        if len(names) != len(parts):
-            return None
-        ids: dict[str, str] = {}
-        for name, part in zip(names, parts, strict=True):
-            if name.startswith("{"):
-                ids[name[1:-1]] = part
-            elif name != part:
-                return None
-        return ids
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where a path leads."""
-
-    endpoint_id: str
-    route: Route
-    ids: Mapping[str, str]
-
-
-def routes(behavior: Behavior) -> list[Route]:
-    """Give every route there is."""
+def routes(behavior: Behavior) -> list[Path[Operation]]:
+    """Every path of the client API."""
     run = Operation("run", jobs.run)
     run_sync = Operation("runsync", jobs.run_sync, RUNSYNC_BODY_LIMIT)
 
@@ -80,39 +90,36 @@ def routes(behavior: Behavior) -> list[Route]:
         # uses them.
         return {"GET": operation, "POST": operation} if behavior.post_reads else {"GET": operation}
 
-    status_sync = [Route("status-sync/{job_id}", reads(Operation("status-sync", jobs.status_sync)))]
+    status_sync = [Path("status-sync/{job_id}", reads(Operation("status-sync", jobs.status_sync)))]
     return [
-        Route("run", {"POST": run}),
-        Route("runsync", {"POST": run_sync}),
-        Route("status/{job_id}", reads(Operation("status", jobs.status))),
+        Path("run", {"POST": run}),
+        Path("runsync", {"POST": run_sync}),
+        Path("status/{job_id}", reads(Operation("status", jobs.status))),
         *(status_sync if behavior.status_sync else []),
-        Route("stream/{job_id}", reads(Operation("stream", jobs.stream))),
-        Route("cancel/{job_id}", {"POST": Operation("cancel", jobs.cancel)}),
-        Route("retry/{job_id}", {"POST": Operation("retry", jobs.retry)}),
-        Route("purge-queue", {"POST": Operation("purge-queue", jobs.purge_queue)}),
-        Route("health", {"GET": Operation("health", jobs.health)}),
-        Route("batch", {"GET": Operation("batch", batch.show_all), "POST": Operation("batch", batch.create)}),
-        Route("batch/{batch_id}", {"GET": Operation("batch", batch.show), "PUT": Operation("batch", batch.change)}),
-        Route(
+        Path("stream/{job_id}", reads(Operation("stream", jobs.stream))),
+        Path("cancel/{job_id}", {"POST": Operation("cancel", jobs.cancel)}),
+        Path("retry/{job_id}", {"POST": Operation("retry", jobs.retry)}),
+        Path("purge-queue", {"POST": Operation("purge-queue", jobs.purge_queue)}),
+        Path("health", {"GET": Operation("health", jobs.health)}),
+        Path("batch", {"GET": Operation("batch", batch.show_all), "POST": Operation("batch", batch.create)}),
+        Path("batch/{batch_id}", {"GET": Operation("batch", batch.show), "PUT": Operation("batch", batch.change)}),
+        Path(
             "batch/{batch_id}/requests",
             {"GET": Operation("batch", batch.show_requests), "POST": Operation("batch", batch.add)},
         ),
-        Route("batch/{batch_id}/requests/{request_id}", {"DELETE": Operation("batch", batch.remove)}),
-        Route("batch/{batch_id}/finalize", {"POST": Operation("batch", batch.finalize)}),
-        Route("batch/{batch_id}/cancel", {"POST": Operation("batch", batch.cancel)}),
+        Path("batch/{batch_id}/requests/{request_id}", {"DELETE": Operation("batch", batch.remove)}),
+        Path("batch/{batch_id}/finalize", {"POST": Operation("batch", batch.finalize)}),
+        Path("batch/{batch_id}/cancel", {"POST": Operation("batch", batch.cancel)}),
         # "`GET /requests`: query and response shape UNKNOWN", so there is none.
     ]
 
 
-def find(raw_path: bytes, among: Sequence[Route]) -> Found | None:
-    """Find where a path leads, decoding only its parts: an id may hold an encoded slash."""
-    empty, *segments = raw_path.decode("ascii", "replace").split("/")
-    parts = [unquote(segment) for segment in segments]
-    if empty or len(parts) < 3 or not all(parts) or segments[0] != "v2":
-        return None
-    _, endpoint_id, *rest = parts
-    for route in among:
-        ids = route.ids(rest)
-        if ids is not None:
-            return Found(endpoint_id, route, ids)
+def find(raw_path: bytes, among: Sequence[Path[OperationT]]) -> Found[OperationT] | None:
+    """Find where a path leads."""
+    scope = {"type": "http", "method": "GET", "path": raw_path.decode("ascii", "replace")}
+    for path in among:
+        match, found = path.matches(scope)
+        if match is not Match.NONE:
+            ids: dict[str, str] = found["path_params"]
+            return Found(ids.pop("endpoint_id"), path, ids)
     return None

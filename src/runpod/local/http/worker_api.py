@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
+from runpod.local.http.routing import Path
 from runpod.local.http.validation import RUNSYNC_BODY_LIMIT, Refusal, body_too_large
 from runpod.local.json_text import JSONText, array_text, object_text
 from runpod.local.workers.remote_workers import RefusedResultError, Worker, Workers
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from runpod.local.signals import Signal
 
-__all__ = ["WORKER_BODY_LIMIT", "WorkerCall", "WorkerRoute", "find_worker_route", "worker_environment"]
+__all__ = ["WORKER_BODY_LIMIT", "WORKER_PATHS", "WorkerCall", "WorkerOperation", "worker_environment"]
 
 # A worker gives up on an answer after 90 s, and asks again at once.
 _HOLD = 60.0
@@ -31,35 +32,32 @@ _OK = object_text({})
 
 
 @dataclass(frozen=True)
-class WorkerRoute:
-    """Where a worker's request goes: `/v2/{endpoint}/{operation}/{worker}[/{job}]`."""
-
-    endpoint_id: str
-    worker_id: str
-    job_id: str
-    operation: Callable[[WorkerCall, Worker], Awaitable[Reply]]
-    method: str
-
-    async def answer(self, call: WorkerCall) -> Reply:
-        """Do what a worker wants; None where there is nothing to say."""
-        if self.operation is _ping:
-            return await _ping(call, Worker(self.worker_id))
-        worker = call.workers.get(self.worker_id)
-        with call.workers.request(worker):
-            return await self.operation(call, worker)
-
-
-@dataclass(frozen=True)
 class WorkerCall:
     """One request of a worker."""
 
-    route: WorkerRoute
+    worker_id: str
+    job_id: str
     workers: Workers
     query: Mapping[str, str]
     body: bytes
     complete: bool
     hold: Callable[[Signal, Callable[[], bool], float], Awaitable[bool]]
     """Waits until something is so, and gives False where the worker has gone meanwhile."""
+
+
+@dataclass(frozen=True)
+class WorkerOperation:
+    """What a worker can do at a path."""
+
+    function: Callable[[WorkerCall, Worker], Awaitable[Reply]]
+
+    async def answer(self, call: WorkerCall) -> Reply:
+        """Do what a worker wants; None where there is nothing to say."""
+        if self.function is _ping:
+            return await _ping(call, Worker(call.worker_id))
+        worker = call.workers.get(call.worker_id)
+        with call.workers.request(worker):
+            return await self.function(call, worker)
 
 
 def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_key: str, token: str) -> dict[str, str]:
@@ -88,20 +86,6 @@ def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_k
     }
 
 
-def find_worker_route(raw_path: bytes) -> WorkerRoute | None:
-    """Find the route of a path; None where it is none of a worker's."""
-    empty, *segments = raw_path.decode("ascii", "replace").split("/")
-    parts = [unquote(segment) for segment in segments]
-    if empty or len(parts) < 4 or not all(parts) or segments[0] != "v2":
-        return None
-    _, endpoint_id, operation, worker_id, *job = parts
-    found = _OPERATIONS.get(operation)
-    if found is None or len(job) != (1 if operation in _ABOUT_A_JOB else 0):
-        return None
-    method, function = found
-    return WorkerRoute(endpoint_id, worker_id, job[0] if job else "", function, method)
-
-
 async def _take(call: WorkerCall, worker: Worker) -> Reply:
     jobs = await _jobs(call, worker, 1)
     return jobs[0] if jobs else None
@@ -128,7 +112,7 @@ async def _jobs(call: WorkerCall, worker: Worker, count: int) -> list[JSONText]:
 
 
 async def _done(call: WorkerCall, worker: Worker) -> Reply:
-    job_id = call.route.job_id
+    job_id = call.job_id
     if not call.complete:
         call.workers.refuse(worker, job_id)
         raise body_too_large(WORKER_BODY_LIMIT)
@@ -143,14 +127,14 @@ async def _stream(call: WorkerCall, worker: Worker) -> Reply:
     if not call.complete:
         raise body_too_large(WORKER_BODY_LIMIT)
     try:
-        call.workers.chunk(worker, call.route.job_id, call.body)
+        call.workers.chunk(worker, call.job_id, call.body)
     except RefusedResultError as error:
         raise _refusal(error) from None
     return _OK
 
 
 async def _ping(call: WorkerCall, _: Worker) -> Reply:
-    call.workers.ping(call.route.worker_id, call.query)
+    call.workers.ping(call.worker_id, call.query)
     return _OK
 
 
@@ -166,12 +150,11 @@ def _refusal(error: RefusedResultError) -> Refusal:
     return Refusal(400, f"bad request: body: {error}")
 
 
-_OPERATIONS: dict[str, tuple[str, Callable[[WorkerCall, Worker], Awaitable[Reply]]]] = {
-    "job-take": ("GET", _take),
-    "job-take-batch": ("GET", _take_batch),
-    "job-done": ("POST", _done),
-    "job-stream": ("POST", _stream),
-    "job-stop": ("GET", _stop),
-    "ping": ("GET", _ping),
-}
-_ABOUT_A_JOB = frozenset({"job-done", "job-stream"})
+WORKER_PATHS = [
+    Path("job-take/{worker_id}", {"GET": WorkerOperation(_take)}),
+    Path("job-take-batch/{worker_id}", {"GET": WorkerOperation(_take_batch)}),
+    Path("job-done/{worker_id}/{job_id}", {"POST": WorkerOperation(_done)}),
+    Path("job-stream/{worker_id}/{job_id}", {"POST": WorkerOperation(_stream)}),
+    Path("job-stop/{worker_id}", {"GET": WorkerOperation(_stop)}),
+    Path("ping/{worker_id}", {"GET": WorkerOperation(_ping)}),
+]
