@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,7 +227,7 @@ SEE = "See python -m runpod.local serve --help."
         ([*HANDLER, "--workers", "x"], f"Argument --workers: invalid int value: 'x'. {SEE}"),
         ([*HORSE, "--worker", ""], f"Argument --worker: the command is empty. {SEE}"),
         ([*HORSE, "--worker", "'"], f'Argument --worker: "\'" cannot be taken apart: No closing quotation. {SEE}'),
-        ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` is -1.0. Pass 0 or more seconds. {SEE}"),
+        ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` must not be negative, got datetime.timedelta(days=-1, seconds=86399). {SEE}"),
         ([*HANDLER, "--workers", "-1"], "Endpoint 'horse': `workers` is -1. Pass 0 or more."),
         ([*HANDLER, "--worker", "x"], "Endpoint 'horse' has a --worker and a --handler. Leave one of them out."),
         (HORSE, ("Endpoint 'horse' has nobody to run its jobs. Give it a --worker or a --handler, or --workers 0 if you "
@@ -251,8 +252,8 @@ def test_options_belong_to_the_endpoint_before_them() -> None:
     arguments += ["--endpoint", "b", "--worker", "python 'my worker.py'", "--workers", "3", "--execution-timeout", "9"]
     given = parse_arguments(["serve", *arguments])
     assert [
-        ("a", {"handler": "m:f", "cold_start": 2.5, "return_aggregate_stream": True}),
-        ("b", {"command": ["python", "my worker.py"], "workers": 3, "execution_timeout": 9.0}),
+        ("a", {"handler": "m:f", "cold_start": timedelta(seconds=2.5), "return_aggregate_stream": True}),
+        ("b", {"command": ["python", "my worker.py"], "workers": 3, "execution_timeout": timedelta(seconds=9.0)}),
     ] == [(endpoint.name, endpoint.options) for endpoint in given.endpoints]
     assert ("127.0.0.1", 8000, None, Behavior()) == (given.host, given.port, given.api_key, given.behavior)
 
@@ -263,7 +264,7 @@ def test_every_switch_has_an_option() -> None:
     expected = Behavior(
         status_sync=False,
         post_reads=False,
-        not_found_for=1.5,
+        not_found_for=timedelta(seconds=1.5),
         stream_hold="never",
         output_limit=None,
         stream_reply_limit=1000,

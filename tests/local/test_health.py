@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.local.api import until
@@ -73,7 +74,7 @@ def test_jobs_add_up_at_every_moment(serve: Serve) -> None:
 
 
 def test_a_cold_worker_boots_when_a_job_comes(serve: Serve, gate: Gate) -> None:
-    api = serve(gate, workers=2, cold_start=3600)
+    api = serve(gate, workers=2, cold_start=timedelta(hours=1))
     assert workers() == api.get("/health")["workers"]
     job_id = api.run()
     until(lambda: api.get("/health")["workers"]["initializing"] == 1)
@@ -85,7 +86,7 @@ def test_a_cold_worker_boots_when_a_job_comes(serve: Serve, gate: Gate) -> None:
 
 
 def test_a_cold_start_is_part_of_the_delay_and_comes_once(serve: Serve) -> None:
-    api = serve(lambda _: 1, cold_start=0.2)
+    api = serve(lambda _: 1, cold_start=timedelta(seconds=0.2))
     first = api.run_sync()
     assert first["delayTime"] >= 200
     assert workers(idle=1, ready=1) == api.get("/health")["workers"]
@@ -93,7 +94,7 @@ def test_a_cold_start_is_part_of_the_delay_and_comes_once(serve: Serve) -> None:
 
 
 def test_a_worker_that_wants_a_restart_is_cold_again(serve: Serve) -> None:
-    api = serve(lambda _: {"refresh_worker": True}, cold_start=0.01)
+    api = serve(lambda _: {"refresh_worker": True}, cold_start=timedelta(seconds=0.01))
     api.run_sync()
     assert workers() == api.get("/health")["workers"]
     assert "COMPLETED" == api.run_sync()["status"]

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,7 +230,7 @@ def test_stop_leaves_background_tasks_of_handlers_no_word() -> None:
 
 
 def test_stop_while_workers_boot() -> None:
-    with LocalServer({"horse": echo}, cold_start=3600) as server, Api(server) as api:
+    with LocalServer({"horse": echo}, cold_start=timedelta(hours=1)) as server, Api(server) as api:
         api.run()
         until(lambda: api.get("/health")["workers"]["initializing"] == 1)
     assert_gone(server)
@@ -374,8 +375,8 @@ def test_endpoints_that_cannot_be(endpoints: Any, error: type[Exception], messag
         ({"port": True}, TypeError),
         ({"workers": -1}, ValueError),
         ({"workers": 1.5}, TypeError),
-        ({"cold_start": -1}, ValueError),
-        ({"cold_start": float("nan")}, ValueError),
+        ({"cold_start": timedelta(seconds=-1)}, ValueError),
+        ({"cold_start": 20}, TypeError),
         ({"cold_start": "1"}, TypeError),
         ({"api_key": ""}, ValueError),
         ({"api_key": "with space"}, ValueError),

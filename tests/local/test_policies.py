@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_job_is_deleted_in_the_queue_when_its_time_is_over(serve: Serve) -> No
 
 def test_a_job_is_deleted_while_it_runs_when_its_time_is_over(serve: Serve) -> None:
     stuck = Stuck()
-    api = serve(stuck, execution_timeout=DAY)
+    api = serve(stuck, execution_timeout=timedelta(days=1))
     job_id = submit(api, ttl=20_000)
     until(lambda: stuck.attempts == 1)
     api.server.advance(20)
@@ -181,7 +182,7 @@ def test_progress_of_a_killed_attempt_is_not_shown_as_that_of_the_next(serve: Se
         reported.set()
         return None
 
-    api = serve(handler, execution_timeout=30)
+    api = serve(handler, execution_timeout=timedelta(seconds=30))
     job_id = api.run()
     until(lambda: len(attempts) == 1)
     api.server.advance(30)
@@ -216,7 +217,10 @@ def test_a_killed_generator_keeps_no_chunk_and_its_time_begins_again(serve: Serv
 
 def test_an_endpoint_has_an_execution_timeout_of_its_own() -> None:
     stuck = Stuck()
-    with LocalServer({"horse": LocalEndpoint(stuck, execution_timeout=2)}) as server, Api(server) as api:
+    with (
+        LocalServer({"horse": LocalEndpoint(stuck, execution_timeout=timedelta(seconds=2))}) as server,
+        Api(server) as api,
+    ):
         longer, short = submit(api, executionTimeout=60_000), submit(api)
         until(lambda: stuck.attempts == 1)
         server.advance(59)
@@ -270,7 +274,7 @@ def test_the_longest_policies_break_no_clock(serve: Serve) -> None:
 
 
 def test_a_job_of_low_priority_starts_no_worker(serve: Serve) -> None:
-    api = serve(echo, workers=2, cold_start=30)
+    api = serve(echo, workers=2, cold_start=timedelta(seconds=30))
     patient = submit(api, lowPriority=True)
     assert (1, 0) == counts(api)
     api.server.advance(30)
@@ -289,7 +293,7 @@ def counts(api: Api) -> tuple[int, int]:
 
 
 def test_a_cold_start_goes_by_the_clock_of_the_server(serve: Serve) -> None:
-    api = serve(echo, cold_start=600)
+    api = serve(echo, cold_start=timedelta(seconds=600))
     job_id = api.run()
     until(lambda: counts(api)[1] == 1)
     api.server.advance(600)
@@ -299,7 +303,7 @@ def test_a_cold_start_goes_by_the_clock_of_the_server(serve: Serve) -> None:
 
 
 def test_long_polls_go_by_the_clock_of_the_server(serve: Serve, gate: Gate) -> None:
-    api = serve(gate, execution_timeout=DAY)
+    api = serve(gate, execution_timeout=timedelta(days=1))
     job_id = api.run()
     gate.wait_entered()
     poll = api.held("GET", f"/status-sync/{job_id}")

@@ -15,6 +15,7 @@ import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,7 @@ def test_many_jobs_in_the_queue(serve: Serve) -> None:
         return count
 
     others = instances(Job)  # Of tests before this one.
-    api = serve(handler, workers=4, execution_timeout=24 * 3600)
+    api = serve(handler, workers=4, execution_timeout=timedelta(days=1))
     run(10)  # What is made once is there now.
     api.server.advance(KEPT)
     with memory_returns(4 * MB + count * 2048):  # Requests are kept, to be looked at.

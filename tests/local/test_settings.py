@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_endpoints_may_differ() -> None:
     endpoints = {
         "plain": echo,
         "wide": LocalEndpoint(echo, workers=3),
-        "cold": LocalEndpoint(echo, cold_start=3600),
+        "cold": LocalEndpoint(echo, cold_start=timedelta(hours=1)),
         "whole": LocalEndpoint(generate, return_aggregate_stream=True),
     }
     with LocalServer(endpoints, workers=2) as server, ExitStack() as stack:
@@ -58,7 +59,7 @@ def test_without_workers_jobs_stay_in_the_queue(serve: Serve) -> None:
         ({"handler": 1}, TypeError),
         ({"workers": -1}, ValueError),
         ({"workers": True}, TypeError),
-        ({"cold_start": -0.1}, ValueError),
+        ({"cold_start": timedelta(seconds=-0.1)}, ValueError),
         ({"cold_start": None}, TypeError),
     ],
 )
@@ -70,7 +71,7 @@ def test_endpoints_that_cannot_be(settings: dict[str, Any], error: type[Exceptio
 
 @pytest.mark.parametrize(
     ("settings", "error"),
-    [({"not_found_for": -1}, ValueError), ({"stream_hold": "sometimes"}, ValueError)],
+    [({"not_found_for": timedelta(seconds=-1)}, ValueError), ({"stream_hold": "sometimes"}, ValueError)],
 )
 def test_behaviors_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
@@ -95,7 +96,7 @@ def test_without_post_for_reading(serve: Serve) -> None:
 
 
 def test_a_job_that_is_not_known_everywhere_yet(serve: Serve, gate: Gate) -> None:
-    api = serve(gate, behavior=Behavior(not_found_for=3600))
+    api = serve(gate, behavior=Behavior(not_found_for=timedelta(hours=1)))
     job_id = api.run()
     gate.wait_entered()  # It runs all the same.
     for method, operation in (("GET", "status"), ("GET", "stream"), ("POST", "cancel"), ("POST", "retry")):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -311,7 +312,7 @@ with LocalServer({{"horse": LocalEndpoint(command={[*WORKER, "ignorant"]!r})}}) 
         ({"command": []}, TypeError, "as a list"),
         ({"command": [""]}, TypeError, "as str"),
         ({"command": ["python", Path("worker.py")]}, TypeError, "as str"),
-        ({"command": WORKER, "cold_start": 1}, ValueError, "are for handlers"),
+        ({"command": WORKER, "cold_start": timedelta(seconds=1)}, ValueError, "are for handlers"),
         ({"command": WORKER, "return_aggregate_stream": True}, ValueError, "are for handlers"),
     ],
 )

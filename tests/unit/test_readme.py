@@ -164,7 +164,7 @@ def test_a_typed_output_has_its_type(server: LocalServer) -> None:
 
 def test_the_policies_of_both_forms_are_the_same(server: LocalServer) -> None:
     run(containing('"executionTimeout": 60_000'))
-    run(containing("execution_timeout=timedelta"))
+    run(containing("ExecutionPolicy(execution_timeout=timedelta"))
     mapping, models = (record.body for record in server.requests if record.path.endswith("/run"))
     assert b'"policy":{"executionTimeout":60000,"ttl":3600000}' in mapping
     assert b'"policy":{"executionTimeout":60000,"ttl":3600000,"lowPriority":true}' in models

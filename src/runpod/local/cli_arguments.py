@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from runpod.local.settings import Behavior
@@ -131,8 +132,8 @@ def _add_endpoints(parser: argparse.ArgumentParser) -> None:
     )
     add("--handler", metavar="MODULE:FUNCTION", help="run its jobs in the server: this function")
     add("--workers", type=int, metavar="N", help="how many workers (default: 1); 0 for workers that you start by hand")
-    add("--cold-start", type=float, metavar="SECONDS", help="how long a worker with a handler boots (default: 0)")
-    add("--execution-timeout", type=float, metavar="SECONDS", help="how long a job may run (default: 600)")
+    add("--cold-start", type=_seconds, metavar="SECONDS", help="how long a worker with a handler boots (default: 0)")
+    add("--execution-timeout", type=_seconds, metavar="SECONDS", help="how long a job may run (default: 600)")
     add(
         "--return-aggregate-stream",
         nargs=0,
@@ -153,6 +154,8 @@ def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:
             settings["action"] = argparse.BooleanOptionalAction
         elif get_origin(kind) is Literal:
             settings["choices"] = get_args(kind)
+        elif kind is timedelta:
+            settings |= {"type": _seconds, "metavar": "SECONDS"}
         elif type(None) in get_args(kind):
             settings |= {"type": _number_or_none, "metavar": "NUMBER|none"}
         else:
@@ -178,6 +181,13 @@ def _words(command: str) -> list[str]:
     if not words:
         raise argparse.ArgumentTypeError("the command is empty")
     return words
+
+
+def _seconds(text: str) -> timedelta:
+    try:
+        return timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
 
 
 def _number_or_none(text: str) -> int | None:

@@ -8,6 +8,7 @@ import secrets
 import socket
 import sys
 import threading
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,14 @@ from runpod.local.jobs.expiry import Alarm
 from runpod.local.jobs.policy import EXECUTION_TIMEOUT
 from runpod.local.jobs.queue import JobQueue
 from runpod.local.jobs.webhooks import Courier
-from runpod.local.settings import Behavior, LocalEndpoint, check_endpoint_ids, check_integer, check_seconds
+from runpod.local.settings import (
+    Behavior,
+    LocalEndpoint,
+    check_duration,
+    check_endpoint_ids,
+    check_integer,
+    check_seconds,
+)
 from runpod.local.workers.handler_pool import HandlerPool
 from runpod.local.workers.process_pool import ProcessPool
 from runpod.local.workers.remote_workers import Workers
@@ -63,10 +71,10 @@ class LocalServer:
         api_key: The key that clients must send; by default a random one.
         workers: How many workers an endpoint has that is given as a handler. A worker runs one
             job at a time. With 0, jobs stay in the queue.
-        cold_start: Seconds such a worker takes to boot before its first job.
+        cold_start: How long such a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
-        execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
+        execution_timeout: How long a job may run that sets no `executionTimeout` itself.
         behavior: What the server does where nobody knows for sure what the service does.
         external_webhooks: Whether webhooks are called on other machines, too. Not by default:
             a test that submits what production submits must not tell production about it.
@@ -101,9 +109,9 @@ class LocalServer:
         port: int = 0,
         api_key: str | None = None,
         workers: int = 1,
-        cold_start: float = 0.0,
+        cold_start: timedelta = timedelta(0),
         return_aggregate_stream: bool = False,
-        execution_timeout: float = EXECUTION_TIMEOUT,
+        execution_timeout: timedelta = timedelta(seconds=EXECUTION_TIMEOUT),
         behavior: Behavior | None = None,
         external_webhooks: bool = False,
     ) -> None:
@@ -111,8 +119,8 @@ class LocalServer:
         check_integer("port", port, 0, 65535)
         # Also where no endpoint takes them: a mistake should not hide until one does.
         check_integer("workers", workers, 0, None)
-        check_seconds("cold_start", cold_start)
-        check_seconds("execution_timeout", execution_timeout)
+        check_duration("cold_start", cold_start)
+        check_duration("execution_timeout", execution_timeout)
         self._behavior = Behavior() if behavior is None else behavior
         self._host = host
         self._port = port
@@ -130,7 +138,7 @@ class LocalServer:
             queue = JobQueue(
                 clock=self._clock,
                 behavior=self._behavior,
-                execution_timeout=settings.execution_timeout,
+                execution_timeout=settings.execution_timeout.total_seconds(),
                 name=endpoint_id,
                 deliver=self._courier.deliver,
             )
@@ -302,7 +310,7 @@ class LocalServer:
             queue,
             settings.handler,
             size=settings.workers,
-            cold_start=settings.cold_start,
+            cold_start=settings.cold_start.total_seconds(),
             aggregate=settings.return_aggregate_stream,
             clock=self._clock,
         )

@@ -5,11 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, cast
 
 from runpod.local.jobs.policy import EXECUTION_TIMEOUT
 
-__all__ = ["Behavior", "Handler", "LocalEndpoint", "check_endpoint_ids", "check_integer", "check_seconds"]
+__all__ = [
+    "Behavior",
+    "Handler",
+    "LocalEndpoint",
+    "check_duration",
+    "check_endpoint_ids",
+    "check_integer",
+    "check_seconds",
+]
 
 Handler = Callable[[dict[str, Any]], Any]
 
@@ -26,10 +35,10 @@ class LocalEndpoint:
             generator or an async generator, as for a Runpod worker.
         workers: How many workers there are. A worker runs one job at a time. With 0, jobs stay
             in the queue until a worker that you start by hand takes them.
-        cold_start: Seconds a worker takes to boot before its first job.
+        cold_start: How long a worker takes to boot before its first job.
         return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
             handler is a generator. Without it, as on the service, `output` is an empty list.
-        execution_timeout: Seconds a job may run that sets no `executionTimeout` itself.
+        execution_timeout: How long a job may run that sets no `executionTimeout` itself.
         command: Instead of a handler: a program that is a worker, and its arguments, such as
             `["worker-env/bin/python", "worker.py"]`. It is started once for each worker, in the
             current folder, with the environment of a worker, and started anew when it dies.
@@ -40,20 +49,22 @@ class LocalEndpoint:
 
     Example:
         ```python
+        from datetime import timedelta
+
         from runpod.local import LocalEndpoint, LocalServer
 
         def horse(job):
             return {"prompt": job["input"]["prompt"]}
 
-        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": LocalEndpoint(horse, cold_start=20)})
+        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": LocalEndpoint(horse, cold_start=timedelta(seconds=20))})
         ```
     """
 
     handler: Handler | None = None
     workers: int = 1
-    cold_start: float = 0.0
+    cold_start: timedelta = timedelta(0)
     return_aggregate_stream: bool = False
-    execution_timeout: float = EXECUTION_TIMEOUT
+    execution_timeout: timedelta = timedelta(seconds=EXECUTION_TIMEOUT)
     command: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -67,8 +78,8 @@ class LocalEndpoint:
                 "Pass the function itself."
             )
         check_integer("workers", self.workers, 0, None)
-        check_seconds("cold_start", self.cold_start)
-        check_seconds("execution_timeout", self.execution_timeout)
+        check_duration("cold_start", self.cold_start)
+        check_duration("execution_timeout", self.execution_timeout)
 
     def _check_command(self) -> None:
         command = cast("object", self.command)
@@ -116,6 +127,15 @@ def check_integer(name: str, value: object, lowest: int, highest: int | None) ->
         raise ValueError(f"`{name}` is {value}. Pass {allowed}.")
 
 
+def check_duration(name: str, value: object) -> None:
+    """Refuse what is no timedelta, or negative."""
+    if not isinstance(value, timedelta):
+        example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
+        raise TypeError(f"`{name}` must be a timedelta, such as {example}, not {type(value).__name__}.")
+    if value < timedelta(0):
+        raise ValueError(f"`{name}` must not be negative, got {value!r}.")
+
+
 def check_seconds(name: str, value: object) -> None:
     """Refuse what is no number of seconds."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -135,7 +155,7 @@ class Behavior:
         status_sync: Whether `/status-sync` exists. Clients in use need it, but the newest
             documentation does not name it any more.
         post_reads: Whether `/status`, `/status-sync` and `/stream` take POST besides GET.
-        not_found_for: Seconds for which a new job is answered with 404, as if word of it had yet
+        not_found_for: How long a new job is answered with 404, as if word of it had yet
             to get around.
         stream_hold: When a `/stream` request waits for a chunk: `"started"`, once the job has
             left the queue; `"always"`; or `"never"`, so that empty answers come at once.
@@ -175,7 +195,7 @@ class Behavior:
     # "404: freshly submitted job not propagated yet. CONTRADICTORY": one client tries again for
     # a minute, another one takes any 404 for final. None by default, because no released client
     # survives it, and because a test that asks for a job it has just submitted should get it.
-    not_found_for: float = 0.0
+    not_found_for: timedelta = timedelta(0)
 
     # "an empty buffer is held: default 10 s", but "GP12's first call shows an immediate empty
     # IN_QUEUE reply; later gaps (≈11 s, 7 s) fit a ~10 s hold released by a chunk". Both
@@ -213,7 +233,7 @@ class Behavior:
     rate_limits: bool = False
 
     def __post_init__(self) -> None:
-        check_seconds("not_found_for", self.not_found_for)
+        check_duration("not_found_for", self.not_found_for)
         for name in ("stream_reply_limit", "output_limit"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), 1, None)

@@ -311,7 +311,7 @@ class JobQueue:
 
     def _get(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
-        if job is None or self._clock() - job.submitted_at < self._behavior.not_found_for:
+        if job is None or self._clock() - job.submitted_at < self._behavior.not_found_for.total_seconds():
             raise JobNotFoundError(job_id)
         return job
 
