@@ -129,3 +129,14 @@ async def test_clients_with_options_share_the_connections_and_are_closed_with_th
     await client.aclose()
     with pytest.raises(ClientClosedError, match=CLOSED):
         await other.endpoint("ep").status(JOB)
+
+
+async def test_a_subclass_keeps_its_class_and_what_it_added(wire: Wire) -> None:
+    class Mine(AsyncRunpod):
+        team = "horses"
+
+    async with Mine(KEY, base_url=BASE_URL) as client:
+        client.team = "planes"
+        other = client.with_options(timeout=5)
+        assert (Mine, "planes") == (type(other), other.team)
+        assert repr(client) == repr(other)

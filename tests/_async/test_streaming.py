@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from runpod import RetryPolicy, errors
 from tests._async.calls import DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED
@@ -155,3 +156,34 @@ async def test_another_handle_takes_what_the_server_still_has(endpoint: AsyncEnd
     for stream in (endpoint.job(JOB).stream(), endpoint.stream(JOB)):
         wire.say(chunks(2, status="COMPLETED"), STREAMED)
         assert [2] == await outputs(stream)
+
+
+class Token(BaseModel):
+    text: str
+
+
+async def test_chunks_are_read_as_their_type_and_one_that_does_not_fit_is_not_lost(
+    endpoint: AsyncEndpoint, wire: Wire
+) -> None:
+    wire.say(chunks({"text": "a"}, {"txt": "b"}, {"text": "c"}, status="COMPLETED"), STREAMED)
+    stream = endpoint.stream(JOB, chunk_type=Token)
+    assert Token(text="a") == (await anext(stream)).output
+    with pytest.raises(errors.JobOutputError, match=rf"A chunk of job '{JOB}'.*chunk_type.*text is missing") as caught:
+        await anext(stream)
+    assert caught.value.state is not None
+    assert {"txt": "b"} == caught.value.state.output
+    assert [Token(text="c")] == await outputs(stream)
+    with pytest.raises(errors.InvalidRequestError, match="chunk_type: pydantic cannot validate"):
+        endpoint.job(JOB).stream(chunk_type=object())
+
+
+async def test_a_stream_and_updates_are_context_managers(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.say(chunks(1, 2), QUEUED)
+    for polls in (endpoint.stream(JOB), endpoint.job(JOB).watch()):
+        async with polls as opened:
+            assert opened is polls
+            await anext(polls)
+        with pytest.raises(StopAsyncIteration):
+            await anext(polls)
+        assert f"job_id='{JOB}'" in repr(polls)
+    assert 2 == len(wire.sent)

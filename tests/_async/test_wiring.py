@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runpod import AsyncRunpod, RetryPolicy, WaitLimits, errors
-from tests._async.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, of_a_job
+from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, of_a_job
 from tests.servers import BASE_URL, KEY, Held
 
 if TYPE_CHECKING:
@@ -267,6 +267,20 @@ async def test_one_debug_line_for_each_attempt(
         f"run on endpoint 'ep': {what} s"
         for what in ("HTTP 429 after 0.000", "ConnectError: Connection refused after 0.000", "HTTP 200 after 1.500")
     ] == (attempts)
+
+
+async def test_retries_are_logged_for_operators_with_their_attempt(
+    endpoint: AsyncEndpoint, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="runpod")
+    wire.say(429, REFUSED, QUEUED, 503, DONE)
+    await (await endpoint.run(input=INPUT)).wait()
+    said = [record.getMessage() for record in caplog.records]
+    assert said[:2] == [
+        "run on endpoint 'ep': HTTP 429; attempt 2 follows in 0.00 s",
+        "run on endpoint 'ep': ConnectError: Connection refused; attempt 3 follows in 0.00 s",
+    ]
+    assert f"status_sync of job '{JOB}' on endpoint 'ep' failed: HTTP 503" in said
 
 
 # --- 2xx with a body that cannot be used ------------------------------------------------------

@@ -131,3 +131,14 @@ def test_clients_with_options_share_the_connections_and_are_closed_with_them(wir
     client.close()
     with pytest.raises(ClientClosedError, match=CLOSED):
         other.endpoint("ep").status(JOB)
+
+
+def test_a_subclass_keeps_its_class_and_what_it_added(wire: Wire) -> None:
+    class Mine(Runpod):
+        team = "horses"
+
+    with Mine(KEY, base_url=BASE_URL) as client:
+        client.team = "planes"
+        other = client.with_options(timeout=5)
+        assert (Mine, "planes") == (type(other), other.team)
+        assert repr(client) == repr(other)

@@ -257,3 +257,17 @@ def test_a_bad_value_is_refused_in_our_words_and_not_repeated(model: Any, values
     assert words in str(info.value)
     assert SECRET not in str(info.value)
     assert info.value.__cause__ is None
+
+
+def test_the_result_of_a_state_is_its_output_or_its_failure() -> None:
+    assert {"n": 1} == state(output={"n": 1}).result()
+    assert state().result() is None
+    for status, error in (
+        ("FAILED", errors.JobFailedError),
+        ("CANCELLED", errors.JobCancelledError),
+        ("TIMED_OUT", errors.JobTimedOutError),
+    ):
+        with pytest.raises(error):
+            state(status, output=5).result()
+    with pytest.raises(errors.JobError, match=r"^Job 'job-1' has no result yet: it is IN_PROGRESS\.$"):
+        state("IN_PROGRESS", output=5).result()

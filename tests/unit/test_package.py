@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import pkgutil
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +106,14 @@ def test_runpod_log_names_a_level(monkeypatch: pytest.MonkeyPatch, text: str, le
     logger.handlers, logger.propagate = [logging.NullHandler(), mine], True
     setup_logging()
     assert ([mine], True) == (logger.handlers[1:], logger.propagate)
+
+
+def test_files_of_the_official_package_in_the_same_folder_are_told_at_once(tmp_path: Path) -> None:
+    shutil.copytree(Path(runpod.__file__).parent, tmp_path / "runpod", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "runpod" / "serverless").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "import runpod"], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: The packages `runpod` and `runpod-sdk` are installed in the same environment")
+    assert "uninstall both" in last
