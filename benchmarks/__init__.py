@@ -1,1 +1,1 @@
-"""What the library costs, measured side by side with other clients. Run by `scripts/bench`."""
+"""Benchmarks of the library and other clients. Run by `scripts/bench`."""

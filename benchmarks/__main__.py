@@ -1,4 +1,4 @@
-"""Measure, print the tables, write them as JSON. Run by `scripts/bench`, which makes what is needed."""
+"""Run the benchmarks, print the tables, and write them as JSON. `scripts/bench` creates the environments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = ("throughput", "jobs", "crowd", "imports", "packages", "calls")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure this library beside its peers.")
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Compare this library with other clients.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)} (by default all)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, 1 to 10; five times as many of imports")
     parser.add_argument("--quick", action="store_true", help="one short round, and a crowd of a thousand")

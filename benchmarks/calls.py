@@ -1,11 +1,11 @@
-"""How many calls a second, at which width; what a call costs; and what large bodies cost."""
+"""Calls per second at several concurrencies, CPU time per call, and the cost of large bodies."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.programs import AIOHTTP, ALONE, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, in_turn, left_out
+from benchmarks.programs import AIOHTTP, ALONE, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, measure_forms, not_installed
 from benchmarks.serving import serve
 from benchmarks.tables import Table, Target
 
@@ -23,10 +23,10 @@ ASYNC = (
     Form(AIOHTTP, "async run_sync"),
     Form(AIOHTTP, "async run, refresh", requests=2),
     Form(PACKAGE, "async run, status", requests=2),
-    # Its pool looks at every connection for every request: at 1,000 that takes longer than all the others together.
+    # Its pool scans all connections for each request: at 1,000 this takes longer than all other forms together.
     Form(ALONE, "async httpx", widest=256),
     Form(ALONE, "async aiohttp"),
-    # How near the others come to what this server and asyncio can do.
+    # The upper limit of this server and asyncio.
     Form(ALONE, "async sockets"),
 )
 SYNC = (
@@ -50,22 +50,22 @@ BODIES = (
 
 
 def measure(rounds: int, *, quick: bool) -> list[Table]:
-    """All forms in turn, one process for each and round; every second round backwards."""
+    """Measure all forms in each round, each in its own process. Every second round is in reverse order."""
     tables: list[Table] = []
     with serve() as server:
         for title, forms, widths in (("Async", ASYNC, WIDTHS), ("Sync, threads", SYNC, THREADS)):
-            there = [form for form in forms if form.program.there]
+            installed = [form for form in forms if form.program.installed]
             wide = tuple(f"{width:,}" for width in widths)
-            fast = Table(f"{title}: calls a second with so many in flight", there[0].name, digits=0, more=wide)
-            cheap = Table(f"{title}: microseconds of the processor for a call", there[0].name, digits=0)
-            for row in in_turn(there, rounds, partial(_at_widths, server, widths, quick)):
+            fast = Table(f"{title}: calls per second by concurrency", installed[0].name, digits=0, more=wide)
+            cheap = Table(f"{title}: CPU time per call in µs", installed[0].name, digits=0)
+            for row in measure_forms(installed, rounds, partial(_at_widths, server, widths, quick)):
                 fast.rows.append(row[0])
                 cheap.rows.append(row[1])
-            fast.notes += left_out(*{form.program for form in forms})
+            fast.notes += not_installed(*{form.program for form in forms})
             tables += [fast, cheap]
         stats = server.stats()
         ceiling = stats["requests"] / stats["cpu"]
-        note = f"the server can answer about {ceiling:,.0f} requests a second: it took {1e6 / ceiling:.0f} µs for each"
+        note = f"the server can handle about {ceiling:,.0f} requests per second, at {1e6 / ceiling:.0f} µs each"
         tables[0].notes.append(note)
         tables += _bodies(min(rounds, 2), server, quick=quick)
     _set_targets(tables)
@@ -81,11 +81,11 @@ def _at_widths(server: Serving, widths: tuple[int, ...], quick: bool, form: Form
 
 
 def _bodies(rounds: int, server: Serving, *, quick: bool) -> list[Table]:
-    there = [form for form in BODIES if form.program.there]
-    reference = there[0].name
-    slow = Table("Large bodies: milliseconds for a job, one after another", reference)
-    used = Table("Large bodies: milliseconds of the processor for a job", reference)
-    peak = Table("Large bodies: memory at the peak, in times the body", reference)
+    installed = [form for form in BODIES if form.program.installed]
+    reference = installed[0].name
+    slow = Table("Large bodies: ms per job, sequentially", reference)
+    used = Table("Large bodies: CPU time per job in ms", reference)
+    peak = Table("Large bodies: peak memory as a multiple of the body", reference)
     seconds = 0.2 if quick else 0.3
     parts = {
         "100 KB in": cell(1, seconds, sent=MEDIUM),
@@ -98,7 +98,7 @@ def _bodies(rounds: int, server: Serving, *, quick: bool) -> list[Table]:
     def run(form: Form) -> list[dict[str, float]]:
         tables: list[dict[str, float]] = [{}, {}, {}]
         for column, each in parts.items():
-            # A process for each, since the peak of a process never falls.
+            # A separate process for each, since the peak memory of a process never falls.
             [cost] = form.ask(server, cell(1, WARM_UP / 3), each)
             tables[0][column] = 1e3 * cost["seconds"] / cost["jobs"]
             tables[1][column] = 1e3 * cost["cpu"] / cost["jobs"]
@@ -106,25 +106,25 @@ def _bodies(rounds: int, server: Serving, *, quick: bool) -> list[Table]:
                 tables[2][column] = cost["peak"] / LARGE
         return tables
 
-    for row in in_turn(there, rounds, run):
+    for row in measure_forms(installed, rounds, run):
         for table, each in zip((slow, used, peak), row, strict=True):
             table.rows.append(each)
-    slow.notes.append("in: the input of the job, one text; out: its output, small objects, or one text")
-    slow.notes.append(f"{reference} reads the same bytes from memory")
+    slow.notes.append("in: the input is one string; out: the output is a list of small objects, or one string")
+    slow.notes.append(f"{reference} decodes the same bytes from memory")
     return [slow, used, peak]
 
 
 def _set_targets(tables: list[Table]) -> None:
-    """What this library wants to reach, beside others in the same run."""
+    """Set the targets of this library, relative to the other clients in the same run."""
     fast, cheap, fast_sync, _, _, used, peak = tables
     for table, at_least in ((fast, True), (cheap, False)):
         for row in table.rows:
-            if row.name == "ours: async run_sync" and SDK.there:
+            if row.name == "ours: async run_sync" and SDK.installed:
                 row.targets = tuple(Target(each, 1.0, of_ratio=True, at_least=at_least) for each in table.columns)
                 if table is fast:
                     row.targets += (Target("1,000", 0.8, of_ratio=True, at_least=True, of=(row.name, "32")),)
     for row in fast_sync.rows:
-        if row.name == "ours: run_sync" and PACKAGE.there:
+        if row.name == "ours: run_sync" and PACKAGE.installed:
             row.targets = tuple(Target(width, 1.5, of_ratio=True, at_least=True) for width in fast_sync.columns)
     for row in used.rows:
         if row.name.startswith("ours"):

@@ -1,4 +1,4 @@
-"""Thousands of jobs waited for at once, on an endpoint with the limits of the service."""
+"""Thousands of concurrent waits on an endpoint with the rate limits of the service."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, left_out
+from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, not_installed
 from benchmarks.serving import serve
 from benchmarks.tables import Row, Table, Target
 
-# In this order: the last one is done when all the others know how they fare.
+# The one that may time out comes last.
 FORMS = {HTTPX: "async run, result", AIOHTTP: "async run, result", PACKAGE: "async run, output", SDK: "run, statusSync"}
 TIMEOUT = 180
 
 
 def measure(jobs: int, seconds: float) -> Table:
-    """So many jobs that take so long, all at once; one peer after another."""
-    title = f"{jobs:,} jobs of {seconds:g} s waited for at once: seconds from the end to knowing, and what it took"
+    """Wait for all jobs at once, for one client after another."""
+    title = f"{jobs:,} concurrent waits for jobs of {seconds:g} s: delay until the result in seconds, and cost"
     table = Table(title, f"{HTTPX.name}: {FORMS[HTTPX]}", digits=2, more=("known",))
     for program, form in FORMS.items():
-        if program.there:
+        if program.installed:
             print(f"crowd: {program.name}, {form}", file=sys.stderr)
             table.rows.append(_row(program, form, jobs, seconds))
-    table.notes += left_out(*FORMS)
-    table.notes.append("the server refuses with 429 what the service does: 400 looks at once, 2,000 in ten seconds")
+    table.notes += not_installed(*FORMS)
+    table.notes.append("the server has the rate limits of the service: 400 concurrent polls, 2,000 in ten seconds")
     return table
 
 
@@ -42,14 +42,14 @@ def _row(program: Program, form: str, jobs: int, seconds: float) -> Row:
         stats = server.stats()
     noted = stats["jobs"]
     late = [moment - noted[str(number)]["ended"] for number, moment in enumerate(done["known"]) if moment is not None]
-    cost, looks = done["cost"], stats["looks"]
+    cost, polls = done["cost"], stats["polls"]
     measured = {
         "known": [float(len(late))],
         "late": late,
         "latest": [max(late, default=0.0)],
         "requests": [stats["requests"] / jobs],
-        "429s": [float(looks["refused"])],
-        "at once": [float(looks["at_once"])],
+        "429s": [float(polls["rejected"])],
+        "at once": [float(polls["at_once"])],
         "KB a job": [cost["peak"] / jobs / 1000],
         "ms of CPU": [1000 * cost["cpu"] / jobs],
     }

@@ -1,4 +1,4 @@
-"""Where the peers live, as `scripts/bench` made them, and how programs are run there."""
+"""The environments created by `scripts/bench`, and a function to run programs in them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".bench"
 OURS = BENCH / "ours" / "bin" / "python"
-# The same with the package httpx-aiohttp.
+# This library with httpx-aiohttp.
 OURS_AIOHTTP = BENCH / "ours-httpx-aiohttp" / "bin" / "python"
 OFFICIAL = BENCH / "official" / "bin" / "python"
-# HTTP libraries by themselves, and what the server runs on.
+# Plain HTTP libraries, and the packages of the server.
 BARE = BENCH / "bare" / "bin" / "python"
 JAVASCRIPT = BENCH / "javascript"
 
-# What the programs say beside their results.
+# Stderr of the programs.
 LOG = BENCH / "programs.log"
 
 
 def run(*command: str | Path, timeout: float, cwd: Path = ROOT, given: Any = None, **environment: str) -> Any:
-    """Runs a program with nothing of the user's own (keys, config files, proxies), and reads its last line as JSON.
+    """Run a program isolated from the user's keys, config files and proxies, and parse its last line as JSON.
 
     Args:
         command: The program and its arguments.
-        timeout: Seconds after which it is killed.
-        cwd: Where it runs.
-        given: What it gets on its standard input, as JSON.
-        environment: Variables of its environment.
+        timeout: Seconds after which the program is killed.
+        cwd: Its working directory.
+        given: Its standard input, encoded as JSON.
+        environment: Additional environment variables.
 
     Raises:
-        CalledProcessError: It failed.
-        TimeoutExpired: It took longer than so many seconds.
+        CalledProcessError: The program failed.
+        TimeoutExpired: The program exceeded the timeout.
     """
     home = BENCH / "home"
     home.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""How long imports take, each in a fresh interpreter."""
+"""Import times, each in a new interpreter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIMIT = 1.3
 
 @dataclass
 class Import:
-    """What to time, and where; `limit` is a target for its ratio to the reference."""
+    """The code to time and its interpreter. `limit` is the target for its ratio to the reference."""
 
     name: str
     statement: str
@@ -20,14 +20,14 @@ class Import:
     limit: float | None = None
 
 
-# What is loaded when nothing has been used yet. pydantic and this library both load their parts on demand.
+# The import alone. pydantic and this library both load their modules on demand.
 BARE = (
     Import("import httpx, pydantic", "import httpx, pydantic"),
     Import("ours: import runpod", "import runpod", limit=LIMIT),
     Import("official: import runpod", "import runpod", str(OFFICIAL)),
 )
 
-# What a program loads before it can make a client, beside what any program with httpx and a pydantic model does.
+# The imports for creating a client, compared with those of a program that uses httpx and a pydantic model.
 USED = (
     Import("httpx, and one pydantic model", "import httpx, pydantic\nclass Model(pydantic.BaseModel): n: int"),
     Import("ours: from runpod import Runpod", "from runpod import Runpod", limit=LIMIT),
@@ -38,13 +38,13 @@ USED = (
 
 
 def measure(rounds: int) -> list[Table]:
-    """All of them in turn, in as many rounds; every second round backwards."""
+    """Measure all imports in each round. Every second round is in reverse order."""
     imports = (*BARE, *USED)
     values: dict[str, list[float]] = {each.name: [] for each in imports}
     for turn in range(-1, rounds):
         for each in imports if turn % 2 else reversed(imports):
             milliseconds = _time(each)
-            if turn >= 0:  # the round before the first fills the caches
+            if turn >= 0:  # the first round only warms the caches
                 values[each.name].append(milliseconds)
     tables = []
     for title, group in (("Import time", BARE), ("Import time, client included", USED)):

@@ -1,4 +1,4 @@
-"""What it takes to wait for a job: the time from its end to its caller's knowing, and the requests it costs."""
+"""The delay from the end of a job to its result, and the number of requests per job."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, left_out
+from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, not_installed
 from benchmarks.serving import serve
 from benchmarks.tables import Row, Table, Target
 
 if TYPE_CHECKING:
     from benchmarks.serving import Serving
 
-# Seconds that jobs take. A client that looks once a second knows late or soon by the part after the point, so these
-# parts are spread evenly.
+# Durations of jobs in seconds. The delay of a client that polls once a second depends on the fraction, so the fractions
+# are spread evenly.
 SECONDS = (0.05, 0.2, 0.4, 0.75, 1.1, 1.5, 1.8, 2.15, 2.5, 3.0)
 COUNTED = (0.2, 1.5, 3.0)
 WARM_UP = 0.05
@@ -31,7 +31,7 @@ REFERENCE = "ours: run_sync"
 
 @dataclass
 class Seen:
-    """One job, as server and client saw it."""
+    """The measurements of one job."""
 
     seconds: float
     late: float
@@ -39,8 +39,8 @@ class Seen:
 
 
 def measure(rounds: int) -> list[Table]:
-    """All forms of all peers at once in as many rounds: they do little but wait."""
-    forms = [(program, form) for program, names in FORMS.items() if program.there for form in names]
+    """Run all forms of all clients concurrently in each round, since they mostly wait."""
+    forms = [(program, form) for program, names in FORMS.items() if program.installed for form in names]
     seen: dict[str, list[Seen]] = {f"{program.name}: {form}": [] for program, form in forms}
     with serve() as server, ThreadPoolExecutor(len(forms)) as pool:
         for turn in range(rounds):
@@ -48,23 +48,23 @@ def measure(rounds: int) -> list[Table]:
             runs = [pool.submit(_run, *each, server, turn) for each in forms]
             known = [each.result() for each in runs]
             stats = server.stats()
-            assert stats["strays"] == 0, "there were requests that belong to no job"
+            assert stats["strays"] == 0, "there were requests without a job"
             for (program, form), moments in zip(forms, known, strict=True):
                 seen[f"{program.name}: {form}"] += _seen(program, form, turn, moments, stats)
 
-    knowing = Table(f"From a job's end to its caller's knowing, {len(SECONDS)} jobs in {rounds} rounds", REFERENCE)
-    requests = Table("Requests for a job that takes", REFERENCE)
+    delays = Table(f"Delay from the end of a job to its result, {len(SECONDS)} jobs in {rounds} rounds", REFERENCE)
+    requests = Table("Requests per job, by duration", REFERENCE)
     for name, jobs in seen.items():
         ours = name.startswith("ours")
         late = [job.late * 1000 for job in jobs]
-        knowing.rows.append(Row(name, {"ms": late}, (Target("ms", 20),) if ours else ()))
+        delays.rows.append(Row(name, {"ms": late}, (Target("ms", 20),) if ours else ()))
         counts = {
             f"{seconds:g} s": [float(job.requests) for job in jobs if job.seconds == seconds] for seconds in COUNTED
         }
         requests.rows.append(Row(name, counts, tuple(Target(column, 2) for column in counts) if ours else ()))
-    for table in (knowing, requests):
-        table.notes += left_out(*FORMS)
-    return [knowing, requests]
+    for table in (delays, requests):
+        table.notes += not_installed(*FORMS)
+    return [delays, requests]
 
 
 def _label(program: Program, form: str, turn: int, number: int) -> str:
@@ -72,7 +72,7 @@ def _label(program: Program, form: str, turn: int, number: int) -> str:
 
 
 def _run(program: Program, form: str, server: Serving, turn: int) -> list[float]:
-    """Runs all jobs in one process, after a first one that opens the connection."""
+    """Run all jobs in one process, after a first one that opens the connection."""
     inputs: list[dict[str, Any]] = [
         {"label": _label(program, form, turn, number), "seconds": seconds}
         for number, seconds in enumerate((WARM_UP, *SECONDS))
@@ -88,5 +88,5 @@ def _seen(program: Program, form: str, turn: int, known: list[float], stats: dic
     for number, (seconds, moment) in enumerate(zip((WARM_UP, *SECONDS), known, strict=True)):
         noted = stats["jobs"][_label(program, form, turn, number)]
         seen.append(Seen(seconds, moment - noted["ended"], noted["requests"]))
-    assert all(0 <= job.late < 60 for job in seen), f"{program.name} and the server do not read the same clock"
+    assert all(0 <= job.late < 60 for job in seen), f"{program.name} and the server use different clocks"
     return seen[1:]

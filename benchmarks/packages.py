@@ -1,4 +1,4 @@
-"""How much an installation into an empty environment brings."""
+"""The installed size of the packages, including dependencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 REFERENCE = "ours, base install"
 
-# Files as pip noted them, those compiled at installation included.
+# The files recorded by pip, including those compiled during installation.
 PROGRAM = """
 import json
 from importlib.metadata import distributions
@@ -24,25 +24,25 @@ for each in distributions():
 print(json.dumps(sizes))
 """
 
-# What an environment may hold before anything is installed.
+# Packages of an empty environment.
 EMPTY = {"pip", "setuptools", "wheel"}
 
 
 def installed(python: Path) -> dict[str, int]:
-    """The bytes of every package of an environment, by name and version."""
+    """The size in bytes of each package of an environment, by name and version."""
     sizes: dict[str, int] = run(python, "-I", "-c", PROGRAM, timeout=60)
     return {name: size for name, size in sizes.items() if name.split()[0] not in EMPTY}
 
 
 def environments() -> dict[str, Path]:
-    """Those that are there, by what is installed in them."""
+    """The existing environments, by the installed package."""
     every = {REFERENCE: OURS, "ours, with httpx-aiohttp": OURS_AIOHTTP, "official": OFFICIAL}
     return {name: python for name, python in every.items() if python.exists()}
 
 
 def measure(python_version: tuple[int, int]) -> Table:
-    """Ours and the official package."""
-    # Before Python 3.11 httpx, anyio and this library need packages for what is in the standard library since.
+    """Compare this library with the official package."""
+    # Before Python 3.11, httpx, anyio and this library need backports of standard modules.
     targets = (Target("packages", 13),) if python_version >= (3, 11) else ()
     table = Table("What an installation brings", REFERENCE)
     for name, python in environments().items():

@@ -1,4 +1,4 @@
-"""The programs of the peers, and how they are asked; `peers/ours.py` says what for."""
+"""The client programs, whose tasks are documented in `peers/ours.py`, and functions to run them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ PROGRAMS = ROOT / "benchmarks" / "peers"
 
 SMALL = 200  # bytes
 
-# In seconds: what a just-in-time compiler needs, and longer than all cells of a program take.
+# In seconds: for just-in-time compilation, and longer than all cells of a program.
 WARM_UP = 1.5
 TIMEOUT = 120
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that does tasks in several forms, in an environment of its own."""
+    """A program that runs tasks in several forms, in its own environment."""
 
     name: str
     command: tuple[str | Path, ...]
     folder: Path = ROOT
 
     @property
-    def there(self) -> bool:
+    def installed(self) -> bool:
         """Whether it is installed."""
         return self.folder.exists() and shutil.which(self.command[0]) is not None
 
     def ask(self, task: str, form: str, given: Any, *, base_url: str, timeout: float) -> Any:
-        """Has it do a task, in a process of its own."""
+        """Run a task in a new process."""
         return run(
             *self.command,
             task,
@@ -61,7 +61,7 @@ ALONE = Program("alone", (BARE, "-E", "-s", PROGRAMS / "bare.py"))
 
 @dataclass(frozen=True)
 class Form:
-    """One way to call, and how many requests a job takes in it."""
+    """A way to call a client, and its number of requests per job."""
 
     program: Program
     form: str
@@ -70,13 +70,13 @@ class Form:
 
     @property
     def name(self) -> str:
-        """What its row is called."""
+        """The name of its row."""
         if self.program is ALONE:
             return f"{self.form.removeprefix('async ')} alone"
         return f"{self.program.name}: {self.form}"
 
     def ask(self, server: Serving, *cells: dict[str, Any]) -> list[dict[str, Any]]:
-        """What each cell cost, the first one left out, in which connections are opened and code is compiled."""
+        """Return the cost of each cell, except the first, which opens connections and warms up the compiler."""
         costs: list[dict[str, Any]] = self.program.ask(
             "calls", self.form, {"cells": cells}, base_url=server.base_url, timeout=TIMEOUT
         )
@@ -86,16 +86,18 @@ class Form:
 def cell(
     width: int, seconds: float, *, sent: int = SMALL, endpoint: str = f"records-{SMALL}", takes: float = 0.0
 ) -> dict[str, Any]:
-    """So many calls in flight for so long, with inputs of so many bytes, for jobs that take so many seconds."""
+    """A measurement: `width` concurrent calls for `seconds`, with inputs of `sent` bytes and jobs of `takes` seconds."""
     return {"width": width, "seconds": seconds, "sent": sent, "endpoint": endpoint, "takes": takes}
 
 
-def in_turn(forms: list[Form], rounds: int, run: Callable[[Form], list[dict[str, float]]]) -> list[tuple[Row, ...]]:
-    """The rows of each form, one for each table: what all rounds gave. Every second round goes backwards."""
+def measure_forms(
+    forms: list[Form], rounds: int, run: Callable[[Form], list[dict[str, float]]]
+) -> list[tuple[Row, ...]]:
+    """Measure all forms in each round, and return the rows of each, one per table. Odd rounds are in reverse order."""
     measured: dict[str, list[dict[str, list[float]]]] = {}
-    for turn in range(rounds):
-        for form in forms if turn % 2 == 0 else reversed(forms):
-            print(f"round {turn + 1} of {rounds}, {form.name}", file=sys.stderr)
+    for number in range(rounds):
+        for form in forms if number % 2 == 0 else reversed(forms):
+            print(f"round {number + 1} of {rounds}, {form.name}", file=sys.stderr)
             tables = run(form)
             kept = measured.setdefault(form.name, [{} for _ in tables])
             for values, columns in zip(kept, tables, strict=True):
@@ -104,6 +106,6 @@ def in_turn(forms: list[Form], rounds: int, run: Callable[[Form], list[dict[str,
     return [tuple(Row(form.name, values) for values in measured[form.name]) for form in forms]
 
 
-def left_out(*programs: Program) -> list[str]:
-    """What to say of those that are not installed."""
-    return [f"{program.name}: left out, since it is not installed" for program in programs if not program.there]
+def not_installed(*programs: Program) -> list[str]:
+    """Notes for the programs that are not installed."""
+    return [f"{program.name}: skipped, not installed" for program in programs if not program.installed]

@@ -1,17 +1,17 @@
-"""A server whose jobs take as long as their input says, and that notes when each ended and how often it was asked.
+"""A server for jobs of a given duration, which records the end of each job and its number of requests.
 
     python -m benchmarks.server     prints its base URL; serves until its standard input is closed
 
-A job is `{"input": {"label": "any text of yours", "seconds": 1.5}}`; its output is its label. `GET /_stats` tells, by
-label, when the job ended (CLOCK_MONOTONIC, which all processes of a machine share) and how many requests named it.
-It tells the jobs and requests of each endpoint, too. Requests that belong to no job are counted as strays.
+A job is `{"input": {"label": "any text", "seconds": 1.5}}`, and its output is its label. `GET /_stats` returns for each
+label when the job ended (CLOCK_MONOTONIC, shared by all processes of a machine) and the number of its requests. It also
+returns the jobs and requests of each endpoint. Requests without a job are counted as strays.
 
-The endpoint `limited` refuses what the service refuses: more than 400 looks at once, or 2,000 in ten seconds. The
-endpoints `records-100000` and `text-100000` look at nothing, and answer at once with a job whose output is about so
+The endpoint `limited` has the rate limits of the service: 400 concurrent polls, and 2,000 in ten seconds. The endpoints
+`records-100000` and `text-100000` ignore the request, and respond immediately with a job whose output has about this
 many bytes: a list of small objects, or one string.
 
-It listens on loopback only, and is bounded: in the length and number of its jobs, and in its own life. Written on bare
-protocols, and run on uvloop where that is installed, so that it is not what is measured.
+The server listens on loopback only, and limits the duration and number of jobs and its own lifetime. It is implemented
+as an asyncio protocol, and uses uvloop if installed, so that its own cost is small.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ LONGEST_JOB = 60.0
 LIFETIME = 1800.0
 SHORTEST_HOLD, LONGEST_HOLD, DEFAULT_HOLD = 1.0, 300.0, 90.0
 
-MOST_JOBS = 50_000  # for more, the oldest is forgotten if it has ended
-MOST_BYTES = 50_000_000
+MAX_JOBS = 50_000  # beyond this, the oldest job is dropped if it has ended
+MAX_BYTES = 50_000_000
 
-# The service's limits for looks at the jobs of one endpoint.
-AT_ONCE = 400
+# The service's rate limits for polls of one endpoint.
+MAX_CONCURRENT = 400
 IN_TEN_SECONDS = 2000
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -47,7 +47,7 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 @dataclass
 class Job:
-    """A job, what was noted about it, and those who wait for its end."""
+    """A job, its measurements, and the connections waiting for its end."""
 
     id: str
     label: str
@@ -56,19 +56,19 @@ class Job:
     held: set[Connection] = field(default_factory=set)
 
     def finish(self) -> None:
-        """Now is the moment from which a client can know."""
+        """End the job, and respond to the requests waiting for it."""
         self.ended = time.monotonic()
         for connection in tuple(self.held):
             connection.release()
 
     def state(self) -> dict[str, Any]:
-        """The job as the wire shows it."""
+        """The job as returned by the API."""
         if self.ended is None:
             return {"id": self.id, "status": "IN_PROGRESS", "delayTime": 0}
         return {"id": self.id, "status": "COMPLETED", "delayTime": 0, "executionTime": 1, "output": self.label}
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """The request cannot be served."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -76,25 +76,25 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Looks:
-    """How often jobs of the limited endpoint were looked at."""
+class Polls:
+    """Counts the polls of the limited endpoint."""
 
     def __init__(self) -> None:
         self.recent: deque[float] = deque()
-        self.running = self.most = self.busiest = self.refused = 0
+        self.running = self.most = self.busiest = self.rejected = 0
 
     def begin(self) -> None:
-        """Counts one more.
+        """Count a poll.
 
         Raises:
-            RefusedError: It is one too many.
+            RejectedError: The rate limit is exceeded.
         """
         now = time.monotonic()
         while self.recent and now - self.recent[0] >= 10.0:
             self.recent.popleft()
-        if self.running >= AT_ONCE or len(self.recent) >= IN_TEN_SECONDS:
-            self.refused += 1
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        if self.running >= MAX_CONCURRENT or len(self.recent) >= IN_TEN_SECONDS:
+            self.rejected += 1
+            raise RejectedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
         self.recent.append(now)
         self.running += 1
         self.most = max(self.most, self.running)
@@ -102,29 +102,29 @@ class Looks:
 
 
 class Server:
-    """The jobs, and the routes that lead to them."""
+    """The jobs and the routes."""
 
     def __init__(self) -> None:
         self.jobs: OrderedDict[str, Job] = OrderedDict()
         self.endpoints: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.looks = Looks()
+        self.polls = Polls()
         self.strays = self.number = 0
         self.requests = 0
-        # Answers that are always the same, by method and target.
+        # Constant responses, by method and target.
         self.ready: dict[tuple[str, str], bytes] = {}
 
-    def answer(self, connection: Connection, method: str, target: str, body: bytes) -> bytes | None:
-        """What a request is answered with; None: later.
+    def respond(self, connection: Connection, method: str, target: str, body: bytes) -> bytes | None:
+        """Return the response to a request, or None if it is sent later.
 
         Raises:
-            RefusedError: Nothing is there, or it asks for too much.
+            RejectedError: The route does not exist, or the request is invalid.
         """
         path, _, query = target.partition("?")
         match (method, *path.strip("/").split("/")):
             case (_, "v2", name, operation, *_) if name.startswith(("records-", "text-")):
                 kind, _, size = name.partition("-")
-                answer = self.ready[method, target] = sized(operation, kind, int(size))
-                return answer
+                response = self.ready[method, target] = sized(operation, kind, int(size))
+                return response
             case ("GET", "_stats"):
                 return encoded(self.stats())
             case ("POST", "v2", name, "run"):
@@ -135,17 +135,17 @@ class Server:
             case ("GET", "v2", name, "status" | "status-sync" as operation, job_id):
                 job = self.find(name, job_id)
                 hold = hold_of(query) if operation == "status-sync" else 0.0
-                return connection.hold(job, hold, self.looks if name == "limited" else None)
+                return connection.hold(job, hold, self.polls if name == "limited" else None)
         self.strays += 1
-        raise RefusedError(HTTPStatus.NOT_FOUND, "not found")
+        raise RejectedError(HTTPStatus.NOT_FOUND, "not found")
 
     def stats(self) -> dict[str, Any]:
-        """Everything that was noted; the counts of looks and of endpoints begin anew."""
-        looks, self.looks = self.looks, Looks()
+        """Return all measurements, and reset the counts of polls and endpoints."""
+        polls, self.polls = self.polls, Polls()
         endpoints, self.endpoints = self.endpoints, defaultdict(Counter)
         return {
             "jobs": {job.label: {"ended": job.ended, "requests": job.requests} for job in self.jobs.values()},
-            "looks": {"at_once": looks.most, "in_ten_seconds": looks.busiest, "refused": looks.refused},
+            "polls": {"at_once": polls.most, "in_ten_seconds": polls.busiest, "rejected": polls.rejected},
             "endpoints": endpoints,
             "strays": self.strays,
             "requests": self.requests,
@@ -153,16 +153,16 @@ class Server:
         }
 
     def submit(self, name: str, body: bytes, prefix: str) -> Job:
-        """Starts a job."""
+        """Start a job."""
         try:
             request = json.loads(body)["input"]
             label, seconds = str(request["label"]), float(request["seconds"])
         except (ValueError, KeyError, TypeError):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "a job needs a label and seconds") from None
-        if len(self.jobs) >= MOST_JOBS and next(iter(self.jobs.values())).ended:
+            raise RejectedError(HTTPStatus.BAD_REQUEST, "a job needs a label and seconds") from None
+        if len(self.jobs) >= MAX_JOBS and next(iter(self.jobs.values())).ended:
             self.jobs.popitem(last=False)
-        if not 0 <= seconds <= LONGEST_JOB or len(self.jobs) >= MOST_JOBS:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "this job is too long, or one too many")
+        if not 0 <= seconds <= LONGEST_JOB or len(self.jobs) >= MAX_JOBS:
+            raise RejectedError(HTTPStatus.BAD_REQUEST, "the job is too long, or there are too many jobs")
         self.number += 1
         self.endpoints[name].update(("jobs", "requests"))
         job = Job(f"{prefix}{self.number}-u1", label, requests=1)
@@ -171,18 +171,18 @@ class Server:
         return job
 
     def find(self, name: str, job_id: str) -> Job:
-        """The job that a request is about."""
+        """Return the job of a request."""
         job = self.jobs.get(job_id)
         if job is None:
             self.strays += 1
-            raise RefusedError(HTTPStatus.NOT_FOUND, "job not found")
+            raise RejectedError(HTTPStatus.NOT_FOUND, "job not found")
         job.requests += 1
         self.endpoints[name]["requests"] += 1
         return job
 
 
 class Connection(asyncio.Protocol):
-    """One connection; answers one request after another."""
+    """One connection, which handles one request at a time."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
         self._needed = 0
         self._transport: asyncio.Transport
         self._job: Job | None = None
-        self._looks: Looks | None = None
+        self._polls: Polls | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - of Protocol
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
         if self._job is not None:
-            self._let_go(self._job)
+            self._stop_waiting(self._job)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._data += data
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
             return
         head = bytes(self._data[:end])
         if _CHUNKED.search(head):
-            msg = "This server cannot read a body in chunks: no client measured here sends one."
+            msg = "This server does not support chunked request bodies."
             raise NotImplementedError(msg)
         length = _LENGTH.search(head)
         self._needed = end + 4 + (int(length[1]) if length else 0)
@@ -221,50 +221,50 @@ class Connection(asyncio.Protocol):
         method, target, _ = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
         self._server.requests += 1
         try:
-            answer = self._server.ready.get((method, target)) or self._server.answer(self, method, target, body)
-        except RefusedError as refused:
-            answer = encoded({"error": str(refused)}, refused.status)
-        if answer is not None:
-            self._transport.write(answer)
+            response = self._server.ready.get((method, target)) or self._server.respond(self, method, target, body)
+        except RejectedError as rejected:
+            response = encoded({"error": str(rejected)}, rejected.status)
+        if response is not None:
+            self._transport.write(response)
 
-    def hold(self, job: Job, seconds: float, looks: Looks | None = None) -> bytes | None:
-        """The state of a job now or at its end, or after so many seconds."""
-        if looks is not None:
-            looks.begin()
-        self._job, self._looks = job, looks
+    def hold(self, job: Job, seconds: float, polls: Polls | None = None) -> bytes | None:
+        """Return the state of a job if it has ended, else None, and send the state at its end or after `seconds`."""
+        if polls is not None:
+            polls.begin()
+        self._job, self._polls = job, polls
         if job.ended is not None or seconds == 0:
-            self._let_go(job)
+            self._stop_waiting(job)
             return encoded(job.state())
         job.held.add(self)
         self._timer = asyncio.get_running_loop().call_later(seconds, self.release)
         return None
 
     def release(self) -> None:
-        """Gives the answer that was held."""
+        """Send the held response."""
         job = self._job
         if job is not None:
-            self._let_go(job)
+            self._stop_waiting(job)
             self._transport.write(encoded(job.state()))
 
-    def _let_go(self, job: Job) -> None:
+    def _stop_waiting(self, job: Job) -> None:
         job.held.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        if self._looks is not None:
-            self._looks.running -= 1
-        self._job = self._looks = self._timer = None
+        if self._polls is not None:
+            self._polls.running -= 1
+        self._job = self._polls = self._timer = None
 
 
-def encoded(answer: Any, status: HTTPStatus = HTTPStatus.OK) -> bytes:
-    """A whole answer with this as JSON."""
-    content = json.dumps(answer).encode()
+def encoded(response: Any, status: HTTPStatus = HTTPStatus.OK) -> bytes:
+    """Encode a complete response with a JSON body."""
+    content = json.dumps(response).encode()
     head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
 
 
 @lru_cache
 def sized(operation: str, kind: str, size: int) -> bytes:
-    """The answer of an endpoint that only has to be fast."""
+    """The constant response of an endpoint that measures throughput."""
     if operation == "run":
         return encoded({"id": "1-u1", "status": "IN_QUEUE"})
     state: dict[str, Any] = {"status": "COMPLETED", "delayTime": 3, "executionTime": 7, "workerId": "w"}
@@ -273,9 +273,9 @@ def sized(operation: str, kind: str, size: int) -> bytes:
 
 
 def output(kind: str, size: int) -> Any:
-    """What a worker could give back, about so many bytes of JSON."""
-    if not 0 <= size <= MOST_BYTES:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "no output is that large")
+    """An output of about `size` bytes of JSON."""
+    if not 0 <= size <= MAX_BYTES:
+        raise RejectedError(HTTPStatus.BAD_REQUEST, "the output is too large")
     if kind == "text":
         return "aGFzIG1" * (size // 7)
     one = {"label": "a horse the size of a Boeing 787", "score": 0.8731, "box": [12, 7, 640, 480], "seen": True}
@@ -283,15 +283,15 @@ def output(kind: str, size: int) -> Any:
 
 
 def hold_of(query: str) -> float:
-    """`wait`, which is milliseconds, in seconds."""
+    """Return the `wait` parameter, which is in milliseconds, in seconds."""
     hold = float(parse_qs(query).get("wait", [str(DEFAULT_HOLD * 1000)])[0]) / 1000
     if not SHORTEST_HOLD <= hold <= LONGEST_HOLD:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "wait is invalid; must be between 1000 and 300000")
+        raise RejectedError(HTTPStatus.BAD_REQUEST, "wait is invalid; must be between 1000 and 300000")
     return hold
 
 
 async def main() -> None:
-    """Serves until standard input is closed, which it is when the program that started it ends."""
+    """Serve until standard input is closed, which happens when the parent process ends."""
     loop = asyncio.get_running_loop()
     jobs = Server()
     server = await loop.create_server(lambda: Connection(jobs), "127.0.0.1", 0, backlog=4096)

@@ -1,4 +1,4 @@
-"""The server of the benchmarks, in a process of its own."""
+"""Run the benchmark server in a separate process."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class Serving:
-    """A server that runs."""
+    """A running server."""
 
     base_url: str
 
     def stats(self) -> dict[str, Any]:
-        """What it noted; `server.py` says what that is."""
-        # Never through a proxy: loopback.
-        with build_opener(ProxyHandler({})).open(self.base_url.removesuffix("/v2") + "/_stats", timeout=30) as answer:
-            stats: dict[str, Any] = json.load(answer)
+        """Fetch its measurements, which are documented in `server.py`."""
+        # Bypass proxies.
+        with build_opener(ProxyHandler({})).open(self.base_url.removesuffix("/v2") + "/_stats", timeout=30) as response:
+            stats: dict[str, Any] = json.load(response)
         return stats
 
 
 @contextlib.contextmanager
 def serve() -> Iterator[Serving]:
-    """Serves for as long as the block takes."""
+    """Run the server for the duration of a `with` block."""
     command = [str(BARE if BARE.exists() else sys.executable), "-E", "-m", "benchmarks.server"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Tables of medians and ratios. No number stands alone: a machine is never quiet, but both sides meet the same noise."""
+"""Tables of medians and ratios. Ratios matter most, since noise on the machine affects both sides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import isnan, nan
 from statistics import median, quantiles
 from typing import Any
 
-# What the names of rows of others begin with; those of this library begin with `ours`.
+# Prefixes of the row names of other clients. Those of this library begin with `ours`.
 PEERS = ("official", "JavaScript")
 
 
@@ -32,21 +32,21 @@ class Target:
 
 @dataclass
 class Row:
-    """What was measured of one thing, by column."""
+    """The measured values of a row, by column."""
 
     name: str
     measured: dict[str, list[float]]
     targets: tuple[Target, ...] = ()
-    reference: str = ""  # instead of the table's
-    whole: bool = True  # it did all that it was asked to do; else it is ahead in nothing
+    reference: str = ""  # overrides that of the table
+    whole: bool = True  # all jobs succeeded; otherwise it is never ahead
 
 
 @dataclass
 class Table:
-    """Rows that are compared with one of them, the reference.
+    """Rows compared with one of them, the reference.
 
-    In a paired table the values of all rows belong together, round by round, and the spread of their ratios is told.
-    `more` names the columns in which more is better; in the others, less is.
+    In a paired table the values of each round belong together, and the quartiles of their ratios are shown. `more` names
+    the columns in which higher values are better.
     """
 
     title: str
@@ -59,16 +59,16 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Every column that a row has."""
+        """The columns of all rows."""
         return list(dict.fromkeys(column for row in self.rows for column in row.measured))
 
     def _median(self, name: str, column: str) -> float:
-        """NaN where that was not measured."""
+        """The median of a cell, or NaN if it was not measured."""
         values = [value for row in self.rows if row.name == name for value in row.measured.get(column, [])]
         return median(values) if values else nan
 
     def ratio(self, row: Row, column: str) -> float:
-        """How many times the reference, by medians."""
+        """The ratio to the reference, by medians."""
         return _quotient(self._median(row.name, column), self._median(row.reference or self.reference, column))
 
     def paired_ratios(self, row: Row, column: str) -> list[float]:
@@ -78,14 +78,14 @@ class Table:
         return [_quotient(mine, theirs) for mine, theirs in pairs]
 
     def met(self, row: Row, target: Target) -> bool:
-        """Whether a target is met; so is one for what was not measured."""
+        """Whether a target is met. True if the column was not measured."""
         value = self._median(row.name, target.column)
         if target.of_ratio:
             value = _quotient(value, self._median(*(target.of or (self.reference, target.column))))
         return not (value < target.limit if target.at_least else value > target.limit)
 
     def ahead(self, row: Row) -> dict[str, dict[str, float]]:
-        """Who is best where a peer is better than this row of ours: peer, column, and how many times ours it is."""
+        """The columns in which another client is better than this row: client, column and ratio."""
         alike = [other.name for other in self.rows if other.whole and other.reference == row.reference]
         peers = [name for name in alike if name.startswith(PEERS)]
         found: dict[str, dict[str, float]] = {}
@@ -93,13 +93,13 @@ class Table:
             ratios = {name: _quotient(self._median(name, column), self._median(row.name, column)) for name in peers}
             order = -1 if column in self.more else 1
             name = min((name for name in peers if ratios[name] > 0), key=lambda name: order * ratios[name], default="")
-            # What reads x1.00 is not ahead.
+            # A ratio that rounds to x1.00 is not ahead.
             if name and order * round(ratios[name], 2) < order:
                 found.setdefault(name, {})[column] = ratios[name]
         return found
 
     def _verdict(self, row: Row) -> str:
-        """One word for all targets of a row, and the limits that decide it."""
+        """Whether all targets of a row are met, and the deciding limits."""
         missed = [target for target in row.targets if not self.met(row, target)]
         limits = "; ".join(str(target) for target in missed or row.targets)
         return f"{'MISSED' if missed else 'met'}: {limits}" if limits else ""
@@ -115,7 +115,7 @@ class Table:
         return [*cells, self._verdict(row)]
 
     def text(self) -> str:
-        """The table for people: median [quartiles], and xN, the ratio to the reference."""
+        """Format the table as text: median [quartiles], and xN, the ratio to the reference."""
         heads = [part for column in self.columns for part in (column, "ratio")]
         lines = [["", *heads, "target"], *(self._cells(row) for row in self.rows)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
@@ -131,7 +131,7 @@ class Table:
         return "\n".join([*text, *(f"({note})" for note in (*ahead, *self.notes))])
 
     def data(self) -> dict[str, Any]:
-        """The table for programs."""
+        """The table as data for JSON."""
         return {
             "title": self.title,
             "reference": self.reference,

@@ -1,24 +1,24 @@
-"""Finished jobs a second, from submission to result: what users feel of all that is beneath."""
+"""Completed jobs per second, from submission to result."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, in_turn, left_out
+from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, measure_forms, not_installed
 from benchmarks.serving import serve
 from benchmarks.tables import Table
 
 if TYPE_CHECKING:
     from benchmarks.serving import Serving
 
-# Jobs in flight, and threads.
+# Concurrent jobs, and number of threads.
 WIDTH, THREADS = 256, 32
 
-# How many seconds jobs take, and for how many they are measured.
+# Durations of the jobs, and of each measurement, in seconds.
 JOBS = {0.0: 1.5, 0.1: 1.5, 1.0: 3.0}
 
-# Those that do the same; the first of each group is what the others are compared with.
+# Groups of equivalent forms. The first of each group is the reference.
 ONE_CALL = (
     Form(SDK, "runSync"),
     Form(HTTPX, "async run_sync"),
@@ -33,25 +33,25 @@ SUBMITTED = (
     Form(PACKAGE, "async run, output"),
 )
 SYNC = (Form(PACKAGE, "run_sync"), Form(HTTPX, "run_sync"))
-SPEED = "jobs a second"
+SPEED = "jobs per second"
 
 
 def measure(rounds: int, *, quick: bool) -> list[Table]:
-    """All forms in turn, one process for each and round: one table for each length of jobs."""
-    groups = [[form for form in group if form.program.there] for group in (ONE_CALL, SUBMITTED, SYNC)]
+    """Measure all forms in each round, each in its own process. Returns one table per job duration."""
+    groups = [[form for form in group if form.program.installed] for group in (ONE_CALL, SUBMITTED, SYNC)]
     references = {form.name: group[0].name for group in groups for form in group}
-    title = f"{WIDTH} in flight, sync calls from {THREADS} threads: finished jobs a second, jobs of "
+    title = f"{WIDTH} in flight, sync calls from {THREADS} threads: completed jobs per second, jobs of "
     tables = [Table(f"{title}{1000 * takes:g} ms", groups[0][0].name, digits=0, more=(SPEED,)) for takes in JOBS]
     with serve() as server:
-        for rows in in_turn([form for group in groups for form in group], rounds, partial(_run, server, quick)):
+        for rows in measure_forms([form for group in groups for form in group], rounds, partial(_run, server, quick)):
             for table, row in zip(tables, rows, strict=True):
                 row.reference = references[row.name]
                 table.rows.append(row)
     tables[0].notes.append(
-        "ours without wide limits polls an endpoint 190 times a second at most, 350 at once, since the service refuses"
-        " more than 2,000 in ten seconds and 400 at once: that bounds `run, result`"
+        "without wide limits, ours sends at most 190 polls per second and 350 concurrent polls, since the service rejects"
+        " more than 2,000 in ten seconds and 400 concurrent polls, which limits `run, result`"
     )
-    tables[0].notes += left_out(SDK, AIOHTTP, PACKAGE)
+    tables[0].notes += not_installed(SDK, AIOHTTP, PACKAGE)
     return tables
 
 

@@ -1,8 +1,8 @@
-"""Submit twenty jobs at once, a few at a time on the way, and gather what came of each.
+"""Run twenty jobs with limited concurrency, and collect the results and errors.
 
     python examples/async_many.py
 
-It runs on a local server. On a real endpoint leave the server out: `AsyncRunpod()` takes the key from RUNPOD_API_KEY.
+It runs on a local server. For a real endpoint remove the server: `AsyncRunpod()` takes the key from RUNPOD_API_KEY.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from runpod import AsyncEndpoint, AsyncRunpod, RunpodError
 from runpod.local import LocalServer
 
 JOBS = 20
-AT_ONCE = 5
+CONCURRENCY = 5
 
 
 async def measure(job: dict[str, Any]) -> dict[str, float]:
-    """The handler: how tall is a horse that is this long?"""
+    """The handler: returns the height of a horse of this length."""
     length = job["input"]["length"]
     if length == 13:
         raise ValueError("no horse is 13 m long")
@@ -26,8 +26,8 @@ async def measure(job: dict[str, Any]) -> dict[str, float]:
     return {"length": length, "height": length * 0.95}
 
 
-async def height(endpoint: AsyncEndpoint[Any], length: int, places: asyncio.Semaphore) -> float:
-    async with places:
+async def height(endpoint: AsyncEndpoint[Any], length: int, semaphore: asyncio.Semaphore) -> float:
+    async with semaphore:
         job = await endpoint.run(input={"length": length})
         output = await job.result(timeout=60)
     return float(output["height"])
@@ -39,10 +39,10 @@ async def main() -> None:
         AsyncRunpod(server.api_key, base_url=server.base_url) as client,
     ):
         endpoint = client.endpoint("measure")
-        places = asyncio.Semaphore(AT_ONCE)
+        semaphore = asyncio.Semaphore(CONCURRENCY)
         lengths = range(1, JOBS + 1)
-        # return_exceptions: one job that failed does not take the others with it.
-        results = await asyncio.gather(*(height(endpoint, n, places) for n in lengths), return_exceptions=True)
+        # With return_exceptions, a failed job does not cancel the others.
+        results = await asyncio.gather(*(height(endpoint, n, semaphore) for n in lengths), return_exceptions=True)
 
     for length, result in zip(lengths, results, strict=True):
         if isinstance(result, RunpodError):

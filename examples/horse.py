@@ -1,6 +1,6 @@
 """Two handlers for the local server: one returns a picture, the other streams several.
 
-They are what a worker's handlers are: functions that take a job and return its output, or yield it piece by piece.
+Like the handlers of a worker, they are functions that take a job and return its output, or yield it in chunks.
 `quickstart.py` serves them: `LocalServer({"horse": horse, "horses": horses})`.
 """
 
@@ -18,13 +18,13 @@ from runpod.local import progress_update
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST = 50
+MAX_PICTURES = 50
 
 
 def horse(job: dict[str, Any]) -> dict[str, str]:
-    """One picture for a prompt, with progress on the way.
+    """Draw a picture for a prompt, and report progress.
 
-    Drawing takes a tenth of a second. The pauses are there so that you can watch it.
+    Drawing takes a tenth of a second. The pauses make the progress visible.
     """
     prompt = prompt_of(job)
     for percent in (25, 50, 75):
@@ -36,10 +36,10 @@ def horse(job: dict[str, Any]) -> dict[str, str]:
 
 
 def horses(job: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """As many pictures as the prompt says at its beginning ("7 photos of…"), one after the other."""
+    """Yield the number of pictures at the start of the prompt ("7 photos of…")."""
     prompt = prompt_of(job)
     number = re.match(r"\s*(\d{1,4})\b", prompt)
-    for i in range(1, min(int(number[1]), MOST) + 1 if number else 2):
+    for i in range(1, min(int(number[1]), MAX_PICTURES) + 1 if number else 2):
         time.sleep(0.25)
         yield {"image": picture(f"{prompt} ({i})"), "prompt": prompt}
 
@@ -52,5 +52,5 @@ def prompt_of(job: dict[str, Any]) -> str:
 
 
 def picture(prompt: str) -> str:
-    """A picture as the text that browsers understand, too."""
+    """Draw a picture and return it as a data URL."""
     return "data:image/png;base64," + base64.b64encode(draw(prompt)).decode()

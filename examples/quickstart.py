@@ -1,9 +1,9 @@
-"""The main job: submit a prompt, watch it, save the picture; the same async, with a stream; then health.
+"""Submit a prompt, watch the job and save the picture, sync and async; then a stream, and the endpoint's health.
 
     python examples/quickstart.py [FOLDER]
 
-Without an account it runs on a local server that it starts itself. With RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID set, the
-same code talks to that endpoint (and to RUNPOD_STREAM_ENDPOINT_ID, if its handlers for streams are elsewhere).
+By default it starts a local server, without an account. With RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID set, it uses that
+endpoint, and RUNPOD_STREAM_ENDPOINT_ID, if set, for the stream.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 PROMPT = "a photo of a horse the size of a Boeing 787"
 SEVEN = "7 photos of a horse the size of a Boeing 787"
-PATIENCE = 600.0  # seconds for one job: a real endpoint may have to start a worker first
+TIMEOUT = 600.0  # seconds per job: a real endpoint may have to start a worker first
 
 
 class Horse(BaseModel):
-    """What an endpoint returned, whatever its shape: the picture in it, and all of it as it came."""
+    """An output in any format: the raw output, and the picture found in it."""
 
     picture: bytes | None = Field(repr=False)
     output: Any
@@ -46,7 +46,7 @@ class Horse(BaseModel):
 
 
 class Service(NamedTuple):
-    """Whom to ask. All that differs between the local server and the real service is in here."""
+    """The settings that differ between the local server and the real service."""
 
     api_key: str | None
     base_url: str | None
@@ -55,11 +55,11 @@ class Service(NamedTuple):
 
 
 @contextmanager
-def service() -> Iterator[Service]:
+def open_service() -> Iterator[Service]:
     endpoint_id = os.environ.get("RUNPOD_ENDPOINT_ID")
     if os.environ.get("RUNPOD_API_KEY") and endpoint_id:
-        say(bold("Runpod quickstart") + f" on your endpoint {endpoint_id}")
-        # None: the client takes the key and the address from the environment.
+        write_line(bold("Runpod quickstart") + f" on your endpoint {endpoint_id}")
+        # None: the client reads the API key and base URL from the environment.
         yield Service(None, None, endpoint_id, os.environ.get("RUNPOD_STREAM_ENDPOINT_ID") or endpoint_id)
         return
 
@@ -67,8 +67,8 @@ def service() -> Iterator[Service]:
 
     from runpod.local import LocalServer
 
-    say(bold("Runpod quickstart") + " on a local server")
-    say(dim("Set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID to run it on a real endpoint."))
+    write_line(bold("Runpod quickstart") + " on a local server")
+    write_line(dim("Set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID to run it on a real endpoint."))
     with LocalServer({"horse": horse, "horses": horses}) as server:
         yield Service(server.api_key, server.base_url, "horse", "horses")
 
@@ -81,7 +81,7 @@ def sync_job(at: Service, folder: Path) -> None:
         job = endpoint.run({"input": {"prompt": PROMPT}})
         row("prompt", PROMPT)
         row("job", job.id)
-        for state in job.watch(timeout=PATIENCE):
+        for state in job.watch(timeout=TIMEOUT):
             clock.row(status_line(state))
         horse = job.result()
     show(horse.output)
@@ -95,7 +95,7 @@ async def async_job(at: Service, folder: Path) -> None:
         clock = Clock()
         job = await endpoint.run({"input": {"prompt": PROMPT + ", in another light"}})
         row("job", job.id)
-        async for state in job.watch(timeout=PATIENCE):
+        async for state in job.watch(timeout=TIMEOUT):
             clock.row(status_line(state))
         horse = await job.result()
         save(horse, folder / "horse-async")
@@ -107,7 +107,7 @@ async def async_job(at: Service, folder: Path) -> None:
         row("prompt", SEVEN)
         row("job", job.id)
         number, others = 0, list[Any]()
-        async for chunk in job.stream(timeout=PATIENCE):
+        async for chunk in job.stream(timeout=TIMEOUT):
             number += 1
             horse = Horse.model_validate(chunk.output)
             if horse.picture:
@@ -124,7 +124,7 @@ async def async_job(at: Service, folder: Path) -> None:
                 "stream",
                 "empty: the handler of this endpoint returns its output and yields nothing",
             )
-            save(await job.result(timeout=PATIENCE), folder / "horses")
+            save(await job.result(timeout=TIMEOUT), folder / "horses")
 
 
 def health(at: Service) -> None:
@@ -133,17 +133,17 @@ def health(at: Service) -> None:
     with Runpod(at.api_key, base_url=at.base_url) as client:
         seen = [client.endpoint(endpoint_id).health() for endpoint_id in ids]
     table("jobs", {i: health.jobs.model_dump() for i, health in zip(ids, seen, strict=True)})
-    say()
+    write_line()
     table("workers", {i: health.workers.model_dump() for i, health in zip(ids, seen, strict=True)})
 
 
-# What comes back: finding a picture in it, and saving it.
+# Finding and saving pictures.
 
 KINDS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
 
 
 def find_picture(output: object) -> bytes | None:
-    """The first picture in an output, as base64 or as a data URL, however deep it lies."""
+    """Find the first picture in an output, as base64 or as a data URL, at any depth."""
     left = [output]
     while left:
         value = left.pop()
@@ -170,7 +170,7 @@ def suffix_of(picture: bytes) -> str | None:
 
 
 def write(horse: Horse, path: Path) -> str:
-    """Save a picture, or else the output as JSON. Gives the path and the size, in words."""
+    """Save a picture, or else the output as JSON. Returns the path and size as text."""
     if horse.picture:
         path, data = path.with_suffix(suffix_of(horse.picture) or ".png"), horse.picture
     else:
@@ -181,11 +181,11 @@ def write(horse: Horse, path: Path) -> str:
 
 def save(horse: Horse, path: Path) -> None:
     if not horse.picture:
-        row("no picture", "in this output; it is saved as it came")
+        row("no picture", "in this output; saved as JSON")
     row("saved", write(horse, path))
 
 
-# What people see.
+# Printing.
 
 COLOURS = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -202,17 +202,17 @@ def dim(text: str) -> str:
     return styled(2, text)
 
 
-def say(text: str = "") -> None:
+def write_line(text: str = "") -> None:
     print(text, flush=True)
 
 
 def heading(text: str) -> None:
-    say()
-    say(bold(text))
+    write_line()
+    write_line(bold(text))
 
 
 def row(title: str, text: str) -> None:
-    say(f"   {title:<11} {text}")
+    write_line(f"   {title:<11} {text}")
 
 
 def show(output: object) -> None:
@@ -225,28 +225,28 @@ def show(output: object) -> None:
 
 
 def table(title: str, rows: dict[str, dict[str, Any]]) -> None:
-    """Counts, one row for each endpoint."""
+    """Print counts, one row per endpoint."""
     columns = next(iter(rows.values()))
     edge = max(11, *map(len, rows))
-    say(dim(f"   {title:<{edge}}" + "".join(f"  {name.replace('_', ' ')}" for name in columns)))
+    write_line(dim(f"   {title:<{edge}}" + "".join(f"  {name.replace('_', ' ')}" for name in columns)))
     for name, counts in rows.items():
         cells = (f"  {counts.get(column, 0)!s:>{len(column)}}" for column in columns)
-        say(f"   {name:<{edge}}" + "".join(cells))
+        write_line(f"   {name:<{edge}}" + "".join(cells))
 
 
 class Clock:
-    """Rows that begin with the time since a job was submitted."""
+    """Prints rows that begin with the time since a job was submitted."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def row(self, text: str) -> None:
-        say(f"   {dim(f'{time.monotonic() - self._start:>8.2f} s')}  {text}")
+        write_line(f"   {dim(f'{time.monotonic() - self._start:>8.2f} s')}  {text}")
 
 
 def status_line(state: JobState[Horse]) -> str:
     colour = (32 if state.succeeded else 31) if state.completed else 36
-    # Padded before it is coloured: colours take no room.
+    # Padded before it is coloured, since escape codes count as characters.
     line = styled(colour, f"{printable(state.status):<12}")
     if state.progress is not None:
         return f"{line} {shortened(state.progress)}"
@@ -256,7 +256,7 @@ def status_line(state: JobState[Horse]) -> str:
 
 
 def shortened(value: object, limit: int = 100) -> str:
-    """A value on one line: long texts in it, and then the line itself, are cut."""
+    """Format a value on one line. Long strings in it, and the line itself, are truncated."""
 
     def cut(value: object) -> object:
         if isinstance(value, dict):
@@ -282,18 +282,18 @@ def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "quickstart-output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with service() as at:
+        with open_service() as at:
             sync_job(at, folder)
             asyncio.run(async_job(at, folder))
             health(at)
     except (RunpodError, OSError) as error:
-        print(f"\nIt did not work: {error}", file=sys.stderr)
+        print(f"\nError: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. On a real endpoint, a job that was submitted goes on.", file=sys.stderr)
+        print("\nStopped. On a real endpoint, submitted jobs keep running.", file=sys.stderr)
         return 130
-    say()
-    say(f"Done. What came back is in {bold(str(folder.resolve()))}")
+    write_line()
+    write_line(f"Done. The results are in {bold(str(folder.resolve()))}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How to test code of your own that uses an endpoint: against a local server, without an account.
+"""How to test your code that uses an endpoint, with a local server and without an account.
 
 pytest examples/test_my_function.py
 """
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# Your function.
+# Your code.
 
 
 def caption(client: Runpod, picture: str) -> str:
-    """What a picture shows, in a sentence."""
+    """Describe a picture in a sentence."""
     state = client.endpoint("captions").run_sync({"input": {"picture": picture}}, timeout=30)
     text: str = state.raise_for_status().output["text"]
     return text.capitalize() + "."
 
 
-# Your worker's part, played by a handler.
+# A handler that replaces your worker.
 
 
 def captions(job: dict[str, Any]) -> dict[str, str]:
     picture = job["input"]["picture"]
     if not picture.endswith(".png"):
-        raise ValueError(f"{picture} is no PNG")
+        raise ValueError(f"{picture} is not a PNG file")
     return {"text": "a horse beside an airliner"}
 
 
@@ -49,6 +49,6 @@ def test_a_caption_is_a_sentence(client: Runpod) -> None:
     assert caption(client, "horse.png") == "A horse beside an airliner."
 
 
-def test_what_the_worker_refuses_is_an_error(client: Runpod) -> None:
-    with pytest.raises(JobFailedError, match=r"horse\.txt is no PNG"):
+def test_a_failed_job_raises(client: Runpod) -> None:
+    with pytest.raises(JobFailedError, match=r"horse\.txt is not a PNG file"):
         caption(client, "horse.txt")

@@ -1,8 +1,8 @@
-# Sourced by the other scripts: finds a Python and keeps a virtual environment for it.
+# Sourced by the other scripts: finds a Python and maintains a virtual environment for it.
 #
-#   environment dev     sets $python to an environment's Python in which -e ".[dev]" is installed
+#   environment dev     creates or updates an environment with -e ".[dev]", and sets $python to its Python
 #
-# PYTHON names another Python than the one at hand. The one at hand lives in .venv, every other in .venvs/3.X.
+# PYTHON selects another Python than the default. The default uses .venv, any other .venvs/3.X.
 # shellcheck shell=bash
 
 set -euo pipefail
@@ -13,12 +13,12 @@ fail() {
     exit 1
 }
 
-# A name on PATH may be a stand-in that does not run, so a Python counts only once it has said its version.
+# A command on PATH may be a shim that does not run, so each Python must print its version.
 version_of() {
     "$1" -c 'import sys; sys.version_info >= (3, 10) or sys.exit(1); print("3.%d" % sys.version_info[1])' 2>/dev/null
 }
 
-# Prints "3.X path" of every Python from 3.10 up, the lowest first, one for each 3.X.
+# Prints "3.X path" for each Python 3.10 or newer, lowest version first, one per version.
 installed_pythons() {
     local name path version
     {
@@ -35,7 +35,7 @@ installed_pythons() {
     done | sort --stable --version-sort --key=1,1 --unique
 }
 
-python_at_hand() {
+default_python() {
     local name
     for name in python3 python; do
         if version_of "$name" >/dev/null; then
@@ -49,23 +49,23 @@ python_at_hand() {
 environment() {
     local extra=$1 base=${PYTHON:-} folder=.venv version state
     if [ -z "$base" ]; then
-        base=$(python_at_hand)
-        [ -n "$base" ] || fail "No Python from 3.10 up was found. Install one, or name it: PYTHON=/path/to/python $0"
+        base=$(default_python)
+        [ -n "$base" ] || fail "Python 3.10 or newer was not found. Install it, or set PYTHON=/path/to/python."
     fi
-    version=$(version_of "$base") || fail "PYTHON=$base is not a Python from 3.10 up that runs."
+    version=$(version_of "$base") || fail "PYTHON=$base is not a working Python 3.10 or newer."
     [ -z "${PYTHON:-}" ] || folder=.venvs/$version
     python=$PWD/$folder/bin/python
 
-    # Made again when the Python it stands on has gone or has another version.
+    # Recreated when its base Python is missing or has another version.
     if [ "$(version_of "$python" || true)" != "$version" ]; then
         "$base" -c 'import ensurepip, venv' 2>/dev/null ||
-            fail "$base has no venv. On Debian and Ubuntu: apt install python$version-venv"
-        echo "Making $folder with Python $version" >&2
+            fail "$base has no venv module. On Debian and Ubuntu: apt install python$version-venv"
+        echo "Creating $folder with Python $version" >&2
         rm -rf "$folder"
         "$base" -m venv "$folder"
     fi
 
-    # What is installed follows from these files; "dev" holds all that "local" asks for.
+    # The dependencies are defined in these files. "dev" includes "local".
     state=$(cat pyproject.toml scripts/build_hook.py | cksum)
     if [ "$(cat "$folder/.installed-$extra" "$folder/.installed-dev" 2>/dev/null | grep -cFx "$state" || true)" = 0 ]; then
         echo "Installing the library with [$extra] into $folder" >&2

@@ -1,4 +1,4 @@
-"""Make the sync twin again in every build (wheel, sdist, editable), so that none can carry a stale one."""
+"""Build hook that generates the sync code in every build: wheel, sdist and editable."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class GenerateSync(BuildHookInterface[Any]):
-    """The hook that hatchling finds in this file."""
+    """The build hook, found by hatchling in this file."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Write the twins before hatchling looks which files there are."""
+        """Generate the sync code before hatchling collects the files."""
         root = Path(self.root)
         sys.path.insert(0, str(root / "scripts"))
         try:

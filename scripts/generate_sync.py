@@ -1,10 +1,10 @@
-"""Make the sync twin of the library and of its tests from the async source.
+"""Generate the sync code of the library and of its tests from the async source.
 
-    python scripts/generate_sync.py            write the twins
-    python scripts/generate_sync.py --check    compare only; exit 1 and say where they differ
+    python scripts/generate_sync.py            write the generated files
+    python scripts/generate_sync.py --check    only compare; list differing files and exit with status 1
 
-The substitutions below change names, also in docstrings, comments and strings; `unasync` changes the code. A statement
-that ends its first line with `# async-only` has no twin.
+`unasync` converts the code. The substitutions below also change names in docstrings, comments and strings. A statement
+with `# async-only` at the end of its first line is left out.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAIRS = {"src/runpod/_async": "src/runpod/_sync", "tests/_async": "tests/_sync"}
 
 SUBSTITUTIONS = {
-    # Whole words. The first is the package, the others are of httpx, httpcore, runpod._primitives and tests.clocks.
+    # Whole words: the package, and names of httpx, httpcore, runpod._primitives and tests.clocks.
     r"\b_async\b": "_sync",
+    r"\b_async_network\b": "_network",
     r"\baclose\b": "close",
     r"\baiter_bytes\b": "iter_bytes",
     r"\baiter_raw\b": "iter_raw",
@@ -33,40 +34,40 @@ SUBSTITUTIONS = {
     r"\basync_shield\b": "shield",
     r"\basync_together\b": "together",
     r"\bhandle_async_request\b": "handle_request",
-    # Classes: `AsyncRunpod`, `_AsyncTimer`, `AsyncIterator`, `StopAsyncIteration`; "an AsyncRunpod" is "a Runpod".
+    # Classes: `AsyncRunpod`, `_AsyncTimer`, `AsyncIterator`, `StopAsyncIteration`; "an AsyncRunpod" becomes "a Runpod".
     r"\b([Aa])n(\s+[`~]*_*)Async(?=[B-DF-HJ-NP-TV-Z])": r"\1\2",
     r"Async(?=[A-Z])": "",
-    # `Awaitable[X]` is `X`.
+    # `Awaitable[X]` becomes `X`.
     r"\bAwaitable\[((?:[^][]|\[[^][]*\])*)\]": r"\1",
     r" Awaitable,": "",
-    # Code in docstrings and f-strings, which unasync does not see.
+    # Code in docstrings and f-strings, which unasync does not convert.
     r"\basync (?=(?:def|for|with)\b)": "",
     r"\bawait (?=[(\w])": "",
 }
 
-# What must not be left, with what to write instead.
+# Patterns that must not remain in generated code, and how to fix them in the source.
 FORBIDDEN = {
-    r"(?m)^ *(?:import|from) (?:anyio|asyncio|trio)\b": "take it from runpod._primitives",
-    r"\bGenerator\[": "write AsyncIterator[X]: a Generator takes other parameters",
+    r"(?m)^ *(?:import|from) (?:anyio|asyncio|trio)\b": "import it from runpod._primitives",
+    r"\bGenerator\[": "use AsyncIterator[X], since Generator has other type parameters",
     r"\bAwaitable\b|\basync_\w+": "add it to SUBSTITUTIONS",
 }
 
 
 class GenerateError(Exception):
-    """The twin cannot be made. Its text names file, line and what to do."""
+    """The sync code cannot be generated. The message names the file, the line and the fix."""
 
 
 def generate(root: Path = ROOT) -> dict[Path, str]:
-    """The text of every file of the twins.
+    """Return the text of every generated file.
 
     Raises:
-        GenerateError: There is no source, something async would be left, or the twin would not be Python.
+        GenerateError: There is no source, async code would remain, or the result is not valid Python.
     """
     twins: dict[Path, str] = {}
     for source, target in PAIRS.items():
         paths = sorted((root / source).rglob("*.py"))
         if not paths:
-            msg = f"{root / source} holds no source"
+            msg = f"{root / source} contains no Python files"
             raise GenerateError(msg)
         for path in paths:
             relative = path.relative_to(root / source)
@@ -74,7 +75,7 @@ def generate(root: Path = ROOT) -> dict[Path, str]:
             text = _without_async_only(path.read_text(encoding="utf-8"), name)
             for pattern, replacement in SUBSTITUTIONS.items():
                 text = re.sub(pattern, replacement, text)
-            text = re.sub(r"^( *from \S+ import )([^(].*)$", _without_doubles, _unasynced(text), flags=re.MULTILINE)
+            text = re.sub(r"^( *from \S+ import )([^(].*)$", _without_duplicates, _unasynced(text), flags=re.MULTILINE)
             _check(text, name)
             header = f"# Generated from {name} by scripts/generate_sync.py. Do not edit.\n"
             twins[root / target / relative] = header + ("\n" if text else "") + text
@@ -87,12 +88,14 @@ def _without_async_only(text: str, name: str) -> str:
     for node in ast.walk(ast.parse(text, name)):
         if isinstance(node, ast.stmt) and node.lineno in marked:
             first = min(each.lineno for each in (node, *getattr(node, "decorator_list", [])))
-            while first > 1 and re.match(r"\s*(#.*)?$", lines[first - 2]):  # with the comments and blank lines above it
+            while first > 1 and re.match(
+                r"\s*(#.*)?$", lines[first - 2]
+            ):  # including comments and blank lines above it
                 first -= 1
             lines[first - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - first + 1)
             marked.discard(node.lineno)
     if marked:
-        msg = f"{name}:{min(marked)}: `# async-only` stands at the end of the first line of the statement it drops"
+        msg = f"{name}:{min(marked)}: `# async-only` must be at the end of the first line of a statement"
         raise GenerateError(msg)
     return "".join(lines)
 
@@ -106,32 +109,32 @@ def _unasynced(text: str) -> str:
         return twin.read_text(encoding="utf-8")
 
 
-def _without_doubles(line: re.Match[str]) -> str:
-    """`from collections.abc import Iterator, Iterator`, which was AsyncIterator and Iterator."""
+def _without_duplicates(line: re.Match[str]) -> str:
+    """Remove duplicates from `import Iterator, Iterator`, which was `AsyncIterator, Iterator`."""
     return line[1] + ", ".join(dict.fromkeys(line[2].split(", ")))
 
 
 def _check(text: str, name: str) -> None:
     for pattern, advice in FORBIDDEN.items():
         if found := re.search(pattern, text):
-            msg = f"{name}: {found[0]!r} would stay in the twin: {advice}"
+            msg = f"{name}: {found[0]!r} would remain in the sync code: {advice}"
             raise GenerateError(msg)
     try:
         compile(text, name, "exec", dont_inherit=True)
     except SyntaxError as error:
-        msg = f"{name}: the twin is not Python: {error.msg} at {(error.text or '').strip()!r}"
+        msg = f"{name}: the sync code is not valid Python: {error.msg} at {(error.text or '').strip()!r}"
         raise GenerateError(msg) from error
 
 
 def compare(twins: dict[Path, str], root: Path = ROOT) -> list[Path]:
-    """Where the tree differs from the twins."""
+    """Return the paths of files that differ from the generated ones."""
     found = {path for target in PAIRS.values() for path in (root / target).rglob("*.py")}
     different = [path for path, text in twins.items() if path not in found or path.read_bytes() != text.encode()]
     return sorted([*different, *(found - twins.keys())])
 
 
 def write(root: Path = ROOT) -> list[Path]:
-    """Bring the tree up to date. Files that are right already are not touched."""
+    """Write the generated files that differ, and return their paths."""
     twins = generate(root)
     differences = compare(twins, root)
     for path in differences:
@@ -144,7 +147,7 @@ def write(root: Path = ROOT) -> list[Path]:
 
 
 def main() -> int:
-    """Run as a program. The result is its exit status."""
+    """Run as a program, and return the exit status."""
     check = "--check" in sys.argv[1:]
     try:
         differences = compare(generate()) if check else write()
@@ -152,9 +155,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     for path in differences:
-        print(path.relative_to(ROOT).as_posix(), "differs" if check else "was brought up to date")
+        print(path.relative_to(ROOT).as_posix(), "differs" if check else "updated")
     if check and differences:
-        print("The twins do not match their source: run scripts/generate_sync.py", file=sys.stderr)
+        print("The sync code is out of date: run scripts/generate_sync.py", file=sys.stderr)
     return int(check and bool(differences))
 
 

@@ -1,4 +1,4 @@
-"""Time that passes when a test says so, for both colours, and many calls at once."""
+"""Virtual clocks for the sync and async client, and helpers to run many calls concurrently."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _VirtualTime:
-    """Seconds on a clock of its own. `pauses` are those that the library took."""
+    """A clock that only advances explicitly. `pauses` lists the durations the library slept."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -26,7 +26,7 @@ class _VirtualTime:
 
 
 class AsyncVirtualClock(_VirtualTime):
-    """Stands in for `runpod._primitives.AsyncClock`."""
+    """Replaces `runpod._primitives.AsyncClock`."""
 
     async def sleep(self, seconds: float) -> None:
         await anyio.lowlevel.checkpoint()
@@ -38,7 +38,7 @@ class AsyncVirtualClock(_VirtualTime):
 
 
 class VirtualClock(_VirtualTime):
-    """Stands in for `runpod._primitives.Clock`."""
+    """Replaces `runpod._primitives.Clock`."""
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -49,7 +49,7 @@ class VirtualClock(_VirtualTime):
 
 
 class _AsyncTimer:
-    """A wakeup where nobody else rings: its time passes."""
+    """A wakeup that is never set: `wait` advances the clock by the whole time."""
 
     def __init__(self, clock: AsyncVirtualClock) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class _AsyncTimer:
 
 
 class _Timer:
-    """A wakeup where nobody else rings: its time passes."""
+    """A wakeup that is never set: `wait` advances the clock by the whole time."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -75,7 +75,7 @@ class _Timer:
 
 
 async def async_together(call: Callable[[int], Awaitable[Any]], times: int) -> list[Any]:
-    """Make a call many times at once, as tasks; their results in order."""
+    """Run a call many times concurrently, as tasks. Returns the results in order."""
     results: list[Any] = [None] * times
 
     async def one(index: int) -> None:
@@ -88,14 +88,14 @@ async def async_together(call: Callable[[int], Awaitable[Any]], times: int) -> l
 
 
 def together(call: Callable[[int], Any], times: int) -> list[Any]:
-    """Make a call many times at once, in threads; their results in order."""
+    """Run a call many times concurrently, in threads. Returns the results in order."""
     results: list[Any] = [None] * times
     errors: list[BaseException] = []
 
     def one(index: int) -> None:
         try:
             results[index] = call(index)
-        except BaseException as error:  # noqa: BLE001 - for who waits
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
             errors.append(error)
 
     threads = [threading.Thread(target=one, args=(index,)) for index in range(times)]

@@ -9,10 +9,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Read by mypy and pyright, never run.
+# Type-checked by mypy and pyright, not executed.
 collect_ignore = ["typing"]
 
-# The same examples on every machine, and no failure because a machine is slow.
+# The same examples on every machine, and no deadline, since CI machines can be slow.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
@@ -20,13 +20,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Run async tests on asyncio. Those of what differs between event loops say so themselves."""
+    """Run async tests on asyncio. Tests that depend on the event loop override this fixture."""
     return "asyncio"
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hide the environment and the home folder, so that nobody's own key can reach a test."""
+def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hide RUNPOD_ variables and the home folder, so that a developer's own API key cannot reach a test."""
     for name in os.environ:
         if name.upper().startswith("RUNPOD_"):
             monkeypatch.delenv(name)

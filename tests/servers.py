@@ -1,4 +1,4 @@
-"""Servers that do what a test says: a scripted one without a network, and raw sockets that misbehave."""
+"""Test servers: one with scripted responses and no network, and one on raw sockets that can misbehave."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ PATIENCE = 10.0  # seconds, before a test gives up
 
 
 @dataclass(frozen=True)
-class Held:
-    """An answer that takes seconds of virtual time to come."""
+class Delayed:
+    """A response that arrives after some seconds of virtual time."""
 
     seconds: float
-    answer: Any
+    response: Any
 
 
 class Wire:
-    """Answers what the client sends, in the order of a script, and keeps what was sent.
+    """Returns scripted responses in order, and records the requests.
 
-    An answer is a dict or list (200 with it as JSON), a status (with an error text), an `httpx.Response`, an
-    exception (the transport raises it), a `Held` one, or a function that gives one. Unless a test says `always`,
-    every answer is given once and every request must have one.
+    A response is a dict or list (sent as JSON with status 200), a status code (sent with an error message), an
+    `httpx.Response`, an exception (raised by the transport), a `Delayed` response, or a function that returns one of
+    these. Each is used once. A request without a response is an error, unless `always` set a default.
     """
 
     def __init__(self, router: respx.MockRouter, clock: Any) -> None:
@@ -48,57 +48,57 @@ class Wire:
         self.unexpected: list[str] = []
         self.clock = clock
         self._script: deque[Any] = deque()
-        self._for_ever: Any = None
-        router.route().mock(side_effect=self._answer)
+        self._default: Any = None
+        router.route().mock(side_effect=self._handle)
 
-    def say(self, *answers: Any) -> None:
-        """Give these answers next, one by one."""
-        self._script.extend(answers)
+    def respond(self, *responses: Any) -> None:
+        """Append responses to the script."""
+        self._script.extend(responses)
 
-    def always(self, answer: Any) -> None:
-        """Give this answer whenever the script has none."""
-        self._for_ever = answer
+    def always(self, response: Any) -> None:
+        """Set the response for requests after the end of the script."""
+        self._default = response
 
     @property
     def sent(self) -> list[str]:
-        """Every request as one line: `GET /v2/ep/status/job?wait=1000`."""
+        """The request lines: `GET /v2/ep/status/job?wait=1000`."""
         return [f"{request.method} {request.url.raw_path.decode()}" for request in self.requests]
 
     def check(self) -> None:
-        """Fail if the script and the requests did not go together."""
-        assert not self.unexpected, f"nothing to answer: {self.unexpected}"
-        assert not self._script, f"{len(self._script)} answers were not fetched"
+        """Fail on requests without a scripted response, and on responses left over."""
+        assert not self.unexpected, f"no response scripted for {self.unexpected}"
+        assert not self._script, f"{len(self._script)} scripted responses were not requested"
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if self._script:
-            answer = self._script.popleft()
-        elif self._for_ever is not None:
-            answer = self._for_ever
+            response = self._script.popleft()
+        elif self._default is not None:
+            response = self._default
         else:
             self.unexpected.append(self.sent[-1])
-            answer = 599
-        return self._response(answer)
+            response = 599
+        return self._build(response)
 
-    def _response(self, answer: Any) -> httpx.Response:
-        if isinstance(answer, Held):
-            self.clock.advance(answer.seconds)
-            return self._response(answer.answer)
-        if callable(answer):
-            made = answer()
-            return made if isinstance(made, httpx.Response) else self._response(made)
-        if isinstance(answer, BaseException):
-            raise answer
-        if isinstance(answer, int):
-            return httpx.Response(answer, json={"error": f"it is a {answer}"})
-        if isinstance(answer, httpx.Response):
-            # Anew each time: a response can be read once.
-            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
-        return httpx.Response(200, json=answer)
+    def _build(self, response: Any) -> httpx.Response:
+        if isinstance(response, Delayed):
+            self.clock.advance(response.seconds)
+            return self._build(response.response)
+        if callable(response):
+            made = response()
+            return made if isinstance(made, httpx.Response) else self._build(made)
+        if isinstance(response, BaseException):
+            raise response
+        if isinstance(response, int):
+            return httpx.Response(response, json={"error": f"it is a {response}"})
+        if isinstance(response, httpx.Response):
+            # A copy, since a response can be read only once.
+            return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+        return httpx.Response(200, json=response)
 
 
 class Connection:
-    """One connection of a raw server, with what a misbehaving server needs."""
+    """One connection of a `RawServer`, with methods to misbehave."""
 
     def __init__(self, server: RawServer, peer: socket.socket) -> None:
         self._server = server
@@ -106,7 +106,7 @@ class Connection:
         self._buffer = b""
 
     def read_request(self) -> bytes:
-        """Read one request with its body; empty where the client went away."""
+        """Read one request with its body. Empty if the client disconnected."""
         head, found, rest = self._read_until(b"\r\n\r\n")
         if not found:
             return b""
@@ -121,11 +121,11 @@ class Connection:
         return request
 
     def see_request(self) -> None:
-        """Wait for the first bytes, and leave them where they are."""
+        """Wait for the first bytes without consuming them."""
         self._peer.recv(1, socket.MSG_PEEK)
 
     def read_slowly(self) -> None:
-        """Take a byte now and then, so that the client's buffers stay full."""
+        """Read one byte at a time, with pauses, so that the client's send buffer stays full."""
         while self._receive(1) and not self.pause(0.05):
             pass
 
@@ -133,7 +133,7 @@ class Connection:
         self._peer.sendall(data)
 
     def drip(self, data: bytes) -> None:
-        """Send byte by byte, the last one for ever."""
+        """Send byte by byte, and repeat the last byte until the test ends."""
         for byte in data:
             self.send(bytes([byte]))
             if self.pause(0.05):
@@ -141,20 +141,20 @@ class Connection:
         while not self.pause(0.05):
             self.send(data[-1:])
 
-    def answer(self, body: bytes, *, status: str = "200 OK", headers: str = "") -> None:
-        """Send a whole answer."""
+    def respond(self, body: bytes, *, status: str = "200 OK", headers: str = "") -> None:
+        """Send a complete response."""
         self.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; True once the server is to stop."""
+        """Wait. True if the server is stopping."""
         return self._server.closing.wait(seconds)
 
     def hang(self) -> None:
-        """Do nothing until the end of the test."""
+        """Block until the end of the test."""
         self._server.closing.wait(60)
 
     def reset(self) -> None:
-        """End the connection the hard way."""
+        """Close the connection with a TCP reset."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._peer.close()
 
@@ -175,16 +175,16 @@ class Connection:
 
 
 class RawServer:
-    """Listens on loopback and lets `behave` loose on every connection, each in a thread of its own.
+    """A server on loopback that runs `behave` for each connection, in its own thread.
 
     Args:
-        behave: What to do with a connection. When it returns, the connection is closed.
+        behave: Handles a connection, which is closed when the function returns.
 
     Attributes:
-        requests: The requests that arrived whole.
-        connections: How many connections there were.
-        arrived: Set whenever a request arrived whole.
-        closed: Set whenever a connection was closed.
+        requests: The complete requests received.
+        connections: The number of connections accepted.
+        arrived: Set when a complete request has arrived.
+        closed: Set when a connection has been closed.
     """
 
     def __init__(self, behave: Callable[[Connection], None]) -> None:
@@ -213,10 +213,10 @@ class RawServer:
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()
-        gc.collect()  # What was left open complains now, in the test that left it.
+        gc.collect()  # so that a ResourceWarning is raised in the test that leaked the resource
 
     def times(self, target: str) -> int:
-        """How many whole requests for this method and path arrived, whatever their query: `POST /v2/ep/run`."""
+        """The number of complete requests for a method and path such as `POST /v2/ep/run`, with any query."""
         return sum(bool(re.match(rf"{re.escape(target)}[ ?]".encode(), request)) for request in self.requests)
 
     def _start(self, function: Callable[..., None], *args: Any) -> None:
@@ -235,26 +235,26 @@ class RawServer:
             self._start(self._serve, peer)
 
     def _serve(self, peer: socket.socket) -> None:
-        # The client went away, or the test is over.
+        # The client disconnected, or the test is over.
         with peer, contextlib.suppress(OSError):
             self._behave(Connection(self, peer))
         self.closed.set()
 
 
 def free_port() -> int:
-    """A port where nobody listens."""
+    """A port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
 
 
-def has_no_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """Say at once that a host has no address, which some resolvers take seconds for."""
+def fail_to_resolve(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Make name resolution of a host fail immediately; some resolvers take seconds to fail."""
     real = socket.getaddrinfo
 
-    def getaddrinfo(asked: Any, *args: Any, **kwargs: Any) -> Any:
-        if host in str(asked):
+    def getaddrinfo(name: Any, *args: Any, **kwargs: Any) -> Any:
+        if host in str(name):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return real(asked, *args, **kwargs)
+        return real(name, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

@@ -1,6 +1,6 @@
-"""The HTTP libraries by themselves, with `json` on both sides: what is below which no client can get.
+"""Plain HTTP libraries with `json`: a lower bound for the cost of any client.
 
-What a peer does is said in `ours.py`. The form `json` sends nothing: it reads the same answers from memory.
+The tasks are documented in `ours.py`. The form `json` sends nothing: it decodes the same responses from memory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ BASE_URL = os.environ["RUNPOD_ENDPOINT_BASE_URL"]
 HEADERS = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
 
 
-def completed(answer: Any) -> None:
-    assert answer["status"] == "COMPLETED", answer
+def completed(response: Any) -> None:
+    assert response["status"] == "COMPLETED", response
 
 
 def with_http_client(url: str, given: dict[str, Any]) -> Callable[[], None]:
@@ -65,8 +65,8 @@ def with_httpx(url: str, given: dict[str, Any]) -> Callable[[], None]:
 
 def with_json(url: str, given: dict[str, Any]) -> Callable[[], None]:
     body = json.dumps(given).encode()
-    with build_opener(ProxyHandler({})).open(url, data=body, timeout=60) as answer:
-        content = answer.read()
+    with build_opener(ProxyHandler({})).open(url, data=body, timeout=60) as response:
+        content = response.read()
 
     def call() -> None:
         json.dumps(given).encode()
@@ -79,7 +79,7 @@ FORMS = {"http.client": with_http_client, "requests": with_requests, "httpx": wi
 
 
 class Socket(asyncio.Protocol):
-    """A connection that sends the same request over and over: it reads nothing but the length of the answer."""
+    """A connection that repeats the same request, and parses only the Content-Length of the response."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - of Protocol
         self._transport: Any = transport
@@ -96,7 +96,7 @@ class Socket(asyncio.Protocol):
             self._answered.set_result(None)
 
     async def send(self, request: bytes) -> None:
-        """Sends it, and waits for the whole answer."""
+        """Send the request, and wait for the complete response."""
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         await self._answered
@@ -124,7 +124,7 @@ async def async_calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, 
     costs = []
     httpx: Any = import_module("httpx")
     aiohttp: Any = import_module("aiohttp")
-    # As it comes, but for the limits on connections, which would keep calls waiting.
+    # Default settings, except for the connection limits, which would block calls.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with (
         httpx.AsyncClient(timeout=60, limits=limits) as client,
@@ -137,8 +137,8 @@ async def async_calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, 
                 completed((await client.post(url, json={"input": given}, headers=HEADERS)).json())
 
             async def with_aiohttp(url: str = url, given: dict[str, Any] = given) -> None:
-                async with session.post(url, json={"input": given}, headers=HEADERS) as answer:
-                    completed(json.loads(await answer.read()))
+                async with session.post(url, json={"input": given}, headers=HEADERS) as response:
+                    completed(json.loads(await response.read()))
 
             forms: dict[str, Callable[[], Awaitable[None]]] = {
                 "async httpx": with_httpx,

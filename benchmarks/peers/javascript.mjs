@@ -1,11 +1,11 @@
-// The JavaScript SDK. What a peer does is said in ours.py.
+// The JavaScript SDK. The tasks are documented in ours.py.
 
 import assert from "node:assert";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-// It is installed in the working folder, not beside this file.
+// The SDK is installed in the working directory, not next to this file.
 const found = createRequire(`${process.cwd()}/`).resolve("runpod-sdk");
 const { default: runpodSdk } = await import(pathToFileURL(found));
 
@@ -108,5 +108,5 @@ async function crowd(inputs) {
 }
 
 const done = task === "jobs" ? await jobs(given.jobs) : task === "crowd" ? await crowd(given.jobs) : await calls(given.cells);
-// What the SDK prints belongs elsewhere; what counts is the last line.
+// The SDK may print, too. Only the last line is parsed.
 process.stdout.write(`\n${JSON.stringify(done)}\n`, () => process.exit(0));

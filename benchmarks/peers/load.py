@@ -1,4 +1,4 @@
-"""Load, and what it cost the program that made it. For the Python peers; `javascript.mjs` does the same."""
+"""Generate load, and measure its cost, for the Python clients. `javascript.mjs` does the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Cost:
-    """What so many jobs took: seconds by the clock and of the processor, and bytes of memory at the peak."""
+    """The cost of a number of jobs: wall-clock time and CPU time in seconds, and peak memory in bytes."""
 
     jobs: int
     seconds: float
@@ -24,35 +24,35 @@ class Cost:
     peak: int
 
     def data(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields for JSON."""
         return asdict(self)
 
 
 class Meter:
-    """Measures memory from its making on, and time from `start` on."""
+    """Measures memory since its creation, and time since `start`."""
 
     def __init__(self) -> None:
         self._memory = memory("VmRSS")
         self.start()
 
     def start(self) -> None:
-        """Measures time from now on."""
+        """Start measuring time."""
         self._start, self._cpu = time.monotonic(), cpu()
 
     def stop(self, jobs: int) -> Cost:
-        """What so many jobs took."""
+        """Return the cost of this number of jobs."""
         seconds, used = time.monotonic() - self._start, cpu() - self._cpu
         return Cost(jobs, seconds, used, memory("VmHWM") - self._memory)
 
 
 def cpu() -> float:
-    """Seconds of the processor that this process took so far, in all its threads."""
+    """The CPU time of this process in seconds, in all its threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def memory(name: str) -> int:
-    """Bytes of memory that this process has (VmRSS), or had at its peak (VmHWM). Linux only; else 0."""
+    """The current (VmRSS) or peak (VmHWM) memory of this process in bytes. 0 on systems other than Linux."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -61,7 +61,7 @@ def memory(name: str) -> int:
 
 
 async def async_load(call: Callable[[], Awaitable[Any]], width: int, seconds: float) -> Cost:
-    """Keeps so many calls in flight for so long, after a first one of each, which opens the connections."""
+    """Keep `width` calls in flight for `seconds`, after one call each to open the connections."""
     meter = Meter()
     await asyncio.gather(*(call() for _ in range(width)))
     meter.start()
@@ -78,7 +78,7 @@ async def async_load(call: Callable[[], Awaitable[Any]], width: int, seconds: fl
 
 
 def load(call: Callable[[], Any], threads: int, seconds: float) -> Cost:
-    """The same from threads."""
+    """Like `async_load`, with threads."""
     meter = Meter()
     ready, go = threading.Barrier(threads + 1), threading.Event()
     counts: list[int] = []

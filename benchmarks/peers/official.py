@@ -1,4 +1,4 @@
-"""The official Python package. What a peer does is said in `ours.py`."""
+"""The official Python package. The tasks are documented in `ours.py`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from load import Meter, async_load, job_of, load
 
-# Not an import statement: for type checkers that name is this library.
+# Not an import statement, since type checkers resolve that name to this library.
 runpod: Any = import_module("runpod")
 
-# Seconds; no job takes as long. Without it `output` does not wait.
+# Seconds, longer than any job. Without a timeout `output` does not wait.
 LONG = 400
 
 

@@ -1,13 +1,13 @@
-"""This library, in both twins.
+"""The sync and async client of this library.
 
-What every peer does: takes a task, a form and a JSON object as arguments, and ends with a line of JSON.
+Each client program takes a task, a form and a JSON object, and prints a line of JSON at the end.
 
-    jobs    {"jobs": [input, …]}                              runs them one after another; gives for each the moment
-                                                              at which its output was in hand (CLOCK_MONOTONIC)
-    calls   {"cells": [{width, seconds, …}, …]}               keeps so many jobs in flight for so long, as `cell` in
-                                                              `programs.py` says; gives what each cost
-    crowd   {"jobs": [input, …]}                              submits all at once and waits for all at once; gives the
-                                                              moments (null: it failed) and what it cost
+    jobs    {"jobs": [input, …]}                              runs the jobs sequentially; returns for each the time
+                                                              at which it had the output (CLOCK_MONOTONIC)
+    calls   {"cells": [{width, seconds, …}, …]}               runs each cell, as described for `cell` in
+                                                              `programs.py`; returns the cost of each
+    crowd   {"jobs": [input, …]}                              submits and waits for all concurrently; returns the
+                                                              times (null for a failure) and the cost
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ ASYNC_FORMS: dict[str, Callable[[AsyncEndpoint[Any], Input], Awaitable[Any]]] = 
     "async run, result": async_run_result,
     "async run, refresh": async_run_refresh,
 }
-# What a form ends with that is not held to the limits of the service.
+# Suffix of the forms that ignore the rate limits of the service.
 WIDE = ", wide limits"
 
 
 @asynccontextmanager
 async def connected(form: str = "", **options: Any) -> AsyncIterator[AsyncRunpod]:
-    """A client, over httpx_aiohttp where that is installed."""
+    """Create a client, with httpx_aiohttp if it is installed."""
     if form.endswith(WIDE):
         options["wait_limits"] = WaitLimits(concurrent=2000, per_second=100_000)
     async with AsyncExitStack() as stack:
@@ -130,11 +130,11 @@ async def crowd(inputs: list[Input]) -> Input:
     known: list[float | None] = [None] * len(inputs)
     async with connected(timeout=600, retry=RetryPolicy(max_retries=10)) as client:
         endpoint = client.endpoint("limited")
-        places = asyncio.Semaphore(200)  # what the service allows for `run`
+        slots = asyncio.Semaphore(200)  # the concurrency limit of the service for `run`
 
         async def one(index: int) -> None:
             try:
-                async with places:
+                async with slots:
                     job = await endpoint.run(input=inputs[index])
                 output = await job.result(timeout=400)
             except RunpodError as error:

@@ -1,7 +1,7 @@
-"""Draw a horse the size of a Boeing 787, with nothing but the standard library.
+"""Draw a horse the size of a Boeing 787, with only the standard library.
 
-`draw(prompt)` gives the bytes of a PNG. The same prompt gives the same picture every time; the time
-of day, the coat, the weather and the airline follow from its text.
+`draw(prompt)` returns the bytes of a PNG. The same prompt always returns the same picture. The time of
+day, coat, weather and airline depend on its text.
 """
 
 from .scene import draw

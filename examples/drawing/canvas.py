@@ -1,4 +1,4 @@
-"""Paint anti-aliased shapes and save them as a PNG, with nothing but the standard library."""
+"""Paint anti-aliased shapes and save them as a PNG, with only the standard library."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Outline = list[Point]
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with a share (0 to 1) of `other` in it."""
+    """Mix two colours. `share` (0 to 1) is the share of `other`."""
     r, g, b = (round(a + (z - a) * share) for a, z in zip(one, other, strict=True))
     return r, g, b
 
 
 class Gradient(NamedTuple):
-    """A paint: one colour at the height `top` that turns into another one at the height `bottom`."""
+    """A vertical gradient between the heights `top` and `bottom`."""
 
     top: float
     above: Colour
@@ -39,7 +39,7 @@ Paint = Colour | Gradient
 
 
 def smooth(points: Sequence[Point], steps: int = 6) -> Outline:
-    """The closed curve through all points (Catmull-Rom). A point given twice is a corner."""
+    """A closed Catmull-Rom curve through all points. A repeated point is a corner."""
     curve: Outline = []
     n = len(points)
     for i in range(n):
@@ -63,25 +63,25 @@ def ellipse(x: float, y: float, rx: float, ry: float) -> Outline:
 
 @lru_cache(maxsize=4096)
 def _blending(value: int, level: int) -> bytes:
-    """For `bytes.translate`: what each value becomes when `value` covers it at level/64."""
+    """The table for `bytes.translate` that blends `value` over each value with opacity level/64."""
     return bytes(old + ((value - old) * level + 32) // 64 for old in range(256))
 
 
 class Canvas:
-    """Pixels, as one plane for each of red, green and blue."""
+    """Pixels, as separate planes for red, green and blue."""
 
-    fine = 4  # how many lines are looked at within one row of pixels
+    fine = 4  # sampled lines per row of pixels
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._planes = [bytearray(width * height) for _ in range(3)]
 
     def fill(self, outline: Outline, paint: Paint, opacity: float = 1.0) -> None:
-        """Fill a closed outline. Where it overlaps itself it is filled, too."""
+        """Fill a closed outline, including areas where it overlaps itself."""
         self.fill_as_one([outline], paint, opacity)
 
     def fill_as_one(self, outlines: list[Outline], paint: Paint, opacity: float = 1.0) -> None:
-        """Fill several outlines as one: where they overlap is no denser than the rest."""
+        """Fill several outlines as one, with the same opacity where they overlap."""
         crossings: dict[int, list[tuple[float, int]]] = {}
         for outline in outlines:
             self._cross(outline, crossings)
@@ -97,7 +97,7 @@ class Canvas:
                 start = x
 
     def _cross(self, outline: Outline, crossings: dict[int, list[tuple[float, int]]]) -> None:
-        # Where the outline crosses which fine line, and whether downwards or upwards.
+        # The crossings of the outline with each sampled line, and their direction.
         fine, limit = self.fine, self.height * self.fine
         x0, y0 = outline[-1]
         for x1, y1 in outline:
@@ -113,12 +113,12 @@ class Canvas:
             x0, y0 = x1, y1
 
     def _cover(self, found: list[tuple[float, int]], changes: dict[int, float]) -> None:
-        # How much of each pixel one fine line covers, kept as the change from the pixel before.
+        # The coverage of each pixel by one sampled line, as the difference to the previous pixel.
         depth = 0
         for place, turn in sorted(found):
             before, depth = depth, depth + turn
             if before and depth:
-                continue  # inside all along
+                continue  # fully inside
             sign = (1 if depth else -1) / self.fine
             x = min(max(place, 0.0), float(self.width))
             whole = int(x)
@@ -140,7 +140,7 @@ class Canvas:
                 plane[first:last] = plane[first:last].translate(_blending(value, level))
 
     def png(self) -> bytes:
-        """The picture as a PNG file: 8 bits for each of red, green and blue."""
+        """Encode the picture as a PNG file with 8 bits per channel."""
         pixels = bytearray(3 * self.width * self.height)
         for i, plane in enumerate(self._planes):
             pixels[i::3] = plane

@@ -18,13 +18,13 @@ WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 STEEL: Colour = (120, 124, 132)
 LAMPLIGHT: Colour = (255, 226, 144)
-RUNWAY = 350  # where it begins
-SCALE = 3.15  # pixels for a hundredth of a Boeing 787, and so of the horse
+RUNWAY = 350  # its height in the picture
+SCALE = 3.15  # pixels per hundredth of the length of the Boeing 787, and of the horse
 T = TypeVar("T")
 
 
 def draw(prompt: str) -> bytes:
-    """The picture for a prompt, as the bytes of a PNG file."""
+    """Draw the picture for a prompt, and return the bytes of a PNG file."""
     scene = Scene(prompt)
     scene.sky()
     scene.land()
@@ -39,8 +39,8 @@ class Light(NamedTuple):
     sky: tuple[Colour, Colour]  # above, and at the horizon
     hills: Colour
     grass: tuple[Colour, Colour]
-    tint: tuple[Colour, float]  # what everything on the ground takes on, and how much of it
-    sun: tuple[float, float, Colour]  # where, as shares of the picture
+    tint: tuple[Colour, float]  # tint of everything on the ground, and its share
+    sun: tuple[float, float, Colour]  # position, as shares of the picture
     night: bool = False
 
 
@@ -108,7 +108,7 @@ CLOUD = [  # its puffs: x, y, and how wide and high
 
 
 class Place(NamedTuple):
-    """Where something stands in the picture, how large it is, and which way it looks."""
+    """The position, size and direction of an object in the picture."""
 
     x: float
     ground: float
@@ -127,7 +127,7 @@ class Place(NamedTuple):
 
 
 class Scene:
-    """One picture. Its seed makes every choice; its light falls on every shape."""
+    """A picture. Its random seed determines all choices, its light the colours of all shapes."""
 
     def __init__(self, seed: str) -> None:
         self.canvas = Canvas(WIDTH, HEIGHT)
@@ -255,7 +255,7 @@ class Scene:
         self.fill(place, shapes.MANE, hair)
         self.face(place, coat, blaze=blaze)
         self.fill(place, shapes.FORELOCK, hair)
-        if self.between(0, 1) < 0.75:  # it is tall enough for this
+        if self.between(0, 1) < 0.75:  # on its raised head
             x, y = place.at(self.between(20, 60), self.between(34, 60))
             self.cloud(x, y, self.between(0.7, 1.0), 0.55)
 

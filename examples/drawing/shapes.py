@@ -1,6 +1,6 @@
 """The shapes of a horse and of a Boeing 787.
 
-Each has units of its own: it is 100 long, the ground is at 0, y goes up, and it looks to the right.
+In its own units, each is 100 long, stands on y = 0 with y pointing up, and faces right.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ ENGINE = smooth(
 EXHAUST: Outline = [(58.6, 5.8), (55, 4.8), (55, 3.8), (58.6, 2.8)]
 COCKPIT: Outline = [(97.9, 10), (95.2, 12), (92.2, 12), (93, 10.4), (95.4, 9.8)]
 
-Leg = list[tuple[float, float, float]]  # its joints: x, y, and half the width there
+Leg = list[tuple[float, float, float]]  # joints: x, y and half the width
 FORELEG: Leg = [
     (62, 49, 7), (65, 41, 5.4), (66, 33, 3.7), (66.2, 26.5, 2.9), (66.4, 23, 2.8), (66, 19, 2),
     (65.9, 12.5, 1.7), (65.9, 8.6, 2.2), (67.2, 5, 1.7), (67.9, 3, 2),
@@ -105,11 +105,11 @@ HIND_LEG: Leg = [
 
 TOP, ELBOW, KNEE, HOCK, FORE_FETLOCK, HIND_FETLOCK = 0, 1, 4, 3, 7, 6
 
-Bends = dict[int, float]  # at which joint, by how many degrees; forwards is positive
-POSES: list[tuple[Bends, Bends, Bends, Bends]] = [  # foreleg and hind leg; the same on the far side
-    ({}, {}, {ELBOW: 8}, {TOP: -8}),  # it stands
-    ({ELBOW: -15}, {TOP: 10}, {ELBOW: 30, KNEE: -42, FORE_FETLOCK: -24}, {TOP: -15}),  # it walks
-    ({ELBOW: 58, KNEE: -98, FORE_FETLOCK: -34}, {TOP: -6}, {ELBOW: 2}, {TOP: 9}),  # it prances
+Bends = dict[int, float]  # joint and angle in degrees, positive for forwards
+POSES: list[tuple[Bends, Bends, Bends, Bends]] = [  # near foreleg and hind leg, then those on the far side
+    ({}, {}, {ELBOW: 8}, {TOP: -8}),  # standing
+    ({ELBOW: -15}, {TOP: 10}, {ELBOW: 30, KNEE: -42, FORE_FETLOCK: -24}, {TOP: -15}),  # walking
+    ({ELBOW: 58, KNEE: -98, FORE_FETLOCK: -34}, {TOP: -6}, {ELBOW: 2}, {TOP: 9}),  # prancing
 ]
 
 
@@ -137,7 +137,7 @@ def around(leg: Leg) -> Outline:
 
 
 def hoof(leg: Leg) -> Outline:
-    """The hoof at the end of a leg, turned as the last bone is."""
+    """The outline of the hoof, rotated with the last bone."""
     (ax, ay, _), (x, y, w) = leg[-2], leg[-1]
     turn = math.atan2(x - ax, ay - y) - math.atan2(0.7, 2)
     sin, cos = math.sin(turn), math.cos(turn)

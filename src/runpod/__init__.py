@@ -1,8 +1,8 @@
-"""The Runpod client for Python: submit a job to a serverless endpoint, wait for it, stream it.
+"""Typed client for Runpod serverless endpoints: submit jobs, wait for them and stream their output.
 
 Examples:
-    >>> from runpod import Runpod  # in sync code
-    >>> from runpod import AsyncRunpod  # in async code
+    >>> from runpod import Runpod  # sync
+    >>> from runpod import AsyncRunpod  # async
 """
 
 import os
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from runpod._logging import setup_logging
 from runpod._version import __version__
 
-# The official package has a folder of this name, and pip lets the two overwrite each other.
-if os.path.exists(os.path.join(os.path.dirname(__file__), "serverless")):  # noqa: PTH110, PTH118, PTH120 - a third of the time
+# The official `runpod` package has this folder, and pip does not stop two packages from overwriting each other's files.
+if os.path.exists(os.path.join(os.path.dirname(__file__), "serverless")):  # noqa: PTH110, PTH118, PTH120 - three times as fast
     msg = (
-        "The packages `runpod` and `runpod-sdk` are installed in the same environment and have overwritten files of "
-        "each other: uninstall both, then install the one that you need."
+        "The packages `runpod` and `runpod-sdk` are installed in the same environment and overwrite each other's "
+        "files. Uninstall both, then install only the one you need."
     )
     raise ImportError(msg)
 
@@ -126,9 +126,8 @@ __all__ = [
     "__version__",
 ]
 
-# A name is loaded when it is first used, so that importing the package costs next to nothing:
-# a program pays for the twin it uses, and only then.
-_HOMES = {
+# Names are imported on first use: `import runpod` stays fast, and only the client in use (sync or async) is loaded.
+_MODULES = {
     "runpod._async.client": ("AsyncRunpod",),
     "runpod._async.endpoint": ("AsyncEndpoint",),
     "runpod._async.job": ("AsyncJob",),
@@ -149,13 +148,13 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         msg = f"module 'runpod' has no attribute {name!r}"
         raise AttributeError(msg)
-    homes = [home for home, names in _HOMES.items() if name in names]
-    for home in homes or ("runpod.errors", "runpod.models"):
-        value = getattr(import_module(home), name, None)
+    modules = [module for module, names in _MODULES.items() if name in names]
+    for module in modules or ("runpod.errors", "runpod.models"):
+        value = getattr(import_module(module), name, None)
         if value is not None:
             globals()[name] = value
             return value
-    raise AssertionError(name)  # pragma: no cover - __all__ names nothing else
+    raise AssertionError(name)  # pragma: no cover - every name in __all__ is found above
 
 
 def __dir__() -> list[str]:

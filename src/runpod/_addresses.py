@@ -1,4 +1,4 @@
-"""The addresses of a host."""
+"""Host name resolution."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-async def async_look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the order in which to try them.
+async def async_resolve(host: str, port: int) -> list[str]:
+    """Resolves a host to its addresses, in the order in which to try them.
 
     Raises:
-        OSError: It has none.
+        OSError: The host cannot be resolved.
     """
     if _is_address(host):
         return [host]
     import anyio  # heavy, and only async programs need it
 
     try:
-        return _in_turn(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        return _interleaved(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except RuntimeError:
-        # No thread can start any more while the program ends: then everything waits for the look-up.
-        return _look_up(host, port)
-    except UnicodeError as error:  # a label that is too long
+        # No thread can be started at interpreter shutdown: resolve in this thread, which blocks the event loop.
+        return _resolve(host, port)
+    except UnicodeError as error:  # a label is too long
         raise OSError(str(error)) from error
 
 
-def look_up(host: str, port: int, seconds: float) -> list[str] | OSError:
-    """The addresses of a host, in the order in which to try them, or why there are none.
+def resolve(host: str, port: int, seconds: float) -> list[str] | OSError:
+    """Resolves a host to its addresses, in the order in which to try them.
 
-    A look-up takes no timeout, so a thread of its own makes it. One that hangs is left behind, and ends with the time
-    limit of the resolver.
+    `getaddrinfo` has no timeout, so it runs in a separate thread. A thread that hangs is abandoned, and ends with the
+    timeout of the system's resolver.
 
     Returns:
-        An error, rather than raising it: what is raised here is a signal handler's. A `TimeoutError` where they were not
-        found within so many seconds.
+        The addresses, or the error; a `TimeoutError` after `seconds`. Errors are not raised, so that they cannot be
+        confused with exceptions raised by signal handlers.
     """
     if _is_address(host):
         return [host]
@@ -46,7 +46,7 @@ def look_up(host: str, port: int, seconds: float) -> list[str] | OSError:
 
     def run() -> None:
         try:
-            found.append(_look_up(host, port))
+            found.append(_resolve(host, port))
         except OSError as error:
             found.append(error)
 
@@ -54,16 +54,16 @@ def look_up(host: str, port: int, seconds: float) -> list[str] | OSError:
     try:
         thread.start()
     except RuntimeError:
-        # No thread can start any more while the program ends.
+        # No thread can be started at interpreter shutdown.
         run()
     else:
         thread.join(min(seconds, threading.TIMEOUT_MAX))
-    return found[0] if found else TimeoutError(f"the address of {host} was not found in time")
+    return found[0] if found else TimeoutError(f"resolving {host} timed out")
 
 
-def _look_up(host: str, port: int) -> list[str]:
+def _resolve(host: str, port: int) -> list[str]:
     try:
-        return _in_turn(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        return _interleaved(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except UnicodeError as error:
         raise OSError(str(error)) from error
 
@@ -76,8 +76,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _in_turn(entries: Iterable[Any]) -> list[str]:
-    """The addresses in their order, but the two families in turn: one of them may lead nowhere."""
+def _interleaved(entries: Iterable[Any]) -> list[str]:
+    """The addresses in their order, alternating between IPv6 and IPv4, since one of the families may not work."""
     queues: dict[int, deque[str]] = {}
     for family, _, _, _, where in entries:
         queue = queues.setdefault(family, deque())

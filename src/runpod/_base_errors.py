@@ -1,4 +1,4 @@
-"""The errors that need to know nothing of jobs and responses. `runpod.errors` has all of them, and draws the tree."""
+"""Base errors, which do not depend on jobs and responses. `runpod.errors` documents the whole hierarchy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What every error tells beside its message.
+# The attributes of every error besides its message.
 CONTEXT = ("endpoint_id", "job_id", "maybe_submitted", "retryable")
 
 
@@ -21,26 +21,26 @@ def _restore(cls: type[RunpodError], message: str, attributes: dict[str, Any]) -
 
 
 class RunpodError(Exception):
-    """Base of everything the library raises.
+    """Base class of all errors that the library raises.
 
     Args:
-        message: What happened and what to do next, in words.
-        details: The attributes as a mapping that JSON can hold: what `args` has behind the message.
+        message: What happened and what to do next.
+        details: The attributes as a JSON-compatible mapping: the second item of `args`.
 
     Attributes:
-        message: What happened and what to do next, in words.
-        endpoint_id: The endpoint it happened on, where there is one.
-        job_id: The job it happened to, wherever an id is known, also when the id could only be
-            picked from a broken response.
-        maybe_submitted: True only where a request that creates or changes something (`run`,
-            `run_sync`, `retry`, `purge_queue`) was sent and its fate is unknown. Sending it
-            again may do it twice. Where nobody said, it is True unless the class rules it out.
-        retryable: Whether the same call may be made again as it is: it can succeed, and does
-            nothing twice. False for a `run_sync` whose job was submitted: wait for that job.
+        message: What happened and what to do next.
+        endpoint_id: The endpoint of the call, or None.
+        job_id: The job of the call, or None if unknown. It is set even if the id could only be
+            extracted from a broken response.
+        maybe_submitted: True if a request with side effects (`run`, `run_sync`, `retry`,
+            `purge_queue`) was sent and its outcome is unknown. Sending it again may execute it
+            twice. If not given, it is True unless the class rules it out.
+        retryable: Whether the same call can safely be repeated unchanged. False for a `run_sync`
+            whose job was submitted: wait for that job.
     """
 
-    # Whether an error of this class leaves it open what became of a submission, unless it says so itself.
-    _leaves_open: ClassVar[bool] = True
+    # The default of `maybe_submitted`.
+    _maybe_submitted_default: ClassVar[bool] = True
     _details: ClassVar[tuple[str, ...]] = CONTEXT
 
     def __init__(
@@ -58,7 +58,7 @@ class RunpodError(Exception):
         self.message = message
         self.endpoint_id = endpoint_id
         self.job_id = job_id
-        self.maybe_submitted: bool = self._leaves_open if maybe_submitted is None else maybe_submitted
+        self.maybe_submitted: bool = self._maybe_submitted_default if maybe_submitted is None else maybe_submitted
         self.retryable = retryable
         for name, value in known(details).items():
             if name in CONTEXT and value is not None:
@@ -68,9 +68,9 @@ class RunpodError(Exception):
 
         @property
         def args(self) -> tuple[Any, ...]:
-            """The message, and the attributes in a mapping that JSON can hold. `type(error)(*error.args)` is a copy."""
+            """The message and a JSON-compatible mapping of the attributes. `type(error)(*error.args)` is a copy."""
             values = {name: getattr(self, name) for name in self._details}
-            return self.message, {name: _in_json(value) for name, value in values.items() if value is not None}
+            return self.message, {name: _to_json(value) for name, value in values.items() if value is not None}
 
     def __str__(self) -> str:
         return self.message
@@ -82,11 +82,11 @@ class RunpodError(Exception):
         return _restore, (type(self), self.message, self.__dict__.copy())
 
 
-def _in_json(value: Any) -> Any:
-    """A detail as JSON can hold it: the state of a job becomes a mapping in the shape of the wire."""
+def _to_json(value: Any) -> Any:
+    """Makes a detail JSON-compatible: a job state becomes a mapping in the wire format."""
     if not hasattr(value, "model_dump"):
         return value
-    # pydantic cannot write every output, nor every error: they may be nested too deeply.
+    # pydantic cannot serialize every output or error, for example one that is nested too deeply.
     for exclude in (None, {"output"}, {"output", "error"}):
         with suppress(ValueError, TypeError, RecursionError):
             return value.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=exclude)
@@ -94,21 +94,21 @@ def _in_json(value: Any) -> Any:
 
 
 def known(details: Mapping[str, Any] | None) -> dict[str, Any]:
-    # Whatever a copy puts there, such as a text, must not break it.
+    # Copies made by other libraries may pass anything here, such as a str.
     return dict(details) if isinstance(details, Mapping) else {}
 
 
 class ConfigurationError(RunpodError, ValueError):
-    """The client cannot be built: no API key, a bad `base_url`, an impossible `timeout`."""
+    """The client cannot be created: no API key, or an invalid `base_url`, `timeout` or other setting."""
 
-    _leaves_open = False
+    _maybe_submitted_default = False
 
 
 class InvalidRequestError(RunpodError, ValueError):
-    """What you passed cannot be sent. Nothing was."""
+    """The arguments of a call are invalid. Nothing was sent."""
 
-    _leaves_open = False
+    _maybe_submitted_default = False
 
 
 class ClientClosedError(RunpodError, RuntimeError):
-    """The client was closed, so nothing more can be sent. `job_id` says which job was asked about, if any."""
+    """The client is closed and cannot send requests. `job_id` is the job of the call, if any."""

@@ -1,4 +1,4 @@
-"""Where a setting comes from: argument, environment, config file, default."""
+"""Client settings: from arguments, the environment, the config file, or defaults, in this order."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ CONFIG_FILE = "~/.runpod/config.toml"
 
 @dataclass(frozen=True)
 class Config:
-    """Where to send requests, and as whom."""
+    """The address of the API, and the credentials."""
 
-    # Its repr and str are stars.
+    # Masked in repr and str.
     api_key: SecretStr
     base_url: str
     user_agent: str = field(repr=False)
-    # Whether the address may be http:// to another machine.
+    # Whether base_url may be http:// to a non-loopback host.
     allow_insecure: bool = False
 
 
 def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bool) -> Config:
-    """The settings of a client.
+    """Loads the settings of a client.
 
     Raises:
-        ConfigurationError: There is no API key, or a setting cannot be used.
+        ConfigurationError: No API key was found, or a setting is invalid.
     """
     return Config(
         base_url=_find_base_url(base_url, allow_insecure=allow_insecure),
@@ -49,7 +49,7 @@ def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bo
 
 
 def user_agent() -> str:
-    """Package, version, Python and platform, as the official clients tell theirs."""
+    """The User-Agent: package, version, Python and platform, in the format of the official clients."""
     python = platform.python_version()
     implementation = platform.python_implementation()
     return f"runpod-sdk/{__version__} {implementation}/{python} ({sys.platform}; {platform.machine()})"
@@ -65,9 +65,9 @@ def _find_api_key(argument: object) -> str:
     if stored is not None:
         return _check_api_key(stored, f"api_key in {CONFIG_FILE}")
     msg = (
-        f"There is no API key. Pass api_key=…, set {API_KEY_VARIABLE}, or put it into "
+        f"No API key found. Pass api_key=…, set {API_KEY_VARIABLE}, or add it to "
         f'{CONFIG_FILE} as api_key = "…" under [default]. '
-        "Keys are made in the Runpod console, under Settings."
+        "Create keys in the Runpod console, under Settings."
     )
     raise ConfigurationError(msg)
 
@@ -77,29 +77,29 @@ def _check_api_key(key: object, source: str) -> str:
         msg = f"{source} must be a str, not {type(key).__name__}."
         raise ConfigurationError(msg)
     if not key.strip():
-        msg = f"{source} is blank; give the key, or leave it out to use {API_KEY_VARIABLE}."
+        msg = f"{source} is blank. Pass the key, or omit it to use {API_KEY_VARIABLE}."
         raise ConfigurationError(msg)
-    # It becomes a header: a line break in it would start another one.
+    # The key becomes a header value: a line break would start another header.
     if not key.isascii() or not key.isprintable() or " " in key:
         msg = (
-            f"{source} holds a line break, a space or another character that no API key has. "
-            "Was it copied with something around it?"
+            f"{source} contains a line break, a space or another character that is not valid in an API key. "
+            "Check that only the key was copied."
         )
         raise ConfigurationError(msg)
     return key
 
 
 def _read_config_file() -> object:
-    """`api_key` of the profile `[default]`, or None where there is none."""
+    """`api_key` of the profile `[default]`, or None if it is not set."""
     try:
         text = Path(CONFIG_FILE).expanduser().read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # the last: there is no home
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: no home directory
         return None
     except (OSError, UnicodeDecodeError) as error:
         reason = type(error).__name__
     else:
         return _default_key(text)
-    msg = f"{CONFIG_FILE} cannot be read ({reason}). Mend it, or set {API_KEY_VARIABLE}."
+    msg = f"{CONFIG_FILE} cannot be read ({reason}). Fix it, or set {API_KEY_VARIABLE}."
     raise ConfigurationError(msg)
 
 
@@ -111,9 +111,9 @@ def _default_key(text: str) -> object:
 
     try:
         profiles: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError):  # broken TOML, a number of 5,000 digits, a thousand brackets
-        # Its message can quote the line, and with it the key.
-        msg = f"{CONFIG_FILE} is not valid TOML. Mend it, or set {API_KEY_VARIABLE}."
+    except (ValueError, RecursionError):  # also for numbers of 5,000 digits and for deep nesting
+        # The error message is not shown: it can quote the key.
+        msg = f"{CONFIG_FILE} is not valid TOML. Fix it, or set {API_KEY_VARIABLE}."
     else:
         profile: Any = profiles.get("default")
         return cast("dict[str, Any]", profile).get("api_key") if isinstance(profile, dict) else None
@@ -130,24 +130,24 @@ def _find_base_url(argument: object, *, allow_insecure: bool) -> str:
 
 
 def check_base_url(url: object, source: str, *, allow_insecure: bool = False) -> str:
-    """An address to put `/{endpoint_id}/run` behind.
+    """Validates a base URL and removes trailing slashes, so that `/{endpoint_id}/run` can be appended.
 
     Raises:
-        ConfigurationError: It is not a whole http(s) URL, holds more than an address, or would
-            send the API key in the clear to another machine.
+        ConfigurationError: It is not an absolute http(s) URL, contains credentials, a query or a
+            fragment, or would send the API key unencrypted to a non-loopback host.
     """
     if not isinstance(url, str):
         msg = f"{source} must be a str, not {type(url).__name__}."
         raise ConfigurationError(msg)
     problem = _url_problem(url)
     if problem:
-        msg = f"{source} {problem}. Write it like {DEFAULT_BASE_URL!r}."
+        msg = f"{source} {problem}. Use a URL such as {DEFAULT_BASE_URL!r}."
         raise ConfigurationError(msg)
     parts = urlsplit(url)
     if parts.scheme.lower() == "http" and not allow_insecure and not is_loopback(parts.hostname):
         msg = (
-            f"{source} is http:// to {parts.hostname!r}, which would send the API key in the "
-            "clear. Use https://, or pass allow_insecure=True if that network is yours."
+            f"{source} uses http:// for {parts.hostname!r}, which would send the API key unencrypted. "
+            "Use https://, or pass allow_insecure=True if you trust that network."
         )
         raise ConfigurationError(msg)
     return url.rstrip("/")
@@ -155,7 +155,7 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
 
 def _url_problem(url: str) -> str | None:
     if not url.isprintable() or any(c.isspace() for c in url):
-        return "holds a space or a control character"
+        return "contains a space or a control character"
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -164,16 +164,16 @@ def _url_problem(url: str) -> str | None:
     if parts.scheme.lower() not in {"http", "https"}:
         return "must start with https:// (or http://)"
     if not parts.hostname:
-        return "names no host"
+        return "has no host"
     if parts.username is not None or parts.password is not None:
-        return "must not hold a user name or password; the API key goes into api_key"
+        return "must not contain a user name or password; pass the API key as api_key"
     if "?" in url or "#" in url:
         return "must not have a query or a fragment"
     return None
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine, by its name or address alone."""
+    """Whether a host is this machine, judged by its name or address, without DNS."""
     if host is None:
         return False
     if host == "localhost" or host.endswith(".localhost"):

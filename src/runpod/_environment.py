@@ -1,4 +1,4 @@
-"""What the environment says about the network: certificate authorities and proxies."""
+"""Network settings from the environment: certificate authorities and proxies."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-# Files that TLS needs here, and what names certificate authorities to other programs.
+# Variables that configure TLS here, and those that name certificate authorities for other programs.
 _TLS_FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _AUTHORITIES_OF_OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 def tls_context() -> ssl.SSLContext:
-    """What verifies servers: the authorities of SSL_CERT_FILE or SSL_CERT_DIR, else those of certifi.
+    """A TLS context with the certificate authorities of SSL_CERT_FILE or SSL_CERT_DIR, otherwise those of certifi.
 
     Raises:
-        ConfigurationError: They cannot be loaded.
+        ConfigurationError: The certificate authorities cannot be loaded.
     """
     try:
         return httpx.create_ssl_context()
-    except OSError as error:  # of TLS as well
+    except OSError as error:  # includes ssl.SSLError
         named = [f"{name}={os.environ[name]!r}" for name in _TLS_FILES if os.environ.get(name)]
         check = " and ".join(named) or "the installation of certifi"
         msg = f"TLS cannot be set up ({type(error).__name__}: {error}). Check {check}."
@@ -39,17 +39,17 @@ def tls_context() -> ssl.SSLContext:
 
 
 def certificate_advice() -> str:
-    """What to do where the certificate of a server cannot be verified."""
+    """What to do if the certificate of a server cannot be verified."""
     others = [name for name in _AUTHORITIES_OF_OTHERS if os.environ.get(name)]
     if others and not os.environ.get("SSL_CERT_FILE"):
         return f"{others[0]} is set, but this library reads SSL_CERT_FILE: set it to the same file."
-    return "If your network has a certificate authority of its own, name its file in SSL_CERT_FILE."
+    return "If your network uses its own certificate authority, set SSL_CERT_FILE to its file."
 
 
 def proxies_for(url: str) -> Iterator[tuple[str, str]]:
-    """The proxies that the environment names for a URL, the most specific first, each with where it is named.
+    """Yields (source, proxy URL) for the proxies that the environment sets for a URL, the most specific first.
 
-    None for this machine: few proxies reach it, and over http:// they would see the API key.
+    Loopback hosts use no proxy: few proxies reach them, and over http:// a proxy would see the API key.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -65,11 +65,11 @@ def proxies_for(url: str) -> Iterator[tuple[str, str]]:
 
 
 def warn_of_proxy(source: str, proxy: str, error: Exception) -> None:
-    """Says that a proxy cannot be used. Its password is not shown."""
+    """Warns that a proxy cannot be used, without its password."""
     scheme, _, address = proxy.partition("://")
-    problem = 'it needs the package socksio: pip install "httpx[socks]"'
+    problem = 'the socksio package is missing: pip install "httpx[socks]"'
     if not isinstance(error, ImportError):
-        problem = "it is not the URL of an http, https or socks5 proxy"
+        problem = "not the URL of an http, https or socks5 proxy"
     msg = f"{source} is ignored: {scheme}://{address.rpartition('@')[2]} cannot be used ({problem})."
     warn(msg, RuntimeWarning)
 
@@ -82,7 +82,7 @@ def _is_bypassed(host: str, port: int | None, no_proxy: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    # urllib compares names; an entry can be a network as well, such as 10.0.0.0/8 or fc00::/7.
+    # urllib compares names only; entries can also be networks, such as 10.0.0.0/8 or fc00::/7.
     return any(address in network for network in _networks(entries))
 
 
@@ -98,4 +98,4 @@ def _source(scheme: str) -> str:
     for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
         if os.environ.get(name):
             return name
-    return f"the proxy of the system for {scheme}"
+    return f"the system proxy for {scheme}"

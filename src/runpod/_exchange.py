@@ -1,4 +1,4 @@
-"""One request and its response, as the engine sees them."""
+"""State of one HTTP request and its response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runpod._primitives import monotonic
 from runpod._protocol.bodies import BodyReader
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost
-from runpod._transport_errors import reason_of
+from runpod._transport_errors import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import TransportError
 
-# How long to wait for a connection, and how long beyond its hold for the next bytes of a response, in seconds, where
-# the deadline leaves more. A stalled connection is found out by this.
+# Connect timeout and read timeout in seconds, to detect stalled connections. The deadline may be shorter. A long poll
+# adds its hold to the read timeout.
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 
-# How many connections a client opens, and for how many seconds an idle one is kept. The service lets 400 long polls of
-# an endpoint wait at once; beside them, other calls must get through. Idle ones are dropped before common proxies drop
-# them (60 s), so that few requests meet a connection that is just being closed.
+# The connection limit of a client, and the keep-alive of idle connections in seconds. The service allows 400 concurrent
+# long polls per endpoint, and other calls need connections besides them. The keep-alive is shorter than that of common
+# proxies (60 s), so that few requests meet a connection that is just being closed.
 MAX_CONNECTIONS = 1000
 KEEP_ALIVE = 15.0
 
@@ -33,77 +33,85 @@ _ENCODING = b"content-encoding"
 
 
 class Sending:
-    """What is known of a request while it is on its way.
+    """State of a request in progress.
 
-    Apart from its `Exchange`, and small: an event loop keeps the context in which a connection or a timer began.
+    Separate from its `Exchange`, and small: event loops keep the context in which a connection or timer was created.
 
     Attributes:
-        until: The moment of its deadline on the monotonic clock.
-        sent: Whether it may have reached the server. True until something shows that it did not: a transport that tells
-            nothing gets no benefit of the doubt.
-        traced: Whether `sent` follows the trace of httpcore, and not what the network backend notes.
+        until: Its deadline on the monotonic clock.
+        sent: Whether it may have reached the server. True until proven otherwise, since some transports report nothing.
+        traced: Whether `sent` is set by the trace extension of httpcore rather than by the network backend.
     """
 
     __slots__ = ("sent", "traced", "until")
 
-    def __init__(self, left: float) -> None:
-        self.until = monotonic() + left
-        self.sent = left > 0
+    def __init__(self, remaining: float) -> None:
+        self.until = monotonic() + remaining
+        self.sent = remaining > 0
         self.traced = False
 
 
-# The request that is on its way in this task or thread.
+# The request in progress in this task or thread.
 current: ContextVar[Sending | None] = ContextVar("runpod_sending", default=None)
 
 
-def time_left() -> float:
-    """Seconds until the request on its way must have its response; infinite without one."""
+def time_remaining() -> float:
+    """Seconds until the deadline of the current request; infinite without a request."""
     sending = current.get()
     return float("inf") if sending is None else sending.until - monotonic()
 
 
-def note_unsent() -> None:
-    """So far, nothing was sent of the request on its way: a connection is opened for it, or it waits to be written."""
+def mark_unsent() -> None:
+    """Records that nothing of the current request was sent yet: it waits for a connection or for its first write."""
     sending = current.get()
     if sending is not None and not sending.traced:
         sending.sent = False
 
 
-def note_writing() -> None:
-    """Bytes of the request on its way are about to leave."""
+def mark_sent() -> None:
+    """Records that the first bytes of the current request are about to be sent."""
     sending = current.get()
     if sending is not None and not sending.traced:
         sending.sent = True
 
 
 class Exchange:
-    """One request, and as much of its response as came.
+    """One request, and what has been received of its response.
 
-    The engine notes what happens as it happens: a deadline can end it anywhere.
+    The engine updates it step by step, since a deadline can interrupt it anywhere.
 
     Attributes:
-        method: Of the request.
+        method: The HTTP method.
         target: The path below the base URL, with its query.
-        content: The body of the request, if it has one.
-        patience: Seconds to wait for the next bytes of the response, where the deadline allows it.
-        sending: Whether it was sent, and until when there is time.
+        content: The request body, or None.
+        read_timeout: Read timeout in seconds. The deadline may be shorter.
+        sending: Whether the request was sent, and its deadline.
         late: Whether the deadline ended it.
-        status: 0 until the status line is here.
-        complete: Whether the body is here as a whole.
+        status: The HTTP status; 0 until the response header was received.
+        complete: Whether the whole body was received.
     """
 
     # fmt: off
     __slots__ = (
-        "_body", "complete", "content", "late", "method", "patience", "raw_headers", "sending", "status", "target",
+        "_body",
+        "complete",
+        "content",
+        "late",
+        "method",
+        "raw_headers",
+        "read_timeout",
+        "sending",
+        "status",
+        "target",
     )
     # fmt: on
 
-    def __init__(self, call: Call, left: float) -> None:
+    def __init__(self, call: Call, remaining: float) -> None:
         self.method = call.operation.method
         self.target = call.target
         self.content = call.body
-        self.patience = (call.hold or 0.0) + READ_TIMEOUT
-        self.sending = Sending(left)
+        self.read_timeout = (call.hold or 0.0) + READ_TIMEOUT
+        self.sending = Sending(remaining)
         self.late = False
         self.status = 0
         self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
@@ -111,7 +119,7 @@ class Exchange:
         self._body = BodyReader()
 
     def began(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """The header is here. With it a refusal is known; its body only says why."""
+        """Records the response header. An error status is final; its body only adds the reason."""
         self.status, self.raw_headers = status, headers
         encodings = [
             v.decode("latin-1") for name, v in headers if len(name) == len(_ENCODING) and name.lower() == _ENCODING
@@ -120,30 +128,35 @@ class Exchange:
             self._body = BodyReader(", ".join(encodings))
 
     def received(self, piece: bytes, *, encoded: bool = True) -> bool:
-        """Takes the next piece of the body; False where there is no use for more.
+        """Adds the next piece of the body.
 
-        `encoded` says that it is as it came: nobody undid its Content-Encoding.
+        Args:
+            piece: The bytes.
+            encoded: Whether its Content-Encoding still applies.
+
+        Returns:
+            False if more data is not needed.
         """
         return self._body.feed(piece, packed=encoded)
 
     @property
     def partial(self) -> bytes:
-        """What there is of the body."""
+        """The body received so far."""
         return self._body.body
 
     def outcome(self, problem: Exception | None, key: str) -> Response | TransportError:
-        """The result. `problem` is what ended it, if something did."""
+        """The outcome. `problem` is the error that ended the request, if any."""
         body = self._body.body
         if self.status and (self.complete or not 200 <= self.status < 300):
             return Response(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
             return DeadlineExceeded("the deadline passed", sent=self.sending.sent, partial=body)
-        reason = reason_of(problem).replace(key, "[key]")
+        reason = error_reason(problem).replace(key, "[key]")
         return ResponseLost(reason, partial=body) if self.sending.sent else RequestNotSent(reason)
 
 
 class Headers(Mapping[str, str]):
-    """The headers of a response, names in lower case. Put together when somebody looks: few do."""
+    """Response headers, with names in lower case. Parsed on first access."""
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self._raw = raw

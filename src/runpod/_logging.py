@@ -1,4 +1,4 @@
-"""The library's logger, the switch that makes it heard, and warnings."""
+"""The logger of the library, its environment variable, and warnings."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import os
 import warnings
 
 logger = logging.getLogger("runpod")
-# Without it, Python shows warnings on stderr in programs that set up no logging at all.
+# Without a handler, Python prints log records of level WARNING to stderr in programs that do not configure logging.
 logger.addHandler(logging.NullHandler())
 
 VARIABLE = "RUNPOD_LOG"
 
 
 def setup_logging() -> None:
-    """Shows the log on stderr if `RUNPOD_LOG` names a level, such as debug or info.
+    """Logs to stderr if `RUNPOD_LOG` is set to a level, such as debug or info.
 
-    Does nothing where the program has set up the logger itself.
+    Adds no handler if the program has configured the logger itself.
     """
     level = os.environ.get(VARIABLE, "").strip().upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
@@ -27,13 +27,13 @@ def setup_logging() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
-        # Once is enough, also where the program shows everything that is logged.
+        # Avoid duplicate lines if the root logger has a handler, too.
         logger.propagate = False
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warns at the line of the caller's, through whichever call it came into the library."""
-    # `skip_file_prefixes` does it from Python 3.12 on.
+    """Issues a warning that points to the line which called the library."""
+    # On Python 3.12 and later, `skip_file_prefixes` would do.
     depth, frame = 1, inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("runpod."):
         depth, frame = depth + 1, frame.f_back

@@ -1,7 +1,6 @@
-"""The few things that differ by colour, written by hand in pairs.
+"""Primitives that differ between the sync and the async client, written by hand in pairs.
 
-The source in `_async/` takes the first of each pair; the generator puts the second into the
-twin. Whatever can be the same for both does not belong here.
+The code in `_async/` uses the first of each pair; scripts/generate_sync.py replaces it with the second.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
-    """Seconds on a clock that only goes forward.
+    """Seconds on the monotonic clock.
 
-    Bound when this module is imported: a library that freezes `time` (freezegun) must not freeze deadlines.
+    Bound at import time: libraries that freeze `time` (freezegun) must not freeze deadlines.
     """
     return _read()
 
 
 class _Clock:
-    """Monotonic time in seconds. A pause that was slept counts as elapsed, also where a test replaced `sleep`."""
+    """Monotonic time in seconds. A sleep always counts as elapsed, even if a test replaced `sleep`."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -46,7 +45,7 @@ class _Clock:
 
 
 class AsyncClock(_Clock):
-    """Monotonic time in seconds, and pauses in it."""
+    """Monotonic time in seconds, and sleeping."""
 
     async def sleep(self, seconds: float) -> None:
         import anyio  # heavy, and only async programs need it
@@ -60,7 +59,7 @@ class AsyncClock(_Clock):
 
 
 class Clock(_Clock):
-    """Monotonic time in seconds, and pauses in it."""
+    """Monotonic time in seconds, and sleeping."""
 
     def sleep(self, seconds: float) -> None:
         start = self.now()
@@ -72,31 +71,31 @@ class Clock(_Clock):
 
 
 class AsyncWakeup:
-    """Wakes a task that waits for it. A ring that nobody waits for is kept for the next wait."""
+    """Wakes one waiting task. If no task waits, the next `wait` returns immediately."""
 
     def __init__(self) -> None:
-        self._rung = False
+        self._is_set = False
         self._event: Event | None = None
 
     def set(self) -> None:
-        self._rung = True
+        self._is_set = True
         if self._event is not None:
             self._event.set()
 
     async def wait(self, seconds: float) -> None:
-        """Waits for a ring, but no longer than so many seconds."""
+        """Waits for `set`, at most this many seconds, and resets."""
         import anyio  # heavy, and only async programs need it
 
-        if not self._rung:
+        if not self._is_set:
             self._event = anyio.Event()
             with anyio.move_on_after(seconds):
                 await self._event.wait()
             self._event = None
-        self._rung = False
+        self._is_set = False
 
 
 class Wakeup:
-    """Wakes a thread that waits for it. A ring that nobody waits for is kept for the next wait."""
+    """Wakes one waiting thread. If no thread waits, the next `wait` returns immediately."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -105,13 +104,13 @@ class Wakeup:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Waits for a ring, but no longer than so many seconds."""
+        """Waits for `set`, at most this many seconds, and resets."""
         self._event.wait(min(seconds, threading.TIMEOUT_MAX))
         self._event.clear()
 
 
 class AsyncSlots:
-    """So many at once; later ones wait their turn."""
+    """A fair semaphore for tasks."""
 
     def __init__(self, number: int) -> None:
         import anyio
@@ -128,7 +127,7 @@ class AsyncSlots:
             return False
         return True
 
-    async def take(self, seconds: float) -> bool:  # noqa: ARG002 - a time limit of the caller's ends the wait
+    async def take(self, seconds: float) -> bool:  # noqa: ARG002 - the caller's AsyncTimeLimit ends the wait
         """Waits for a slot and takes it."""
         await self._semaphore.acquire()
         return True
@@ -138,7 +137,7 @@ class AsyncSlots:
 
 
 class Slots:
-    """So many at once; later ones wait their turn."""
+    """A semaphore for threads, with a timeout."""
 
     def __init__(self, number: int) -> None:
         self._semaphore = threading.Semaphore(number)
@@ -148,7 +147,7 @@ class Slots:
         return self._semaphore.acquire(blocking=False)
 
     def take(self, seconds: float) -> bool:
-        """Waits for a slot and takes it; False if none became free within so many seconds."""
+        """Waits for a slot and takes it. Returns False on timeout."""
         return self._semaphore.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
 
     def give_back(self) -> None:
@@ -156,19 +155,19 @@ class Slots:
 
 
 def async_shield() -> AbstractContextManager[object]:
-    """Lets the block come to its end although its task is cancelled."""
+    """Protects a block from cancellation."""
     import anyio
 
     return anyio.CancelScope(shield=True)
 
 
 def shield() -> AbstractContextManager[object]:
-    """Nothing: a thread cannot be cancelled."""
+    """A no-op: threads cannot be cancelled."""
     return nullcontext()
 
 
 def is_trio() -> bool:
-    """Whether this runs on trio, and not on asyncio."""
+    """Whether the running event loop is trio's."""
     trio: Any = sys.modules.get("trio")
     try:
         return trio is not None and trio.lowlevel.current_trio_token() is not None
@@ -177,7 +176,7 @@ def is_trio() -> bool:
 
 
 def async_home() -> tuple[int, Any]:
-    """Where connections can be used: in this process, on this event loop. A forked child must not share its parent's."""
+    """Key of the connections that can be used here: those of this process and event loop, also after a fork."""
     import asyncio
 
     try:
@@ -188,12 +187,12 @@ def async_home() -> tuple[int, Any]:
 
 
 def home() -> tuple[int, Any]:
-    """Where connections can be used: in this process. Threads share them."""
+    """Key of the connections that can be used here: those of this process. Threads share them."""
     return os.getpid(), None
 
 
 class AsyncTimeLimit:
-    """Ends a block after so many seconds, wherever it is waiting."""
+    """Cancels a block after this many seconds."""
 
     def __init__(self, seconds: float) -> None:
         import anyio  # heavy, and only async programs need it
@@ -210,12 +209,12 @@ class AsyncTimeLimit:
         return self._scope.__exit__(kind, error, traceback)
 
     def passed(self) -> bool:
-        """Whether it ended the block."""
+        """Whether the block was cancelled."""
         return self._scope.cancelled_caught
 
 
 class TimeLimit:
-    """Knows when a block should have ended. A thread cannot be interrupted: the steps of the block end themselves."""
+    """Measures the time of a block. Threads cannot be interrupted, so the block has to check `passed` itself."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
@@ -226,45 +225,45 @@ class TimeLimit:
     def __exit__(self, *_: object) -> None: ...
 
     def passed(self) -> bool:
-        """Whether the block should have ended, and should end itself."""
+        """Whether the time is over."""
         return monotonic() >= self._end
 
 
 class AsyncCaller:
-    """Where a client is called from: any event loop, each of which has connections of its own."""
+    """Checks where an async client is called from. Any event loop is fine."""
 
     def check(self) -> None:
-        """Called before a request is sent; there is nothing to warn of."""
+        """Does nothing."""
 
 
 class Caller:
-    """Where a client is called from: not from an event loop, which would stand still meanwhile.
+    """Checks where a sync client is called from: on a running event loop, it would block the loop.
 
-    In a notebook there is always a running event loop, the kernel's, and sync code is meant to be used.
+    Notebooks are an exception: their kernel always runs an event loop, and sync code is expected there.
     """
 
     def __init__(self) -> None:
         self._checked = False
 
     def check(self) -> None:
-        """Called before a request is sent; warns once, at the first, if that is on an event loop."""
+        """Warns if the first request is sent on a running event loop."""
         if self._checked:
             return
         self._checked = True
         if _running_loop() is None or _in_notebook():
             return
         warn(
-            "This is a sync client on a running event loop: everything else on the loop stands still until the call "
-            "is over. Use AsyncRunpod there, with await.",
+            "A sync Runpod client is used on a running event loop: it blocks the loop during each call. "
+            "Use AsyncRunpod with await instead.",
             RuntimeWarning,
         )
 
 
 def _running_loop() -> Any:
-    """What stands for the event loop that runs in this thread; None where none does."""
-    # What nobody imported does not run.
+    """The event loop (or trio token) that runs in this thread, or None."""
+    # A library that is not imported cannot be running.
     asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001 - it is documented
+    if asyncio is not None and (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001 - documented by asyncio
         return loop
     trio = sys.modules.get("trio")
     if trio is not None:
@@ -276,6 +275,6 @@ def _running_loop() -> Any:
 
 
 def _in_notebook() -> bool:
-    """Whether this is IPython, which runs cells on the event loop of its kernel."""
+    """Whether this is IPython, which runs cells on the event loop of the kernel."""
     ipython: Any = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None

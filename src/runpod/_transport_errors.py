@@ -1,4 +1,4 @@
-"""What an exception that came out of `send` of an httpx client says of the request."""
+"""Classification of exceptions raised by `send` of an httpx client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 _TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, ConnectionError, gaierror)
 
-# Whose errors some transports let through.
+# Some transports raise errors of these packages.
 _TRANSPORT_PACKAGES = frozenset({"aiohttp", "anyio", "curl_cffi", "h11", "h2", "httpcore", "httpx_aiohttp", "socksio"})
 
-# Errors of this kind are raised before the first byte of the request.
+# Raised before the first byte of the request was sent.
 NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -26,10 +26,10 @@ NEVER_SENT = (
 )
 
 
-def is_of_transport(error: BaseException) -> TypeGuard[Exception]:
-    """Whether it is about the request: raised by httpx or by what carries requests for it.
+def is_transport_error(error: BaseException) -> TypeGuard[Exception]:
+    """Whether an exception was raised by httpx or by one of its transports.
 
-    Everything else is not theirs (a signal handler's, an event hook's), and must not be taken for network trouble.
+    Any other exception (from a signal handler or an event hook) must not be treated as a transport error.
     """
     if isinstance(error, _TRANSPORT_ERRORS):
         return True
@@ -38,30 +38,30 @@ def is_of_transport(error: BaseException) -> TypeGuard[Exception]:
 
 
 def may_have_been_sent(error: Exception) -> bool:
-    """Whether the request may have been sent although the error is one of `NEVER_SENT`.
+    """Whether the request may have been sent although the error is in `NEVER_SENT`.
 
-    httpx-aiohttp raises ConnectTimeout also for connections that were lost after the request.
+    httpx-aiohttp raises ConnectTimeout also for connections that were lost after the request was sent.
     """
     kinds = type(error.__cause__).__mro__
     of_aiohttp = any(kind.__module__.partition(".")[0] == "aiohttp" for kind in kinds)
     return of_aiohttp and all(kind.__name__ != "ClientConnectorError" for kind in kinds)
 
 
-def is_of_certificate(error: BaseException | None) -> bool:
-    """Whether it comes of a certificate that cannot be verified."""
+def is_certificate_error(error: BaseException | None) -> bool:
+    """Whether the error was caused by a certificate that cannot be verified."""
     return any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
 
 
-def reason_of(error: BaseException | None) -> str:
-    """What went wrong, in a line."""
+def error_reason(error: BaseException | None) -> str:
+    """A one-line description: class and message."""
     name = type(error).__name__
-    # An error that wraps another one can have no text of its own.
+    # An error that wraps another one can have an empty message.
     text = next((str(each) for each in _chain(error) if str(each)), None)
     return name if text is None else f"{name}: {text}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, and so on. One that is raised again and again can be its own cause."""
+    """Yields an error and its causes. An error that was raised repeatedly can be its own cause."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

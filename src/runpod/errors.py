@@ -1,34 +1,33 @@
-"""Every error the library raises.
+"""All errors that the library raises.
 
     RunpodError
-    ├── ConfigurationError (ValueError)      no key, bad base_url, http:// to a host that is not loopback
-    ├── InvalidRequestError (ValueError)     what you passed cannot be sent
-    ├── ClientClosedError (RuntimeError)     the client was closed before the call, or while it waited
-    ├── RunpodTimeoutError (TimeoutError)    your `timeout` passed; the job, if any, goes on
-    ├── APIConnectionError                   no usable answer: connect, reset, TLS, truncated body
-    ├── APIStatusError                       the server said no: status_code, body, headers, request_id
+    ├── ConfigurationError (ValueError)      no API key, invalid base_url, http:// to a non-loopback host
+    ├── InvalidRequestError (ValueError)     invalid arguments; nothing was sent
+    ├── ClientClosedError (RuntimeError)     the client was closed before or during the call
+    ├── RunpodTimeoutError (TimeoutError)    the call's `timeout` passed; the job, if any, keeps running
+    ├── APIConnectionError                   no usable response: connect, reset, TLS, truncated body
+    ├── APIStatusError                       an error status: status_code, body, headers, request_id
     │   ├── BadRequestError                  400
     │   ├── AuthenticationError              401
     │   ├── PermissionDeniedError            403
     │   ├── NotFoundError                    404
     │   ├── ConflictError                    409
-    │   ├── PayloadTooLargeError             413, and the 400 that says so
+    │   ├── PayloadTooLargeError             413, or a 400 with that message
     │   ├── RateLimitError                   429: retry_after
     │   └── ServerError                      5xx
-    ├── APIResponseError                     a 2xx whose body is not what the protocol allows
+    ├── APIResponseError                     a 2xx with an invalid body
     └── JobError                             carries the JobState
         ├── JobFailedError                   FAILED
         ├── JobCancelledError                CANCELLED
-        ├── JobTimedOutError                 TIMED_OUT: the server's limit, not your `timeout`
+        ├── JobTimedOutError                 TIMED_OUT: the server's limit, not the call's `timeout`
         ├── JobOutputError                   COMPLETED, but the output does not fit `output_type`
-        └── JobExpiredError                  404 for a job that was seen alive: its result or TTL ran out
+        └── JobExpiredError                  404 for a job that existed before: its result or TTL expired
 
-Two attributes of every error answer the questions that cost money: `maybe_submitted` (may a
-job be running that you hold no handle for?) and `job_id` (the id, wherever the wire gave one).
-`retryable` says whether the same call may be made again as it is.
+Every error has `maybe_submitted` (whether a job may be running without a handle), `job_id` (if
+known) and `retryable` (whether the same call can safely be repeated unchanged).
 
-No error holds the API key or the input. All of them can be pickled, and every class can be made from the `args` of its
-errors, as task queues do whose results are JSON. A copy that lost its attributes on the way reads as "maybe submitted".
+No error contains the API key or the input. Errors can be pickled, and can be rebuilt from their class and `args`, as
+task queues with JSON results do. A copy that lost its attributes has `maybe_submitted` set.
 """
 
 from __future__ import annotations
@@ -75,10 +74,10 @@ __all__ = [
 
 
 class RunpodTimeoutError(RunpodError, TimeoutError):
-    """Your `timeout` passed. A job that was submitted goes on.
+    """The call's `timeout` passed. A submitted job keeps running.
 
     Attributes:
-        state: The last state of the job that was seen, or None.
+        state: The last known state of the job, or None.
     """
 
     _details = (*CONTEXT, "state")
@@ -97,15 +96,15 @@ class RunpodTimeoutError(RunpodError, TimeoutError):
 
 
 class APIConnectionError(RunpodError):
-    """No usable response came: no connection, a reset, a TLS failure, a body cut short."""
+    """No usable response: connection failure, reset, TLS failure or truncated body."""
 
 
-_OF_A_RESPONSE = (*CONTEXT, "status_code", "body", "headers")
+_RESPONSE_DETAILS = (*CONTEXT, "status_code", "body", "headers")
 
 
 class _ResponseError(RunpodError):
     _status: ClassVar[int] = 0
-    _details: ClassVar[tuple[str, ...]] = _OF_A_RESPONSE
+    _details: ClassVar[tuple[str, ...]] = _RESPONSE_DETAILS
 
     def __init__(
         self,
@@ -127,61 +126,61 @@ class _ResponseError(RunpodError):
 
 
 class APIStatusError(_ResponseError):
-    """The server answered, and said no.
+    """The server responded with an error status.
 
     Attributes:
-        status_code: The HTTP status; 0 where it is not known.
+        status_code: The HTTP status; 0 if unknown.
         body: The whole body, as text.
-        headers: The headers of the response, names in lower case.
-        request_id: What to quote to Runpod's support: the `cf-ray` header, or None.
+        headers: The response headers, with names in lower case.
+        request_id: The `cf-ray` header, for Runpod's support, or None.
     """
 
 
 class BadRequestError(APIStatusError):
-    """400: the server does not accept the request."""
+    """400: the server rejected the request as invalid."""
 
-    _status, _leaves_open = 400, False
+    _status, _maybe_submitted_default = 400, False
 
 
 class AuthenticationError(APIStatusError):
     """401: the API key is missing, wrong or revoked."""
 
-    _status, _leaves_open = 401, False
+    _status, _maybe_submitted_default = 401, False
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the API key may not use this endpoint."""
+    """403: the API key has no access to this endpoint."""
 
-    _status, _leaves_open = 403, False
+    _status, _maybe_submitted_default = 403, False
 
 
 class NotFoundError(APIStatusError):
-    """404: no such endpoint for this key, or no such job."""
+    """404: the endpoint does not exist for this API key, or the job does not exist."""
 
-    _status, _leaves_open = 404, False
+    _status, _maybe_submitted_default = 404, False
 
 
 class ConflictError(APIStatusError):
-    """409: the request does not fit the state of the job or endpoint."""
+    """409: the request conflicts with the state of the job or endpoint."""
 
-    _status, _leaves_open = 409, False
+    _status, _maybe_submitted_default = 409, False
 
 
 class PayloadTooLargeError(APIStatusError):
-    """413, or the 400 that says the body exceeds the maximum size."""
+    """413, or a 400 whose message says that the body exceeds the maximum size."""
 
-    _status, _leaves_open = 413, False
+    _status, _maybe_submitted_default = 413, False
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests, or too long a queue. The request was not carried out.
+    """429: too many requests, or too many queued jobs. The request was not executed.
 
     Attributes:
-        retry_after: Seconds after which the server wants to be asked again, or None.
+        retry_after: Seconds to wait before the next request (`Retry-After`), or None.
     """
 
-    _status, _leaves_open = 429, False
-    _details = (*_OF_A_RESPONSE, "retry_after")
+    _status, _maybe_submitted_default = 429, False
+    _details = (*_RESPONSE_DETAILS, "retry_after")
 
     def __init__(
         self,
@@ -198,34 +197,34 @@ class RateLimitError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """5xx: the service or the gateway in front of it is in trouble."""
+    """5xx: the service, or a gateway in front of it, failed."""
 
     _status = 500
 
 
 class APIResponseError(_ResponseError):
-    """The server said yes, with a body that the protocol does not allow.
+    """The server sent a 2xx response with an invalid body.
 
-    HTML, broken JSON, a list, no id, no status: it is an error rather than a guess.
+    The body is HTML, malformed JSON or a list, or lacks the id or status of the job.
 
     Attributes:
         status_code: The HTTP status, a 2xx.
         body: The whole body, as text.
-        headers: The headers of the response, names in lower case.
-        request_id: What to quote to Runpod's support: the `cf-ray` header, or None.
+        headers: The response headers, with names in lower case.
+        request_id: The `cf-ray` header, for Runpod's support, or None.
     """
 
     _status = 200
 
 
 class JobOutputError(JobError):
-    """The job completed, but its output does not fit `output_type`. `state.output` has it raw."""
+    """The job completed, but its output does not match `output_type`. `state.output` has the raw output."""
 
 
 class JobExpiredError(JobError):
-    """404 for a job that was seen alive: its result or its time to live ran out."""
+    """404 for a job that existed before: its result or its time to live expired."""
 
 
-# Whatever file a class is in, this is where people look for it, and what a pickle names.
+# The public module of every class, wherever it is defined. Pickles refer to it.
 for _name in __all__:
     globals()[_name].__module__ = __name__

@@ -1,1 +1,1 @@
-"""Behaviour of the library, written once for both halves."""
+"""Tests of the async client, from which those of the sync client are generated."""

@@ -10,8 +10,8 @@ import pytest
 import respx
 
 from runpod import AsyncRunpod, RetryPolicy
-from tests._async import endings
-from tests._async.serving import Gate, Serve
+from tests._async import outcomes
+from tests._async.local_server import Gate, Serve
 from tests.clocks import AsyncVirtualClock
 from tests.servers import BASE_URL, KEY, Wire
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_tls_context() -> Iterator[None]:
-    """Build the context for TLS once: it takes ten times as long as the rest of a test."""
+    """Build the TLS context once per session: building it takes ten times as long as the rest of a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request to a server of a test goes there."""
+def _no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove proxy settings, so that requests reach the servers of the tests."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 
-CARRIERS = ["own", "callers"]
-CARRIERS += ["trio"]  # async-only
+HTTP_BACKENDS = ["own", "callers"]
+HTTP_BACKENDS += ["trio"]  # async-only
 
 
-@pytest.fixture(params=CARRIERS)
-def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test over the HTTP client of the library, and over one of a caller's."""
+@pytest.fixture(params=HTTP_BACKENDS)
+def http_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test with the library's own HTTP client, with a caller's, and on trio."""
     name: str = request.param
-    monkeypatch.setattr(endings, "over_a_callers", name == "callers")
+    monkeypatch.setattr(outcomes, "use_callers_client", name == "callers")
     return name
 
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that follows the test's script."""
+    """A server with scripted responses."""
     with respx.mock(assert_all_called=False) as router:
         wire = Wire(router, AsyncVirtualClock())
         yield wire
@@ -60,7 +60,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
-    """A client that retries at once, in the time of `wire`: how busy the machine is does not show in what it sends."""
+    """A client that retries without delay, on the virtual clock of `wire`."""
     async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
         client._session.clock = wire.clock
         yield client
@@ -73,14 +73,14 @@ def endpoint(client: AsyncRunpod) -> AsyncEndpoint:
 
 @pytest.fixture
 def clock(wire: Wire) -> AsyncVirtualClock:
-    """The time of `client` and `wire`, which passes in no time."""
+    """The virtual clock of `client` and `wire`."""
     clock: AsyncVirtualClock = wire.clock
     return clock
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Serves a handler on a local server, until the end of the test."""
+    """Serve handlers on a local server until the end of the test."""
     with ExitStack() as stack:
         clients: list[AsyncRunpod] = []
         yield Serve(stack, clients)
@@ -90,7 +90,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """A handler that waits, until the end of the test at the latest."""
+    """A handler that blocks until the test opens it, or ends."""
     gate = Gate()
     yield gate
     gate.opened.set()

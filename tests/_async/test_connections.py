@@ -1,4 +1,4 @@
-"""Connections that break, or never come about, on real sockets: what is sent again, and what is known of a job."""
+"""Connection failures on real sockets: what is retried, and what the error says about the job."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ import anyio  # async-only
 import pytest
 
 from runpod import APIConnectionError, APIResponseError, RunpodTimeoutError
-from runpod._network import Exchanging
+from runpod._network import ExchangeStream
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, QUEUED
-from tests._async.conftest import CARRIERS
-from tests._async.endings import HEAD, end_of, ends, new_client, sent_once
-from tests.servers import PATIENCE, RawServer, free_port, has_no_address
+from tests._async.conftest import HTTP_BACKENDS
+from tests._async.outcomes import HEAD, assert_submitted_once, error_of, errors_of_all, new_client
+from tests.servers import PATIENCE, RawServer, fail_to_resolve, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.servers import Connection
 
-pytestmark = pytest.mark.usefixtures("carrier")
+pytestmark = pytest.mark.usefixtures("http_backend")
 
 LARGE = {"data": "x" * (20 * 1024 * 1024)}
 
 
 @pytest.fixture
-def anyio_backend(carrier: str) -> str:  # async-only
-    return "trio" if carrier == "trio" else "asyncio"
+def anyio_backend(http_backend: str) -> str:  # async-only
+    return "trio" if http_backend == "trio" else "asyncio"
 
 
-def closing(connection: Connection) -> None:
+def close(connection: Connection) -> None:
     connection.read_request()
 
 
-def closing_at_once(connection: Connection) -> None:
+def close_at_once(connection: Connection) -> None:
     pass
 
 
-def resetting(connection: Connection) -> None:
+def reset(connection: Connection) -> None:
     connection.read_request()
     connection.reset()
 
 
-def resetting_at_once(connection: Connection) -> None:
+def reset_at_once(connection: Connection) -> None:
     connection.reset()
 
 
-def talking_something_else(connection: Connection) -> None:
+def respond_with_ssh(connection: Connection) -> None:
     connection.read_request()
     connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
 
 
-def sending_half_a_header(connection: Connection) -> None:
+def truncate_header(connection: Connection) -> None:
     connection.read_request()
     connection.send(HEAD + b"Content-Le")
 
 
-def sending_half_a_body(connection: Connection) -> None:
+def truncate_body(connection: Connection) -> None:
     connection.read_request()
     connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"error": "')
 
@@ -68,36 +68,36 @@ def sending_half_a_body(connection: Connection) -> None:
 @pytest.mark.parametrize(
     "behave",
     [
-        closing,
-        closing_at_once,
-        resetting,
-        resetting_at_once,
-        talking_something_else,
-        sending_half_a_header,
-        sending_half_a_body,
+        close,
+        close_at_once,
+        reset,
+        reset_at_once,
+        respond_with_ssh,
+        truncate_header,
+        truncate_body,
     ],
 )
-async def test_a_connection_that_breaks(behave: Callable[[Connection], None]) -> None:
+async def test_a_lost_connection(behave: Callable[[Connection], None]) -> None:
     with RawServer(behave) as server:
-        for operation, error in await ends(server.base_url):
-            expected = RunpodTimeoutError if operation.patient else APIConnectionError
+        for operation, error in await errors_of_all(server.base_url):
+            expected = RunpodTimeoutError if operation.polls else APIConnectionError
             assert isinstance(error, expected), operation.name
-            # The end can be there before the request: then nothing was sent.
-            unsent = behave in {closing_at_once, resetting_at_once} and "could not be sent" in str(error)
+            # The connection may be closed before the request is written: then nothing was sent.
+            unsent = behave in {close_at_once, reset_at_once} and "could not be sent" in str(error)
             assert error.maybe_submitted is not (operation.repeatable or unsent), operation.name
-        sent_once(server)
+        assert_submitted_once(server)
 
 
-async def test_nobody_listens() -> None:
-    for operation, error in await ends(f"http://127.0.0.1:{free_port()}/v2"):
-        expected = RunpodTimeoutError if operation.patient else APIConnectionError
+async def test_connection_refused() -> None:
+    for operation, error in await errors_of_all(f"http://127.0.0.1:{free_port()}/v2"):
+        expected = RunpodTimeoutError if operation.polls else APIConnectionError
         assert isinstance(error, expected), operation.name
         assert error.maybe_submitted is False
 
 
-async def test_a_host_that_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    has_no_address(monkeypatch, "nowhere.invalid")
-    for _, error in await ends("https://nowhere.invalid/v2"):
+async def test_unresolvable_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_to_resolve(monkeypatch, "nowhere.invalid")
+    for _, error in await errors_of_all("https://nowhere.invalid/v2"):
         assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
         assert error.maybe_submitted is False
 
@@ -107,39 +107,39 @@ def garbage(connection: Connection) -> None:
     connection.hang()
 
 
-# Before 3.12, `ssl` itself leaves a socket to the garbage collector that was reset before its handshake.
+# Before 3.12, `ssl` leaks a socket that was reset before its handshake.
 @pytest.mark.filterwarnings("ignore:(?s).*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("behave", [garbage, closing_at_once, resetting_at_once])
-async def test_a_server_that_cannot_do_tls(behave: Callable[[Connection], None], carrier: str) -> None:
-    if carrier == "callers":
-        # AnyIO leaves a socket to it as well. A warning that is raised would keep that past the end of the test.
+@pytest.mark.parametrize("behave", [garbage, close_at_once, reset_at_once])
+async def test_a_server_without_tls(behave: Callable[[Connection], None], http_backend: str) -> None:
+    if http_backend == "callers":
+        # AnyIO leaks a socket, too. A warning raised as an error would keep it alive beyond the test.
         warnings.simplefilter("ignore", ResourceWarning)
     with RawServer(behave) as server:
-        for operation, error in await ends(server.base_url.replace("http:", "https:")):
-            expected = RunpodTimeoutError if operation.patient else APIConnectionError
+        for operation, error in await errors_of_all(server.base_url.replace("http:", "https:")):
+            expected = RunpodTimeoutError if operation.polls else APIConnectionError
             assert isinstance(error, expected), operation.name
             assert error.maybe_submitted is False
 
 
 @pytest.mark.parametrize("name", ["run", "run_sync", "retry"])
-async def test_an_id_in_half_an_answer_is_not_lost(name: str) -> None:
-    def half(connection: Connection) -> None:
+async def test_the_job_id_of_a_truncated_response_is_kept(name: str) -> None:
+    def truncated(connection: Connection) -> None:
         connection.read_request()
         connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"id":"job-1","status":"IN_QUE')
 
-    with RawServer(half) as server:
+    with RawServer(truncated) as server:
         async with new_client(server.base_url) as client:
-            error = await end_of(BY_NAME[name], client)
+            error = await error_of(BY_NAME[name], client)
         assert isinstance(error, APIConnectionError)
         assert (JOB, True) == (error.job_id, error.maybe_submitted)
         assert JOB in str(error)
-        sent_once(server)
+        assert_submitted_once(server)
 
 
 async def test_a_connection_closed_between_two_calls() -> None:
     def once(connection: Connection) -> None:
         connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
+        connection.respond(json.dumps(QUEUED).encode())
 
     with RawServer(once) as server:
         async with new_client(server.base_url) as client:
@@ -155,7 +155,7 @@ async def test_a_connection_closed_between_two_calls() -> None:
 async def test_a_connection_closed_by_the_second_call(name: str) -> None:
     def once(connection: Connection) -> None:
         connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
+        connection.respond(json.dumps(QUEUED).encode())
         connection.read_request()
 
     with RawServer(once) as server:
@@ -165,18 +165,18 @@ async def test_a_connection_closed_by_the_second_call(name: str) -> None:
                 await client.endpoint("ep").status(JOB)
                 assert (3, 2) == (server.times(f"GET /v2/ep/status/{JOB}"), server.connections)
                 return
-            error = await end_of(BY_NAME["run"], client)
+            error = await error_of(BY_NAME["run"], client)
         assert isinstance(error, APIConnectionError)
         assert error.maybe_submitted is True
         assert 1 == server.times("POST /v2/ep/run")
 
 
-async def test_connections_are_kept() -> None:
-    def answering(connection: Connection) -> None:
+async def test_connections_are_reused() -> None:
+    def respond_done(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(json.dumps(DONE).encode())
+            connection.respond(json.dumps(DONE).encode())
 
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         async with new_client(server.base_url) as client:
             for _ in range(5):
                 await client.with_options(timeout=9).endpoint("ep").status(JOB)
@@ -184,51 +184,50 @@ async def test_connections_are_kept() -> None:
 
 
 async def test_a_large_body_arrives() -> None:
-    def answering(connection: Connection) -> None:
+    def respond_queued(connection: Connection) -> None:
         connection.read_request()
-        connection.answer(json.dumps(QUEUED).encode())
+        connection.respond(json.dumps(QUEUED).encode())
 
-    with RawServer(answering) as server:
+    with RawServer(respond_queued) as server:
         async with new_client(server.base_url) as client:
             await client.endpoint("ep").run(input=LARGE)
         assert server.requests[0].endswith(json.dumps({"input": LARGE}, separators=(",", ":")).encode())
 
 
-async def test_a_body_that_is_not_what_its_length_says() -> None:
+async def test_a_body_longer_than_its_content_length() -> None:
     def short(connection: Connection) -> None:
         connection.read_request()
         connection.send(HEAD + b'Content-Length: 5\r\n\r\n{"id":"job-1","status":"IN_QUEUE"}')
 
     with RawServer(short) as server:
         async with new_client(server.base_url) as client:
-            error = await end_of(BY_NAME["run"], client)
-    # Whether there was an answer depends on who reads it.
+            error = await error_of(BY_NAME["run"], client)
+    # Whether the truncated response is returned depends on the HTTP parser.
     assert isinstance(error, (APIResponseError, APIConnectionError))
     assert error.maybe_submitted is True
 
 
-# A thread cannot be cancelled.
-async def test_a_cancelled_call_leaves_nothing_open() -> None:  # async-only
-    def answering_later(connection: Connection) -> None:
+async def test_a_cancelled_call_closes_its_connection() -> None:  # async-only: threads cannot be cancelled
+    def respond_to_the_second_call(connection: Connection) -> None:
         request = connection.read_request()
         if b"/run" in request:
             connection.read_request()
         else:
-            connection.answer(json.dumps(DONE).encode())
+            connection.respond(json.dumps(DONE).encode())
 
-    with RawServer(answering_later) as server:
+    with RawServer(respond_to_the_second_call) as server:
         async with new_client(server.base_url) as client:
             endpoint = client.endpoint("ep")
             async with anyio.create_task_group() as group:
                 group.start_soon(endpoint.run, {"input": INPUT})
                 assert await anyio.to_thread.run_sync(server.arrived.wait, PATIENCE)
                 group.cancel_scope.cancel()
-            # The server saw the connection go.
+            # The connection was closed.
             assert await anyio.to_thread.run_sync(server.closed.wait, PATIENCE)
             assert (await endpoint.status(JOB)).succeeded
 
 
-async def test_an_id_in_an_answer_that_is_longer_than_it_says_is_not_lost() -> None:
+async def test_the_job_id_of_a_body_longer_than_its_content_length_is_kept() -> None:
     def longer(connection: Connection) -> None:
         connection.read_request()
         connection.send(
@@ -237,41 +236,41 @@ async def test_an_id_in_an_answer_that_is_longer_than_it_says_is_not_lost() -> N
 
     with RawServer(longer) as server:
         async with new_client(server.base_url) as client:
-            error = await end_of(BY_NAME["run"], client)
+            error = await error_of(BY_NAME["run"], client)
         assert isinstance(error, (APIConnectionError, APIResponseError))
         assert (JOB, True) == (error.job_id, error.maybe_submitted)
         assert "a photo of" not in str(error)
 
 
-ANSWER = b'{"id":"job-1","status":"IN_QUEUE"}'
-STALE = HEAD + b"Content-Length: 34\r\n\r\n" + ANSWER.replace(b"job-1", b"job-9")
+RESPONSE = b'{"id":"job-1","status":"IN_QUEUE"}'
+STALE = HEAD + b"Content-Length: 34\r\n\r\n" + RESPONSE.replace(b"job-1", b"job-9")
 
 
-@pytest.mark.parametrize("carrier", [name for name in CARRIERS if name != "callers"], indirect=True)
+@pytest.mark.parametrize("http_backend", [name for name in HTTP_BACKENDS if name != "callers"], indirect=True)
 @pytest.mark.parametrize("stale", [b"", STALE])
-async def test_what_happens_to_a_connection_just_before_a_request_leaves(
+async def test_a_reused_connection_is_checked_right_before_the_request(
     stale: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = threading.Event()
 
     def behave(connection: Connection) -> None:
         connection.read_request()
-        connection.answer(ANSWER)
+        connection.respond(RESPONSE)
         if server.connections == 1 and begun.wait(PATIENCE):
             connection.send(stale)
         else:
             connection.read_request()
 
-    to_write = Exchanging._to_write
+    to_write = ExchangeStream._to_write
 
     def slowly(stream: Any, buffer: bytes) -> bytes:
         if stream._reused and stream._header:
             begun.set()
-            # The end, or a response that nobody asked for.
+            # Wait for the end of the connection, or for an unsolicited response.
             select.select([stream.get_extra_info("socket").fileno()], [], [], PATIENCE)
         return to_write(stream, buffer)
 
-    monkeypatch.setattr(Exchanging, "_to_write", slowly)
+    monkeypatch.setattr(ExchangeStream, "_to_write", slowly)
     with RawServer(behave) as server:
         async with new_client(server.base_url) as client:
             for _ in range(2):

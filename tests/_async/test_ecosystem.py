@@ -1,4 +1,4 @@
-"""Tools that people put around httpx see every request, whether they are switched on before the client is built or later."""
+"""Tools that patch or instrument httpx see every request, whether enabled before or after the client is created."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runpod import (
     RunpodError,
 )
 from tests._async.calls import DONE, INPUT, JOB, QUEUED
-from tests._async.endings import LONG, new_client
+from tests._async.outcomes import LONG, new_client
 from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 MOCKED = {"id": "mocked", "status": "IN_QUEUE"}
 
 
-def real(connection: Connection) -> None:
-    """Stands in for the service: what arrives here would cost money."""
+def respond_done(connection: Connection) -> None:
+    """Represents the real service, which no mocked request may reach."""
     while connection.read_request():
-        connection.answer(json.dumps(DONE).encode())
+        connection.respond(json.dumps(DONE).encode())
 
 
 @pytest.fixture
 def server() -> Iterator[RawServer]:
-    with RawServer(real) as server:
+    with RawServer(respond_done) as server:
         yield server
 
 
@@ -70,7 +70,7 @@ def by_transport() -> AbstractContextManager[Any]:
 
 
 def by_pool() -> AbstractContextManager[Any]:
-    """The place that vcrpy patched in its versions 8.0 and 8.1."""
+    """Patch the method that vcrpy 8.0 and 8.1 patched."""
 
     async def handle(pool: object, request: httpcore.Request) -> httpcore.Response:
         return httpcore.Response(200, content=json.dumps(MOCKED).encode())
@@ -89,12 +89,12 @@ MOCKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 
 @pytest.mark.parametrize("name", MOCKS)
 async def test_a_mock_never_submits_a_real_job(name: str, server: RawServer) -> None:
-    # Switched on before the client is built,
+    # Enabled before the client is created.
     with MOCKS[name]():
         async with new_client(server.base_url) as client:
             assert "mocked" == (await client.endpoint("ep").run(input=INPUT)).id
     assert [] == server.requests
-    # and after it was built and used; and off again.
+    # Enabled after the client was created and used, then disabled again.
     async with new_client(server.base_url) as client:
         endpoint = client.endpoint("ep")
         for _ in range(2):
@@ -129,7 +129,7 @@ async def test_vcrpy(when: str, server: RawServer, tmp_path: Path) -> None:
                 if when == "after":
                     stack.enter_context(cassette())
                 assert JOB == (await client.endpoint("ep").run(input=INPUT)).id
-        # Recorded the first time, played the second.
+        # The first round records the request, the second one replays it.
         assert expected == len(server.requests)
     assert KEY not in (tmp_path / "cassette.yaml").read_text()
 
@@ -165,11 +165,11 @@ async def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPa
             sent.append(envelope)
 
     original = httpx.AsyncClient.send
-    # Sentry patches once in a process, and never back.
+    # Sentry patches once per process and never undoes it.
     for kind in (httpx.Client, getattr(httpx, "Async" + "Client")):
         monkeypatch.setattr(kind, "send", kind.send)
 
-    def switch_on() -> None:
+    def enable() -> None:
         sentry_sdk.init(
             dsn="https://key@sentry.test/1",
             default_integrations=False,
@@ -182,11 +182,11 @@ async def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPa
 
     try:
         if when == "before":
-            switch_on()
+            enable()
         async with new_client(server.base_url) as client:
             if when == "after":
                 await client.endpoint("ep").status(JOB)
-                switch_on()
+                enable()
             with sentry_sdk.start_transaction(name="test"):
                 await client.endpoint("ep").run(input=INPUT)
     finally:
@@ -200,12 +200,12 @@ async def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPa
 # --- Event hooks of a caller's client ---------------------------------------------------------------------------------
 
 
-async def test_a_hook_that_raises_for_the_status_changes_nothing() -> None:
+async def test_a_hook_that_calls_raise_for_status() -> None:
     statuses = iter(["429 Too Many Requests", "200 OK", "401 Unauthorized"])
 
     def changing(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(json.dumps(QUEUED).encode(), status=next(statuses), headers="Retry-After: 0\r\n")
+            connection.respond(json.dumps(QUEUED).encode(), status=next(statuses), headers="Retry-After: 0\r\n")
 
     async def raise_for_status(response: httpx.Response) -> None:
         response.raise_for_status()
@@ -228,14 +228,14 @@ async def test_a_hook_that_raises_for_the_status_changes_nothing() -> None:
         assert all(b"X-Seen: 1" in request for request in server.requests)
 
 
-async def test_a_hook_that_reads_the_response_leaves_its_body() -> None:
+async def test_a_hook_that_reads_the_response() -> None:
     async def read(response: httpx.Response) -> None:
         await response.aread()
         response.raise_for_status()
 
     def busy(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b'{"error":"slow down"}', status="429 Too Many Requests")
+            connection.respond(b'{"error":"slow down"}', status="429 Too Many Requests")
 
     with RawServer(busy) as server:
         async with httpx.AsyncClient(event_hooks={"response": [read]}) as http_client:
@@ -246,7 +246,7 @@ async def test_a_hook_that_reads_the_response_leaves_its_body() -> None:
                 await client.endpoint("ep").run(input=INPUT)
 
 
-async def test_what_else_a_hook_raises_is_the_callers() -> None:
+async def test_other_exceptions_of_a_hook_propagate() -> None:
     async def refuse(request: httpx.Request) -> None:
         raise LookupError("not today")
 
@@ -259,10 +259,10 @@ async def test_what_else_a_hook_raises_is_the_callers() -> None:
 # --- Other HTTP libraries ---------------------------------------------------------------------------------------------
 
 
-def test_a_client_of_httpx2_is_refused_in_one_sentence() -> None:
+def test_a_client_of_httpx2_is_rejected() -> None:
     httpx2 = pytest.importorskip("httpx2")
     kind = getattr(httpx2, httpx.AsyncClient.__name__)
-    with pytest.raises(ConfigurationError, match=r"http_client must be an httpx\..*Client, not one of httpx2"):
+    with pytest.raises(ConfigurationError, match=r"http_client must be an httpx\..*Client, not an httpx2 client"):
         AsyncRunpod(KEY, http_client=kind())
 
 
@@ -281,16 +281,16 @@ async def over_aiohttp(behave: Callable[[Connection], None]) -> tuple[RawServer,
 
 
 async def test_httpx_aiohttp() -> None:  # async-only: it has no sync client
-    server, error = await over_aiohttp(real)
+    server, error = await over_aiohttp(respond_done)
     assert (None, 2) == (error, len(server.requests))
     assert server.requests[0].endswith(json.dumps({"input": INPUT}, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize("end", [Connection.reset, lambda connection: None], ids=["reset", "closed"])
-async def test_a_job_that_was_lost_over_httpx_aiohttp_is_not_submitted_twice(  # async-only: as above
+async def test_a_lost_submission_over_httpx_aiohttp_is_not_retried(  # async-only: as above
     end: Callable[[Connection], None],
 ) -> None:
-    """It raises ConnectTimeout for connections that were lost after the request."""
+    """httpx-aiohttp raises ConnectTimeout for connections lost after the request was sent."""
 
     def losing(connection: Connection) -> None:
         connection.read_request()
@@ -301,7 +301,7 @@ async def test_a_job_that_was_lost_over_httpx_aiohttp_is_not_submitted_twice(  #
     assert (True, 1) == (error.maybe_submitted, len(server.requests))
 
 
-async def test_a_connection_that_is_refused_over_httpx_aiohttp_was_not_sent() -> None:  # async-only: as above
+async def test_connection_refused_over_httpx_aiohttp() -> None:  # async-only: as above
     from httpx_aiohttp import HttpxAiohttpClient
 
     async with HttpxAiohttpClient() as http_client:

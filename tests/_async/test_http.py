@@ -1,4 +1,4 @@
-"""What goes over the wire, and over which connections: with the HTTP client of the library, and one of a caller's."""
+"""Requests and connections on real sockets, with the library's own HTTP client and with a caller's."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ import trustme
 from runpod import APIConnectionError, APIStatusError, RetryPolicy, RunpodTimeoutError
 from runpod._async import connection_pool as pools
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
-from tests._async.endings import end_of, new_client
+from tests._async.outcomes import error_of, new_client
 from tests.clocks import async_together
-from tests.servers import KEY, PATIENCE, Connection, RawServer, has_no_address
+from tests.servers import KEY, PATIENCE, Connection, RawServer, fail_to_resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("carrier")
+pytestmark = pytest.mark.usefixtures("http_backend")
 
-own = pytest.mark.parametrize("carrier", ["own"], indirect=True)
-own_anywhere = own
-own_anywhere = pytest.mark.parametrize("carrier", ["own", "trio"], indirect=True)  # async-only
+own = pytest.mark.parametrize("http_backend", ["own"], indirect=True)
+own_all_loops = own
+own_all_loops = pytest.mark.parametrize("http_backend", ["own", "trio"], indirect=True)  # async-only
 
 
 @pytest.fixture
-def anyio_backend(carrier: str) -> str:  # async-only
-    return "trio" if carrier == "trio" else "asyncio"
+def anyio_backend(http_backend: str) -> str:  # async-only
+    return "trio" if http_backend == "trio" else "asyncio"
 
 
-def answering(connection: Connection) -> None:
+def respond_done(connection: Connection) -> None:
     while connection.read_request():
-        connection.answer(json.dumps(DONE).encode())
+        connection.respond(json.dumps(DONE).encode())
 
 
 def parts(request: bytes) -> tuple[str, dict[str, str], bytes]:
@@ -48,21 +48,21 @@ def parts(request: bytes) -> tuple[str, dict[str, str], bytes]:
     return line, {name.lower(): value for name, _, value in (field.partition(": ") for field in fields)}, body
 
 
-async def test_what_arrives() -> None:
+async def test_requests_on_the_wire() -> None:
     odd = "a/b%2F..?ü"
     good = {operation.sent.partition("?")[0]: json.dumps(operation.good).encode() for operation in OPERATIONS}
 
-    def saying(connection: Connection) -> None:
+    def respond_per_operation(connection: Connection) -> None:
         while request := connection.read_request():
             method, target, _ = request.decode().split(" ", 2)
-            connection.answer(good[f"{method} {target.partition('?')[0]}"])
+            connection.respond(good[f"{method} {target.partition('?')[0]}"])
 
-    with RawServer(saying) as server:
+    with RawServer(respond_per_operation) as server:
         async with new_client(server.base_url) as client:
             for operation in OPERATIONS:
-                if not operation.patient:
+                if not operation.polls:
                     await operation(client.endpoint("ep"))
-        for operation, request in zip((o for o in OPERATIONS if not o.patient), server.requests, strict=True):
+        for operation, request in zip((o for o in OPERATIONS if not o.polls), server.requests, strict=True):
             line, headers, body = parts(request)
             assert f"{operation.sent} HTTP/1.1" == line
             assert operation.body == body
@@ -78,29 +78,29 @@ async def test_what_arrives() -> None:
             assert {} == headers
         assert 1 == server.connections
 
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         async with new_client(server.base_url + "/größe") as client:
             await client.endpoint(odd).run(input=INPUT)
         (request,) = server.requests
         assert f"POST {PATH}/gr%C3%B6%C3%9Fe/a%2Fb%252F..%3F%C3%BC/run HTTP/1.1" == parts(request)[0]
 
 
-PACKED = {
+COMPRESSED = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "identity": bytes,
 }
 
 
-@pytest.mark.parametrize("packing", PACKED)
-async def test_a_packed_answer(packing: str) -> None:
+@pytest.mark.parametrize("encoding", COMPRESSED)
+async def test_compressed_responses(encoding: str) -> None:
     body = json.dumps({**DONE, "output": "horse" * 100_000}).encode()
 
-    def packed(connection: Connection) -> None:
+    def compressed(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(PACKED[packing](body), headers=f"Content-Encoding: {packing}\r\n")
+            connection.respond(COMPRESSED[encoding](body), headers=f"Content-Encoding: {encoding}\r\n")
 
-    with RawServer(packed) as server:
+    with RawServer(compressed) as server:
         async with new_client(server.base_url) as client:
             assert "horse" * 100_000 == (await client.endpoint("ep").status(JOB)).output
 
@@ -108,7 +108,7 @@ async def test_a_packed_answer(packing: str) -> None:
 async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
     def redirecting(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(
+            connection.respond(
                 b"", status="307 Temporary Redirect", headers="Location: /elsewhere\r\nSet-Cookie: horse=1; Path=/\r\n"
             )
 
@@ -121,8 +121,8 @@ async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
         assert all(b"elsewhere" not in request for request in server.requests)
 
 
-@own_anywhere
-async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyPatch) -> None:  # async-only
+@own_all_loops
+async def test_cancelled_calls_release_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:  # async-only
     slots = 20
     monkeypatch.setattr(pools, "MAX_CONNECTIONS", slots)
     chance = random.Random(1)
@@ -134,7 +134,7 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
                 together.wait(PATIENCE)
             elif connection.pause(0.002):
                 return
-            connection.answer(json.dumps({**DONE, "id": "last"}).encode())
+            connection.respond(json.dumps({**DONE, "id": "last"}).encode())
 
     with RawServer(later) as server:
         async with new_client(server.base_url) as client:
@@ -145,13 +145,13 @@ async def test_cancelled_calls_give_their_slots_back(monkeypatch: pytest.MonkeyP
                         group.start_soon(endpoint.health)
                     await anyio.sleep(chance.random() / 20)
                     group.cancel_scope.cancel()
-            # Each of these is answered only when all of them are there.
+            # The server responds once all of these requests have arrived.
             states = await async_together(lambda _: endpoint.status("last", timeout=PATIENCE), slots)
             assert slots == sum(state.succeeded for state in states)
 
 
-async def test_a_call_that_is_cancelled_already_sends_nothing() -> None:  # async-only
-    with RawServer(answering) as server:
+async def test_a_call_in_a_cancelled_scope_sends_nothing() -> None:  # async-only
+    with RawServer(respond_done) as server:
         async with new_client(server.base_url) as client:
             endpoint = client.endpoint("ep")
             await endpoint.status(JOB)
@@ -165,20 +165,20 @@ async def test_a_call_that_is_cancelled_already_sends_nothing() -> None:  # asyn
 
 
 @own
-async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "KEEP_ALIVE", 0.05)
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         async with new_client(server.base_url) as client:
             await async_together(lambda _: client.endpoint("ep").status(JOB), 5)
             server.closed.clear()
             await client._session.clock.sleep(0.1)
-            # Each was idle for longer than it is kept; in sync code it takes another call.
+            # All were idle for longer than KEEP_ALIVE. The sync client closes them at the next call.
             await client.endpoint("ep").status(JOB)
             assert server.closed.wait(PATIENCE)
 
 
-@own_anywhere
-async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@own_all_loops
+async def test_ssl_cert_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -186,7 +186,7 @@ async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pyt
     def over_tls(connection: Connection) -> None:
         with context.wrap_socket(connection._peer, server_side=True) as peer:
             connection._peer = peer
-            answering(connection)
+            respond_done(connection)
 
     with RawServer(over_tls) as server:
         address = server.base_url.replace("http:", "https:")
@@ -203,7 +203,7 @@ async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pyt
                 assert (await client.endpoint("ep").status(JOB)).succeeded
         assert 3 == len(server.requests)
 
-        # Behind TLS within TLS nobody sees what comes after a response, so each of these connections is used once.
+        # Within TLS in TLS, unsolicited data after a response cannot be detected, so these connections are not reused.
         monkeypatch.setenv("HTTP_PROXY", address)
         before = server.connections
         async with new_client("http://horse.test/v2") as client:
@@ -212,11 +212,11 @@ async def test_the_trust_store_is_that_of_httpx(tmp_path: Path, monkeypatch: pyt
         assert before + 2 == server.connections
 
 
-@own_anywhere
-async def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    has_no_address(monkeypatch, "horse.test")
+@own_all_loops
+async def test_proxies_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_to_resolve(monkeypatch, "horse.test")
     address = "http://horse.test:8000/v2"
-    with RawServer(answering) as proxy:
+    with RawServer(respond_done) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@127.0.0.1:{proxy.port}")
         async with new_client(address) as client:
             await client.endpoint("ep").status(JOB)
@@ -227,20 +227,20 @@ async def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPa
         for entry in ("horse.test", ".test", "*", "horse.test:8000"):
             monkeypatch.setenv("NO_PROXY", f"other.test, {entry}")
             async with new_client(address, retry=RetryPolicy(max_retries=0)) as client:
-                assert (await end_of(BY_NAME["run"], client)).maybe_submitted is False
+                assert (await error_of(BY_NAME["run"], client)).maybe_submitted is False
         assert 1 == len(proxy.requests)
 
 
-@own_anywhere
+@own_all_loops
 async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b"", status="403 Forbidden")
+            connection.respond(b"", status="403 Forbidden")
 
     with RawServer(refusing) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         async with new_client("https://horse.test:9/v2") as client:
-            error = await end_of(BY_NAME["run"], client)
+            error = await error_of(BY_NAME["run"], client)
         assert isinstance(error, (APIConnectionError, RunpodTimeoutError))
         assert error.maybe_submitted is False
         assert proxy.requests[0].startswith(b"CONNECT horse.test:9 ")
@@ -249,17 +249,17 @@ async def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) ->
 SOCKS_REPLIES = [b"\5\0\0\1" + bytes(6), b"\5\5\0\1" + bytes(6), b"HTTP/1.1 400 Bad Request\r\n\r\n"]
 
 
-@own_anywhere
+@own_all_loops
 @pytest.mark.parametrize("reply", SOCKS_REPLIES, ids=["granted", "refused", "not SOCKS"])
 async def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
 
     def behave(connection: Connection) -> None:
-        for answer in (b"\5\0", reply):
+        for data in (b"\5\0", reply):
             assert connection._receive().startswith(b"\5")
-            connection.send(answer)
+            connection.send(data)
         if reply.startswith(b"\5\0"):
-            answering(connection)
+            respond_done(connection)
         closed.append(not connection._receive())
 
     with RawServer(behave) as proxy:
@@ -269,7 +269,7 @@ async def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> N
                 for _ in range(2):
                     assert (await client.endpoint("ep").status(JOB)).succeeded
             else:
-                error = await end_of(BY_NAME["run"], client)
+                error = await error_of(BY_NAME["run"], client)
                 assert isinstance(error, APIConnectionError)
                 assert error.maybe_submitted is False
                 assert proxy.closed.wait(PATIENCE)
@@ -277,14 +277,14 @@ async def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> N
     assert ([True], 1) == (closed, proxy.connections)
 
 
-async def test_what_was_put_in_the_place_of_httpx_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_patched_httpx_transport_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     async def handle(self: object, request: httpx.Request) -> httpx.Response:
         seen.append(request.url.path)
         return httpx.Response(200, json=QUEUED)
 
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         async with new_client(server.base_url) as client:
             await client.endpoint("ep").run(input=INPUT)
             with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Clients with the HTTP client of a caller, with other options, and after they were closed."""
+"""Tests of `http_client`, `with_options` and closed clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from runpod import AsyncRunpod, ClientClosedError, ConfigurationError, RetryPolicy
-from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, of_a_job
+from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, job_calls
 from tests.servers import BASE_URL, KEY
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CLOSED = r"^Cannot send a request: the client is closed\.$"
 
 
-async def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
-    wire.say(QUEUED, {})
+async def test_a_callers_http_client_is_used_and_stays_open(wire: Wire) -> None:
+    wire.respond(QUEUED, {})
     auth = ("me", "password")
     async with httpx.AsyncClient(
         base_url="https://other.test", headers={"X-Mine": "1"}, cookies={"mine": "1"}, auth=auth, timeout=0.001
@@ -37,7 +37,7 @@ async def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
     ours, theirs = wire.requests
     assert ("api.example.test", "other.test") == (ours.url.host, theirs.url.host)
     assert ("1", "mine=1") == (ours.headers["X-Mine"], ours.headers["Cookie"])
-    # The key wins over the caller's `auth`, and is for our requests alone.
+    # The API key overrides the caller's `auth`, for requests of this library only.
     assert f"Bearer {KEY}" == ours.headers["Authorization"]
     assert theirs.headers["Authorization"].startswith("Basic ")
     assert ours.extensions["timeout"]["connect"] > 1
@@ -45,36 +45,36 @@ async def test_a_callers_client_is_used_and_stays_open(wire: Wire) -> None:
         await other.endpoint("ep").run(input=INPUT)
 
 
-def other_half() -> object:
-    """A client of the half that this is not, without its TLS context."""
+def other_kind() -> object:
+    """An instance of the other class, httpx.Client or httpx.AsyncClient, without a TLS context."""
     (other,) = {httpx.Client, getattr(httpx, "Async" + "Client")} - {httpx.AsyncClient}
     return other.__new__(other)
 
 
-@pytest.mark.parametrize("wrong", [object, lambda: httpx.AsyncClient, other_half], ids=["object", "class", "other"])
-def test_a_wrong_http_client_is_refused(wrong: Callable[[], object]) -> None:
+@pytest.mark.parametrize("wrong", [object, lambda: httpx.AsyncClient, other_kind], ids=["object", "class", "other"])
+def test_a_wrong_http_client_is_rejected(wrong: Callable[[], object]) -> None:
     with pytest.raises(ConfigurationError, match=f"http_client must be an httpx.{httpx.AsyncClient.__name__}, not "):
         AsyncRunpod(KEY, http_client=wrong())
 
 
-async def test_a_foreign_exception_passes_through(
+async def test_foreign_exceptions_propagate(
     endpoint: AsyncEndpoint, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="runpod")
-    error = RuntimeError("of a mock")
-    wire.say(error, error, error)
+    error = RuntimeError("raised by a mock")
+    wire.respond(error, error, error)
     for name in ("run", "status", "health"):
-        with pytest.raises(RuntimeError, match="of a mock") as caught:
+        with pytest.raises(RuntimeError, match="raised by a mock") as caught:
             await BY_NAME[name](endpoint)
         assert error is caught.value
-    # The log tells what the exception does not.
+    # The log holds the context that the exception lacks.
     assert [
-        "run on endpoint 'ep' was interrupted by RuntimeError after it was sent; it may have been carried out",
-        f"Job {JOB} on endpoint ep: status was interrupted by RuntimeError; the job goes on",
+        "run on endpoint 'ep' was interrupted by RuntimeError after it was sent; it may have been executed",
+        f"Job {JOB} on endpoint ep: status was interrupted by RuntimeError; the job keeps running",
     ] == [record.getMessage() for record in caplog.records if record.name == "runpod"]
 
 
-# --- closed clients, and other options --------------------------------------------------------
+# --- closed clients and with_options ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -91,17 +91,17 @@ async def test_use_after_close(operation: Operation, wire: Wire) -> None:
 
 
 async def test_use_of_a_job_after_close(wire: Wire) -> None:
-    wire.say(QUEUED)
+    wire.respond(QUEUED)
     async with AsyncRunpod(KEY, base_url=BASE_URL) as client:
         job = await client.endpoint("ep").run(input=INPUT)
-    for call in of_a_job(job):
+    for call in job_calls(job):
         with pytest.raises(ClientClosedError, match=CLOSED) as caught:
             await call()
         assert JOB == caught.value.job_id
     assert 1 == len(wire.requests)
 
 
-async def test_a_client_that_is_closed_before_a_retry_may_have_submitted_a_job(
+async def test_closing_the_client_before_a_retry_sets_maybe_submitted(
     client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def sleep(seconds: float) -> None:
@@ -109,21 +109,21 @@ async def test_a_client_that_is_closed_before_a_retry_may_have_submitted_a_job(
         await client.aclose()
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    wire.say(502)
+    wire.respond(502)
     with pytest.raises(ClientClosedError) as caught:
         await client.with_options(retry=RetryPolicy(resubmit=True)).endpoint("ep").run(input=INPUT)
     assert caught.value.maybe_submitted
 
 
-async def test_clients_with_options_share_the_connections_and_are_closed_with_them(wire: Wire) -> None:
+async def test_clients_with_options_share_connections(wire: Wire) -> None:
     client = AsyncRunpod(KEY, base_url=BASE_URL)
     one, other = client.with_options(timeout=5), client.with_options(timeout=5)
     assert client._session.engine is one._session.engine
     await one.aclose()
     with pytest.raises(ClientClosedError, match=CLOSED):
         await one.endpoint("ep").status(JOB)
-    # It closed nothing of the client that it came from.
-    wire.say(DONE, DONE)
+    # Closing it did not close the original client.
+    wire.respond(DONE, DONE)
     assert (await client.endpoint("ep").status(JOB)).succeeded
     assert (await other.endpoint("ep").status(JOB)).succeeded
     await client.aclose()
@@ -131,7 +131,7 @@ async def test_clients_with_options_share_the_connections_and_are_closed_with_th
         await other.endpoint("ep").status(JOB)
 
 
-async def test_a_subclass_keeps_its_class_and_what_it_added(wire: Wire) -> None:
+async def test_with_options_keeps_the_subclass_and_its_attributes(wire: Wire) -> None:
     class Mine(AsyncRunpod):
         team = "horses"
 

@@ -1,4 +1,4 @@
-"""What the README of the JavaScript SDK shows, in Python: each of its examples does here what it does there."""
+"""The examples of the JavaScript SDK's README, in Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEVEN = "7 photos of a horse the size of a Boeing 787"
 
 
 class Stable:
-    """Handlers, and a gate at which the slow one waits."""
+    """Handlers of the examples. `slow` blocks until `gate` is set."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -85,13 +85,13 @@ async def test_the_key_as_an_argument(server: LocalServer, monkeypatch: pytest.M
     assert {"photo_of": PROMPT} == result.output
 
 
-async def test_run_gives_an_id(endpoint: AsyncEndpoint, server: LocalServer) -> None:
+async def test_run_returns_an_id(endpoint: AsyncEndpoint, server: LocalServer) -> None:
     job = await endpoint.run({"input": {"prompt": PROMPT}})
     assert [job.id] == [known["id"] for known in server.jobs["horse"]]
     assert "IN_QUEUE" == job.status
 
 
-async def test_the_status_of_a_request_holds_its_output_once_it_is_completed(endpoint: AsyncEndpoint) -> None:
+async def test_the_status_of_a_completed_request_has_its_output(endpoint: AsyncEndpoint) -> None:
     job = await endpoint.run({"input": {"prompt": PROMPT}})
     await job.wait(timeout=PATIENCE)
     status = await endpoint.status(job.id)
@@ -102,7 +102,7 @@ async def test_the_status_of_a_request_holds_its_output_once_it_is_completed(end
 
 
 async def test_run_sync_polls_until_the_request_ends(runpod: AsyncRunpod, stable: Stable) -> None:
-    opener = threading.Timer(1.1, stable.gate.set)  # beyond what the first request waits
+    opener = threading.Timer(1.1, stable.gate.set)  # longer than the `wait` of the first request
     opener.start()
     result = await runpod.endpoint("slow").run_sync({"input": {"prompt": PROMPT}})
     opener.join()
@@ -148,24 +148,24 @@ async def test_a_stream_of_seven(runpod: AsyncRunpod) -> None:
 
 
 async def test_a_timeout_for_run_sync(runpod: AsyncRunpod, stable: Stable) -> None:
-    # 5000 ms there, 5 s here; in time for both, it gives the result.
+    # 5000 ms in JavaScript is 5 s here.
     stable.gate.set()
     result = await runpod.endpoint("slow").run_sync({"input": {"prompt": PROMPT}}, timeout=5)
     assert result.succeeded
 
 
-async def test_a_timeout_that_passes_is_an_error_and_not_a_result(runpod: AsyncRunpod, stable: Stable) -> None:
+async def test_a_timeout_raises_instead_of_returning_a_result(runpod: AsyncRunpod, stable: Stable) -> None:
     endpoint = runpod.endpoint("slow")
     start = time.monotonic()
     with pytest.raises(RunpodTimeoutError) as caught:
         await endpoint.run_sync({"input": {"prompt": PROMPT}}, timeout=1.5)
     assert time.monotonic() - start < 1.5 + PATIENCE / 2
-    # It was the local call that ended. The request goes on.
+    # Only the local call ended. The request is still running.
     stable.gate.set()
     assert {"photo_of": PROMPT} == await endpoint.job(caught.value.job_id).result(timeout=PATIENCE)
 
 
-async def test_a_timeout_for_run_is_for_the_submission(runpod: AsyncRunpod, server: LocalServer) -> None:
+async def test_the_timeout_of_run_limits_the_submission(runpod: AsyncRunpod, server: LocalServer) -> None:
     job = await runpod.endpoint("slow").run({"input": {"prompt": PROMPT}}, timeout=3)
     assert "IN_QUEUE" == job.status
     (request,) = server.requests
@@ -173,8 +173,8 @@ async def test_a_timeout_for_run_is_for_the_submission(runpod: AsyncRunpod, serv
     assert {} == dict(request.query)
 
 
-async def test_a_policy_limits_the_request_itself(endpoint: AsyncEndpoint, server: LocalServer) -> None:
-    # Milliseconds in the shape of the wire, there and here.
+async def test_a_policy_limits_the_job(endpoint: AsyncEndpoint, server: LocalServer) -> None:
+    # Milliseconds in the wire format, as in JavaScript.
     job = await endpoint.run({"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}})
     assert {"photo_of": PROMPT} == await job.result(timeout=PATIENCE)
     body = json.loads(server.requests[0].body)

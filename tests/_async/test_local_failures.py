@@ -1,4 +1,4 @@
-"""What a user sees when something goes wrong on the other side, over real HTTP."""
+"""Failures of handlers and of the local server, over real HTTP."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from runpod import (
     RunpodTimeoutError,
 )
 from tests._async.calls import collect
-from tests._async.serving import TIMEOUT, echo
+from tests._async.local_server import TIMEOUT, echo
 from tests.servers import PATIENCE
 
 if TYPE_CHECKING:
-    from tests._async.serving import Gate, Serve
+    from tests._async.local_server import Gate, Serve
 
 
 async def test_a_handler_that_raises(serve: Serve) -> None:
@@ -41,7 +41,7 @@ async def test_a_handler_that_raises(serve: Serve) -> None:
     assert report.hostname
     assert report.worker_id == error.state.worker_id
     assert "Traceback (most" not in str(error)
-    # As data, not as an error.
+    # `run_sync` returns the failed state instead of raising.
     state = await endpoint.run_sync(input={"n": 1}, timeout=TIMEOUT)
     assert (True, False, "LookupError: the horse is out") == (
         state.completed,
@@ -65,7 +65,7 @@ async def test_a_handler_that_returns_an_error(given: Any, message: str, output:
     assert caught.value.state.worker_error is None
 
 
-async def test_a_handler_whose_output_is_no_json(serve: Serve) -> None:
+async def test_a_handler_whose_output_is_not_json(serve: Serve) -> None:
     job = await serve(lambda job: {"horse": object()}).run(input={"n": 1})
     state = await job.wait(timeout=TIMEOUT)
     assert state.completed
@@ -73,8 +73,8 @@ async def test_a_handler_whose_output_is_no_json(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), SystemExit(3), KeyError("prompt")], ids=repr)
-async def test_what_a_handler_raises_ends_its_job_only(error: BaseException, serve: Serve) -> None:
-    # One half of the tests gives the server a coroutine function, the other one a plain function.
+async def test_any_exception_of_a_handler_only_fails_its_job(error: BaseException, serve: Serve) -> None:
+    # A coroutine function here, and a plain function in the generated sync test.
     async def fails(job: dict[str, Any]) -> None:
         raise error
 
@@ -97,12 +97,12 @@ async def test_an_output_type(serve: Serve) -> None:
     assert {"legs": "many"} == caught.value.state.output
 
 
-async def test_an_output_type_of_what_is_no_model(serve: Serve) -> None:
+async def test_an_output_type_that_is_not_a_model(serve: Serve) -> None:
     endpoint = serve(lambda job: job["input"]["values"], list[int])
     assert [1, 2] == (await endpoint.run_sync(input={"values": ["1", 2]}, timeout=TIMEOUT)).output
 
 
-async def test_an_input_that_is_no_json_does_not_arrive(serve: Serve) -> None:
+async def test_an_input_that_is_not_json_is_not_sent(serve: Serve) -> None:
     endpoint = serve(echo)
     with pytest.raises(InvalidRequestError, match=r"input\.when"):
         await endpoint.run(input={"when": {1, 2}})

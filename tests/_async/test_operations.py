@@ -1,4 +1,4 @@
-"""What each operation sends and returns."""
+"""Tests of the request and return value of each operation."""
 
 from __future__ import annotations
 
@@ -36,10 +36,8 @@ class Output(BaseModel):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-async def test_what_is_sent(
-    operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
-) -> None:
-    wire.say(operation.good)
+async def test_requests(operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
+    wire.respond(operation.good)
     await operation(endpoint)
     assert [operation.sent] == wire.sent
     (request,) = wire.requests
@@ -58,7 +56,7 @@ async def test_both_forms_of_a_request(name: str, endpoint: AsyncEndpoint, wire:
     submit = getattr(endpoint, name)
     policy = ExecutionPolicy(execution_timeout=timedelta(minutes=5), low_priority=True)
     rest: dict[str, Any] = {"webhook": "https://example.test/hook", "s3_config": S3Config(**S3)}
-    wire.say(DONE, DONE, DONE, DONE)
+    wire.respond(DONE, DONE, DONE, DONE)
     await submit(WHOLE)
     await submit(JobRequest(input=INPUT, policy=policy, **rest))
     await submit(input=INPUT, policy=policy, **rest)
@@ -68,15 +66,15 @@ async def test_both_forms_of_a_request(name: str, endpoint: AsyncEndpoint, wire:
 
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 async def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(DONE)
+    wire.respond(DONE)
     with pytest.warns(UserWarning, match=r"empty.*FAILED") as caught:
         await getattr(endpoint, name)(input={})
     assert b'{"input":{}}' == wire.requests[0].content
     assert __file__ == caught[0].filename
 
 
-async def test_what_is_returned(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
-    wire.say(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
+async def test_return_values(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
+    wire.respond(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
     job = await endpoint.run({"input": INPUT})
     assert (JOB, "IN_QUEUE", "ep") == (job.id, job.status, job.endpoint_id)
     state = await endpoint.status(JOB)
@@ -88,22 +86,22 @@ async def test_what_is_returned(endpoint: AsyncEndpoint, wire: Wire, clock: Asyn
     assert "CANCELLED" == (await endpoint.cancel(JOB)).status
     assert "IN_QUEUE" == (await endpoint.retry(JOB)).status
 
-    wire.say({"status": "COMPLETED", "stream": [{"output": 1}, {"output": 2, "metrics": {"tokens": 3}}]}, STREAMED)
+    wire.respond({"status": "COMPLETED", "stream": [{"output": 1}, {"output": 2, "metrics": {"tokens": 3}}]}, STREAMED)
     one, two = await collect(endpoint.stream(JOB))
     assert (1, 2, {"tokens": 3}) == (one.output, two.output, two.metrics)
 
-    wire.say({"jobs": {"inQueue": 2}, "workers": {"sleeping": 4}}, {"removed": 3, "status": "completed"})
+    wire.respond({"jobs": {"inQueue": 2}, "workers": {"sleeping": 4}}, {"removed": 3, "status": "completed"})
     health = await endpoint.health()
     assert (2, 0, {"sleeping": 4}) == (health.jobs.in_queue, health.workers.idle, health.workers.model_extra)
     result = await endpoint.purge_queue()
     assert (3, "completed") == (result.removed, result.status)
 
 
-async def test_the_handle_of_a_job(endpoint: AsyncEndpoint, wire: Wire) -> None:
+async def test_job_handle(endpoint: AsyncEndpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
     assert ("UNKNOWN", JOB, False, False) == (job.status, job.state.id, job.state.started, job.state.completed)
     assert [] == wire.sent
-    wire.say(RUNNING, CANCELLED, QUEUED, STREAMED)
+    wire.respond(RUNNING, CANCELLED, QUEUED, STREAMED)
     assert "IN_PROGRESS" == (await job.refresh()).status == job.status
     assert "CANCELLED" == (await job.cancel()).status == job.status
     assert "IN_QUEUE" == (await job.retry()).status == job.status
@@ -116,14 +114,14 @@ async def test_the_handle_of_a_job(endpoint: AsyncEndpoint, wire: Wire) -> None:
     ] == wire.sent
 
 
-# --- a cancel that came too late --------------------------------------------------------------
+# --- cancel after the job has ended -----------------------------------------------------------
 
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
-async def test_a_cancel_that_came_too_late_loses_nothing(client: AsyncRunpod, wire: Wire) -> None:
+async def test_cancel_after_completion_keeps_the_output(client: AsyncRunpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.say(BARE, RUNNING, BARE, 401, DONE)
+    wire.respond(BARE, RUNNING, BARE, 401, DONE)
     assert "COMPLETED" == (await endpoint.cancel(JOB)).status
     job = endpoint.job(JOB)
     await job.refresh()
@@ -132,19 +130,19 @@ async def test_a_cancel_that_came_too_late_loses_nothing(client: AsyncRunpod, wi
         await job.wait()
     assert "COMPLETED" == job.status
     assert Output(n=1) == await job.result()
-    # A known result is kept.
-    wire.say(BARE)
+    # A known output is kept.
+    wire.respond(BARE)
     assert "COMPLETED" == (await job.cancel()).status
     assert Output(n=1) == await job.result() == job.state.output
-    wire.say(BARE, DONE)
+    wire.respond(BARE, DONE)
     job = endpoint.job(JOB)
     await job.cancel()
     assert [Output(n=1)] == [state.output for state in await collect(job.watch())]
 
 
-async def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoint: AsyncEndpoint, wire: Wire) -> None:
+async def test_cancel_after_failure_keeps_the_error(endpoint: AsyncEndpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
-    wire.say({"id": JOB, "status": "FAILED"}, FAILED)
+    wire.respond({"id": JOB, "status": "FAILED"}, FAILED)
     assert "FAILED" == (await job.cancel()).status
     with pytest.raises(errors.JobFailedError, match="would not fit"):
         await job.result()
@@ -153,9 +151,9 @@ async def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoi
 # --- output_type ------------------------------------------------------------------------------
 
 
-async def test_an_output_is_parsed_as_its_type(client: AsyncRunpod, wire: Wire) -> None:
+async def test_output_type_is_applied(client: AsyncRunpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.say(DONE, DONE, DONE, {**RUNNING, "output": "50 %"}, DONE, DONE)
+    wire.respond(DONE, DONE, DONE, {**RUNNING, "output": "50 %"}, DONE, DONE)
     assert Output(n=1) == (await endpoint.run_sync(input=INPUT)).output
     assert Output(n=1) == (await endpoint.status(JOB)).output
     assert Output(n=1) == (await endpoint.status_sync(JOB)).output
@@ -165,10 +163,10 @@ async def test_an_output_is_parsed_as_its_type(client: AsyncRunpod, wire: Wire) 
     assert Output(n=1) == (await endpoint.with_options(timeout=9).job(JOB).refresh()).output
 
 
-async def test_an_output_that_does_not_fit_is_always_an_error(client: AsyncRunpod, wire: Wire) -> None:
+async def test_output_that_does_not_match_output_type_is_an_error(client: AsyncRunpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
     job = endpoint.job(JOB)
-    wire.say(DONE)
+    wire.respond(DONE)
     await job.refresh()
     wire.always({**DONE, "output": {"n": "many"}})
     calls = [lambda: endpoint.status(JOB), lambda: endpoint.status_sync(JOB), lambda: endpoint.run_sync(input=INPUT)]
@@ -177,5 +175,5 @@ async def test_an_output_that_does_not_fit_is_always_an_error(client: AsyncRunpo
             await call()
         assert (JOB, {"n": "many"}) == (caught.value.job_id, caught.value.state.output)
     assert {"n": "many"} == job.state.output
-    # Only `refresh` asks again: the handle knows that the job has ended.
+    # Of the handle's methods, only `refresh` sends a request: the job is known to have ended.
     assert 5 == len(wire.requests)

@@ -1,4 +1,4 @@
-"""Neither the API key nor the secret of a bucket is in any log line, repr or error."""
+"""No API key, S3 secret or input appears in a log line, repr or error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Listens to all loggers, as loud as they go."""
+    """Capture all loggers at the lowest level."""
     for name in ("", "runpod", "httpx", "httpcore"):
         caplog.set_level(1, logger=name)
     return caplog
@@ -47,21 +47,21 @@ def found_in(*texts: str) -> list[str]:
     return [secret for secret in PLANTED for text in texts if secret in text]
 
 
-def said(log: pytest.LogCaptureFixture, *names: str) -> str:
-    """Everything these loggers got, as text."""
+def logged(log: pytest.LogCaptureFixture, *names: str) -> str:
+    """Return everything logged by these loggers, as text."""
     records = [record for record in log.records if record.name.partition(".")[0] in names]
     assert "runpod" not in names or records
     return "\n".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in records)
 
 
-def holds_nothing(error: BaseException) -> None:
+def assert_no_secrets(error: BaseException) -> None:
     pickled = pickle.dumps(error)
     values = [error, error.args, vars(error), pickled, vars(pickle.loads(pickled))]
     assert [] == found_in(str(error), *map(repr, values), *traceback.format_exception(error))
-    # Tracebacks show these as well.
+    # Tracebacks include these as well.
     for one in (error.__cause__, error.__context__):
-        assert one is None or holds_nothing(one) is None
-    # The requests of httpx hold the key and the input.
+        assert one is None or assert_no_secrets(one) is None
+    # No httpx object may be reachable: its requests contain the key and the input.
     reached = {id(error): error}
     waiting: list[Any] = [vars(error), error.args, error.__cause__, error.__context__]
     while waiting:
@@ -85,7 +85,7 @@ QUOTED = {"json": {"error": f"Authorization: Bearer {KEY}"}, "headers": {"X-Key"
         pytest.param(httpx.Response(200, html=f"<title>{KEY}</title>"), id="html"),
         pytest.param(httpx.Response(200, content=f'{{"key": "{KEY}", "sta'.encode()), id="cut"),
         pytest.param(httpx.ConnectError("refused"), id="refused"),
-        pytest.param(httpx.ReadError(f"a transport that tells {KEY}"), id="reset"),
+        pytest.param(httpx.ReadError(f"a transport error with {KEY}"), id="reset"),
         pytest.param(httpx.LocalProtocolError(f"Illegal header value b'Bearer {KEY}'"), id="protocol"),
     ],
 )
@@ -98,8 +98,8 @@ async def test_errors_and_their_log_lines(
     for call in calls:
         with pytest.raises(errors.RunpodError) as caught:
             await call()
-        holds_nothing(caught.value)
-    assert [] == found_in(said(log, "runpod", "httpx", "httpcore"))
+        assert_no_secrets(caught.value)
+    assert [] == found_in(logged(log, "runpod", "httpx", "httpcore"))
 
 
 @pytest.mark.parametrize("status", ["", "401 Unauthorized", "200 OK"])
@@ -107,36 +107,36 @@ async def test_a_server_that_quotes_the_request(status: str, log: pytest.LogCapt
     def quoting(connection: Connection) -> None:
         request = connection.read_request()
         if status:
-            connection.answer(KEY.encode(), status=status, headers=f"X-Key: {KEY}\r\n")
+            connection.respond(KEY.encode(), status=status, headers=f"X-Key: {KEY}\r\n")
         else:
-            connection.send(request)  # a line that is no HTTP
+            connection.send(request)  # not an HTTP response
 
     with RawServer(quoting) as server:
         async with AsyncRunpod(KEY, base_url=server.base_url) as client:
             with pytest.raises(errors.RunpodError) as caught:
                 await client.endpoint("ep").run(REQUEST)
-    holds_nothing(caught.value)
+    assert_no_secrets(caught.value)
     if isinstance(caught.value, (errors.APIStatusError, errors.APIResponseError)):
         assert "[key]" == caught.value.body == caught.value.headers["x-key"]
-    # httpcore logs the headers of responses.
-    assert [] == found_in(said(log, "runpod", "httpx"))
+    # httpcore is left out: it logs the response headers.
+    assert [] == found_in(logged(log, "runpod", "httpx"))
 
 
 async def test_jobs_and_their_log_lines(endpoint: AsyncEndpoint, wire: Wire, log: pytest.LogCaptureFixture) -> None:
-    wire.say(429, {"id": JOB, "status": "IN_QUEUE"}, 503, {"id": JOB, "status": "COMPLETED", "output": INPUT})
+    wire.respond(429, {"id": JOB, "status": "IN_QUEUE"}, 503, {"id": JOB, "status": "COMPLETED", "output": INPUT})
     assert INPUT == await (await endpoint.run(REQUEST)).result()
-    wire.say({"id": JOB, "status": "FAILED", "error": "no room for a horse"})
+    wire.respond({"id": JOB, "status": "FAILED", "error": "no room for a horse"})
     with pytest.raises(errors.RunpodError) as caught:
         await (await endpoint.run(REQUEST)).result()
-    holds_nothing(caught.value)
-    # What a worker reports can be anything. It is in the state, and in no log line.
-    wire.say({"id": JOB, "status": "FAILED", "error": f"cannot paint {INPUT}", "output": {"given": INPUT}})
+    assert_no_secrets(caught.value)
+    # The report of a worker may contain the input, so it is in the state but not in the log.
+    wire.respond({"id": JOB, "status": "FAILED", "error": f"cannot paint {INPUT}", "output": {"given": INPUT}})
     await endpoint.run_sync(REQUEST)
-    assert [] == found_in(said(log, "runpod", "httpx", "httpcore"))
+    assert [] == found_in(logged(log, "runpod", "httpx", "httpcore"))
 
 
 async def test_reprs_urls_and_headers(client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say({"id": JOB, "status": "IN_PROGRESS", "progress": INPUT})
+    wire.respond({"id": JOB, "status": "IN_PROGRESS", "progress": INPUT})
     request = JobRequest(input={"prompt": INPUT}, webhook=f"https://example.test/{TOKEN}", s3_config=S3Config(**S3))
     job = await endpoint.run(request)
     shown = [client, client.with_options(timeout=1), client._session.engine.config, endpoint, job, job.state]

@@ -1,4 +1,4 @@
-"""`wait`, `result`, `run_sync` and `status_sync` on a virtual clock. When to poll is tested in tests/unit."""
+"""Tests of `wait`, `result`, `run_sync` and `status_sync` on a virtual clock. Poll timing is tested in tests/unit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from runpod import AsyncRunpod, RetryPolicy, WaitLimits, errors
 from runpod._protocol.poll_limiter import Permit
-from tests._async.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED, collect, of_a_job
-from tests.servers import Held
+from tests._async.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED, collect, job_calls
+from tests.servers import Delayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,67 +26,67 @@ if TYPE_CHECKING:
 RUN_SYNC = f"POST {PATH}/ep/runsync?wait=1000"
 LONG_POLL = f"GET {PATH}/ep/status-sync/{JOB}"
 POLL = f"GET {PATH}/ep/status/{JOB}"
-TROUBLE: list[Any] = [httpx.ConnectError("refused"), httpx.ReadError("reset"), 408, 429, 503, httpx.Response(200)]
+TRANSIENT: list[Any] = [httpx.ConnectError("refused"), httpx.ReadError("reset"), 408, 429, 503, httpx.Response(200)]
 
 
 @pytest.fixture(autouse=True)
 def _virtual(clock: AsyncVirtualClock) -> None:
-    """No test here takes time."""
+    """Run every test of this module on the virtual clock."""
 
 
 def logged(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == level]
 
 
-# --- how many requests it takes ---------------------------------------------------------------
+# --- number of requests -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [DONE, FAILED], ids=["completed", "failed"])
-async def test_a_job_takes_two_requests(
-    end: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+@pytest.mark.parametrize("final", [DONE, FAILED], ids=["completed", "failed"])
+async def test_run_and_wait_send_two_requests(
+    final: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    wire.say(QUEUED, Held(89, end))
+    wire.respond(QUEUED, Delayed(89, final))
     job = await endpoint.run(input=INPUT)
     state = await job.wait()
-    assert end["status"] == state.status == job.status
+    assert final["status"] == state.status == job.status
     assert state is job.state is await job.wait()
     assert [f"POST {PATH}/ep/run", f"{LONG_POLL}?wait=90000"] == wire.sent
     assert [] == clock.pauses
 
 
-async def test_a_run_sync_takes_one_request_or_two(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(Held(0.5, DONE), Held(1, RUNNING), Held(60, FAILED))
+async def test_run_sync_sends_one_or_two_requests(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(Delayed(0.5, DONE), Delayed(1, RUNNING), Delayed(60, FAILED))
     assert "COMPLETED" == (await endpoint.run_sync(input=INPUT)).status
     assert "FAILED" == (await endpoint.run_sync(input=INPUT)).status
     assert [RUN_SYNC, RUN_SYNC, f"{LONG_POLL}?wait=88750"] == wire.sent
 
 
-async def test_a_run_that_is_done_at_once_is_not_polled(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(DONE)
+async def test_run_that_returns_a_completed_job_is_not_polled(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(DONE)
     assert {"n": 1} == await (await endpoint.run(input=INPUT)).result()
 
 
-async def test_a_server_without_long_polls_is_polled_and_that_is_remembered(
+async def test_missing_long_poll_support_is_remembered(
     client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    wire.say(405, *[RUNNING] * 12, DONE)
+    wire.respond(405, *[RUNNING] * 12, DONE)
     assert {"n": 1} == await client.endpoint("ep").job(JOB).result()
     assert [f"{LONG_POLL}?wait=90000", *[POLL] * 13] == wire.sent
     assert 12 == len(clock.pauses)
-    # For every job and endpoint of this client, and for those with other options.
+    # This applies to every job and endpoint of the client, and to clients derived with `with_options`.
     for other in (client.endpoint("ep"), client.endpoint("other"), client.with_options(timeout=9).endpoint("ep")):
-        wire.say(DONE)
+        wire.respond(DONE)
         await other.job(JOB).wait()
         assert "/status/" in wire.sent[-1]
 
 
-# --- how it ends ------------------------------------------------------------------------------
+# --- outcomes ---------------------------------------------------------------------------------
 
 
-async def test_a_result_is_an_output_or_an_error(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(QUEUED, FAILED)
+async def test_result_returns_the_output_or_raises(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(QUEUED, FAILED)
     job = await endpoint.run(input=INPUT)
-    # The second time without another request.
+    # The second call sends no request.
     for _ in range(2):
         with pytest.raises(errors.JobFailedError, match=f"'{JOB}' on endpoint 'ep' failed: the horse would") as caught:
             await job.result()
@@ -94,12 +94,12 @@ async def test_a_result_is_an_output_or_an_error(endpoint: AsyncEndpoint, wire: 
         assert (JOB, "ep") == (caught.value.job_id, caught.value.endpoint_id)
 
 
-async def test_an_end_that_is_bad_or_without_output_is_logged_once(
+async def test_a_failure_or_missing_output_is_logged_once(
     endpoint: AsyncEndpoint, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, logger="runpod")
     bare = {"id": JOB, "status": "COMPLETED"}
-    wire.say(QUEUED, bare, bare, QUEUED, FAILED, FAILED, DONE)
+    wire.respond(QUEUED, bare, bare, QUEUED, FAILED, FAILED, DONE)
     assert await (await endpoint.run(input=INPUT)).result() is None
     assert (await endpoint.run_sync(input=INPUT)).output is None
     job = await endpoint.run(input=INPUT)
@@ -115,23 +115,25 @@ async def test_an_end_that_is_bad_or_without_output_is_logged_once(
     assert [without, without, failed, failed] == [line[: len(without)] for line in warnings]
 
 
-async def test_transient_errors_do_not_end_a_wait_and_submit_nothing_twice(
+async def test_transient_errors_do_not_end_a_wait_or_resubmit(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    # With a deadline, more than ten polls in a row may fail.
-    wire.say(QUEUED, *TROUBLE * 3, DONE)
+    # With a deadline, more than ten consecutive polls may fail.
+    wire.respond(QUEUED, *TRANSIENT * 3, DONE)
     slow = endpoint.with_options(retry=RetryPolicy(initial_delay=1000, max_delay=1000))
     assert {"n": 1} == (await slow.run_sync(input=INPUT, timeout=3600)).output
     assert 18 == len(clock.pauses)
-    assert max(clock.pauses) > 10, "not the policy of with_options"
+    assert max(clock.pauses) > 10, "the retry policy of with_options is not used"
     assert [RUN_SYNC] == [line for line in wire.sent if line.startswith("POST")]
 
 
 @pytest.mark.parametrize("how", ["wait", "result", "watch"])
-async def test_the_timeout_ends_a_wait(how: str, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
-    wire.say(QUEUED)
+async def test_wait_raises_at_the_timeout(
+    how: str, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    wire.respond(QUEUED)
     job = await endpoint.run(input=INPUT)
-    wire.always(Held(5, RUNNING))
+    wire.always(Delayed(5, RUNNING))
     start = clock.now()
     with pytest.raises(
         errors.RunpodTimeoutError, match=rf"10 s.*IN_PROGRESS.*still alive.*endpoint\.job\('{JOB}'\)"
@@ -142,15 +144,15 @@ async def test_the_timeout_ends_a_wait(how: str, endpoint: AsyncEndpoint, wire: 
     assert (False, True) == (error.maybe_submitted, error.retryable)
     assert "health" not in str(error)
     assert start + 10 <= clock.now() <= start + 15
-    # The handle keeps the last state, and the wait can be resumed.
+    # The handle keeps the last state, and waiting can be resumed.
     assert "IN_PROGRESS" == job.status
-    wire.say(DONE)
+    wire.respond(DONE)
     assert {"n": 1} == await job.result(timeout=10)
 
 
-async def test_a_timeout_in_the_queue_points_to_the_workers(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(QUEUED)
-    wire.always(Held(5, 503))
+async def test_timeout_of_a_queued_job_suggests_health(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(QUEUED)
+    wire.always(Delayed(5, 503))
     job = await endpoint.run(input=INPUT)
     with pytest.raises(
         errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.health\(\)"
@@ -161,10 +163,10 @@ async def test_a_timeout_in_the_queue_points_to_the_workers(endpoint: AsyncEndpo
     assert "The last poll failed: status_sync of job" in str(caught.value)
 
 
-async def test_a_404_ends_a_wait_unless_the_job_was_submitted_lately(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(QUEUED, 404, 404, 404, 404, Held(60, RUNNING), 404, 404)
+async def test_a_404_ends_a_wait_unless_the_job_was_recently_submitted(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(QUEUED, 404, 404, 404, 404, Delayed(60, RUNNING), 404, 404)
     job = await endpoint.run(input=INPUT)
-    with pytest.raises(errors.JobExpiredError, match=r"no longer exists \(last seen IN_PROGRESS\)") as caught:
+    with pytest.raises(errors.JobExpiredError, match=r"no longer exists \(last status: IN_PROGRESS\)") as caught:
         await job.wait()
     assert (JOB, "ep", "IN_PROGRESS") == (caught.value.job_id, caught.value.endpoint_id, caught.value.state.status)
 
@@ -176,28 +178,28 @@ class Output(BaseModel):
 @pytest.mark.parametrize(
     ("responses", "options", "error_class"),
     [
-        ([Held(4, RUNNING)] * 3, {"timeout": 10}, errors.RunpodTimeoutError),
+        ([Delayed(4, RUNNING)] * 3, {"timeout": 10}, errors.RunpodTimeoutError),
         ([401], {}, errors.AuthenticationError),
-        ([Held(60, RUNNING), 404, 404], {}, errors.JobExpiredError),
+        ([Delayed(60, RUNNING), 404, 404], {}, errors.JobExpiredError),
         ([httpx.ReadError("reset")] * 10, {"timeout": None}, errors.APIConnectionError),
         ([{**DONE, "output": {"n": "many"}}], {}, errors.JobOutputError),
     ],
     ids=range(5),
 )
-async def test_every_error_of_run_sync_after_the_submission_has_the_job_id(
+async def test_run_sync_errors_after_submission_have_the_job_id(
     responses: list[Any], options: Any, error_class: type[errors.RunpodError], client: AsyncRunpod, wire: Wire
 ) -> None:
-    wire.say(Held(1, QUEUED), *responses)
+    wire.respond(Delayed(1, QUEUED), *responses)
     with pytest.raises(error_class) as caught:
         await client.endpoint("ep", output_type=Output).run_sync(input=INPUT, **options)
     error = caught.value
     assert (JOB, "ep", False) == (error.job_id, error.endpoint_id, error.maybe_submitted)
-    # The same call would submit another job.
+    # Repeating the call would submit another job.
     assert error.retryable is False
     assert 1 == wire.sent.count(RUN_SYNC)
 
 
-async def test_a_client_that_is_closed_while_run_sync_waits(
+async def test_closing_the_client_while_run_sync_waits(
     client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def sleep(seconds: float) -> None:
@@ -205,7 +207,7 @@ async def test_a_client_that_is_closed_while_run_sync_waits(
         await client.aclose()
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    wire.say(QUEUED, RUNNING)
+    wire.respond(QUEUED, RUNNING)
     with pytest.raises(errors.ClientClosedError, match="Cannot send a request: the client is closed") as caught:
         await client.endpoint("ep").run_sync(input=INPUT)
     error = caught.value
@@ -216,34 +218,34 @@ async def test_a_client_that_is_closed_while_run_sync_waits(
 
 
 @pytest.mark.parametrize(
-    ("responses", "says", "status"),
+    ("responses", "message", "status"),
     [
         ([CANCELLED], r"\(last status: IN_PROGRESS\)\. It was cancelled\.$", "CANCELLED"),
         ([401], r"\. It could not be cancelled: cancel of job .* HTTP 401.*API key\.$", "IN_PROGRESS"),
     ],
 )
-async def test_the_job_is_cancelled_at_the_timeout(
-    responses: list[Any], says: str, status: str, endpoint: AsyncEndpoint, wire: Wire
+async def test_cancel_on_timeout(
+    responses: list[Any], message: str, status: str, endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
-    wire.say(QUEUED, *[Held(6, RUNNING)] * 2, *responses)
+    wire.respond(QUEUED, *[Delayed(6, RUNNING)] * 2, *responses)
     job = await endpoint.run(input=INPUT)
-    with pytest.raises(errors.RunpodTimeoutError, match=says) as caught:
+    with pytest.raises(errors.RunpodTimeoutError, match=message) as caught:
         await job.result(timeout=10, cancel_on_timeout=True)
     assert "still alive" not in str(caught.value)
     assert (JOB, False, status) == (caught.value.job_id, caught.value.retryable, job.status)
     assert f"POST {PATH}/ep/cancel/{JOB}" == wire.sent[-1]
 
 
-async def test_the_job_had_ended_just_before_the_cancel(
+async def test_cancel_on_timeout_of_a_job_that_just_ended(
     client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
-    for end in ([DONE], [{"id": JOB, "status": "COMPLETED"}, Held(1, 503), DONE]):
-        wire.say(Held(12, RUNNING), *end)
+    for responses in ([DONE], [{"id": JOB, "status": "COMPLETED"}, Delayed(1, 503), DONE]):
+        wire.respond(Delayed(12, RUNNING), *responses)
         assert {"n": 1} == await endpoint.job(JOB).result(timeout=10, cancel_on_timeout=True)
-    wire.say(Held(12, RUNNING), FAILED)
+    wire.respond(Delayed(12, RUNNING), FAILED)
     with pytest.raises(errors.JobFailedError, match="would not fit"):
         await endpoint.job(JOB).result(timeout=10, cancel_on_timeout=True)
-    wire.say(Held(12, RUNNING), DONE)
+    wire.respond(Delayed(12, RUNNING), DONE)
     with pytest.raises(errors.JobOutputError, match="output_type"):
         await client.endpoint("ep", output_type=int).job(JOB).result(timeout=10, cancel_on_timeout=True)
 
@@ -251,14 +253,14 @@ async def test_the_job_had_ended_just_before_the_cancel(
 # --- status_sync ------------------------------------------------------------------------------
 
 
-async def test_status_sync_gives_the_state_at_the_end_of_the_wait(
+async def test_status_sync_returns_the_latest_state_on_timeout(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wire.say(Held(19.75, RUNNING), Held(90, RUNNING), 405)
+    wire.respond(Delayed(19.75, RUNNING), Delayed(90, RUNNING), 405)
     assert "IN_PROGRESS" == (await endpoint.status_sync(JOB, timeout=20)).status
     assert "IN_PROGRESS" == (await endpoint.status_sync(JOB, timeout=None)).status
     assert [f"{LONG_POLL}?wait=19750", f"{LONG_POLL}?wait=90000"] == wire.sent
-    # Without long polls it polls for as long.
+    # Without long polls, it polls `status` for the same time.
     wire.always(RUNNING)
     start = clock.now()
     assert "IN_PROGRESS" == (await endpoint.status_sync(JOB, timeout=20)).status
@@ -267,9 +269,9 @@ async def test_status_sync_gives_the_state_at_the_end_of_the_wait(
     assert [] == logged(caplog, logging.WARNING)
 
 
-async def test_status_sync_without_any_state(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.always(Held(3, 503))
-    with pytest.raises(errors.RunpodTimeoutError, match=r"never seen.*The last poll failed: .*503") as caught:
+async def test_status_sync_raises_without_any_state(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.always(Delayed(3, 503))
+    with pytest.raises(errors.RunpodTimeoutError, match=r"last status: unknown.*The last poll failed: .*503") as caught:
         await endpoint.status_sync(JOB, timeout=20)
     assert (JOB, None) == (caught.value.job_id, caught.value.state)
 
@@ -280,14 +282,14 @@ NARROW = WaitLimits(concurrent=1, per_second=100)
 
 
 class Wakeup:
-    """Stands in for what wakes a waiter."""
+    """A stub for the wakeup of a waiter."""
 
     def set(self) -> None: ...
 
 
 @pytest.fixture
 def narrow(client: AsyncRunpod) -> AsyncEndpoint:
-    """One that is polled by a single waiter at a time."""
+    """An endpoint whose limits allow one poll at a time."""
     return client.endpoint("ep").with_options(wait_limits=NARROW)
 
 
@@ -296,7 +298,7 @@ def limiter(client: AsyncRunpod) -> PollLimiter:
     return client._session._limiters.of("ep", NARROW)
 
 
-async def test_each_poll_of_a_waiter_takes_a_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
+async def test_each_poll_of_a_wait_holds_a_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
     def during(response: Any) -> Callable[[], Any]:
         def respond() -> Any:
             running.append(limiter.running)
@@ -308,18 +310,18 @@ async def test_each_poll_of_a_waiter_takes_a_permit(narrow: AsyncEndpoint, limit
     calls += [lambda: collect(narrow.job(JOB).watch()), lambda: collect(narrow.stream(JOB))]
     for call, response in zip(calls, [DONE, DONE, DONE, DONE, STREAMED], strict=True):
         running: list[int] = []
-        wire.say(during(response))
+        wire.respond(during(response))
         await call()
         assert [1] == running
     running = []
-    wire.say(during(QUEUED), during(DONE), during(RUNNING))
+    wire.respond(during(QUEUED), during(DONE), during(RUNNING))
     await narrow.run_sync(input=INPUT)
     await narrow.status(JOB)
     assert [0, 1, 0] == running
     assert 0 == limiter.waiting
 
 
-async def test_waiters_queue_for_permits_and_status_does_not(
+async def test_waits_queue_for_permits_but_status_does_not(
     client: AsyncRunpod, narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     job = narrow.job(JOB)
@@ -334,25 +336,23 @@ async def test_waiters_queue_for_permits_and_status_does_not(
             await call()
     assert [] == wire.requests
     assert (1, 1) == (limiter.running, limiter.waiting)
-    wire.say(RUNNING, RUNNING, DONE, DONE)
+    wire.respond(RUNNING, RUNNING, DONE, DONE)
     await job.refresh()
     await narrow.status(JOB)
-    # Other endpoints and other limits have permits of their own.
+    # Other endpoints and other limits have separate permits.
     await client.with_options(wait_limits=NARROW).endpoint("other").job(JOB).wait()
     await client.endpoint("ep").job(JOB).wait()
     limiter.release(other, clock.now())
-    wire.say(DONE)
+    wire.respond(DONE)
     await job.wait(timeout=5)
 
 
-async def test_permits_limit_when_a_poll_begins_and_how_long_it_is_held(
-    client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
-) -> None:
+async def test_permits_limit_poll_rate_and_hold_time(client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock) -> None:
     limits = WaitLimits(concurrent=2, per_second=3)
     narrow = client.with_options(wait_limits=limits).endpoint("ep")
     client._session._limiters.of("ep", limits).acquire(Permit(Wakeup()), clock.now())
-    wire.say(RUNNING, RUNNING, DONE)
-    # These two are not delayed, but they count.
+    wire.respond(RUNNING, RUNNING, DONE)
+    # These two are not delayed, but count towards the rate.
     await narrow.status(JOB)
     await narrow.status(JOB)
     assert [] == clock.pauses
@@ -361,8 +361,8 @@ async def test_permits_limit_when_a_poll_begins_and_how_long_it_is_held(
     assert f"{LONG_POLL}?wait=2000" == wire.sent[-1]
 
 
-async def test_a_429_makes_all_waiters_pause(narrow: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
-    wire.say(httpx.Response(429, headers={"Retry-After": "3"}), {**DONE, "id": "job-2"})
+async def test_a_429_pauses_all_waits(narrow: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
+    wire.respond(httpx.Response(429, headers={"Retry-After": "3"}), {**DONE, "id": "job-2"})
     start = clock.now()
     with pytest.raises(errors.RunpodTimeoutError):
         await narrow.job(JOB).wait(timeout=1)
@@ -370,16 +370,16 @@ async def test_a_429_makes_all_waiters_pause(narrow: AsyncEndpoint, wire: Wire, 
     assert start + 3 == pytest.approx(clock.now())
 
 
-async def test_an_error_gives_the_permit_back(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
+async def test_an_error_releases_the_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
     for problem, error_class in ((401, errors.AuthenticationError), (KeyboardInterrupt(), KeyboardInterrupt)):
-        for call in of_a_job(narrow.job(JOB)):
-            wire.say(problem)
+        for call in job_calls(narrow.job(JOB)):
+            wire.respond(problem)
             with pytest.raises(error_class):
                 await call()
             assert (0, 0) == (limiter.running, limiter.waiting)
 
 
-async def test_a_cancelled_wait_gives_its_permit_back(  # async-only: threads cannot be cancelled
+async def test_a_cancelled_wait_releases_its_permit(  # async-only: threads cannot be cancelled
     narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     def cancelled() -> Any:
@@ -388,7 +388,7 @@ async def test_a_cancelled_wait_gives_its_permit_back(  # async-only: threads ca
 
     other = Permit(Wakeup())
     for responses in ([cancelled], []):
-        wire.say(*responses)
+        wire.respond(*responses)
         with anyio.CancelScope() as scope:
             if not responses:
                 limiter.acquire(other, clock.now())
@@ -397,5 +397,5 @@ async def test_a_cancelled_wait_gives_its_permit_back(  # async-only: threads ca
         assert scope.cancelled_caught
         assert limiter.running == limiter.waiting == (0 if responses else 1)
     limiter.release(other, clock.now())
-    wire.say(DONE)
+    wire.respond(DONE)
     await narrow.job(JOB).wait()

@@ -1,3 +1,3 @@
 # Generated from tests/_async/__init__.py by scripts/generate_sync.py. Do not edit.
 
-"""Behaviour of the library, written once for both halves."""
+"""Tests of the async client, from which those of the sync client are generated."""

@@ -1,6 +1,6 @@
 # Generated from tests/_async/calls.py by scripts/generate_sync.py. Do not edit.
 
-"""Every operation of an endpoint as a call, for tests that hold for all of them."""
+"""Every operation of an endpoint as a call, for tests that apply to all of them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def collect(items: Iterator[Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: how it is called, what it sends, and what a good response is."""
+    """One operation: how to call it, the request it sends, and a successful response."""
 
     name: str
     call: Callable[[Endpoint, dict[str, Any]], Any]
     route: str
     good: Any
     body: bytes = b""
-    # May it be sent again although it may have arrived?
+    # Whether it is safe to send again after a request that may have arrived.
     repeatable: bool = True
-    # Does it poll on through transient errors, until its own deadline?
-    patient: bool = False
+    # Whether it keeps polling through transient errors until its deadline.
+    polls: bool = False
 
     def __call__(self, endpoint: Endpoint, **options: Any) -> Any:
         return self.call(endpoint, options)
@@ -53,13 +53,13 @@ class Operation:
 
     @property
     def sent(self) -> str:
-        """The request as one line, as `Wire.sent` has it."""
+        """The request line, in the format of `Wire.sent`."""
         method, _, rest = self.route.partition(" ")
         return f"{method} {PATH}/ep/{rest}"
 
     @property
     def job_id(self) -> str | None:
-        """The id of the job that it is about."""
+        """The id of the job in the request, if any."""
         return JOB if JOB in self.route else None
 
 
@@ -68,11 +68,9 @@ OPERATIONS = (
     Operation("run_sync", lambda e, o: e.run_sync({"input": INPUT}, **o), "POST runsync?wait=1000", DONE, BODY, False),
     Operation("status", lambda e, o: e.status(JOB, **o), f"GET status/{JOB}", RUNNING),
     Operation(
-        "status_sync", lambda e, o: e.status_sync(JOB, **o), f"GET status-sync/{JOB}?wait=89750", DONE, patient=True
+        "status_sync", lambda e, o: e.status_sync(JOB, **o), f"GET status-sync/{JOB}?wait=89750", DONE, polls=True
     ),
-    Operation(
-        "stream", lambda e, o: collect(e.stream(JOB, **o)), f"GET stream/{JOB}?wait=10000", STREAMED, patient=True
-    ),
+    Operation("stream", lambda e, o: collect(e.stream(JOB, **o)), f"GET stream/{JOB}?wait=10000", STREAMED, polls=True),
     Operation("cancel", lambda e, o: e.cancel(JOB, **o), f"POST cancel/{JOB}", CANCELLED),
     Operation("retry", lambda e, o: e.retry(JOB, **o), f"POST retry/{JOB}", QUEUED, repeatable=False),
     Operation("health", lambda e, o: e.health(**o), "GET health", {"jobs": {"inQueue": 2}, "workers": {"idle": 1}}),
@@ -85,14 +83,14 @@ OPERATIONS = (
     ),
 )
 
-# Those that send one request and take its response.
-SIMPLE = tuple(operation for operation in OPERATIONS if not operation.patient)
+# Operations that send a single request.
+SIMPLE = tuple(operation for operation in OPERATIONS if not operation.polls)
 SUBMISSIONS = tuple(operation for operation in OPERATIONS if not operation.repeatable)
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
-def of_a_job(job: Job[Any], **options: Any) -> list[Callable[[], Any]]:
-    """Every call of a job's handle."""
+def job_calls(job: Job[Any], **options: Any) -> list[Callable[[], Any]]:
+    """Every method of a job handle that sends requests."""
     calls: list[Callable[..., Any]] = [job.refresh, job.wait, job.result, job.cancel, job.retry]
     calls += [lambda **options: collect(job.watch(**options)), lambda **options: collect(job.stream(**options))]
     return [lambda call=call: call(**options) for call in calls]

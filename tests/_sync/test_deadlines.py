@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_deadlines.py by scripts/generate_sync.py. Do not edit.
 
-"""Servers on real sockets that never come to an end: every call does, at its deadline."""
+"""Deadlines against servers on real sockets that hang or drip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ from runpod import (
     ServerError,
 )
 from tests._sync.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED
-from tests._sync.endings import DEADLINES, HEAD, LONG, SHORT, end_of, ends, new_client, sent_once
+from tests._sync.outcomes import (
+    DEADLINES,
+    HEAD,
+    LONG,
+    SHORT,
+    assert_submitted_once,
+    error_of,
+    errors_of_all,
+    new_client,
+)
 from tests.clocks import together
 from tests.servers import PATIENCE, RawServer
 
@@ -29,11 +38,11 @@ if TYPE_CHECKING:
 
     from tests.servers import Connection
 
-pytestmark = pytest.mark.usefixtures("carrier")
+pytestmark = pytest.mark.usefixtures("http_backend")
 
-# In sync code a header that drips stretches a call over a client of a caller's; see README, "Timeouts".
-own = pytest.mark.parametrize("carrier", ["own"], indirect=True)
-own_anywhere = own
+# A sync call with a caller's HTTP client can exceed its deadline if the server drips a header: docs/timeouts.md.
+own = pytest.mark.parametrize("http_backend", ["own"], indirect=True)
+own_all_loops = own
 
 LARGE = {"data": "x" * (20 * 1024 * 1024)}
 
@@ -43,7 +52,7 @@ def silent(connection: Connection) -> None:
     connection.hang()
 
 
-def deaf(connection: Connection) -> None:
+def hang_before_reading(connection: Connection) -> None:
     connection.see_request()
     connection.hang()
 
@@ -66,87 +75,87 @@ def dripping_chunks(connection: Connection) -> None:
         connection.send(b"1\r\n \r\n")
 
 
-def continuing_for_ever(connection: Connection) -> None:
+def repeat_100_continue(connection: Connection) -> None:
     connection.read_request()
     while not connection.pause(0.02):
         connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def ended_by_its_deadline(ended: list[tuple[Any, RunpodError]], server: RawServer) -> None:
-    for operation, error in ended:
+def assert_timed_out(errors: list[tuple[Any, RunpodError]], server: RawServer) -> None:
+    for operation, error in errors:
         assert isinstance(error, RunpodTimeoutError), operation.name
         assert f"{SHORT:g} s" in str(error)
         assert (JOB if JOB in operation.sent else None) == error.job_id
         assert not (operation.repeatable and error.maybe_submitted), operation.name
-        # On a busy machine the deadline can pass before there is a connection.
+        # On a busy machine the deadline can pass before the connection is open.
         if server.times(operation.sent.partition("?")[0]):
             assert operation.repeatable is not error.maybe_submitted, operation.name
-    sent_once(server)
+    assert_submitted_once(server)
 
 
-@pytest.mark.parametrize("behave", [silent, deaf, dripping_a_body, dripping_chunks])
-def test_a_server_that_does_not_come_to_an_end(behave: Callable[[Connection], None]) -> None:
+@pytest.mark.parametrize("behave", [silent, hang_before_reading, dripping_a_body, dripping_chunks])
+def test_a_response_that_never_ends(behave: Callable[[Connection], None]) -> None:
     with RawServer(behave) as server:
-        ended_by_its_deadline(ends(server.base_url, SHORT), server)
+        assert_timed_out(errors_of_all(server.base_url, SHORT), server)
 
 
-@own_anywhere
-@pytest.mark.parametrize("behave", [dripping_a_header, continuing_for_ever])
-def test_a_header_that_does_not_come_to_an_end(behave: Callable[[Connection], None]) -> None:
+@own_all_loops
+@pytest.mark.parametrize("behave", [dripping_a_header, repeat_100_continue])
+def test_a_header_that_never_ends(behave: Callable[[Connection], None]) -> None:
     with RawServer(behave) as server:
-        ended_by_its_deadline(ends(server.base_url, SHORT), server)
+        assert_timed_out(errors_of_all(server.base_url, SHORT), server)
 
 
-@own_anywhere
+@own_all_loops
 def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *args: int, flags: int = 0, **kwargs: int) -> Any:
-        # A number is looked up by nobody, and event loops try that first.
+        # IP addresses are parsed without a lookup, which event loops try first.
         if "nowhere" in str(host) and not (flags or sum(args[3:])) & socket.AI_NUMERICHOST:
             over.wait(60)
-            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return real(host, port, *args, flags=flags, **kwargs) if flags else real(host, port, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     try:
-        for _, error in ends("https://nowhere.invalid/v2", SHORT):
+        for _, error in errors_of_all("https://nowhere.invalid/v2", SHORT):
             assert isinstance(error, RunpodTimeoutError)
             assert error.maybe_submitted is False
     finally:
         over.set()
 
 
-# httpcore's own network streams leave a handshake open that was cancelled.
-@own_anywhere
+# With httpcore's own network streams, a cancelled TLS handshake leaks its socket.
+@own_all_loops
 def test_a_tls_handshake_that_hangs() -> None:
-    with RawServer(deaf) as server:
-        for _, error in ends(server.base_url.replace("http:", "https:"), SHORT):
+    with RawServer(hang_before_reading) as server:
+        for _, error in errors_of_all(server.base_url.replace("http:", "https:"), SHORT):
             assert isinstance(error, RunpodTimeoutError)
             assert error.maybe_submitted is False
 
 
 @pytest.mark.parametrize("headers", ["", "Retry-After: 0\r\n", "Retry-After: 86400\r\n"], ids=["", "0", "86400"])
-def test_a_server_that_says_429_for_ever(headers: str) -> None:
+def test_a_server_that_always_responds_429(headers: str) -> None:
     def busy(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b'{"error":"slow down"}', status="429 Too Many Requests", headers=headers)
+            connection.respond(b'{"error":"slow down"}', status="429 Too Many Requests", headers=headers)
 
     with RawServer(busy) as server:
         with new_client(server.base_url, retry=RetryPolicy(max_retries=10**6, initial_delay=0.05)) as client:
 
             def one(index: int) -> RunpodError:
-                return end_of(OPERATIONS[index], client, SHORT)
+                return error_of(OPERATIONS[index], client, SHORT)
 
             errors = together(one, len(OPERATIONS))
     for operation, error in zip(OPERATIONS, errors, strict=True):
         assert isinstance(error, (RateLimitError, RunpodTimeoutError)), operation.name
-        # The deadline can fall between a request and its answer.
+        # The deadline can pass between a request and its response.
         assert not error.maybe_submitted or not (operation.repeatable or isinstance(error, RateLimitError))
 
 
-def test_an_id_in_a_response_that_stalls_is_not_lost() -> None:
+def test_the_job_id_of_a_stalled_response_is_kept() -> None:
     def stalling(connection: Connection) -> None:
         connection.read_request()
         connection.send(HEAD + b'Content-Length: 1000\r\n\r\n{"id":"job-1","status":"IN_QUEUE"')
@@ -155,7 +164,7 @@ def test_an_id_in_a_response_that_stalls_is_not_lost() -> None:
     for timeout in DEADLINES:
         with RawServer(stalling) as server:
             with new_client(server.base_url) as client:
-                error = end_of(BY_NAME["run"], client, timeout)
+                error = error_of(BY_NAME["run"], client, timeout)
         if error.job_id is not None:
             break
     assert isinstance(error, RunpodTimeoutError)
@@ -167,7 +176,7 @@ def test_an_id_in_a_response_that_stalls_is_not_lost() -> None:
     ("status", "error_class"), [("401 Unauthorized", AuthenticationError), ("503 Service Unavailable", ServerError)]
 )
 @pytest.mark.parametrize("how", ["cut", "stalling"])
-def test_a_refusal_is_one_although_its_body_does_not_come(
+def test_an_error_response_without_its_body_keeps_its_status(
     how: str, status: str, error_class: type[RunpodError]
 ) -> None:
     def refuse(connection: Connection) -> None:
@@ -179,8 +188,8 @@ def test_a_refusal_is_one_although_its_body_does_not_come(
     for timeout in DEADLINES if how == "stalling" else [LONG]:
         with RawServer(refuse) as server:
             with new_client(server.base_url) as client:
-                error = end_of(BY_NAME["run"], client, timeout)
-            sent_once(server)
+                error = error_of(BY_NAME["run"], client, timeout)
+            assert_submitted_once(server)
         if not isinstance(error, RunpodTimeoutError):
             break
     assert error_class is type(error)
@@ -188,25 +197,25 @@ def test_a_refusal_is_one_although_its_body_does_not_come(
     assert (error_class is ServerError) is error.maybe_submitted
 
 
-def test_the_timeout_of_run_sync_counts_from_its_start() -> None:
+def test_the_timeout_of_run_sync_includes_the_submission() -> None:
     def accepting(connection: Connection) -> None:
         while request := connection.read_request():
             if request.startswith(b"GET"):
                 connection.hang()
-            connection.answer(json.dumps(QUEUED).encode())
+            connection.respond(json.dumps(QUEUED).encode())
 
     for timeout in DEADLINES:
         with RawServer(accepting) as server:
             with new_client(server.base_url) as client:
-                error = end_of(BY_NAME["run_sync"], client, timeout)
-            sent_once(server)
+                error = error_of(BY_NAME["run_sync"], client, timeout)
+            assert_submitted_once(server)
         if error.job_id is not None:
             break
     assert isinstance(error, RunpodTimeoutError)
     assert (JOB, "IN_QUEUE", False) == (error.job_id, error.state.status, error.maybe_submitted)
 
 
-def test_the_default_timeout_of_a_client_holds() -> None:
+def test_the_default_timeout_of_a_client() -> None:
     with RawServer(silent) as server:
         with new_client(server.base_url, timeout=SHORT) as client:
             for call in (client.endpoint("ep").run, client.with_options(timeout=SHORT).endpoint("ep").run):
@@ -214,7 +223,7 @@ def test_the_default_timeout_of_a_client_holds() -> None:
                     call(input=INPUT)
 
 
-def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
+def test_a_server_that_reads_too_slowly() -> None:
     def slow(connection: Connection) -> None:
         connection.read_slowly()
 
@@ -230,14 +239,14 @@ def test_a_reader_that_is_too_slow_for_a_large_body() -> None:
 
 
 @own
-def test_a_call_that_never_got_a_connection_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timeout_while_waiting_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runpod._sync.connection_pool.MAX_CONNECTIONS", 1)
     over = threading.Event()
 
     def holding(connection: Connection) -> None:
         connection.read_request()
         over.wait(PATIENCE)
-        connection.answer(json.dumps(QUEUED).encode())
+        connection.respond(json.dumps(QUEUED).encode())
 
     with RawServer(holding) as server:
         with new_client(server.base_url) as client:

@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_ecosystem.py by scripts/generate_sync.py. Do not edit.
 
-"""Tools that people put around httpx see every request, whether they are switched on before the client is built or later."""
+"""Tools that patch or instrument httpx see every request, whether enabled before or after the client is created."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from runpod import (
     RunpodError,
 )
 from tests._sync.calls import DONE, INPUT, JOB, QUEUED
-from tests._sync.endings import LONG, new_client
+from tests._sync.outcomes import LONG, new_client
 from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 MOCKED = {"id": "mocked", "status": "IN_QUEUE"}
 
 
-def real(connection: Connection) -> None:
-    """Stands in for the service: what arrives here would cost money."""
+def respond_done(connection: Connection) -> None:
+    """Represents the real service, which no mocked request may reach."""
     while connection.read_request():
-        connection.answer(json.dumps(DONE).encode())
+        connection.respond(json.dumps(DONE).encode())
 
 
 @pytest.fixture
 def server() -> Iterator[RawServer]:
-    with RawServer(real) as server:
+    with RawServer(respond_done) as server:
         yield server
 
 
@@ -72,7 +72,7 @@ def by_transport() -> AbstractContextManager[Any]:
 
 
 def by_pool() -> AbstractContextManager[Any]:
-    """The place that vcrpy patched in its versions 8.0 and 8.1."""
+    """Patch the method that vcrpy 8.0 and 8.1 patched."""
 
     def handle(pool: object, request: httpcore.Request) -> httpcore.Response:
         return httpcore.Response(200, content=json.dumps(MOCKED).encode())
@@ -91,12 +91,12 @@ MOCKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 
 @pytest.mark.parametrize("name", MOCKS)
 def test_a_mock_never_submits_a_real_job(name: str, server: RawServer) -> None:
-    # Switched on before the client is built,
+    # Enabled before the client is created.
     with MOCKS[name]():
         with new_client(server.base_url) as client:
             assert "mocked" == (client.endpoint("ep").run(input=INPUT)).id
     assert [] == server.requests
-    # and after it was built and used; and off again.
+    # Enabled after the client was created and used, then disabled again.
     with new_client(server.base_url) as client:
         endpoint = client.endpoint("ep")
         for _ in range(2):
@@ -131,7 +131,7 @@ def test_vcrpy(when: str, server: RawServer, tmp_path: Path) -> None:
                 if when == "after":
                     stack.enter_context(cassette())
                 assert JOB == (client.endpoint("ep").run(input=INPUT)).id
-        # Recorded the first time, played the second.
+        # The first round records the request, the second one replays it.
         assert expected == len(server.requests)
     assert KEY not in (tmp_path / "cassette.yaml").read_text()
 
@@ -167,11 +167,11 @@ def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPatch) -
             sent.append(envelope)
 
     original = httpx.Client.send
-    # Sentry patches once in a process, and never back.
+    # Sentry patches once per process and never undoes it.
     for kind in (httpx.Client, getattr(httpx, "Async" + "Client")):
         monkeypatch.setattr(kind, "send", kind.send)
 
-    def switch_on() -> None:
+    def enable() -> None:
         sentry_sdk.init(
             dsn="https://key@sentry.test/1",
             default_integrations=False,
@@ -184,11 +184,11 @@ def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPatch) -
 
     try:
         if when == "before":
-            switch_on()
+            enable()
         with new_client(server.base_url) as client:
             if when == "after":
                 client.endpoint("ep").status(JOB)
-                switch_on()
+                enable()
             with sentry_sdk.start_transaction(name="test"):
                 client.endpoint("ep").run(input=INPUT)
     finally:
@@ -202,12 +202,12 @@ def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPatch) -
 # --- Event hooks of a caller's client ---------------------------------------------------------------------------------
 
 
-def test_a_hook_that_raises_for_the_status_changes_nothing() -> None:
+def test_a_hook_that_calls_raise_for_status() -> None:
     statuses = iter(["429 Too Many Requests", "200 OK", "401 Unauthorized"])
 
     def changing(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(json.dumps(QUEUED).encode(), status=next(statuses), headers="Retry-After: 0\r\n")
+            connection.respond(json.dumps(QUEUED).encode(), status=next(statuses), headers="Retry-After: 0\r\n")
 
     def raise_for_status(response: httpx.Response) -> None:
         response.raise_for_status()
@@ -230,14 +230,14 @@ def test_a_hook_that_raises_for_the_status_changes_nothing() -> None:
         assert all(b"X-Seen: 1" in request for request in server.requests)
 
 
-def test_a_hook_that_reads_the_response_leaves_its_body() -> None:
+def test_a_hook_that_reads_the_response() -> None:
     def read(response: httpx.Response) -> None:
         response.read()
         response.raise_for_status()
 
     def busy(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b'{"error":"slow down"}', status="429 Too Many Requests")
+            connection.respond(b'{"error":"slow down"}', status="429 Too Many Requests")
 
     with RawServer(busy) as server:
         with httpx.Client(event_hooks={"response": [read]}) as http_client:
@@ -248,7 +248,7 @@ def test_a_hook_that_reads_the_response_leaves_its_body() -> None:
                 client.endpoint("ep").run(input=INPUT)
 
 
-def test_what_else_a_hook_raises_is_the_callers() -> None:
+def test_other_exceptions_of_a_hook_propagate() -> None:
     def refuse(request: httpx.Request) -> None:
         raise LookupError("not today")
 
@@ -261,8 +261,8 @@ def test_what_else_a_hook_raises_is_the_callers() -> None:
 # --- Other HTTP libraries ---------------------------------------------------------------------------------------------
 
 
-def test_a_client_of_httpx2_is_refused_in_one_sentence() -> None:
+def test_a_client_of_httpx2_is_rejected() -> None:
     httpx2 = pytest.importorskip("httpx2")
     kind = getattr(httpx2, httpx.Client.__name__)
-    with pytest.raises(ConfigurationError, match=r"http_client must be an httpx\..*Client, not one of httpx2"):
+    with pytest.raises(ConfigurationError, match=r"http_client must be an httpx\..*Client, not an httpx2 client"):
         Runpod(KEY, http_client=kind())

@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_javascript_readme.py by scripts/generate_sync.py. Do not edit.
 
-"""What the README of the JavaScript SDK shows, in Python: each of its examples does here what it does there."""
+"""The examples of the JavaScript SDK's README, in Python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEVEN = "7 photos of a horse the size of a Boeing 787"
 
 
 class Stable:
-    """Handlers, and a gate at which the slow one waits."""
+    """Handlers of the examples. `slow` blocks until `gate` is set."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -87,13 +87,13 @@ def test_the_key_as_an_argument(server: LocalServer, monkeypatch: pytest.MonkeyP
     assert {"photo_of": PROMPT} == result.output
 
 
-def test_run_gives_an_id(endpoint: Endpoint, server: LocalServer) -> None:
+def test_run_returns_an_id(endpoint: Endpoint, server: LocalServer) -> None:
     job = endpoint.run({"input": {"prompt": PROMPT}})
     assert [job.id] == [known["id"] for known in server.jobs["horse"]]
     assert "IN_QUEUE" == job.status
 
 
-def test_the_status_of_a_request_holds_its_output_once_it_is_completed(endpoint: Endpoint) -> None:
+def test_the_status_of_a_completed_request_has_its_output(endpoint: Endpoint) -> None:
     job = endpoint.run({"input": {"prompt": PROMPT}})
     job.wait(timeout=PATIENCE)
     status = endpoint.status(job.id)
@@ -104,7 +104,7 @@ def test_the_status_of_a_request_holds_its_output_once_it_is_completed(endpoint:
 
 
 def test_run_sync_polls_until_the_request_ends(runpod: Runpod, stable: Stable) -> None:
-    opener = threading.Timer(1.1, stable.gate.set)  # beyond what the first request waits
+    opener = threading.Timer(1.1, stable.gate.set)  # longer than the `wait` of the first request
     opener.start()
     result = runpod.endpoint("slow").run_sync({"input": {"prompt": PROMPT}})
     opener.join()
@@ -150,24 +150,24 @@ def test_a_stream_of_seven(runpod: Runpod) -> None:
 
 
 def test_a_timeout_for_run_sync(runpod: Runpod, stable: Stable) -> None:
-    # 5000 ms there, 5 s here; in time for both, it gives the result.
+    # 5000 ms in JavaScript is 5 s here.
     stable.gate.set()
     result = runpod.endpoint("slow").run_sync({"input": {"prompt": PROMPT}}, timeout=5)
     assert result.succeeded
 
 
-def test_a_timeout_that_passes_is_an_error_and_not_a_result(runpod: Runpod, stable: Stable) -> None:
+def test_a_timeout_raises_instead_of_returning_a_result(runpod: Runpod, stable: Stable) -> None:
     endpoint = runpod.endpoint("slow")
     start = time.monotonic()
     with pytest.raises(RunpodTimeoutError) as caught:
         endpoint.run_sync({"input": {"prompt": PROMPT}}, timeout=1.5)
     assert time.monotonic() - start < 1.5 + PATIENCE / 2
-    # It was the local call that ended. The request goes on.
+    # Only the local call ended. The request is still running.
     stable.gate.set()
     assert {"photo_of": PROMPT} == endpoint.job(caught.value.job_id).result(timeout=PATIENCE)
 
 
-def test_a_timeout_for_run_is_for_the_submission(runpod: Runpod, server: LocalServer) -> None:
+def test_the_timeout_of_run_limits_the_submission(runpod: Runpod, server: LocalServer) -> None:
     job = runpod.endpoint("slow").run({"input": {"prompt": PROMPT}}, timeout=3)
     assert "IN_QUEUE" == job.status
     (request,) = server.requests
@@ -175,8 +175,8 @@ def test_a_timeout_for_run_is_for_the_submission(runpod: Runpod, server: LocalSe
     assert {} == dict(request.query)
 
 
-def test_a_policy_limits_the_request_itself(endpoint: Endpoint, server: LocalServer) -> None:
-    # Milliseconds in the shape of the wire, there and here.
+def test_a_policy_limits_the_job(endpoint: Endpoint, server: LocalServer) -> None:
+    # Milliseconds in the wire format, as in JavaScript.
     job = endpoint.run({"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}})
     assert {"photo_of": PROMPT} == job.result(timeout=PATIENCE)
     body = json.loads(server.requests[0].body)

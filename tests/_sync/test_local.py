@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_local.py by scripts/generate_sync.py. Do not edit.
 
-"""Both clients against the local server: everything a user does, over real HTTP."""
+"""Clients against the local server, over real HTTP."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from runpod import Runpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError, WaitLimits
 from runpod.local import progress_update
 from tests._sync.calls import collect
-from tests._sync.serving import TIMEOUT, echo
+from tests._sync.local_server import TIMEOUT, echo
 from tests.clocks import together
 from tests.servers import PATIENCE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests._sync.serving import Gate, Serve
+    from tests._sync.local_server import Gate, Serve
 
 
 def count(job: dict[str, Any]) -> Iterator[int]:
@@ -38,7 +38,7 @@ def test_run_wait_and_result(serve: Serve) -> None:
     assert ["POST run", "GET status-sync"] == serve.sent()
 
 
-def test_many_waits_take_turns_in_few_slots(serve: Serve) -> None:
+def test_many_waits_share_few_permits(serve: Serve) -> None:
     endpoint = serve(echo, workers=5).with_options(wait_limits=WaitLimits(concurrent=2, per_second=100))
 
     def one(index: int) -> Any:
@@ -54,7 +54,7 @@ def test_run_sync(serve: Serve) -> None:
     assert ["POST runsync"] == serve.sent()
 
 
-def test_run_sync_of_a_job_that_takes_longer_than_the_first_hold(serve: Serve) -> None:
+def test_run_sync_of_a_job_that_outlasts_the_first_request(serve: Serve) -> None:
     over = threading.Event()
 
     def slow(job: dict[str, Any]) -> str:
@@ -77,14 +77,14 @@ def test_status_and_status_sync(serve: Serve, gate: Gate) -> None:
     assert {"n": 1} == (endpoint.status_sync(job.id, timeout=TIMEOUT)).output
 
 
-def test_a_kept_id_finds_the_job_again(serve: Serve) -> None:
+def test_a_job_handle_from_a_stored_id(serve: Serve) -> None:
     endpoint = serve(echo)
     job_id = (endpoint.run(input={"n": 1})).id
     with Runpod(serve.server.api_key, base_url=serve.server.base_url) as other:
         assert {"n": 1} == other.endpoint("horse").job(job_id).result(timeout=TIMEOUT)
 
 
-def test_a_timeout_leaves_the_job_alone(serve: Serve, gate: Gate) -> None:
+def test_a_timeout_does_not_affect_the_job(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     job = endpoint.run(input={"n": 1})
     with pytest.raises(RunpodTimeoutError) as caught:
@@ -138,7 +138,7 @@ def test_stream_of_a_failing_generator(serve: Serve) -> None:
     assert "Traceback" in caught.value.state.worker_error.traceback
 
 
-def test_a_stream_left_early_can_be_taken_up_again(serve: Serve) -> None:
+def test_an_interrupted_stream_can_be_resumed(serve: Serve) -> None:
     more = threading.Semaphore(1)
 
     def yields(job: dict[str, Any]) -> Iterator[int]:
@@ -187,13 +187,13 @@ def test_cancel(serve: Serve, gate: Gate) -> None:
 def test_retry(serve: Serve) -> None:
     attempts: list[str] = []
 
-    def succeeds_in_the_end(job: dict[str, Any]) -> int:
+    def succeeds_eventually(job: dict[str, Any]) -> int:
         attempts.append(job["id"])
         if len(attempts) == 1:
             raise ValueError("not yet")
         return len(attempts)
 
-    job = serve(succeeds_in_the_end).run(input={"n": 1})
+    job = serve(succeeds_eventually).run(input={"n": 1})
     assert "FAILED" == (job.wait(timeout=TIMEOUT)).status
     assert "IN_QUEUE" == (job.retry()).status
     assert 2 == job.result(timeout=TIMEOUT)
@@ -223,7 +223,7 @@ def test_an_output_of_20_mb(serve: Serve) -> None:
     assert size == len(state.output)
 
 
-def test_outputs_come_back_as_they_went(serve: Serve) -> None:
+def test_outputs_round_trip(serve: Serve) -> None:
     given = {"n": 2**70, "f": 0.1, "text": "größer 🐎\u2028\x00", "none": None, "list": [[], {}, False, ""]}
     assert given == (serve(echo).run_sync(input=given, timeout=TIMEOUT)).output
 
@@ -235,7 +235,7 @@ def test_an_empty_input(serve: Serve) -> None:
     job.cancel()
 
 
-def test_everything_of_a_request_arrives(serve: Serve) -> None:
+def test_a_complete_request(serve: Serve) -> None:
     request = {
         "input": {"n": 1},
         "webhook": "https://example.test/hook",
@@ -284,7 +284,7 @@ def test_many_waiters_for_one_job(serve: Serve, gate: Gate) -> None:
     assert [{"n": 1}] * 10 == together(one, 10)
 
 
-def test_a_client_of_the_caller(serve: Serve) -> None:
+def test_a_callers_http_client(serve: Serve) -> None:
     serve(echo)
     with httpx.Client() as http_client:
         client = Runpod(serve.server.api_key, base_url=serve.server.base_url, http_client=http_client)
@@ -294,7 +294,7 @@ def test_a_client_of_the_caller(serve: Serve) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
-def test_what_is_on_this_machine_needs_no_proxy(
+def test_local_addresses_bypass_the_proxy(
     variable: str, host: str, monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
     monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")

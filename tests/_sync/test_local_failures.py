@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_local_failures.py by scripts/generate_sync.py. Do not edit.
 
-"""What a user sees when something goes wrong on the other side, over real HTTP."""
+"""Failures of handlers and of the local server, over real HTTP."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from runpod import (
     RunpodTimeoutError,
 )
 from tests._sync.calls import collect
-from tests._sync.serving import TIMEOUT, echo
+from tests._sync.local_server import TIMEOUT, echo
 from tests.servers import PATIENCE
 
 if TYPE_CHECKING:
-    from tests._sync.serving import Gate, Serve
+    from tests._sync.local_server import Gate, Serve
 
 
 def test_a_handler_that_raises(serve: Serve) -> None:
@@ -43,7 +43,7 @@ def test_a_handler_that_raises(serve: Serve) -> None:
     assert report.hostname
     assert report.worker_id == error.state.worker_id
     assert "Traceback (most" not in str(error)
-    # As data, not as an error.
+    # `run_sync` returns the failed state instead of raising.
     state = endpoint.run_sync(input={"n": 1}, timeout=TIMEOUT)
     assert (True, False, "LookupError: the horse is out") == (
         state.completed,
@@ -67,7 +67,7 @@ def test_a_handler_that_returns_an_error(given: Any, message: str, output: Any, 
     assert caught.value.state.worker_error is None
 
 
-def test_a_handler_whose_output_is_no_json(serve: Serve) -> None:
+def test_a_handler_whose_output_is_not_json(serve: Serve) -> None:
     job = serve(lambda job: {"horse": object()}).run(input={"n": 1})
     state = job.wait(timeout=TIMEOUT)
     assert state.completed
@@ -75,8 +75,8 @@ def test_a_handler_whose_output_is_no_json(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), SystemExit(3), KeyError("prompt")], ids=repr)
-def test_what_a_handler_raises_ends_its_job_only(error: BaseException, serve: Serve) -> None:
-    # One half of the tests gives the server a coroutine function, the other one a plain function.
+def test_any_exception_of_a_handler_only_fails_its_job(error: BaseException, serve: Serve) -> None:
+    # A coroutine function here, and a plain function in the generated sync test.
     def fails(job: dict[str, Any]) -> None:
         raise error
 
@@ -99,12 +99,12 @@ def test_an_output_type(serve: Serve) -> None:
     assert {"legs": "many"} == caught.value.state.output
 
 
-def test_an_output_type_of_what_is_no_model(serve: Serve) -> None:
+def test_an_output_type_that_is_not_a_model(serve: Serve) -> None:
     endpoint = serve(lambda job: job["input"]["values"], list[int])
     assert [1, 2] == (endpoint.run_sync(input={"values": ["1", 2]}, timeout=TIMEOUT)).output
 
 
-def test_an_input_that_is_no_json_does_not_arrive(serve: Serve) -> None:
+def test_an_input_that_is_not_json_is_not_sent(serve: Serve) -> None:
     endpoint = serve(echo)
     with pytest.raises(InvalidRequestError, match=r"input\.when"):
         endpoint.run(input={"when": {1, 2}})

@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_operations.py by scripts/generate_sync.py. Do not edit.
 
-"""What each operation sends and returns."""
+"""Tests of the request and return value of each operation."""
 
 from __future__ import annotations
 
@@ -38,10 +38,8 @@ class Output(BaseModel):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_what_is_sent(
-    operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock
-) -> None:
-    wire.say(operation.good)
+def test_requests(operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
+    wire.respond(operation.good)
     operation(endpoint)
     assert [operation.sent] == wire.sent
     (request,) = wire.requests
@@ -60,7 +58,7 @@ def test_both_forms_of_a_request(name: str, endpoint: Endpoint, wire: Wire) -> N
     submit = getattr(endpoint, name)
     policy = ExecutionPolicy(execution_timeout=timedelta(minutes=5), low_priority=True)
     rest: dict[str, Any] = {"webhook": "https://example.test/hook", "s3_config": S3Config(**S3)}
-    wire.say(DONE, DONE, DONE, DONE)
+    wire.respond(DONE, DONE, DONE, DONE)
     submit(WHOLE)
     submit(JobRequest(input=INPUT, policy=policy, **rest))
     submit(input=INPUT, policy=policy, **rest)
@@ -70,15 +68,15 @@ def test_both_forms_of_a_request(name: str, endpoint: Endpoint, wire: Wire) -> N
 
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: Endpoint, wire: Wire) -> None:
-    wire.say(DONE)
+    wire.respond(DONE)
     with pytest.warns(UserWarning, match=r"empty.*FAILED") as caught:
         getattr(endpoint, name)(input={})
     assert b'{"input":{}}' == wire.requests[0].content
     assert __file__ == caught[0].filename
 
 
-def test_what_is_returned(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
-    wire.say(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
+def test_return_values(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
+    wire.respond(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
     job = endpoint.run({"input": INPUT})
     assert (JOB, "IN_QUEUE", "ep") == (job.id, job.status, job.endpoint_id)
     state = endpoint.status(JOB)
@@ -90,22 +88,22 @@ def test_what_is_returned(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -
     assert "CANCELLED" == (endpoint.cancel(JOB)).status
     assert "IN_QUEUE" == (endpoint.retry(JOB)).status
 
-    wire.say({"status": "COMPLETED", "stream": [{"output": 1}, {"output": 2, "metrics": {"tokens": 3}}]}, STREAMED)
+    wire.respond({"status": "COMPLETED", "stream": [{"output": 1}, {"output": 2, "metrics": {"tokens": 3}}]}, STREAMED)
     one, two = collect(endpoint.stream(JOB))
     assert (1, 2, {"tokens": 3}) == (one.output, two.output, two.metrics)
 
-    wire.say({"jobs": {"inQueue": 2}, "workers": {"sleeping": 4}}, {"removed": 3, "status": "completed"})
+    wire.respond({"jobs": {"inQueue": 2}, "workers": {"sleeping": 4}}, {"removed": 3, "status": "completed"})
     health = endpoint.health()
     assert (2, 0, {"sleeping": 4}) == (health.jobs.in_queue, health.workers.idle, health.workers.model_extra)
     result = endpoint.purge_queue()
     assert (3, "completed") == (result.removed, result.status)
 
 
-def test_the_handle_of_a_job(endpoint: Endpoint, wire: Wire) -> None:
+def test_job_handle(endpoint: Endpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
     assert ("UNKNOWN", JOB, False, False) == (job.status, job.state.id, job.state.started, job.state.completed)
     assert [] == wire.sent
-    wire.say(RUNNING, CANCELLED, QUEUED, STREAMED)
+    wire.respond(RUNNING, CANCELLED, QUEUED, STREAMED)
     assert "IN_PROGRESS" == (job.refresh()).status == job.status
     assert "CANCELLED" == (job.cancel()).status == job.status
     assert "IN_QUEUE" == (job.retry()).status == job.status
@@ -118,14 +116,14 @@ def test_the_handle_of_a_job(endpoint: Endpoint, wire: Wire) -> None:
     ] == wire.sent
 
 
-# --- a cancel that came too late --------------------------------------------------------------
+# --- cancel after the job has ended -----------------------------------------------------------
 
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
-def test_a_cancel_that_came_too_late_loses_nothing(client: Runpod, wire: Wire) -> None:
+def test_cancel_after_completion_keeps_the_output(client: Runpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.say(BARE, RUNNING, BARE, 401, DONE)
+    wire.respond(BARE, RUNNING, BARE, 401, DONE)
     assert "COMPLETED" == (endpoint.cancel(JOB)).status
     job = endpoint.job(JOB)
     job.refresh()
@@ -134,19 +132,19 @@ def test_a_cancel_that_came_too_late_loses_nothing(client: Runpod, wire: Wire) -
         job.wait()
     assert "COMPLETED" == job.status
     assert Output(n=1) == job.result()
-    # A known result is kept.
-    wire.say(BARE)
+    # A known output is kept.
+    wire.respond(BARE)
     assert "COMPLETED" == (job.cancel()).status
     assert Output(n=1) == job.result() == job.state.output
-    wire.say(BARE, DONE)
+    wire.respond(BARE, DONE)
     job = endpoint.job(JOB)
     job.cancel()
     assert [Output(n=1)] == [state.output for state in collect(job.watch())]
 
 
-def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoint: Endpoint, wire: Wire) -> None:
+def test_cancel_after_failure_keeps_the_error(endpoint: Endpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
-    wire.say({"id": JOB, "status": "FAILED"}, FAILED)
+    wire.respond({"id": JOB, "status": "FAILED"}, FAILED)
     assert "FAILED" == (job.cancel()).status
     with pytest.raises(errors.JobFailedError, match="would not fit"):
         job.result()
@@ -155,9 +153,9 @@ def test_a_cancel_that_came_too_late_does_not_hide_why_a_job_failed(endpoint: En
 # --- output_type ------------------------------------------------------------------------------
 
 
-def test_an_output_is_parsed_as_its_type(client: Runpod, wire: Wire) -> None:
+def test_output_type_is_applied(client: Runpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.say(DONE, DONE, DONE, {**RUNNING, "output": "50 %"}, DONE, DONE)
+    wire.respond(DONE, DONE, DONE, {**RUNNING, "output": "50 %"}, DONE, DONE)
     assert Output(n=1) == (endpoint.run_sync(input=INPUT)).output
     assert Output(n=1) == (endpoint.status(JOB)).output
     assert Output(n=1) == (endpoint.status_sync(JOB)).output
@@ -167,10 +165,10 @@ def test_an_output_is_parsed_as_its_type(client: Runpod, wire: Wire) -> None:
     assert Output(n=1) == (endpoint.with_options(timeout=9).job(JOB).refresh()).output
 
 
-def test_an_output_that_does_not_fit_is_always_an_error(client: Runpod, wire: Wire) -> None:
+def test_output_that_does_not_match_output_type_is_an_error(client: Runpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
     job = endpoint.job(JOB)
-    wire.say(DONE)
+    wire.respond(DONE)
     job.refresh()
     wire.always({**DONE, "output": {"n": "many"}})
     calls = [lambda: endpoint.status(JOB), lambda: endpoint.status_sync(JOB), lambda: endpoint.run_sync(input=INPUT)]
@@ -179,5 +177,5 @@ def test_an_output_that_does_not_fit_is_always_an_error(client: Runpod, wire: Wi
             call()
         assert (JOB, {"n": "many"}) == (caught.value.job_id, caught.value.state.output)
     assert {"n": "many"} == job.state.output
-    # Only `refresh` asks again: the handle knows that the job has ended.
+    # Of the handle's methods, only `refresh` sends a request: the job is known to have ended.
     assert 5 == len(wire.requests)

@@ -1,6 +1,6 @@
 # Generated from tests/_async/test_watching.py by scripts/generate_sync.py. Do not edit.
 
-"""`watch` on a virtual clock: every change of status or progress, and the end."""
+"""Tests of `watch` on a virtual clock."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import httpx
 import pytest
 
 from tests._sync.calls import DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, collect
-from tests.servers import Held
+from tests.servers import Delayed
 
 if TYPE_CHECKING:
     from runpod import Endpoint
     from tests.clocks import VirtualClock
     from tests.servers import Wire
 
-TROUBLE: list[Any] = [httpx.ReadError("reset"), 503, httpx.Response(200, text="<html>")]
+TRANSIENT: list[Any] = [httpx.ReadError("reset"), 503, httpx.Response(200, text="<html>")]
 
 
 @pytest.fixture(autouse=True)
 def _virtual(clock: VirtualClock) -> None:
-    """No test here takes time."""
+    """Run every test of this module on the virtual clock."""
 
 
 def progress(value: Any) -> dict[str, Any]:
     return {**RUNNING, "output": value}
 
 
-def test_watch_gives_every_change_and_the_end(endpoint: Endpoint, wire: Wire) -> None:
-    wire.say(QUEUED, QUEUED, *TROUBLE, RUNNING, progress("25 %"), progress("25 %"), *TROUBLE, progress("50 %"), DONE)
+def test_watch_yields_every_change_and_the_final_state(endpoint: Endpoint, wire: Wire) -> None:
+    wire.respond(
+        QUEUED, QUEUED, *TRANSIENT, RUNNING, progress("25 %"), progress("25 %"), *TRANSIENT, progress("50 %"), DONE
+    )
     job = endpoint.run(input=INPUT)
     watch = job.watch()
     seen = collect(watch)
@@ -42,28 +44,28 @@ def test_watch_gives_every_change_and_the_end(endpoint: Endpoint, wire: Wire) ->
         ("COMPLETED", {"n": 1}),
     ] == [(state.status, state.output) for state in seen]
     assert seen[-1] is job.state
-    assert f"GET {PATH}/ep/status/{JOB}" == wire.sent[1], "a long poll would see nothing but the end"
-    # Once it ended, nothing more is requested.
+    assert f"GET {PATH}/ep/status/{JOB}" == wire.sent[1], "watch must not use long polls"
+    # After the job has ended, no more requests are sent.
     assert [] == collect(watch)
     assert [job.state] == collect(job.watch())
 
 
-def test_a_watch_left_early_sends_no_more_requests(endpoint: Endpoint, wire: Wire) -> None:
-    wire.say(QUEUED, RUNNING)
+def test_breaking_out_of_watch_stops_polling(endpoint: Endpoint, wire: Wire) -> None:
+    wire.respond(QUEUED, RUNNING)
     job = endpoint.run(input=INPUT)
     for state in job.watch():
         if state.status == "IN_PROGRESS":
             break
     assert 2 == len(wire.requests)
     assert "IN_PROGRESS" == job.status
-    wire.say(FAILED)
+    wire.respond(FAILED)
     assert ["IN_PROGRESS", "FAILED"] == [state.status for state in job.watch()]
 
 
-def test_two_watchers_of_one_job_see_the_same(endpoint: Endpoint, wire: Wire) -> None:
+def test_two_watchers_of_a_job_see_the_same_states(endpoint: Endpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
     one, two = job.watch(), job.watch()
-    wire.say(Held(1, RUNNING), RUNNING, DONE, DONE)
+    wire.respond(Delayed(1, RUNNING), RUNNING, DONE, DONE)
     for status in ("IN_PROGRESS", "COMPLETED"):
         assert status == (next(one)).status
         assert status == (next(two)).status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import pytest
 
 from tests.conformance import environments
-from tests.conformance.environments import NodeEnvironment, NotAtHandError
+from tests.conformance.environments import MissingProgramError, NodeEnvironment
 from tests.conformance.programs import Driver, Worker
 
 if TYPE_CHECKING:
@@ -21,55 +21,55 @@ HERE = Path(__file__).parent
 T = TypeVar("T")
 
 missing: dict[str, str] = {}
-"""What is not at hand, and why, for the end of the run."""
+"""The missing programs and the reasons, for the summary of the test run."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if missing:
         terminalreporter.section("NOT TESTED against programs written by others", sep="!", red=True, bold=True)
-        for what, why in missing.items():
-            terminalreporter.line(f"{what}: {why}", red=True)
+        for name, why in missing.items():
+            terminalreporter.line(f"{name}: {why}", red=True)
 
 
-def at_hand(what: str, find: Callable[[], T]) -> T:
-    """What `find` gives; without it, the tests that need it are skipped, on CI they fail."""
+def require(name: str, find: Callable[[], T]) -> T:
+    """Return the result of `find`. If the program is missing, skip the test, or fail on CI."""
     try:
         return find()
-    except NotAtHandError as error:
-        missing[what] = str(error)
-    reason = f"{what} is not at hand: {missing[what]}"
+    except MissingProgramError as error:
+        missing[name] = str(error)
+    reason = f"{name} is not available: {missing[name]}"
     if os.environ.get("CI"):
-        pytest.fail(f"{reason}. On CI it must be.", pytrace=False)
+        pytest.fail(f"{reason}. It is required on CI.", pytrace=False)
     pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def node() -> NodeEnvironment:
-    return at_hand("The JavaScript SDK", environments.javascript)
+    return require("The JavaScript SDK", environments.javascript)
 
 
 @pytest.fixture(scope="session")
 def official_python() -> Path:
-    """The Python of an environment with the official package."""
-    return at_hand("The official Python package", environments.official_python)
+    """The Python executable of an environment with the official package."""
+    return require("The official Python package", environments.official_python)
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder with nothing in it."""
+    """An empty home folder."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="session")
 def javascript(node: NodeEnvironment, home: Path) -> Iterator[Driver]:
-    """Makes calls with the JavaScript SDK."""
+    """A driver for calls with the JavaScript SDK."""
     script = HERE / "javascript" / "drive.mjs"
     with Driver([node.node, script], home=home, environment={}, cwd=node.folder) as driver:
         yield driver
 
 
 def official_worker(python: Path) -> list[str]:
-    """The command that starts `worker.py`; it goes on with the name of a handler."""
+    """The command that starts `worker.py`, without the name of the handler."""
     return [str(python), str(HERE / "official" / "worker.py")]
 
 
@@ -79,7 +79,7 @@ class StartWorker(Protocol):
 
 @pytest.fixture
 def start_worker(official_python: Path, home: Path) -> Iterator[StartWorker]:
-    """Start an official worker with a handler of `worker.py`, which takes the jobs of an endpoint of a local server."""
+    """Start an official worker with a handler of `worker.py` for an endpoint of a local server."""
     count = 0
     with ExitStack() as stack:
 

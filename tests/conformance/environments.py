@@ -1,6 +1,6 @@
-"""The released programs that the tests run, installed below `.conformance/` in the root of the repository.
+"""The released programs used by the tests, installed into `.conformance/` in the root of the repository.
 
-Installing takes a while, so an environment is kept, and made again once something it follows from has changed.
+Environments are kept between runs, and rebuilt when their requirements change.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The one place that says which releases: a name and a version on the npm registry and on PyPI.
+# Name and version of the releases, on the npm registry and on PyPI.
 JAVASCRIPT_SDK = ("runpod-sdk", "1.1.2")
 OFFICIAL_PACKAGE = ("runpod", "1.12.0")
 
 FOLDER = Path(__file__).parents[2] / ".conformance"
 
-# Made of what it was, inside of an environment that is whole.
-_MARK = "made-of.txt"
+# A file in each complete environment that holds its requirements.
+_MARKER = "requirements.txt"
 
-_INSTALL_TIMEOUT = 900.0  # seconds; the official package brings more than a hundred others
-_ASK_TIMEOUT = 30.0
+_INSTALL_TIMEOUT = 900.0  # seconds; the official package has more than a hundred dependencies
+_VERSION_TIMEOUT = 30.0
 
 
-class NotAtHandError(Exception):
-    """What an environment needs is not on this machine, or cannot be fetched."""
+class MissingProgramError(Exception):
+    """A requirement of an environment is not installed and cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class NodeEnvironment:
 
 
 def javascript() -> NodeEnvironment:
-    """Find Node.js, and install the JavaScript SDK unless it is.
+    """Find Node.js, and install the JavaScript SDK if needed.
 
     Raises:
-        NotAtHandError: There is no Node.js, no npm, or npm cannot install it.
+        MissingProgramError: There is no Node.js, no npm, or npm cannot install it.
     """
     node, version = _program("node")
     npm, _ = _program("npm")
     requirement = "@".join(JAVASCRIPT_SDK)
 
     def make(folder: Path) -> None:
-        # A file of its own, or npm would install into a folder further up that has one.
+        # Without a package.json, npm would install into a parent folder that has one.
         (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
         flags = ["--no-audit", "--no-fund", "--no-package-lock", "--no-save", "--ignore-scripts"]
-        # By itself it waits for more than a minute before it says that it has no connection.
+        # By default npm retries for more than a minute without a connection.
         flags += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
         _run([npm, "install", *flags, requirement], f"npm cannot install {requirement}", cwd=folder)
 
@@ -67,16 +67,16 @@ def javascript() -> NodeEnvironment:
 
 
 def official_python() -> Path:
-    """Give the Python of an environment with the official package, made with the Python that runs this.
+    """Return the Python executable of an environment with the official package, based on the running Python.
 
     Raises:
-        NotAtHandError: pip cannot install it.
+        MissingProgramError: pip cannot install it.
     """
     requirement = "==".join(OFFICIAL_PACKAGE)
     python = ".".join(map(str, sys.version_info[:3]))
 
     def make(folder: Path) -> None:
-        _run([sys.executable, "-m", "venv", str(folder)], f"Python {python} cannot make an environment")
+        _run([sys.executable, "-m", "venv", str(folder)], f"Python {python} cannot create an environment")
         install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
         _run([str(_python_of(folder)), *install], f"pip cannot install {requirement} on Python {python}")
 
@@ -84,20 +84,20 @@ def official_python() -> Path:
     return _python_of(_kept(name, f"{requirement}, Python {python} from {sys.base_prefix}", make))
 
 
-def _kept(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
+def _kept(name: str, requirements: str, make: Callable[[Path], None]) -> Path:
     folder = FOLDER / name
-    if _is_whole(folder, made_of):
+    if _is_complete(folder, requirements):
         return folder
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
-    with _alone(name):
-        if _is_whole(folder, made_of):  # Another process of this run was faster.
+    with _locked(name):
+        if _is_complete(folder, requirements):  # Another process has built it in the meantime.
             return folder
-        # Under another name until it is whole: a run that is ended here leaves nothing that looks whole.
+        # Built under a temporary name, so that an interrupted build is never used.
         building = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=FOLDER))
         try:
             make(building)
-            (building / _MARK).write_text(made_of, encoding="utf-8")
+            (building / _MARKER).write_text(requirements, encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             building.rename(folder)
         finally:
@@ -106,8 +106,8 @@ def _kept(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Let one process at a time make an environment: the tests run in several, and it takes a while."""
+def _locked(name: str) -> Iterator[None]:
+    """Lock an environment, so that only one test process builds it."""
     with (FOLDER / f"{name}.lock").open("w") as file:
         if sys.platform != "win32":
             import fcntl
@@ -116,9 +116,9 @@ def _alone(name: str) -> Iterator[None]:
         yield
 
 
-def _is_whole(folder: Path, made_of: str) -> bool:
-    mark = folder / _MARK
-    return mark.is_file() and mark.read_text(encoding="utf-8") == made_of
+def _is_complete(folder: Path, requirements: str) -> bool:
+    marker = folder / _MARKER
+    return marker.is_file() and marker.read_text(encoding="utf-8") == requirements
 
 
 def _python_of(folder: Path) -> Path:
@@ -128,9 +128,9 @@ def _python_of(folder: Path) -> Path:
 def _program(name: str) -> tuple[str, str]:
     path = shutil.which(name)
     if path is None:
-        raise NotAtHandError(f"{name} is not on PATH")
-    # A name on PATH may be a stand-in that does not run.
-    return path, _run([path, "--version"], f"{name} on PATH does not run", timeout=_ASK_TIMEOUT).strip()
+        raise MissingProgramError(f"{name} is not on PATH")
+    # A command on PATH may be a shim that does not run.
+    return path, _run([path, "--version"], f"{name} on PATH does not run", timeout=_VERSION_TIMEOUT).strip()
 
 
 def _run(command: list[str], problem: str, *, cwd: Path | None = None, timeout: float = _INSTALL_TIMEOUT) -> str:
@@ -148,8 +148,8 @@ def _run(command: list[str], problem: str, *, cwd: Path | None = None, timeout: 
             check=True,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotAtHandError(f"{problem}: {error}") from None
+        raise MissingProgramError(f"{problem}: {error}") from None
     except subprocess.CalledProcessError as error:
         reasons = re.findall(r"^(?:npm )?err(?:or|!):? +(.+)", error.stderr, re.IGNORECASE | re.MULTILINE)
-        raise NotAtHandError(f"{problem}: {' / '.join(reasons[:2]) or f'status {error.returncode}'}") from None
+        raise MissingProgramError(f"{problem}: {' / '.join(reasons[:2]) or f'status {error.returncode}'}") from None
     return done.stdout

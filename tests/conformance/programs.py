@@ -1,4 +1,4 @@
-"""Running programs that take commands as JSON lines and answer with JSON lines."""
+"""Run programs that read commands as JSON lines and write results as JSON lines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds, before a test gives up
 
-# What a program needs of the environment of whoever runs the tests. Nothing of Runpod's, of Python's or of a proxy's.
+# Environment variables that programs inherit. None for Runpod, Python or proxies.
 _INHERITED = ("LANG", "LC_ALL", "PATH", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "WINDIR")
 
 
 class ProgramError(Exception):
-    """A call that a program made for a test ended with an error there."""
+    """A call made by a program raised an error."""
 
     def __init__(self, kind: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{kind}: {message}")
@@ -37,13 +37,13 @@ class ProgramError(Exception):
 
 
 class Process:
-    """A child process that is ended with its `with` block, and whose output is read line by line.
+    """A child process that is stopped at the end of its `with` block, and whose output is read line by line.
 
     Args:
         command: The program and its arguments.
-        home: Its home folder, so that no configuration of the developer can reach it.
-        environment: What else is in its environment.
-        cwd: The folder it starts in.
+        home: Its home folder, to isolate it from the developer's configuration.
+        environment: Additional environment variables.
+        cwd: Its working directory.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Process:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            # A group of its own, so that what it starts can be ended with it.
+            # A separate process group, so that its child processes can be killed with it.
             start_new_session=True,
         )
-        self._said: deque[str] = deque(maxlen=200)
+        self._lines: deque[str] = deque(maxlen=200)
         self._reader = threading.Thread(target=self._read, name=f"output of {command[-1]}", daemon=True)
         self._reader.start()
 
@@ -77,13 +77,13 @@ class Process:
         return self._process.pid
 
     @property
-    def said(self) -> str:
-        """The last lines that it said, for whoever wonders why a test failed."""
-        return "".join(self._said)
+    def recent_output(self) -> str:
+        """The last lines of output, for messages of failed tests."""
+        return "".join(self._lines)
 
     def end(self) -> None:
-        """End it, the hard way where it does not end by itself; returns once it has."""
-        with contextlib.suppress(OSError):  # It may have gone before.
+        """Stop the process, kill it if needed, and wait for it."""
+        with contextlib.suppress(OSError):  # It may have ended before.
             self._stdin.close()
         self._stop()
         try:
@@ -116,41 +116,40 @@ class Process:
 
     def _read(self) -> None:
         for line in self._stdout:
-            self._said.append(line)
-            self._heard(line)
-        self._over()
+            self._lines.append(line)
+            self._handle_line(line)
+        self._handle_exit()
 
-    def _heard(self, line: str) -> None:
+    def _handle_line(self, line: str) -> None:
         pass
 
-    def _over(self) -> None:
+    def _handle_exit(self) -> None:
         pass
 
 
 class Worker(Process):
-    """A worker process. It has a process of its own for pings, which would outlive it, and when told to end it first
-    waits for the job that it is asking for."""
+    """A worker process, which is killed with its ping process. On a signal to stop, it would wait for its next job."""
 
     def _stop(self) -> None:
         self._kill()
 
 
 class Call:
-    """One call that a program makes."""
+    """One call made by a program."""
 
     def __init__(self) -> None:
         self.items: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.end: Future[Any] = Future()
 
     def item(self) -> Any:
-        """Wait for the next thing that the call yields."""
+        """Wait for the next item of the call."""
         return self.items.get(timeout=PATIENCE)
 
     def result(self) -> Any:
-        """Wait for what the call gives: what it returned, or the list of what it yielded and nobody took yet.
+        """Wait for the return value of the call, or the list of the items that were not read yet.
 
         Raises:
-            ProgramError: It raised, or the program ended.
+            ProgramError: The call raised an error, or the program ended.
         """
         result = self.end.result(PATIENCE)
         if result != {"yielded": True}:
@@ -163,62 +162,62 @@ class Call:
 
 
 class Driver(Process):
-    """A program of ours around one of theirs: it makes the calls that a test asks for.
+    """A program that makes calls with a released package on behalf of a test.
 
-    It reads a JSON object a line, each with a `number`, and writes a JSON object a line: `{"number", "item"}` for
-    everything that a call yields, and `{"number", "result"}` or `{"number", "error"}` at its end.
+    It reads one JSON object per line, each with a `number`, and writes one JSON object per line: `{"number", "item"}`
+    for each item that a call yields, and `{"number", "result"}` or `{"number", "error"}` at its end.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self.printed: list[str] = []
-        """What their program printed."""
+        """The output of the package itself."""
 
         self._calls: dict[int, Call] = {}
         self._lock = threading.Lock()
         self._number = 0
-        self._gone = False
+        self._ended = False
         super().__init__(*arguments, **settings)
 
     def start(self, name: str, **command: Any) -> Call:
-        """Let it make a call; does not wait for it."""
+        """Start a call without waiting for its result."""
         call = Call()
         with self._lock:
             self._number += 1
             line = json.dumps({"number": self._number, "name": name, **command})
             self._calls[self._number] = call
-            if self._gone:
-                raise ProgramError("the program ended", self.said)
+            if self._ended:
+                raise ProgramError("the program ended", self.recent_output)
         self._stdin.write(line + "\n")
         self._stdin.flush()
         return call
 
     def call(self, name: str, **command: Any) -> Any:
-        """Let it make a call, and wait for what it gives."""
+        """Make a call, and wait for its result."""
         return self.start(name, **command).result()
 
     def _stop(self) -> None:
-        """It ends with its input."""
+        """Does nothing: the program ends when its input is closed."""
 
-    def _heard(self, line: str) -> None:
+    def _handle_line(self, line: str) -> None:
         try:
-            said = json.loads(line)
+            message = json.loads(line)
         except ValueError:
             return
-        if "printed" in said:
-            self.printed.append(said["printed"])
+        if "printed" in message:
+            self.printed.append(message["printed"])
             return
-        call = self._calls[said["number"]]
-        if "item" in said:
-            call.items.put(said["item"])
-        elif "error" in said:
-            call.end.set_exception(ProgramError(**said["error"]))
+        call = self._calls[message["number"]]
+        if "item" in message:
+            call.items.put(message["item"])
+        elif "error" in message:
+            call.end.set_exception(ProgramError(**message["error"]))
         else:
-            call.end.set_result(said["result"])
+            call.end.set_result(message["result"])
 
-    def _over(self) -> None:
+    def _handle_exit(self) -> None:
         with self._lock:
-            self._gone = True
+            self._ended = True
             calls = list(self._calls.values())
         for call in calls:
             if not call.end.done():
-                call.end.set_exception(ProgramError("the program ended", self.said))
+                call.end.set_exception(ProgramError("the program ended", self.recent_output))

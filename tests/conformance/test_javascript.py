@@ -1,4 +1,4 @@
-"""The released JavaScript SDK, unchanged, on the local server: it does there what its README says."""
+"""The released JavaScript SDK against the local server, with the behavior that its README describes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROMPT = {"prompt": "a photo of a horse the size of a Boeing 787"}
 
 
 class Endpoint:
-    """One endpoint of a local server, called with the JavaScript SDK, and by hand where a test looks behind it."""
+    """An endpoint of a local server, called with the JavaScript SDK or with plain HTTP requests."""
 
     def __init__(self, driver: Driver, server: LocalServer) -> None:
         self.driver = driver
@@ -41,7 +41,7 @@ class Endpoint:
 
     @property
     def sent(self) -> list[str]:
-        """What the SDK sent, by method, operation and query; without the ids of jobs."""
+        """The requests of the SDK: method, operation and query, without job ids."""
         return [
             f"{request.method} {request.path.split('/')[3]}" + (f" {dict(request.query)}" if request.query else "")
             for request in self.server.requests
@@ -79,7 +79,7 @@ def horse(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_times(job: dict[str, Any]) -> dict[str, Any]:
-    """A job without what differs from run to run; that is there all the same, in milliseconds."""
+    """A job without its times, which must be present and in milliseconds."""
     job = dict(job)
     assert isinstance(job.pop("delayTime"), int)
     assert isinstance(job.pop("executionTime"), int)
@@ -87,7 +87,7 @@ def without_times(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
-def test_every_function_is_tested_here(serve):
+def test_all_functions_are_tested(serve):
     functions = {"run", "status", "statusSync", "runSync", "stream", "cancel", "health", "purgeQueue"}
     assert functions == set(serve(horse).call("functions"))
 
@@ -95,19 +95,18 @@ def test_every_function_is_tested_here(serve):
 # "Once an endpoint has been created, you can send requests to the queue"
 
 
-def test_run_gives_the_id(serve):
+def test_run_returns_the_id(serve):
     endpoint = serve(horse)
-    answer = endpoint.call("run", {"input": PROMPT}, 3000)
-    assert {"id": answer["id"], "status": "IN_QUEUE"} == answer
+    response = endpoint.call("run", {"input": PROMPT}, 3000)
+    assert {"id": response["id"], "status": "IN_QUEUE"} == response
     request = endpoint.server.requests[0]
     assert ("POST", "/v2/horse/run") == (request.method, request.path)
     assert {"input": PROMPT} == json.loads(request.body)
     assert f"RunPod-JS-SDK/{JAVASCRIPT_SDK[1]} (Unknown Environment)" == request.headers["user-agent"]
 
 
-def test_run_with_everything_a_request_can_hold(serve):
-    # Documentation says of executionTimeout "int ms | min 5000", and of what happens below that nothing; the README's
-    # own example is 3000, so that is taken.
+def test_run_with_a_complete_request(serve):
+    # The documented minimum of executionTimeout is 5000, without the behavior below it. The README's example has 3000.
     request = {
         "input": PROMPT,
         "policy": {"executionTimeout": 3000, "lowPriority": False, "ttl": 60_000},
@@ -142,7 +141,7 @@ def test_status_of_a_job_that_is_queued_or_running(serve, gate):
     endpoint = serve(gate)
     running, queued = endpoint.run(), endpoint.run()
     gate.wait_entered()
-    # It calls a job started after every good answer, one that waits for a worker included.
+    # The SDK sets `started` after every successful response, even if the job is queued.
     waiting = {"started": True, "completed": False, "succeeded": False}
     assert {"id": queued, "status": "IN_QUEUE", **waiting} == endpoint.call("status", queued)
     state = endpoint.call("status", running)
@@ -162,11 +161,11 @@ def test_status_sync_waits_for_the_end(serve, gate):
     assert "GET status-sync {'wait': '60000'}" == endpoint.sent[-1]
 
 
-def test_status_sync_gives_the_state_of_the_moment_when_its_time_is_up(serve, gate):
+def test_status_sync_returns_the_latest_state_on_timeout(serve, gate):
     endpoint = serve(gate)
     job_id = endpoint.run()
     gate.wait_entered()
-    # It never asks for less than a second.
+    # Its `wait` is never below a second.
     state = endpoint.call("statusSync", job_id, 1)
     assert ("IN_PROGRESS", False) == (state["status"], state["completed"])
     assert "GET status-sync {'wait': '1000'}" == endpoint.sent[-1]
@@ -175,7 +174,7 @@ def test_status_sync_gives_the_state_of_the_moment_when_its_time_is_up(serve, ga
 # "runSync … will enqueue the request and then poll until the request completes, fails or times out"
 
 
-def test_run_sync_gives_the_output(serve):
+def test_run_sync_returns_the_output(serve):
     endpoint = serve(horse)
     result = endpoint.call("runSync", {"input": PROMPT})
     assert result["id"].startswith("sync-")
@@ -184,7 +183,7 @@ def test_run_sync_gives_the_output(serve):
     assert ["POST runsync {'wait': '90000'}"] == endpoint.sent
 
 
-def test_run_sync_of_a_job_that_fails_is_data(serve):
+def test_run_sync_of_a_failing_job_returns_its_state(serve):
     result = serve(horse).call("runSync", {"input": {"prompt": "a unicorn"}})
     assert ("FAILED", True, False) == (result["status"], result["completed"], result["succeeded"])
     assert "there are no unicorns" == json.loads(result["error"])["error_message"]
@@ -193,7 +192,7 @@ def test_run_sync_of_a_job_that_fails_is_data(serve):
 
 def test_run_sync_polls_while_the_job_takes_longer_than_one_request(serve, gate):
     endpoint = serve(gate)
-    # Its first request waits for no longer than its timeout, so a short one makes it poll. "`runsync` … Not done
+    # The `wait` of its first request is at most its timeout, so a short timeout makes it poll. "`runsync` … Not done
     # within `wait`: HTTP 200", captured, with id and status alone.
     call = endpoint.start("runSync", {"input": PROMPT}, 1000)
     gate.wait_entered()
@@ -206,7 +205,7 @@ def test_run_sync_polls_while_the_job_takes_longer_than_one_request(serve, gate)
     assert [f"{result['id']}: COMPLETED"] == endpoint.driver.printed
 
 
-def test_run_sync_that_times_out_gives_what_it_knows(serve, gate):
+def test_run_sync_returns_the_latest_state_on_timeout(serve, gate):
     endpoint = serve(gate)
     endpoint.driver.printed.clear()
     result = endpoint.call("runSync", {"input": PROMPT}, 500)
@@ -231,7 +230,7 @@ def test_stream_yields_while_the_job_runs(serve, gate):
     call = endpoint.start("stream", job_id)
     assert {"output": {"photo": 1}} == call.item()
     gate.open()
-    # Its last chunks come together with the final status, after which it looks no more.
+    # The last chunks arrive with the final status, after which it stops polling.
     assert [{"output": {"photo": number}} for number in range(2, 8)] == call.result()
     assert {"GET stream"} == set(endpoint.sent[1:])
 
@@ -248,7 +247,7 @@ def test_stream_of_a_handler_that_yields_nothing_is_empty(serve):
     assert [] == endpoint.call("stream", endpoint.run())
 
 
-def test_stream_of_a_job_that_fails_ends_without_a_word(serve):
+def test_stream_of_a_failing_job_ends_without_error(serve):
     def photos(job):
         yield {"photo": 1}
         raise ValueError("the film is full")
@@ -268,7 +267,7 @@ def test_cancel(serve, gate):
     running, queued = endpoint.run(), endpoint.run()
     gate.wait_entered()
     for job_id in (queued, running):
-        # Its types promise delayTime and executionTime as well; documentation shows these two.
+        # Its types also declare delayTime and executionTime. The documentation has only these two fields.
         assert {"id": job_id, "status": "CANCELLED"} == endpoint.call("cancel", job_id)
         state = endpoint.call("status", job_id)
         assert ("CANCELLED", True, False) == (state["status"], state["completed"], state["succeeded"])
@@ -292,7 +291,7 @@ def test_health(serve, gate):
     jobs = [endpoint.run() for _ in range(5)]
     until(lambda: "IN_PROGRESS" == endpoint.api.status(jobs[1])["status"])
     health = endpoint.call("health")
-    # Its types have five counts of workers; captured are six, with `unhealthy`.
+    # Its types declare five worker counts. The captured response has six, with `unhealthy`.
     assert {"idle", "initializing", "ready", "running", "throttled", "unhealthy"} == health["workers"].keys()
     assert {"completed": 0, "failed": 0, "inProgress": 2, "inQueue": 3, "retried": 0} == health["jobs"]
 
@@ -307,10 +306,10 @@ def test_purge_queue(serve, gate):
     assert "COMPLETED" == endpoint.call("statusSync", running)["status"]
 
 
-# What goes wrong. Its README says nothing of that: it rejects, with the status of the answer.
+# Errors. They are not in its README: the promise is rejected with the status of the response.
 
 
-def test_what_the_server_refuses_is_an_error(serve):
+def test_error_responses_are_errors(serve):
     endpoint = serve(horse)
     refused = [
         (401, ("health",), {"apiKey": "wrong"}),

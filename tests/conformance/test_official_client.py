@@ -1,4 +1,4 @@
-"""The client of the released official package, unchanged, on the local server: both its halves, sync and asyncio."""
+"""The sync and asyncio clients of the released official package against the local server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CLIENTS = ("sync", "asyncio")
 DRIVE = Path(__file__).parent / "official" / "drive.py"
 
 
-class Desk:
-    """A local server, and the official client in a process of its own for each of its halves.
+class Setup:
+    """A local server, and a separate process for each of the official clients, sync and asyncio.
 
-    Both last for all tests, since the package takes its address from the environment while it is imported, and that
-    takes a second or two. So every half has endpoints of its own, and every test gates of its own.
+    They are shared by all tests, since the package takes a second or two to import, and reads the base URL only then.
+    Each client has its own endpoints, and each test its own gates.
     """
 
     def __init__(self, stack: ExitStack, python: Path, home: Path) -> None:
@@ -65,18 +65,18 @@ def horse(job: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def desk(official_python: Path, home: Path) -> Iterator[Desk]:
+def setup(official_python: Path, home: Path) -> Iterator[Setup]:
     with ExitStack() as stack:
-        yield Desk(stack, official_python, home)
+        yield Setup(stack, official_python, home)
 
 
 class Client:
-    """One half of the official client."""
+    """One of the official clients."""
 
-    def __init__(self, desk: Desk, name: str) -> None:
+    def __init__(self, setup: Setup, name: str) -> None:
         self.name = name
-        self.desk = desk
-        self._driver = desk.drivers[name]
+        self.setup = setup
+        self._driver = setup.drivers[name]
 
     def start(self, name: str, *arguments: Any, **command: Any) -> Call:
         if "endpoint" in command:
@@ -91,40 +91,40 @@ class Client:
         return job_id
 
     def api(self, endpoint: str) -> Api:
-        """The same endpoint, called by hand."""
-        return Api(self.desk.server, f"{self.name}-{endpoint}")
+        """The same endpoint, for plain HTTP requests."""
+        return Api(self.setup.server, f"{self.name}-{endpoint}")
 
     def end(self, endpoint: str, job_id: str) -> Any:
-        """Wait for the end of a job, so that the client has no need to: it looks once a second."""
+        """Wait for the end of a job without the official client, which polls once a second."""
         with self.api(endpoint) as api:
             return api.end(job_id)
 
     def body_of(self, job_id: str) -> Any:
-        """What was submitted as this job, in the test that did nothing else since."""
-        request = self.desk.server.requests[-1]
+        """The body of the last request, which must be the submission of this job."""
+        request = self.setup.server.requests[-1]
         assert ("POST", f"/v2/{self.name}-horse/run") == (request.method, request.path)
         return json.loads(request.body)
 
 
 @pytest.fixture(params=CLIENTS)
-def client(desk: Desk, request: pytest.FixtureRequest) -> Client:
-    return Client(desk, request.param)
+def client(setup: Setup, request: pytest.FixtureRequest) -> Client:
+    return Client(setup, request.param)
 
 
 @pytest.fixture
-def both_clients(desk: Desk) -> list[Client]:
-    return [Client(desk, name) for name in CLIENTS]
+def both_clients(setup: Setup) -> list[Client]:
+    return [Client(setup, name) for name in CLIENTS]
 
 
 @pytest.fixture
-def sync_client(desk: Desk) -> Client:
-    return Client(desk, "sync")
+def sync_client(setup: Setup) -> Client:
+    return Client(setup, "sync")
 
 
 @pytest.fixture
-def gate(desk: Desk) -> Iterator[Gate]:
+def gate(setup: Setup) -> Iterator[Gate]:
     gate = Gate()
-    desk.gates[name_of(gate)] = gate
+    setup.gates[name_of(gate)] = gate
     yield gate
     gate.open()
 
@@ -133,12 +133,12 @@ def name_of(gate: Gate) -> str:
     return str(id(gate))
 
 
-def through(gate: Gate, **more: Any) -> dict[str, Any]:
-    """An input that leads a job through a gate."""
+def input_for(gate: Gate, **more: Any) -> dict[str, Any]:
+    """The input of a job that waits at a gate."""
     return {"gate": name_of(gate), **more}
 
 
-def test_run_gives_a_job(client):
+def test_run_returns_a_job(client):
     job_id = client.run("horse", PROMPT)
     assert job_id.endswith("-u1")
     assert {"input": PROMPT} == client.body_of(job_id)
@@ -147,7 +147,7 @@ def test_run_gives_a_job(client):
 def test_run_with_a_whole_request(client):
     request = {"input": PROMPT, "policy": {"executionTimeout": 60_000, "ttl": 3_600_000, "lowPriority": True}}
     job_id = client.run("horse", request)
-    # What the sync half takes for a request, the other one wraps once more, and with it the policy.
+    # The asyncio client wraps a complete request, with its policy, as the input.
     assert ({"input": request} if client.name == "asyncio" else request) == client.body_of(job_id)
 
 
@@ -158,22 +158,22 @@ def test_status_and_output(client):
     assert {"image": "…", **PROMPT} == client.call("output", job=job_id)
 
 
-def test_output_is_waited_for(client):
+def test_output_waits_for_the_job(client):
     job_id = client.run("horse", PROMPT)
     client.end("horse", job_id)
     assert {"image": "…", **PROMPT} == client.call("output", job=job_id, keywords={"timeout": 10})
 
 
 def test_output_of_a_job_that_takes_longer(client, gate):
-    job_id = client.run("gated", through(gate))
+    job_id = client.run("gated", input_for(gate))
     gate.wait_entered()
     with pytest.raises(ProgramError) as caught:
         client.call("output", job=job_id, keywords={"timeout": 1})
     assert ("TimeoutError", "Job timed out.") == (caught.value.kind, caught.value.message)
 
 
-def test_output_at_once_is_none_while_the_job_runs(sync_client, gate):
-    job_id = sync_client.run("gated", through(gate))
+def test_output_without_timeout_is_none_while_the_job_runs(sync_client, gate):
+    job_id = sync_client.run("gated", input_for(gate))
     gate.wait_entered()
     assert sync_client.call("output", job=job_id) is None
 
@@ -185,12 +185,12 @@ def test_a_job_that_failed_has_no_output_and_no_error(client):
     assert client.call("output", job=job_id, keywords={"timeout": 10}) is None
 
 
-# Of its halves, only the sync one has it.
+# Only the sync client has `run_sync`.
 
 
 def test_run_sync(sync_client):
     assert {"image": "…", **PROMPT} == sync_client.call("run_sync", PROMPT, endpoint="horse")
-    request = sync_client.desk.server.requests[-1]
+    request = sync_client.setup.server.requests[-1]
     assert ("/v2/sync-horse/runsync", {}) == (request.path, dict(request.query))
 
 
@@ -198,11 +198,11 @@ def test_run_sync_of_a_job_that_fails(sync_client):
     assert sync_client.call("run_sync", {"prompt": "a unicorn"}, endpoint="horse") is None
 
 
-# Before every look at a stream, it sleeps for a second. So here both halves are at work at once.
+# The official clients sleep for a second before each poll of a stream, so both are tested concurrently.
 
 
 def test_stream_yields_outputs_while_the_job_runs(both_clients, gate):
-    calls = [client.start("stream", job=client.run("photos", through(gate))) for client in both_clients]
+    calls = [client.start("stream", job=client.run("photos", input_for(gate))) for client in both_clients]
     for call in calls:
         assert {"photo": 1} == call.item()
     gate.open()
@@ -210,11 +210,11 @@ def test_stream_yields_outputs_while_the_job_runs(both_clients, gate):
         assert [{"photo": 2}] == call.result()
 
 
-def test_stream_of_a_job_that_fails_ends_without_a_word(both_clients, gate):
+def test_stream_of_a_failing_job_ends_without_error(both_clients, gate):
     gate.open()
     calls = []
     for client in both_clients:
-        job_id = client.run("photos", through(gate, unicorn=True))
+        job_id = client.run("photos", input_for(gate, unicorn=True))
         assert "handler: the film is full" == client.end("photos", job_id)["error"].split(" \n")[0]
         calls.append(client.start("stream", job=job_id))
     # Captured: `{"status":"FAILED","stream":[]}`, "no error text on /stream"; and "leftovers with the final status".
@@ -223,7 +223,7 @@ def test_stream_of_a_job_that_fails_ends_without_a_word(both_clients, gate):
 
 
 def test_cancel(client, gate):
-    running, queued = (client.run("gated", through(gate)) for _ in range(2))
+    running, queued = (client.run("gated", input_for(gate)) for _ in range(2))
     gate.wait_entered()
     for job_id, status in ((queued, "IN_QUEUE"), (running, "IN_PROGRESS")):
         assert status == client.call("status", job=job_id)
@@ -236,7 +236,7 @@ def test_health(client, gate):
         client.call("health", endpoint="health")["jobs"]
     )
     for _ in range(3):
-        client.run("health", through(gate))
+        client.run("health", input_for(gate))
     gate.wait_entered()
     health = client.call("health", endpoint="health")
     assert {"completed": 0, "failed": 0, "inProgress": 1, "inQueue": 2, "retried": 0} == health["jobs"]
@@ -245,14 +245,14 @@ def test_health(client, gate):
 
 
 def test_purge_queue(client, gate):
-    jobs = [client.run("purge", through(gate)) for _ in range(4)]
+    jobs = [client.run("purge", input_for(gate)) for _ in range(4)]
     gate.wait_entered()
     assert {"removed": 3, "status": "completed"} == client.call("purge_queue", endpoint="purge")
     gate.open()
     assert "COMPLETED" == client.end("purge", jobs[0])["status"]
 
 
-# What goes wrong. "Async client checks no HTTP status: 401/404 bodies become `KeyError`"
+# Errors. "Async client checks no HTTP status: 401/404 bodies become `KeyError`"
 
 
 @pytest.mark.parametrize("name", ["run", "health", "purge_queue"])
@@ -269,15 +269,15 @@ def test_a_wrong_key(client, name):
         assert {"error": "unauthorized"} == call.result()
 
 
-def test_an_endpoint_that_is_not_there(client):
+def test_unknown_endpoint(client):
     with pytest.raises(ProgramError) as caught:
         client.run("cow", PROMPT)
     expected = ("HTTPError", 404) if client.name == "sync" else ("KeyError", None)
     assert expected == (caught.value.kind, caught.value.status)
 
 
-def test_a_job_that_is_gone(client, gate):
-    running, queued = (client.run("purge", through(gate)) for _ in range(2))
+def test_expired_job(client, gate):
+    running, queued = (client.run("purge", input_for(gate)) for _ in range(2))
     gate.wait_entered()
     client.call("purge_queue", endpoint="purge")
     with pytest.raises(ProgramError) as caught:

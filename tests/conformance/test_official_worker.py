@@ -1,7 +1,7 @@
-"""Our client, the local server, and workers that are the released official package, unchanged.
+"""The client and the local server with workers of the released official package.
 
-An official worker asks for its next job up to a second after it is done with one. So it is the number of jobs that takes
-the time here, and workers are shared.
+An official worker requests its next job up to a second after finishing one. The run time of these tests depends on the
+number of jobs, and workers are shared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROMPT = {"prompt": "a photo of a horse the size of a Boeing 787"}
 PHOTO = {"image": "…", **PROMPT}
 PHOTOS = [{"photo": 0}, {"photo": 1}, {"photo": 2}]
 
-TIMEOUT = 30.0  # seconds: a test that comes near it fails
+TIMEOUT = 30.0  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,13 @@ def server(official_python: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         return LocalEndpoint(command=[*official_worker(official_python), handler], **settings)
 
     endpoints = {
-        "any": worker("chosen", workers=2),  # Its handler is none: it does what the input says.
+        "any": worker("chosen", workers=2),  # The input names the handler.
         "photos": worker("generator"),
         "albums": worker("generator_async-aggregated"),
         "pairs": worker("meeting_here-in-pairs"),
     }
-    # In a home with a key in it, the official package sends that one, and not the one in the environment of which is
-    # documented that "worker requests carry `Authorization: <RUNPOD_AI_API_KEY>`".
+    # The official package prefers an API key in the home folder to that of the environment, although the documented
+    # behavior is "worker requests carry `Authorization: <RUNPOD_AI_API_KEY>`".
     home = tmp_path_factory.mktemp("home-with-a-key")
     (home / ".runpod").mkdir()
     (home / ".runpod" / "config.toml").write_text('[default]\napi_key = "of-an-account"\n', encoding="utf-8")
@@ -57,7 +57,7 @@ def server(official_python: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 class SyncClient:
-    """Our client for sync code."""
+    """The sync client of this library."""
 
     def __init__(self, server: LocalServer) -> None:
         self._server = server
@@ -74,7 +74,7 @@ class SyncClient:
         return self._do(endpoint, lambda e: e.run(input=job_input).result(timeout=TIMEOUT))
 
     def stream(self, job_input: dict[str, Any], endpoint: str, chunks: list[Any]) -> None:
-        """Every chunk ends up in `chunks`, also where the stream raises."""
+        """Append every chunk to `chunks`, even if the stream raises."""
 
         def stream(endpoint: Endpoint[Any]) -> None:
             for chunk in endpoint.run(input=job_input).stream(timeout=TIMEOUT):
@@ -90,7 +90,7 @@ class SyncClient:
         self._do("any", watch)
 
     def cancel(self, job_input: dict[str, Any], ready: Callable[[], None]) -> JobState[Any]:
-        """Cancel a job once it is ready for that; gives the state after."""
+        """Cancel a job once `ready`, and return its state."""
 
         def cancel(endpoint: Endpoint[Any]) -> JobState[Any]:
             job = endpoint.run(input=job_input)
@@ -105,7 +105,7 @@ class SyncClient:
 
 
 class AsyncClient(SyncClient):
-    """Our client for async code, in front of the same tests."""
+    """The async client of this library, with the same interface."""
 
     def _do(self, endpoint: str, do: Callable[[Any], Any]) -> Any:
         raise NotImplementedError
@@ -270,7 +270,7 @@ def test_several_workers_work_at_once(server, tmp_path):
 
 
 def test_one_worker_with_several_jobs_at_once(server):
-    # It takes them from `job-take-batch`, of which documentation has the shape from the source alone.
+    # The worker uses `job-take-batch`, whose format is documented from the source only.
     with Runpod(server.api_key, base_url=server.base_url) as client:
         endpoint = client.endpoint("pairs")
         jobs = [endpoint.run(input={"expected": 2}) for _ in range(2)]
@@ -278,7 +278,7 @@ def test_one_worker_with_several_jobs_at_once(server):
         assert 1 == len({job.state.worker_id for job in jobs})
 
 
-def test_an_empty_input_is_lost_on_the_way(server):
+def test_a_job_with_an_empty_input_fails(server):
     warned = pytest.warns(UserWarning, match="input is empty")
     with Runpod(server.api_key, base_url=server.base_url) as client, warned:
         state = client.endpoint("any").run_sync(input={}, timeout=TIMEOUT)
@@ -287,7 +287,7 @@ def test_an_empty_input_is_lost_on_the_way(server):
 
 
 def test_a_worker_that_crashes(server):
-    """Both clients at once, since every crash costs the time of a start."""
+    """Tests both clients concurrently, since each crash needs a restart."""
 
     async def main() -> list[JobState[Any]]:
         async with AsyncRunpod(server.api_key, base_url=server.base_url) as client:
@@ -301,21 +301,21 @@ def test_a_worker_that_crashes(server):
         assert ("FAILED", "job timed out after 1 retries", 1) == (state.status, state.error, state.retries)
 
 
-def test_a_worker_that_wants_to_be_refreshed(server):
+def test_a_worker_with_refresh_worker(server):
     with Runpod(server.api_key, base_url=server.base_url) as client:
         endpoint = client.endpoint("photos")
         before = endpoint.run_sync(input={"photos": 1}, timeout=TIMEOUT).worker_id
-        [place] = server._endpoints["photos"].pool._places
+        [place] = server._endpoints["photos"].pool._slots
         assert before == place.worker_id
         endpoint = client.endpoint("any")
         state = endpoint.run_sync(input={"handler": "refreshing"}, timeout=TIMEOUT)
         # "popped; worker restarts; not visible to client"
         assert {"was": state.worker_id} == state.output
-        until(lambda: state.worker_id not in {place.worker_id for place in server._endpoints["any"].pool._places})
+        until(lambda: state.worker_id not in {place.worker_id for place in server._endpoints["any"].pool._slots})
         assert endpoint.run_sync(input={"handler": "plain", **PROMPT}, timeout=TIMEOUT).succeeded
 
 
-def test_a_worker_that_is_started_by_hand(start_worker: StartWorker):
+def test_a_worker_started_manually(start_worker: StartWorker):
     with (
         LocalServer({"horse": LocalEndpoint(workers=0)}) as server,
         Runpod(server.api_key, base_url=server.base_url) as client,

@@ -1,4 +1,4 @@
-"""Attacks on the client: a proxy with faults, and a campaign of every operation against every fault."""
+"""Fault injection: a faulty proxy, and a campaign of every operation against every fault."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def clean(patch: pytest.MonkeyPatch) -> None:
-    """Remove what the environment says of proxies and of authorities."""
+    """Remove the environment variables for proxies and certificate authorities."""
     for name in list(os.environ):
         if name.lower().endswith(("_proxy", "_ca_bundle", "_ca_certs")) or name in {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
             patch.delenv(name)
 
 
-async def carry_out(function: Callable[..., Any], *args: Any, sync: bool, **options: Any) -> Any:
-    """Call a method of an async client, or of a sync one in a thread. What it iterates over comes as a list."""
+async def invoke(function: Callable[..., Any], *args: Any, sync: bool, **options: Any) -> Any:
+    """Call a method of an async client, or of a sync client in a thread. Iterators are returned as a list."""
     call = partial(function, *args, **options)
     if not sync:
         outcome = call()

@@ -10,7 +10,7 @@ from tests.faults.report import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
 
-# Seconds. Longer than in the test, which would see on a busy machine what is wrong with the page, but not the reverse.
+# Seconds. Longer than in the test, so that a busy machine does not change the page. The test retries differing rows.
 DEADLINE = 2.0
 
 if __name__ == "__main__":

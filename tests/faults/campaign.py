@@ -1,4 +1,4 @@
-"""Every operation against every fault, on every side: what the server saw, and what the caller got."""
+"""Run every operation against every fault with every client: what the server received, and the caller's outcome."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ import pytest
 
 from runpod import AsyncRunpod, RetryPolicy, Runpod, RunpodError
 from runpod.local import LocalServer
-from tests.faults import carry_out, clean
+from tests.faults import clean, invoke
 from tests.faults.certificates import Certificates
 from tests.faults.faults import FAULTS, HOSTS, Fault, passing, proxying
 from tests.faults.proxy import fault_proxy
-from tests.faults.secrets import API_KEY, REQUEST, ears, shown
+from tests.faults.secrets import API_KEY, REQUEST, capture, representations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tests.faults.proxy import Line
+    from tests.faults.proxy import Listener
 
 POLICY = RetryPolicy(max_retries=3, initial_delay=0.01, max_delay=0.02)
 RESUBMIT = RetryPolicy(max_retries=3, initial_delay=0.01, max_delay=0.02, resubmit=True)
 
-# Who makes the HTTP client, and from what it is called.
+# Who creates the HTTP client, and how it is called.
 SIDES = ("own sync", "own asyncio", "own trio", "caller's sync", "caller's asyncio")
 
-# How many calls are under way at once.
-ABREAST = 24
+# Number of concurrent calls.
+CONCURRENCY = 24
 
-# Seconds that a call may take which only its deadline ends, and one that ends by itself.
+# Timeouts in seconds, for calls that can only end at their deadline and for all others.
 DEADLINE = 0.4
 LONG = 60.0
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of the public API; the same words serve the sync and the async client."""
+    """One call of the public API, for both the sync and the async client."""
 
     name: str  # in the table
-    call: Callable[..., Any]  # of an endpoint, the id of a job, and a timeout
-    step: str = ""  # of the path, by which it does what must not be done twice; empty where it may be repeated
-    submits: bool = False  # it makes a job
-    patient: bool = False  # it goes on polling when something fails, until its deadline
+    call: Callable[..., Any]  # takes an endpoint, a job id and a timeout
+    step: str = ""  # path segment of the request that must not be repeated; empty if all may be
+    submits: bool = False  # it creates a job
+    polls: bool = False  # it keeps polling through failures until its deadline
 
 
 OPERATIONS = (
@@ -65,8 +65,8 @@ OPERATIONS = (
     Operation("status", lambda e, job, **o: e.status(job, **o)),
     Operation("cancel", lambda e, job, **o: e.cancel(job, **o)),
     Operation("health", lambda e, _, **o: e.health(**o)),
-    Operation("wait", lambda e, job, **o: e.job(job).wait(**o), patient=True),
-    Operation("stream", lambda e, job, **o: e.stream(job, **o), patient=True),
+    Operation("wait", lambda e, job, **o: e.job(job).wait(**o), polls=True),
+    Operation("stream", lambda e, job, **o: e.stream(job, **o), polls=True),
 )
 
 
@@ -81,7 +81,7 @@ class Cell:
 
     @property
     def timeout(self) -> float:
-        waits = self.operation.patient or (self.fault.unfinished and self.operation.name == "run_sync")
+        waits = self.operation.polls or (self.fault.unfinished and self.operation.name == "run_sync")
         ends = self.fault.heals or self.fault.final or not waits
         return LONG if ends and not self.fault.hangs else self.deadline
 
@@ -95,18 +95,18 @@ class Cell:
 
 @dataclass
 class Result:
-    """What came of it."""
+    """The result of one call."""
 
     cell: Cell
-    reached: int = 0  # requests that must not be repeated, arrived whole, and were not refused with 429
-    done: int = 0  # those of them that the server processed
+    reached: int = 0  # complete requests that must not be repeated, without those rejected with 429
+    done: int = 0  # how many of them the server processed
     attempts: int = 0
-    error: BaseException | None = None  # what the caller got; None: a result
-    late: float = 0.0  # seconds past the deadline; less than zero where it ended before
-    quiet: bool = True  # every connection came to its end after the client was closed
+    error: BaseException | None = None  # the error raised; None for a result
+    late: float = 0.0  # seconds after the deadline; negative if it ended earlier
+    quiet: bool = True  # all connections ended after the client was closed
 
     def problems(self) -> Iterator[str]:
-        """What must not be, whatever the fault and however slow the machine."""
+        """Violations of the rules that hold for any fault and on a machine of any speed."""
         operation, fault, error = self.cell.operation, self.cell.fault, self.error
         once = bool(operation.step)
         if not self.quiet:
@@ -115,33 +115,33 @@ class Result:
             yield f"sent {self.reached} times"
         if error is None:
             if once and not self.done and not fault.forged:
-                yield "a result of something that was not done"
+                yield "a result of a request that was not processed"
             return
         if not isinstance(error, RunpodError):
             yield f"raised {error!r}"
             return
         lost = self.done and not (operation.submits and error.job_id)
         if once and lost and not error.maybe_submitted:
-            yield "processed, and the error says it was not"
-        # Where the deadline passes before the client has begun to connect, it knows nothing.
+            yield "processed, but maybe_submitted is False"
+        # If the deadline passes before the client connects, maybe_submitted may be True.
         if error.maybe_submitted and ((fault.unsent and not fault.hangs) or not once):
-            yield "not processed, and the error says it may have been"
+            yield "not processed, but maybe_submitted is True"
         if once and self.done and error.retryable:
-            yield "processed, and the error says that the call may be made again"
+            yield "processed, but retryable is True"
         if fault.final and (self.attempts != 1 or error.retryable):
-            yield f"{self.attempts} attempts where none can be better than the first"
+            yield f"{self.attempts} attempts although a retry cannot succeed"
         if fault.final and fault.tls and "SSL_CERT_FILE" not in str(error):
-            yield f"nothing about SSL_CERT_FILE: {error}"
+            yield f"no hint about SSL_CERT_FILE: {error}"
 
 
 @dataclass
 class Campaign:
-    """All results, and what remained: threads, tasks and sockets, and connections to where a redirect led."""
+    """All results, and the leaks: threads, tasks, sockets, and connections to the target of a redirect."""
 
     results: list[Result]
     seconds: float
     left: tuple[int, int, int, int]
-    heard: list[str]
+    captured: list[str]
 
     def problems(self) -> list[str]:
         return [f"{result.cell}: {problem}" for result in self.results for problem in result.problems()]
@@ -155,14 +155,14 @@ def cells(faults: Iterable[Fault] = FAULTS, deadline: float = DEADLINE) -> list[
         for operation in OPERATIONS
         if not fault.heavy or operation.name == "run"
     ]
-    return [cell for cell in found if not _left_out(cell)]
+    return [cell for cell in found if not _excluded(cell)]
 
 
-def _left_out(cell: Cell) -> bool:
-    """What a client of the caller's does otherwise; the page says how."""
+def _excluded(cell: Cell) -> bool:
+    """Whether a cell is excluded, as explained in docs/campaign.md."""
     if cell.side == "caller's sync":
         return cell.fault.stretches
-    # The deadline may pass in the handshake.
+    # The deadline may pass during the handshake.
     return cell.side == "caller's asyncio" and cell.fault.scheme == "https" and cell.timeout == cell.deadline
 
 
@@ -173,113 +173,113 @@ async def handler(job: dict[str, Any]) -> Any:
 
 
 def run(todo: list[Cell]) -> Campaign:
-    """Carry out cells, each with a client and a line of its own."""
+    """Run the cells, each with its own client and faulty server."""
     threads = set(threading.enumerate())
     start = time.monotonic()
     gc.collect()
     sockets = _sockets()
     tasks = 0
-    found: dict[Cell, tuple[Result, Line]] = {}
+    found: dict[Cell, tuple[Result, Listener]] = {}
     with (
-        ears() as heard,
-        # Queues are purged where nobody else has jobs.
+        capture() as captured,
+        # A separate endpoint for purging, so that no other call loses its job.
         LocalServer({"ep": handler, "purged": handler}, api_key=API_KEY, workers=8) as server,
-        fault_proxy(server.base_url) as new_line,
-        _environment(certificates := Certificates(*HOSTS), new_line(proxying)),
+        fault_proxy(server.base_url) as new_listener,
+        _environment(certificates := Certificates(*HOSTS), new_listener(proxying)),
     ):
-        trap = new_line(passing)
+        trap = new_listener(passing)
         ended, failed = _jobs(server, todo)
 
         async def all_of(some: list[Cell]) -> int:
-            limiter = anyio.CapacityLimiter(ABREAST)
+            limiter = anyio.CapacityLimiter(CONCURRENCY)
             before = len(anyio.get_running_tasks())
 
             async def one(cell: Cell) -> None:
                 fault = cell.fault
                 tls = certificates.context(fault.tls) if fault.tls else None
                 async with limiter:
-                    line = new_line(fault.behave, tls, fault.refusing, fault.scheme, fault.host)
-                    line.counts["trap"] = trap.port
+                    listener = new_listener(fault.behave, tls, fault.refusing, fault.scheme, fault.host)
+                    listener.counts["trap"] = trap.port
                     job = failed.pop() if cell.operation.step == "retry" else ended
-                    found[cell] = await _call(cell, line, job), line
+                    found[cell] = await _call(cell, listener, job), listener
 
             async with anyio.create_task_group() as group:
                 for cell in some:
                     group.start_soon(one, cell)
             return len(anyio.get_running_tasks()) - before
 
-        # What is heavy holds up its event loop, so it comes first, and with it what has no short deadline.
+        # Heavy faults block their event loop, so they run first, together with calls that have no short deadline.
         ordered = sorted(todo, key=lambda cell: (not cell.fault.heavy, not cell.fault.heals))
         for loop in ("sync", "asyncio", "trio"):
             some = [cell for cell in ordered if cell.side.endswith(loop)]
             tasks += anyio.run(all_of, some, backend="trio" if loop == "trio" else "asyncio")
-        patience = time.monotonic() + LONG
-        while any(line.open for _, line in found.values()) and time.monotonic() < patience:
+        limit = time.monotonic() + LONG
+        while any(listener.open for _, listener in found.values()) and time.monotonic() < limit:
             time.sleep(0.01)
-        for result, line in found.values():
-            result.quiet = not line.open
-            result.attempts = line.attempts
-            unsafe = [request for request in line.requests if request.operation == result.cell.operation.step]
-            result.reached = sum(not request.refused for request in unsafe)
+        for result, listener in found.values():
+            result.quiet = not listener.open
+            result.attempts = listener.attempts
+            unsafe = [request for request in listener.requests if request.operation == result.cell.operation.step]
+            result.reached = sum(not request.rejected for request in unsafe)
             result.done = sum(request.done for request in unsafe)
-            # What others may read of a request is all but its `Authorization` and its body.
-            heard.extend(re.sub(r"(?im)^authorization:.*", "", r.head.decode("latin-1")) for r in line.requests)
-            heard.extend([] if result.error is None else shown(result.error))
+            # No secret may appear in a request, except in its `Authorization` header and its body.
+            captured.extend(re.sub(r"(?im)^authorization:.*", "", r.head.decode("latin-1")) for r in listener.requests)
+            captured.extend([] if result.error is None else representations(result.error))
         trapped = trap.connections
     gc.collect()
     left = len(set(threading.enumerate()) - threads), tasks, len(_sockets() - sockets), trapped
-    return Campaign([found[cell][0] for cell in todo], time.monotonic() - start, left, heard)
+    return Campaign([found[cell][0] for cell in todo], time.monotonic() - start, left, captured)
 
 
-async def _call(cell: Cell, line: Line, job: str) -> Result:
+async def _call(cell: Cell, listener: Listener, job: str) -> Result:
     result = Result(cell)
     sync = cell.side.endswith("sync")
-    options: dict[str, Any] = {"base_url": line.base_url, "retry": POLICY}
+    options: dict[str, Any] = {"base_url": listener.base_url, "retry": POLICY}
     if cell.side.startswith("caller's"):
         options["http_client"] = httpx.Client() if sync else httpx.AsyncClient()
     client: Any = Runpod(API_KEY, **options) if sync else AsyncRunpod(API_KEY, **options)
     endpoint = client.endpoint("purged" if cell.operation.name == "purge_queue" else "ep")
     if cell.fault.warm:
-        await carry_out(endpoint.health, sync=sync, timeout=LONG)
-    while cell.fault.settles and line.open:  # noqa: ASYNC110 - it is the proxy's thread that closes it
+        await invoke(endpoint.health, sync=sync, timeout=LONG)
+    while cell.fault.settles and listener.open:  # noqa: ASYNC110 - closed in the thread of the proxy
         await anyio.sleep(0.01)
     start = time.monotonic()
     try:
-        await carry_out(cell.operation.call, endpoint, job, sync=sync, timeout=cell.timeout)
-    except BaseException as error:  # noqa: BLE001 - whatever it is belongs into the table
+        await invoke(cell.operation.call, endpoint, job, sync=sync, timeout=cell.timeout)
+    except BaseException as error:  # noqa: BLE001 - every error is recorded
         result.error = error
     result.late = time.monotonic() - start - cell.timeout
     for each in (client, options.get("http_client")):
         if each is not None:
-            await carry_out(each.close if sync else each.aclose, sync=sync)
+            await invoke(each.close if sync else each.aclose, sync=sync)
     return result
 
 
 def _jobs(server: LocalServer, todo: list[Cell]) -> tuple[str, list[str]]:
-    """A job that has ended, and jobs that failed for those cells that retry one."""
+    """Create a completed job, and a failed job for each cell that retries one."""
     with Runpod(API_KEY, base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")
-        # Not by `run_sync`: what that gives is kept for a minute only, and a campaign can take longer.
+        # Not with `run_sync`, whose results are kept for a minute only.
         ended = endpoint.run(input={"n": 1}).wait(timeout=LONG).id
         failed = [endpoint.run(input={"fail": True}) for cell in todo if cell.operation.step == "retry"]
         return ended, [job.wait(timeout=LONG).id for job in failed]
 
 
 @contextlib.contextmanager
-def _environment(certificates: Certificates, proxy: Line) -> Iterator[None]:
-    """Trusts the authority of the test, names a proxy, and builds TLS contexts once: they are slow to make."""
+def _environment(certificates: Certificates, proxy: Listener) -> Iterator[None]:
+    """Trust the test's certificate authority, set a proxy, and cache TLS contexts, which are slow to create."""
     with pytest.MonkeyPatch.context() as patch, certificates.authority.tempfile() as authority:
         clean(patch)
         patch.setenv("SSL_CERT_FILE", authority)
         patch.setenv("HTTPS_PROXY", f"http://{proxy.host}:{proxy.port}")
-        # httpx asks a proxy for addresses of this machine as well.
+        # httpx uses proxies for local addresses, too.
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
 
 
 def _sockets() -> set[str]:
-    """The sockets that this process has open, where the system tells."""
+    """The open sockets of this process, on Linux."""
     found: set[str] = set()
     for entry in Path("/proc/self/fd").iterdir() if sys.platform == "linux" else ():
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Certificates for TLS that is right, and for TLS that is broken."""
+"""Valid and invalid TLS certificates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trustme
 
 
 class ServerContext(ssl.SSLContext):
-    """What a server needs for TLS. It counts the handshakes that begin."""
+    """A server-side TLS context that counts the handshakes started."""
 
     handshakes = 0
 
@@ -20,7 +20,7 @@ class ServerContext(ssl.SSLContext):
 
 
 class Certificates:
-    """An authority that a client may be told to trust, and servers that are more or less worthy of it."""
+    """A certificate authority, and server certificates issued by it and by another one."""
 
     def __init__(self, *hosts: str) -> None:
         ours = trustme.CA()
@@ -30,7 +30,7 @@ class Certificates:
             "good": ours.issue_cert("127.0.0.1", *hosts),
             "expired": ours.issue_cert("127.0.0.1", not_before=yesterday - timedelta(days=9), not_after=yesterday),
             "wrong host": ours.issue_cert("elsewhere.test"),
-            "stranger": trustme.CA().issue_cert("127.0.0.1"),
+            "unknown authority": trustme.CA().issue_cert("127.0.0.1"),
         }
 
     def context(self, name: str) -> ServerContext:

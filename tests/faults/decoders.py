@@ -1,4 +1,4 @@
-"""Every decoder of what comes from outside, as a function of bytes: only a `RunpodError` or a model comes out."""
+"""Every decoder of external data as a function of bytes. Each must return a model or raise a `RunpodError`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SECOND = Deadline.after(1.0, 0.0)
 
 
 def _check(error: RunpodError) -> None:
-    """An error can be shown, logged and pickled, and made anew from what JSON keeps of it."""
+    """Check that an error can be printed and pickled, and rebuilt from its JSON-encoded args."""
     assert str(error).isprintable(), ascii(str(error))
     assert repr(error).isprintable()
-    with contextlib.suppress(RecursionError):  # Python's own limit for what is nested in an output
+    with contextlib.suppress(RecursionError):  # Python's recursion limit, for a deeply nested output
         assert repr(vars(error)) == repr(vars(pickle.loads(pickle.dumps(error))))
         copy = type(error)(*json.loads(json.dumps(error.args)))
         assert (str(error), error.job_id, error.maybe_submitted) == (str(copy), copy.job_id, copy.maybe_submitted)
@@ -61,23 +61,23 @@ def state(data: bytes) -> None:
 
 
 def others(data: bytes) -> None:
-    answer = Response(200, {}, data)
-    _checked(read, PurgeResult, answer, Call(PURGE_QUEUE, "ep"))
-    health = _checked(read, EndpointHealth, answer, Call(HEALTH, "ep"))
+    response = Response(200, {}, data)
+    _checked(read, PurgeResult, response, Call(PURGE_QUEUE, "ep"))
+    health = _checked(read, EndpointHealth, response, Call(HEALTH, "ep"))
     assert health is None or health.jobs.in_queue + health.workers.idle is not None
-    stream = _checked(read_stream, answer, Call(STREAM, "ep", JOB))
+    stream = _checked(read_stream, response, Call(STREAM, "ep", JOB))
     assert stream is None or all(repr(chunk).isprintable() for chunk in stream[1])
 
 
-def refusal(data: bytes) -> None:
+def error_response(data: bytes) -> None:
     headers = {"location": data.decode("latin-1"), "cf-ray": data[:20].decode("latin-1")}
     headers |= zip(("retry-after", "date"), data.decode("latin-1").split("|"), strict=False)
-    answer = Response(300 + 2 * data[0] if data else 300, headers, data[1:])
+    response = Response(300 + 2 * data[0] if data else 300, headers, data[1:])
     for call in (ASK, SUBMIT):
-        error = failure(call, answer, SECOND)
+        error = failure(call, response, SECOND)
         _check(error)
         assert len(str(error)) < 4000
-    assert (retry_after(answer) or 0.0) >= 0.0
+    assert (retry_after(response) or 0.0) >= 0.0
 
 
 def lost(data: bytes) -> None:
@@ -88,14 +88,14 @@ def lost(data: bytes) -> None:
 
 
 def config(data: bytes) -> None:
-    with contextlib.suppress(UnicodeDecodeError):  # the reader of the file turns that into an error of ours
+    with contextlib.suppress(UnicodeDecodeError):  # converted into a ConfigurationError by the reader of the file
         key = _checked(_default_key, data.decode())
         if key is not None:
             _checked(_check_api_key, key, "api_key")
 
 
 def polls(data: bytes) -> None:
-    """Whole waits and streams, fed with one response after another; they end, or go on polling."""
+    """Feed a series of responses to the state machines of `wait` and `stream`."""
     for machine, operation in ((Waiter, STATUS_SYNC), (Streamer, STREAM)):
         poller: Any = machine("ep", JOB, Deadline.after(60.0, 0.0), 0.0)
         for now, part in enumerate(data.split(b"\x00")[:20]):
@@ -108,5 +108,5 @@ def polls(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    function.__name__: function for function in (state, others, refusal, lost, config, polls)
+    function.__name__: function for function in (state, others, error_response, lost, config, polls)
 }

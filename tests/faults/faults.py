@@ -1,6 +1,6 @@
-"""What can go wrong between a client and its server: one fault for each kind of outcome.
+"""Faults between a client and its server, one for each kind of outcome.
 
-What only tells one HTTP parser from another is the business of httpx.
+Faults that only test an HTTP parser are left to httpx.
 """
 
 from __future__ import annotations
@@ -21,39 +21,38 @@ STEERING = b'{"id":"job\\u001b[2J\\r\\n\\u202e","status":"\\u001b]0;owned\\u0007
 EVIL = "X-Evil: \x1b[2J\r\n"
 REDIRECT = "Location: http://localhost:TRAP/v2/ep/run\r\n"
 
-# Hosts that are reached through an HTTP proxy: one that does its work, one that is not able to at first, and one that
-# says nothing.
+# Hosts behind an HTTP proxy that works, that fails at first, and that never responds.
 REACHED, REACHED_LATER, SILENT = HOSTS = ("reached.test", "later.test", "silent.test")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a line does to its connections."""
+    """What a listener does to its connections."""
 
     name: str  # in the table
     behave: Behaviour
-    unsent: bool = False  # nothing can have been processed, and the client must know
-    final: bool = False  # it will not be better the next time, and the client must know
-    warm: bool = False  # the client makes a call that goes well first, so that its connection is a kept one
-    settles: bool = False  # the connection of that call is closed before the next
-    hangs: bool = False  # nothing but its deadline ends a call
-    heals: bool = False  # after a while all goes well
-    unfinished: bool = False  # a client sees no job end
-    racy: bool = False  # whether the request got out depends on who is faster
+    unsent: bool = False  # no request can have been processed, and maybe_submitted must be False
+    final: bool = False  # a retry cannot succeed, and the client must not try
+    warm: bool = False  # a successful call comes first, so that its connection is reused
+    settles: bool = False  # the connection of that call is closed before the next call
+    hangs: bool = False  # a call ends only at its deadline
+    heals: bool = False  # retries succeed eventually
+    unfinished: bool = False  # no job reaches a final status
+    racy: bool = False  # whether the request is sent depends on timing
     forged: bool = False  # the responses are not those of the server
-    heavy: bool = False  # it costs so much time that only `run` meets it
-    tls: str = ""  # which certificate the server has
-    refusing: bool = False  # nobody listens
+    heavy: bool = False  # slow, so that it is only tested with `run`
+    tls: str = ""  # name of the server's certificate
+    refusing: bool = False  # connections are refused
     scheme: str = "http"
-    host: str = "127.0.0.1"  # what the client calls the server
-    stretches: bool = False  # a call that has limits for single steps only
+    host: str = "127.0.0.1"  # the host name of the server in the base URL
+    stretches: bool = False  # a client without total deadlines exceeds its timeout
 
 
-# --- Behaviours -------------------------------------------------------------------------------
+# --- behaviours -------------------------------------------------------------------------------
 
 
 def processing(what: Callable[[Reply], bytes] | None = None, then: Behaviour | None = None) -> Behaviour:
-    """Let requests be processed, send something for the response, and do something else instead of going on."""
+    """Forward requests, then send `what` of the reply, if given, and end with `then`, if given."""
 
     async def behave(link: Link) -> None:
         while request := await link.request():
@@ -68,26 +67,26 @@ def processing(what: Callable[[Reply], bytes] | None = None, then: Behaviour | N
 
 
 def responding(status: int, body: bytes = b"", headers: str = "") -> Behaviour:
-    """Respond in the server's place."""
+    """Respond instead of the server."""
 
     async def behave(link: Link) -> None:
         while request := await link.request():
-            await link.respond(request, status, body, headers.replace("TRAP", str(link.line.counts["trap"])))
+            await link.respond(request, status, body, headers.replace("TRAP", str(link.listener.counts["trap"])))
 
     return behave
 
 
 def pattern(*steps: int | str) -> Behaviour:
-    """Do one step a request, the last one for ever.
+    """Apply one step per request, and repeat the last one.
 
-    A status is responded in the server's place; "done 502" comes after the server processed the request; "ok" passes;
-    "reset" processes and resets.
+    A status code is sent instead of forwarding the request; "done 502" is sent after forwarding it; "ok" returns the
+    reply; "reset" forwards the request and resets the connection.
     """
 
     async def behave(link: Link) -> None:
         while request := await link.request():
-            step = str(steps[min(link.line.counts["steps"], len(steps) - 1)])
-            link.line.counts["steps"] += 1
+            step = str(steps[min(link.listener.counts["steps"], len(steps) - 1)])
+            link.listener.counts["steps"] += 1
             if step == "ok":
                 await link.send((await link.forward(request)).whole)
                 continue
@@ -131,13 +130,13 @@ async def failing_after_the_submission(link: Link) -> None:
 
 
 async def proxying(link: Link) -> None:
-    """What the HTTP proxy does between a client and each of `HOSTS`: no fault of its own."""
+    """The behaviour of the HTTP proxy for each of `HOSTS`."""
     if request := await link.request():
         host, _, port = request.target.partition(":")
-        link.line.counts[port] += 1
+        link.listener.counts[port] += 1
         if host == SILENT:
             await link.hang()
-        elif host == REACHED_LATER and link.line.counts[port] == 1:
+        elif host == REACHED_LATER and link.listener.counts[port] == 1:
             await link.respond(request, 502)
         else:
             try:
@@ -147,13 +146,13 @@ async def proxying(link: Link) -> None:
 
 
 def _bomb(mebibytes: int) -> bytes:
-    """So much that unpacks from a thousandth of it."""
+    """Gzip data that decompresses to this size, a thousand times its own."""
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     first, second = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     return first + (mebibytes - 1) * second
 
 
-# --- The list ---------------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------------
 
 
 def _over_tls(name: str, behave: Behaviour, tls: str = "good", **options: Any) -> Fault:
@@ -173,33 +172,33 @@ FAULTS = [
         "reset in the middle of the body", processing(lambda reply: reply.whole[: -len(reply.body) // 2], Link.reset)
     ),
     Fault("closed before the last byte", processing(lambda reply: reply.cut, Link.close)),
-    Fault("kept connection closed before it is used again", passing_once, warm=True, settles=True, heals=True),
-    Fault("kept connection reset after processing", pattern("ok", "reset", "ok"), warm=True, heals=True),
+    Fault("idle connection closed before reuse", passing_once, warm=True, settles=True, heals=True),
+    Fault("reused connection reset after processing", pattern("ok", "reset", "ok"), warm=True, heals=True),
     # Time.
-    Fault("drips the header", dripping_the_header, hangs=True, stretches=True),
-    Fault("drips the body", dripping_the_body, hangs=True),
+    Fault("header sent byte by byte", dripping_the_header, hangs=True, stretches=True),
+    Fault("body sent byte by byte", dripping_the_body, hangs=True),
     Fault("stalls before the last byte", processing(lambda reply: reply.cut, Link.hang), hangs=True),
     # Responses.
-    Fault("JSON without its end", processing(lambda reply: reply.with_body(reply.body[:-3]))),
+    Fault("truncated JSON", processing(lambda reply: reply.with_body(reply.body[:-3]))),
     Fault("empty body", processing(lambda reply: reply.with_body(b""))),
     Fault("gzip bomb", responding(200, _bomb(200), "Content-Encoding: gzip\r\n"), forged=True, heavy=True),
     Fault("redirect to another host", responding(307, b"", REDIRECT), unsent=True, final=True),
     Fault("control characters in every field", responding(200, STEERING, EVIL), forged=True, unfinished=True),
-    Fault("control characters in a refusal", responding(403, STEERING, EVIL), unsent=True, final=True),
+    Fault("control characters in an error response", responding(403, STEERING, EVIL), unsent=True, final=True),
     Fault("submitted, then 503", failing_after_the_submission, unfinished=True),
     Fault("429", pattern(429), unsent=True),
-    Fault("429, then well", pattern(429, "ok"), heals=True),
+    Fault("429, then success", pattern(429, "ok"), heals=True),
     Fault("408", pattern(408)),
     Fault("502, HTML, after processing", pattern("done 502")),
-    Fault("503, then well", pattern(503, "ok"), heals=True),
-    Fault("429, 429, processed and reset, then well", pattern(429, 429, "reset", "ok"), heals=True),
+    Fault("503, then success", pattern(503, "ok"), heals=True),
+    Fault("429, 429, processed and reset, then success", pattern(429, 429, "reset", "ok"), heals=True),
     # TLS.
     _over_tls("TLS, no fault", passing, heals=True),
     _over_tls("TLS, certificate expired", passing, "expired", unsent=True, final=True),
     _over_tls("TLS, certificate of another host", passing, "wrong host", unsent=True, final=True),
-    _over_tls("TLS, certificate of a stranger", passing, "stranger", unsent=True, final=True),
-    _over_tls("TLS, handshake never answered", Link.hang, "", unsent=True, hangs=True),
-    _over_tls("TLS, closed in the handshake", Link.some_of_request, "", unsent=True),
+    _over_tls("TLS, certificate of an unknown authority", passing, "unknown authority", unsent=True, final=True),
+    _over_tls("TLS, handshake without response", Link.hang, "", unsent=True, hangs=True),
+    _over_tls("TLS, closed during the handshake", Link.partial_request, "", unsent=True),
     _over_tls("TLS, processed, then silent", silent_after_processing, hangs=True),
     _over_tls("TLS, processed, then reset", reset_after_processing),
     # A proxy, between a client and a server that speak TLS.

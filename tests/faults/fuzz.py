@@ -1,6 +1,6 @@
-"""A coverage-guided fuzzer over every decoder, outside of the tests: `python -m tests.faults.fuzz state -runs=1000000`.
+"""A coverage-guided fuzzer over every decoder, not part of the test suite: `python -m tests.faults.fuzz state -runs=1000000`.
 
-Needs `pip install atheris` (Python 3.11 or newer). What it finds belongs into `tests/faults/test_decoders.py`.
+Needs `pip install atheris` (Python 3.11 or newer). Add its findings to `tests/faults/test_decoders.py`.
 """
 
 from __future__ import annotations

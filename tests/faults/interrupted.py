@@ -1,10 +1,10 @@
-"""A program that is interrupted in the middle of a call: `python -m tests.faults.interrupted SIDE CALL BASE_URL`.
+"""A program that is interrupted during a call: `python -m tests.faults.interrupted SIDE CALL BASE_URL`.
 
-It says on stdout how the call ended, and that the client is usable afterwards.
+It prints how the call ended, and whether the client is usable afterwards.
 
-The interrupt comes when the program has sent a request and begins to wait for the response. From outside, that moment
-cannot be met: a signal that arrives between Python's last look for signals and the system call that waits is not heard
-until that call returns.
+The program interrupts itself after sending a request, when it starts to wait for the response. Another process could
+not time this: a signal between Python's last check for signals and the blocking system call is handled only when that
+call returns.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from runpod import AsyncRunpod, Runpod
-from tests.faults import carry_out
+from tests.faults import invoke
 from tests.faults.secrets import API_KEY, REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Calls, and the number of the request in which each is interrupted.
+# The calls, and the number of the request during which each is interrupted.
 CALLS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "submission": (lambda endpoint: endpoint.run(REQUEST), 1),
     "wait": (lambda endpoint: endpoint.run_sync(REQUEST), 2),
@@ -39,7 +39,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], int]] = {
 
 interrupt = partial(signal.raise_signal, signal.SIGINT)
 
-# In async code, when the event loop comes round: then the call waits.
+# In async code, in the next iteration of the event loop, when the call is waiting.
 INTERRUPTS: dict[str, Callable[[], object]] = {
     "sync": interrupt,
     "asyncio": lambda: asyncio.get_running_loop().call_soon(interrupt),
@@ -47,7 +47,7 @@ INTERRUPTS: dict[str, Callable[[], object]] = {
 }
 
 
-def say(error: BaseException, waiting: int) -> None:
+def report(error: BaseException, waiting: int) -> None:
     through = any("httpcore" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
     print(f"health={waiting} threads={threading.active_count()} through={through}", flush=True)  # noqa: T201
 
@@ -58,16 +58,16 @@ def sync_main(call: Callable[[Any], Any], base_url: str) -> None:
         try:
             list(call(endpoint))
         except KeyboardInterrupt as error:
-            say(error, endpoint.health().jobs.in_queue)
+            report(error, endpoint.health().jobs.in_queue)
 
 
 async def async_main(call: Callable[[Any], Any], base_url: str) -> None:
     async with AsyncRunpod(API_KEY, base_url=base_url) as client:
         endpoint = client.endpoint("ep")
         try:
-            await carry_out(call, endpoint, sync=False)
+            await invoke(call, endpoint, sync=False)
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
-            say(error, (await endpoint.health()).jobs.in_queue)
+            report(error, (await endpoint.health()).jobs.in_queue)
 
 
 def main(side: str, name: str, base_url: str) -> None:
@@ -82,12 +82,12 @@ def main(side: str, name: str, base_url: str) -> None:
     log = logging.getLogger("httpcore.http11")
     log.setLevel(logging.DEBUG)
     log.addFilter(watch)
-    # A shell starts what runs in the background with interrupts ignored.
+    # Shells start background processes with interrupts ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if side == "sync":
         sync_main(call, base_url)
     elif side == "asyncio":
-        # Python 3.10 interrupts the loop, and cancels the task only then.
+        # Python 3.10 raises in the event loop first, then cancels the task.
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(async_main(call, base_url))
     else:

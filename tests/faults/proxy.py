@@ -1,4 +1,4 @@
-"""A proxy on loopback that stands between a client and a server, and does to each connection what a fault says."""
+"""A proxy on loopback between a client and a server, which applies a fault to each connection."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 @dataclass
 class Request:
-    """One request that arrived whole."""
+    """A complete request."""
 
     target: str
     head: bytes
     body: bytes
-    refused: bool = False  # with 429, by which the server says that it did nothing
-    done: bool = False  # by the server behind the proxy
+    rejected: bool = False  # with 429, so it was not processed
+    done: bool = False  # processed by the server behind the proxy
 
     @property
     def operation(self) -> str:
-        """The step of the path that names the operation: `/v2/ep/run?wait=1` is `run`."""
+        """The path segment of the operation: `run` in `/v2/ep/run?wait=1`."""
         return self.target.partition("?")[0].split("/")[3]
 
 
 @dataclass
 class Reply:
-    """What the server behind the proxy responded."""
+    """The response of the server behind the proxy."""
 
     head: bytes  # without `Connection` and `Content-Length`
     body: bytes
 
     def with_body(self, body: bytes, length: int | None = None, headers: str = "") -> bytes:
-        """The response with a body of somebody else's, and a length that may be a lie."""
+        """The response with another body, and a Content-Length that may be wrong."""
         length = len(body) if length is None else length
         return self.head + f"\r\nContent-Length: {length}\r\n{headers}\r\n".encode() + body
 
@@ -62,15 +62,15 @@ class Reply:
 
 
 class Link:
-    """One connection of a client through the proxy, with all that a fault needs."""
+    """A client's connection through the proxy, with the operations of the faults."""
 
-    def __init__(self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.line = line
+    def __init__(self, listener: Listener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.listener = listener
         self._reader = reader
         self._writer = writer
 
     async def request(self) -> Request | None:
-        """Read one request with its body; None where the client went away."""
+        """Read one request with its body. None if the client disconnected."""
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
@@ -78,16 +78,16 @@ class Link:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         request = Request(head.split(b" ", 2)[1].decode(), head, body)
-        self.line.requests.append(request)
+        self.listener.requests.append(request)
         return request
 
-    async def some_of_request(self) -> None:
-        """Read the first bytes of a request, and no more."""
+    async def partial_request(self) -> None:
+        """Read only the first bytes of a request."""
         await self._reader.read(10)
 
     async def forward(self, request: Request, *, submit_only: bool = False) -> Reply:
-        """Let the server process the request. `submit_only`: a `run_sync` is submitted, and not waited for."""
-        parts = urlsplit(self.line.upstream)
+        """Forward the request to the server. With `submit_only`, a `run_sync` becomes a `run`."""
+        parts = urlsplit(self.listener.upstream)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         with contextlib.closing(writer):
             head = _CONNECTION.sub(b"", request.head)
@@ -103,8 +103,8 @@ class Link:
         await self._writer.drain()
 
     async def respond(self, request: Request, status: int, body: bytes = b"", headers: str = "") -> None:
-        """Respond in the server's place."""
-        request.refused = status == 429
+        """Respond instead of the server."""
+        request.rejected = status == 429
         length = f"Content-Length: {len(body)}\r\n" if status != 204 else ""
         await self.send(f"HTTP/1.1 {status} X\r\n{length}{headers}\r\n".encode() + body)
 
@@ -115,20 +115,20 @@ class Link:
             await asyncio.sleep(0.02)
 
     async def hang(self) -> None:
-        """Do nothing until the client goes away."""
+        """Wait until the client disconnects."""
         with contextlib.suppress(ConnectionError):
             while await self._reader.read(65536):
                 pass
 
     async def tunnel(self, port: int) -> None:
-        """Pass everything on to a port of this machine, and back."""
+        """Forward all data to and from a local port."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.closing(writer):
             await self.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(_pump(self._reader, writer), _pump(reader, self._writer))
 
     async def reset(self) -> None:
-        """End the connection the hard way."""
+        """Close the connection with a TCP reset."""
         sock: Any = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -148,20 +148,20 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @dataclass
-class Line:
-    """An address of the proxy, where one fault is at work."""
+class Listener:
+    """A listening address of the proxy with one fault."""
 
     upstream: str
     behave: Callable[[Link], Awaitable[None]]
     tls: ServerContext | None = None
-    refusing: bool = False  # nobody listens
+    refusing: bool = False  # connections are refused
     scheme: str = "http"
-    host: str = "127.0.0.1"  # what clients call it
+    host: str = "127.0.0.1"  # the host name in its base URL
     port: int = 0
     requests: list[Request] = field(default_factory=list)
-    connections: int = 0  # not counting those whose handshake failed
-    open: int = 0  # connections that neither the client nor the proxy has closed yet
-    counts: Counter[str] = field(default_factory=Counter)  # a place for what a fault counts
+    connections: int = 0  # without those whose handshake failed
+    open: int = 0  # connections closed neither by the client nor by the proxy
+    counts: Counter[str] = field(default_factory=Counter)  # counters for use by the fault
 
     @property
     def base_url(self) -> str:
@@ -169,7 +169,7 @@ class Line:
 
     @property
     def attempts(self) -> int:
-        """How often a client tried something."""
+        """The number of attempts of the client."""
         return max(self.connections, len(self.requests), self.tls.handshakes if self.tls else 0)
 
     async def start(self) -> None:
@@ -197,7 +197,7 @@ class Line:
         self.open += 1
         link = Link(self, reader, writer)
         try:
-            # The client went away in the middle.
+            # The client disconnected.
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await self.behave(link)
             with contextlib.suppress(asyncio.CancelledError):
@@ -207,23 +207,23 @@ class Line:
 
 
 @contextlib.contextmanager
-def fault_proxy(upstream: str = "") -> Iterator[Callable[..., Line]]:
-    """Makes addresses with faults before a server, which live on an event loop in a thread of its own."""
-    lines: list[Line] = []
+def fault_proxy(upstream: str = "") -> Iterator[Callable[..., Listener]]:
+    """Yield a function that creates listeners in front of a server. They run on an event loop in a separate thread."""
+    listeners: list[Listener] = []
 
-    def new_line(*args: Any, **options: Any) -> Line:
-        lines.append(line := Line(upstream, *args, **options))
-        portal.call(line.start)
-        return line
+    def new_listener(*args: Any, **options: Any) -> Listener:
+        listeners.append(listener := Listener(upstream, *args, **options))
+        portal.call(listener.start)
+        return listener
 
     async def set_up() -> None:
-        # A client that leaves in the middle of a handshake is the point of the exercise.
+        # Ignore clients that disconnect during a handshake, as intended by some faults.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
     with start_blocking_portal() as portal:
         portal.call(set_up)
         try:
-            yield new_line
+            yield new_listener
         finally:
-            for line in lines:
-                portal.call(line.stop)
+            for listener in listeners:
+                portal.call(listener.stop)

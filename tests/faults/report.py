@@ -1,4 +1,4 @@
-"""The campaign as a page: `docs/campaign.md`."""
+"""Render the campaign as `docs/campaign.md`."""
 
 from __future__ import annotations
 
@@ -17,50 +17,46 @@ if TYPE_CHECKING:
     Verdict = tuple[str, str, str, str, str]
     Key = tuple[str, str, str]
 
-_HEAD = (
-    "| Fault | Call | Reached | Done | The caller got | `maybe_submitted` | `job_id` |\n|---|---|---|---|---|---|---|\n"
-)
+_HEAD = "| Fault | Call | Reached | Done | Outcome | `maybe_submitted` | `job_id` |\n|---|---|---|---|---|---|---|\n"
 
 _PAGE = """\
 # The campaign
 
-Calls of the library against everything that can go wrong between them and the server: with the sync client, and with
-the async client on asyncio and on trio, over the HTTP client that the library makes ("own") and over one that is passed
-as `http_client=` ("caller's"). `python -m tests.faults` writes this page; a test holds the library to the table.
+Fault injection tests: every operation is called while the network or the server fails in a specific way. Each is run
+with the sync client, and with the async client on asyncio and trio, using the library's own HTTP client ("own") or one
+passed as `http_client=` ("caller's"). `python -m tests.faults` generates this page, and a test checks the table.
 
-- **Reached**: how many requests of the call that must not be repeated arrived whole, not counting those that were
-  refused with 429. Not more than one, unless the caller said `resubmit=True`.
+- **Reached**: the number of complete requests that the server received, for calls that must not be repeated, without
+  those rejected with 429. At most one, unless `resubmit=True` is set.
 - **Done**: how many of them the server processed.
-- **The caller got**: a result, or an error with its `maybe_submitted` and whether it has the `job_id`. Of calls that
-  can be repeated, only this is shown.
+- **Outcome**: a result, or an error with its `maybe_submitted` and whether it has a `job_id`. For calls that can be
+  repeated, only the outcome is shown.
 
-Where it depends on who is faster whether a request got out, `maybe_submitted` is "either": it is never False where
-something was processed that the caller has no id of.
+`maybe_submitted` is "either" where timing decides whether the request was sent. It is never False if a request was
+processed and the caller has no job id.
 
-## What the server saw, and what the caller got
+## Outcomes
 
 {table}
-Two things are left out. A sync call over a client of the caller's has a limit for single steps only, so a server that
-drips a header stretches it (see README, Timeouts). An async call over a client of the caller's whose deadline passes in
-a TLS handshake leaves a socket to the garbage collector: httpcore's own network streams do so, and what ends at its
-deadline over TLS is not tried with them.
+Two combinations with a caller's HTTP client are excluded. Sync calls have a timeout per network operation only, so a
+server that sends a header byte by byte delays them (see [timeouts](timeouts.md)). Async calls over TLS that end at their
+deadline: if it passes during the handshake, httpcore's network streams leave the socket to the garbage collector.
 
-## What remained
+## Leaks and deadlines
 
-{calls} calls in {campaign.seconds:.0f} s, on {python}, one process for clients, proxy and server.
+{calls} calls in {campaign.seconds:.0f} s, on {python}, with clients, proxy and server in one process.
 
-After the last call, {campaign.left[0]} threads, {campaign.left[1]} tasks and {campaign.left[2]} sockets were left. {campaign.left[3]} connections went to
-the host that a redirect named.
+After the last call, {campaign.left[0]} threads, {campaign.left[1]} tasks and {campaign.left[2]} sockets were left. {campaign.left[3]} connections were made to
+the target of a redirect.
 
 {problems}
 
-{waits} calls ended only with their deadline of {last.cell.deadline:g} s; the latest of them {last.late:.3f} s after it
-({last.cell}).
+{waits} calls ended at their deadline of {last.cell.deadline:g} s, the latest {last.late:.3f} s after it ({last.cell}).
 """
 
 
 def verdict(result: Result) -> Verdict:
-    """What the table says of a result, and a test holds it to."""
+    """The cells of the table for a result, which a test checks."""
     operation, error = result.cell.operation, result.error
     counts = (str(result.reached), str(result.done)) if operation.step else ("", "")
     if error is None:
@@ -72,7 +68,7 @@ def verdict(result: Result) -> Verdict:
 
 
 def verdicts(results: Iterable[Result]) -> dict[Key, Verdict]:
-    """Fault, operation and side, and what the table says of them."""
+    """The verdict for each fault, operation and side."""
     return {result.cell.key: verdict(result) for result in results}
 
 
@@ -95,8 +91,8 @@ def _table(found: dict[Key, Verdict]) -> str:
 
 
 def parse(page: str) -> dict[Key, Verdict]:
-    """What the first table of a page says. Where it names no side, it says it of every one."""
-    said: dict[Key, Verdict] = {}
+    """Parse the table of a page. Rows without sides apply to all of them."""
+    parsed: dict[Key, Verdict] = {}
     fault = ""
     for line in page.partition(_HEAD)[2].partition("\n\n")[0].splitlines():
         if line.startswith("|"):
@@ -104,8 +100,8 @@ def parse(page: str) -> dict[Key, Verdict]:
             fault = first or fault
             for name, some in re.findall(r"([\w ]+?)(?: \((.*?)\))?(?:, |$)", who):
                 for side in some.split("; ") if some else SIDES:
-                    said[fault, name, side] = reached, done, got, maybe, job
-    return said
+                    parsed[fault, name, side] = reached, done, got, maybe, job
+    return parsed
 
 
 def page(campaign: Campaign) -> str:

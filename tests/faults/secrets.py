@@ -1,4 +1,4 @@
-"""Secrets that are planted, and ears for everything that is emitted while they are in use."""
+"""Planted secrets, and tools to capture logs, warnings and errors that must not contain them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ REQUEST: dict[str, Any] = {
 }
 
 
-class _Ear(logging.Handler):
-    def __init__(self, heard: list[str]) -> None:
+class _Handler(logging.Handler):
+    def __init__(self, captured: list[str]) -> None:
         super().__init__()
-        self._heard = heard
+        self._heard = captured
 
     def emit(self, record: logging.LogRecord) -> None:
         self._heard.append(f"log {record.name} {record.levelname} {record.getMessage()} {record.args!r}")
@@ -38,32 +38,32 @@ class _Ear(logging.Handler):
 
 
 @contextlib.contextmanager
-def ears() -> Iterator[list[str]]:
-    """Hear what any logger says at any level, and every warning. What is heard goes into the list."""
-    heard: list[str] = []
+def capture() -> Iterator[list[str]]:
+    """Capture the records of all loggers at all levels, and all warnings, as text."""
+    captured: list[str] = []
     loggers = [logging.getLogger(name) for name in (None, "runpod", "httpx", "httpcore", "asyncio")]
     levels = [logger.level for logger in loggers]
-    # Alone: what others make of a million lines is not the question.
-    others, loggers[0].handlers = loggers[0].handlers, [_Ear(heard)]
+    # Replaces other handlers, which would be slow with that many records.
+    others, loggers[0].handlers = loggers[0].handlers, [_Handler(captured)]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for logger in loggers:
             logger.setLevel(1)
         try:
-            yield heard
+            yield captured
         finally:
             loggers[0].handlers = others
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-            heard += [f"warning {warning.category.__name__} {warning.message}" for warning in warned]
+            captured += [f"warning {warning.category.__name__} {warning.message}" for warning in warned]
 
 
-def shown(error: BaseException) -> list[str]:
-    """What tools show of an error: its texts, its attributes, its pickle, and the traceback."""
+def representations(error: BaseException) -> list[str]:
+    """Everything a tool may show of an error: message, repr, attributes, pickle and traceback."""
     found = [str(error), repr(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
     return [*found, "".join(traceback.format_exception(error))]
 
 
-def leaked(heard: Iterable[str]) -> list[str]:
-    """What was emitted with a secret in it."""
-    return [text for text in heard if any(secret in text for secret in PLANTED)]
+def leaked(captured: Iterable[str]) -> list[str]:
+    """The captured texts that contain a secret."""
+    return [text for text in captured if any(secret in text for secret in PLANTED)]

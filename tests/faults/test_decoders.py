@@ -1,4 +1,4 @@
-"""Whatever bytes come from outside, only a model or an error of ours comes out."""
+"""Decoders turn any bytes into a model or a RunpodError."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.faults.fuzz import SEEDS
 
 DIGITS = b"9" * 5000
 
-# What was found, by fuzzers or by thought; each broke a decoder, or looked as if it could.
+# Regression inputs, found by fuzzing or by review.
 FOUND = (
     b"a=" + b"[" * 5000,
     b"a=" + b"{a=" * 3000,
@@ -39,6 +39,6 @@ FOUND = (
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
-def test_what_was_found_and_what_the_fuzzer_begins_with(name: str) -> None:
+def test_regression_inputs_and_fuzzer_seeds(name: str) -> None:
     for data in (*FOUND, *SEEDS):
         TARGETS[name](data)

@@ -1,4 +1,4 @@
-"""Calls that are interrupted: nothing hangs, nothing stays open, and the id of a job is not lost."""
+"""Interrupted calls: nothing hangs or leaks, and the job id is logged."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ QUEUED = json.dumps({"id": "job-1", "status": "IN_QUEUE"}).encode()
 CHUNK = json.dumps({"status": "IN_PROGRESS", "stream": [{"output": 1}]}).encode()
 HEALTH = json.dumps({"jobs": {"inQueue": 7}}).encode()
 
-# What the log says of a call that was interrupted: where the wire gave an id, it is there.
-SAID = {
-    "submission": "run on endpoint 'ep' was interrupted by {} after it was sent; it may have been carried out",
-    "wait": "Job job-1 on endpoint ep: status_sync was interrupted by {}; the job goes on",
-    "stream": "Job job-1 on endpoint ep: stream was interrupted by {}; the job goes on",
+# The log message for each interrupted call, with the job id if the server returned one.
+LOGGED = {
+    "submission": "run on endpoint 'ep' was interrupted by {} after it was sent; it may have been executed",
+    "wait": "Job job-1 on endpoint ep: status_sync was interrupted by {}; the job keeps running",
+    "stream": "Job job-1 on endpoint ep: stream was interrupted by {}; the job keeps running",
 }
 
 
 @pytest.mark.parametrize("side", ["sync", "asyncio", "trio"])
 @pytest.mark.parametrize("call", CALLS)
-def test_an_interrupt(side: str, call: str) -> None:
+def test_interrupted_calls(side: str, call: str) -> None:
     closed: list[bool] = []
 
     def behave(connection: Connection) -> None:
         while request := connection.read_request():
             if b"/health" in request:
-                # The connection of the call that was interrupted goes, and the client goes on.
+                # The connection of the interrupted call is closed, and the client is still usable.
                 closed.append(server.closed.wait(PATIENCE))
-                connection.answer(HEALTH)
+                connection.respond(HEALTH)
             elif len(server.requests) < CALLS[call][1]:
-                connection.answer(QUEUED if b"/runsync" in request else CHUNK)
+                connection.respond(QUEUED if b"/runsync" in request else CHUNK)
 
     with RawServer(behave) as server:
         command = [sys.executable, "-W", "error", "-m", "tests.faults.interrupted", side, call, server.base_url]
@@ -56,15 +56,15 @@ def test_an_interrupt(side: str, call: str) -> None:
     log = program.stderr
     assert ("health=7 threads=1 through=True\n", 0) == (program.stdout, program.returncode), log
     assert [True] == closed
-    # A socket that is left open would be in the log.
+    # A leaked socket would cause a warning in the log.
     assert "Traceback" not in log
     assert "Exception ignored" not in log
-    assert SAID[call].format("CancelledError" if side == "asyncio" else "KeyboardInterrupt") in log
+    assert LOGGED[call].format("CancelledError" if side == "asyncio" else "KeyboardInterrupt") in log
     assert (call == "wait") == ("Job job-1 submitted to endpoint ep" in log)
     assert [] == leaked([log])
 
 
-async def test_an_id_in_a_response_that_was_interrupted_is_in_the_log(
+async def test_the_job_id_of_an_interrupted_response_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stalling(connection: Connection) -> None:

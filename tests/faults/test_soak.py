@@ -1,4 +1,4 @@
-"""Many jobs, one request in twenty failing at random. `RUNPOD_SOAK_JOBS=100000` makes it a long one."""
+"""Many jobs with one request in twenty failing at random. `RUNPOD_SOAK_JOBS=100000` runs a longer test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from runpod import AsyncRunpod, RetryPolicy, Runpod, RunpodError
 from runpod.local import LocalServer
-from tests.faults import carry_out
+from tests.faults import invoke
 from tests.faults.proxy import fault_proxy
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 KEY = "rpa_SOAK"
 POLICY = RetryPolicy(max_retries=8, initial_delay=0.002, max_delay=0.05)
 TIMEOUT = 60.0
-ABREAST = 12
+CONCURRENCY = 12
 
-# Read before the tests hide the settings of the developer.
+# Read before the fixtures hide the RUNPOD_ variables.
 JOBS = int(os.environ.get("RUNPOD_SOAK_JOBS", "1200"))
 
-# How a call can end, and how often the job may have run then.
-RAN = {"result": {1}, "error with an id": {1}, "error that leaves it open": {0, 1}, "error": {0}}
+# The possible outcomes of a call, and how often the job may have run for each.
+RAN = {"result": {1}, "error with an id": {1}, "error with maybe_submitted": {0, 1}, "error": {0}}
 
 
 def objects() -> int:
-    """How many objects there are of the client's and of what it stands on, but for URLs, of which many are cached."""
+    """The number of objects of this library and its dependencies, without URLs, many of which are cached."""
     gc.collect()
     kinds = (f"{type(thing).__module__}.{type(thing).__name__}" for thing in gc.get_objects())
     ours = ("runpod.", "httpx.", "httpcore.", "h11.", "anyio.", "ssl.", "_contextvars.")
@@ -42,9 +42,9 @@ def objects() -> int:
 
 
 @pytest.mark.parametrize("side", ["sync", "asyncio", "trio"])
-def test_every_job_is_accounted_for_and_the_client_does_not_grow(side: str) -> None:
+def test_every_job_is_accounted_for_and_memory_does_not_grow(side: str) -> None:
     ran: Counter[int] = Counter()
-    ends: dict[int, str] = {}
+    outcomes: dict[int, str] = {}
     sizes: list[int] = []
     sync = side == "sync"
     todo = iter(range(JOBS))
@@ -57,7 +57,7 @@ def test_every_job_is_accounted_for_and_the_client_does_not_grow(side: str) -> N
 
     async def behave(link: Link) -> None:
         while request := await link.request():
-            link.line.requests.clear()
+            link.listener.requests.clear()
             kind = chance.randrange(140)
             if kind < 3:
                 await link.respond(request, (429, 502, 503)[kind], b"<html>", "Retry-After: 0\r\n")
@@ -76,28 +76,31 @@ def test_every_job_is_accounted_for_and_the_client_does_not_grow(side: str) -> N
                 await link.send(reply.whole)
 
     async def work(endpoint: Any) -> None:
-        for number in islice(todo, JOBS // 10 // ABREAST):
+        for number in islice(todo, JOBS // 10 // CONCURRENCY):
             end, output = "result", number
             try:
-                output = (await carry_out(endpoint.run_sync, input={"n": number}, sync=sync, timeout=TIMEOUT)).output
+                output = (await invoke(endpoint.run_sync, input={"n": number}, sync=sync, timeout=TIMEOUT)).output
             except RunpodError as error:
-                end = "error that leaves it open" if error.maybe_submitted else "error"
+                end = "error with maybe_submitted" if error.maybe_submitted else "error"
                 if error.job_id is not None:
                     end = "error with an id"
-                    output = await carry_out(endpoint.job(error.job_id).result, sync=sync, timeout=TIMEOUT)
-            ends[number] = end if output == number else f"the output {output}"
+                    output = await invoke(endpoint.job(error.job_id).result, sync=sync, timeout=TIMEOUT)
+            outcomes[number] = end if output == number else f"the output {output}"
 
     async def main(base_url: str) -> None:
         client: Any = (Runpod if sync else AsyncRunpod)(KEY, base_url=base_url, retry=POLICY)
         for _ in range(10):
             async with anyio.create_task_group() as group:
-                for _ in range(ABREAST):
+                for _ in range(CONCURRENCY):
                     group.start_soon(work, client.endpoint("soak"))
             sizes.append(objects())
-        await carry_out(client.close if sync else client.aclose, sync=sync)
+        await invoke(client.close if sync else client.aclose, sync=sync)
 
-    with LocalServer({"soak": handler}, api_key=KEY, workers=16) as server, fault_proxy(server.base_url) as new_line:
-        anyio.run(main, new_line(behave).base_url, backend="trio" if side == "trio" else "asyncio")
-    assert {} == {number: (end, ran[number]) for number, end in ends.items() if ran[number] not in RAN.get(end, ())}
-    assert {"result", "error with an id", "error that leaves it open"} <= set(ends.values())
+    with (
+        LocalServer({"soak": handler}, api_key=KEY, workers=16) as server,
+        fault_proxy(server.base_url) as new_listener,
+    ):
+        anyio.run(main, new_listener(behave).base_url, backend="trio" if side == "trio" else "asyncio")
+    assert {} == {number: (end, ran[number]) for number, end in outcomes.items() if ran[number] not in RAN.get(end, ())}
+    assert {"result", "error with an id", "error with maybe_submitted"} <= set(outcomes.values())
     assert sizes[-1] - sizes[0] < JOBS / 8, sizes

@@ -1,4 +1,4 @@
-"""What the tests of the local server share: a raw HTTP client, a gate, and patience."""
+"""Helpers for tests of the local server: a plain HTTP client, a gate, and waiting."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 10.0  # seconds, before a test gives up
+TIMEOUT = 10.0  # Timeout of tests, in seconds.
 
 
 class Api:
-    """Talks to one endpoint of a local server, with nothing in between."""
+    """A plain HTTP client for one endpoint of a local server."""
 
     def __init__(self, server: LocalServer, endpoint: str = "horse") -> None:
         self.server = server
         self.http = httpx.Client(
             base_url=f"{server.base_url}/{endpoint}",
             headers={"Authorization": f"Bearer {server.api_key}"},
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             trust_env=False,
         )
 
@@ -64,11 +64,11 @@ class Api:
         return self.get(f"/status/{job_id}")
 
     def end(self, job_id: str) -> Any:
-        """Wait for the end of a job."""
+        """Wait until a job ends."""
         return self.get(f"/status-sync/{job_id}")
 
     def started(self, job_id: str) -> None:
-        """Wait until a worker has taken a job: until then, a stream is not held."""
+        """Wait until a worker has taken a job; before that, a stream request is not held."""
         until(lambda: self.status(job_id)["status"] != "IN_QUEUE")
 
     def stream(self, job_id: str) -> Any:
@@ -76,15 +76,15 @@ class Api:
         return self.get(f"/stream/{job_id}")
 
     def held(self, method: str, path: str, **arguments: Any) -> Future[httpx.Response]:
-        """Send a request that will be held; returns once it has arrived at the server."""
+        """Send a request that will be held; returns once the server has received it."""
         before = len(self.server.requests)
-        answer = in_thread(lambda: self.http.request(method, path, **arguments))
+        response = in_thread(lambda: self.http.request(method, path, **arguments))
         until(lambda: len(self.server.requests) > before)
-        return answer
+        return response
 
 
 class Gate:
-    """Lets a test know that a handler runs, and the handler know that it may go on."""
+    """A handler that signals when it runs, and waits until the test opens the gate."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -92,11 +92,11 @@ class Gate:
 
     def __call__(self, job: dict[str, Any]) -> Any:
         self.entered.set()
-        assert self.opened.wait(PATIENCE)
+        assert self.opened.wait(TIMEOUT)
         return job["input"]
 
     def wait_entered(self) -> None:
-        assert self.entered.wait(PATIENCE)
+        assert self.entered.wait(TIMEOUT)
 
     def open(self) -> None:
         self.opened.set()
@@ -108,16 +108,16 @@ def in_thread(function: Callable[[], T]) -> Future[T]:
     def call() -> None:
         try:
             future.set_result(function())
-        except BaseException as error:  # noqa: BLE001  # For whoever asks for the result.
+        except BaseException as error:  # noqa: BLE001  # Raised by `future.result()`.
             future.set_exception(error)
 
     threading.Thread(target=call, daemon=True).start()
     return future
 
 
-def until(condition: Callable[[], bool], *, patience: float = PATIENCE) -> None:
-    """Wait for what no event tells about."""
-    deadline = time.monotonic() + patience
+def until(condition: Callable[[], bool], *, timeout: float = TIMEOUT) -> None:
+    """Poll until a condition is met."""
+    deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "condition was not met in time"
         time.sleep(0.001)

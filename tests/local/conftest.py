@@ -27,12 +27,12 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(Api(server))
 
         yield serve
-    gc.collect()  # What was left open complains now, in the test that left it.
+    gc.collect()  # Triggers ResourceWarnings in the test that caused them.
 
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """A handler that waits; it goes on at the end of the test at the latest."""
+    """A handler that waits until the gate is opened, at the latest at the end of the test."""
     gate = Gate()
     yield gate
     gate.open()

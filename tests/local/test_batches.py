@@ -32,8 +32,8 @@ def create(api: Api, *numbers: int) -> str:
 
 
 def counts(api: Api, batch_id: str) -> tuple[int, int, int, int]:
-    shown = api.get(f"/batch/{batch_id}")
-    return tuple(shown[f"request{name}"] for name in ("Total", "InProgress", "Completed", "Failed"))  # type: ignore[return-value]
+    batch = api.get(f"/batch/{batch_id}")
+    return tuple(batch[f"request{name}"] for name in ("Total", "InProgress", "Completed", "Failed"))  # type: ignore[return-value]
 
 
 def done(api: Api, batch_id: str) -> bool:
@@ -47,7 +47,7 @@ def refused(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, body["error"]
 
 
-def test_the_life_of_a_batch(serve: Serve) -> None:
+def test_batch_lifecycle(serve: Serve) -> None:
     def handler(job: dict[str, Any]) -> Any:
         return {"error": "odd"} if job["input"]["n"] % 2 else job["input"]["n"]
 
@@ -55,8 +55,8 @@ def test_the_life_of_a_batch(serve: Serve) -> None:
     before = time.time()
     batch_id = create(api, 1, 2)
     assert {"id": batch_id, "status": "DRAFT"} == api.post(f"/batch/{batch_id}/requests", {"requests": requests(4)})
-    shown = api.get(f"/batch/{batch_id}")
-    created = shown.pop("createdAt")
+    batch = api.get(f"/batch/{batch_id}")
+    created = batch.pop("createdAt")
     assert before - 1 < created / 1000 < time.time() + 1
     assert {
         "id": batch_id,
@@ -66,7 +66,7 @@ def test_the_life_of_a_batch(serve: Serve) -> None:
         "requestInProgress": 0,
         "requestCompleted": 0,
         "requestFailed": 0,
-    } == shown
+    } == batch
     assert {"horse": []} == api.server.jobs
     assert {"id": batch_id, "status": "FINALIZED"} == api.post(f"/batch/{batch_id}/finalize")
     until(lambda: done(api, batch_id))
@@ -80,13 +80,13 @@ def test_the_life_of_a_batch(serve: Serve) -> None:
     assert ("FAILED", "odd") == (failed["status"], failed["error"])
     assert {"id", "status", "output", "startedAt", "completedAt"} == set(two)
     assert [("COMPLETED", 2), ("COMPLETED", 4)] == [(r["status"], r["output"]) for r in (two, four)]
-    begun, ended = (datetime.fromisoformat(two[name]).timestamp() for name in ("startedAt", "completedAt"))
-    assert before - 1 < begun <= ended < time.time() + 1
-    # Its requests are jobs like others.
+    started, ended = (datetime.fromisoformat(two[name]).timestamp() for name in ("startedAt", "completedAt"))
+    assert before - 1 < started <= ended < time.time() + 1
+    # The requests are regular jobs.
     assert "COMPLETED" == api.status(two["id"])["status"]
 
 
-def test_results_are_there_when_the_jobs_are_forgotten(serve: Serve) -> None:
+def test_results_are_kept_after_the_jobs_expire(serve: Serve) -> None:
     api = serve(echo)
     batch_id = create(api, 1)
     api.post(f"/batch/{batch_id}/finalize")
@@ -97,7 +97,7 @@ def test_results_are_there_when_the_jobs_are_forgotten(serve: Serve) -> None:
     assert ("COMPLETED", {"n": 1}) == (request["status"], request["output"])
 
 
-def test_a_draft_can_be_changed_and_nothing_else(serve: Serve) -> None:
+def test_only_a_draft_can_be_changed(serve: Serve) -> None:
     api = serve(echo)
     batch_id = create(api, 1, 2)
     first, second = (r["id"] for r in api.get(f"/batch/{batch_id}/requests")["requests"])
@@ -105,8 +105,8 @@ def test_a_draft_can_be_changed_and_nothing_else(serve: Serve) -> None:
     assert {"id": batch_id, "status": "DRAFT"} == api.ok(api.http.delete(f"{path}/{first}"))
     assert (404, "request not found") == refused(api.http.delete(f"{path}/{first}"))
     assert [{"id": second, "status": "IN_QUEUE"}] == api.get(path)["requests"]
-    named = api.ok(api.http.put(f"/batch/{batch_id}", json={"name": "horses", "colour": "brown"}))
-    assert ("horses", False) == (named["name"], "colour" in named)
+    named = api.ok(api.http.put(f"/batch/{batch_id}", json={"name": "horses", "color": "brown"}))
+    assert ("horses", False) == (named["name"], "color" in named)
     assert named == api.get(f"/batch/{batch_id}")
     api.post(f"/batch/{batch_id}/finalize")
     error = (400, "bad request: batch is FINALIZED; only a DRAFT can be changed")
@@ -115,7 +115,7 @@ def test_a_draft_can_be_changed_and_nothing_else(serve: Serve) -> None:
     assert error == refused(api.http.post(f"/batch/{batch_id}/finalize"))
 
 
-def test_cancelling_drops_what_waits_and_lets_run_what_runs(serve: Serve, gate: Gate) -> None:
+def test_cancel_affects_only_queued_jobs(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     batch_id = create(api, 1, 2, 3)
     api.post(f"/batch/{batch_id}/finalize")
@@ -154,7 +154,7 @@ def test_an_empty_batch_is_done(serve: Serve) -> None:
     assert [] == api.get(f"/batch/{batch_id}/requests")["requests"]
 
 
-def test_the_newest_batch_is_shown_first(serve: Serve) -> None:
+def test_the_newest_batch_is_batch_first(serve: Serve) -> None:
     api = serve(echo)
     ids = [create(api, n) for n in range(3)]
     assert ids[::-1] == [batch["id"] for batch in api.get("/batch")["batches"]]
@@ -181,13 +181,13 @@ def test_pages(serve: Serve, query: str, numbers: list[int], more: bool) -> None
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=1001", "limit=x", "offset=-1", "offset=1e3", "offset=" + "9" * 5000]
 )
-def test_pages_that_cannot_be(serve: Serve, query: str) -> None:
+def test_invalid_pages(serve: Serve, query: str) -> None:
     api = serve(echo)
     assert 400 == api.http.get(f"/batch/{create(api)}/requests?{query}").status_code
 
 
 @pytest.mark.parametrize("body", [None, {}, {"requests": []}, [1], [{"input": 1}], [{}], "text"])
-def test_bodies_that_begin_no_batch(serve: Serve, body: Any) -> None:
+def test_invalid_bodies_create_no_batch(serve: Serve, body: Any) -> None:
     api = serve(echo)
     status, text = refused(api.http.post("/batch", json=body))
     assert (400, True) == (status, text.startswith("bad request: body: "))
@@ -195,7 +195,7 @@ def test_bodies_that_begin_no_batch(serve: Serve, body: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, [], {"requests": {}}, {"requests": [{"input": {"n": 1}}, {"input": []}]}])
-def test_bodies_that_add_nothing(serve: Serve, body: Any) -> None:
+def test_invalid_bodies_add_no_requests(serve: Serve, body: Any) -> None:
     api = serve(echo)
     batch_id = create(api)
     assert 400 == refused(api.http.post(f"/batch/{batch_id}/requests", json=body))[0]
@@ -203,7 +203,7 @@ def test_bodies_that_add_nothing(serve: Serve, body: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], {"name": 1}])
-def test_attributes_that_cannot_be(serve: Serve, body: Any) -> None:
+def test_invalid_attributes(serve: Serve, body: Any) -> None:
     api = serve(echo)
     assert 400 == refused(api.http.put(f"/batch/{create(api)}", json=body))[0]
 
@@ -220,13 +220,13 @@ def test_attributes_that_cannot_be(serve: Serve, body: Any) -> None:
         ("POST", "/cancel", None),
     ],
 )
-def test_a_batch_that_is_not_there(serve: Serve, method: str, path: str, body: Any) -> None:
+def test_unknown_batch(serve: Serve, method: str, path: str, body: Any) -> None:
     api = serve(echo)
     assert (404, "batch not found") == refused(api.http.request(method, f"/batch/x{path}", json=body))
     assert 405 == api.http.request("PATCH", f"/batch/x{path}").status_code
 
 
-def test_there_are_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_MAX_REQUESTS", 3)
     monkeypatch.setattr(batches, "_MAX_QUEUED", 5)
     api = serve(echo, workers=0)

@@ -19,7 +19,7 @@ from runpod import Runpod
 from runpod.local import Behavior
 from runpod.local.cli import main
 from runpod.local.cli_arguments import parse_arguments
-from tests.local.api import PATIENCE
+from tests.local.api import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,19 +43,19 @@ number = 1
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a module in it."""
-    (tmp_path / "desk_handlers.py").write_text(MODULE)
-    (tmp_path / "desk_worker.py").write_text("import runpod\nrunpod.serverless.start({})\n")
-    (tmp_path / "desk_broken.py").write_text("x = (\n")
-    (tmp_path / "desk_raising.py").write_text("def f():\n    raise SystemExit(5)\nf()\n")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with modules in it."""
+    (tmp_path / "my_handlers.py").write_text(MODULE)
+    (tmp_path / "my_worker.py").write_text("import runpod\nrunpod.serverless.start({})\n")
+    (tmp_path / "my_broken.py").write_text("x = (\n")
+    (tmp_path / "my_raising.py").write_text("def f():\n    raise SystemExit(5)\nf()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path
 
 
 class Serving:
-    """A server that was started from a command line."""
+    """A server that was started from the command line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -75,11 +75,11 @@ class Serving:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        status = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         return status
 
-    def said(self, text: str) -> bool:
+    def has_logged(self, text: str) -> bool:
         return any(text in line for line in self.log)
 
 
@@ -93,14 +93,14 @@ def serving(*arguments: str) -> Iterator[Serving]:
             process.kill()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_what_it_prints_points_a_client_at_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+def test_printed_environment_configures_a_client(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    endpoints = ["--endpoint", "horse", "--handler", "desk_handlers:horse"]
-    endpoints += ["--endpoint", "mule", "--handler", "desk_handlers:mule", "--workers", "2"]
-    endpoints += ["--endpoint", "goat", "--handler", "desk_handlers:Stable.goat"]
+    endpoints = ["--endpoint", "horse", "--handler", "my_handlers:horse"]
+    endpoints += ["--endpoint", "mule", "--handler", "my_handlers:mule", "--workers", "2"]
+    endpoints += ["--endpoint", "goat", "--handler", "my_handlers:Stable.goat"]
     endpoints += ["--endpoint", "cow", "--worker", WORKER]
     with serving(*endpoints) as server:
         assert {"RUNPOD_API_KEY", "RUNPOD_ENDPOINT_BASE_URL"} == server.exports.keys()
@@ -115,23 +115,22 @@ def test_what_it_prints_points_a_client_at_it(
             assert "goat" == client.endpoint("goat").run_sync(input={"n": 1}).output
             assert 2 == client.endpoint("mule").health().workers.idle
             assert client.endpoint("cow").run_sync(input={"n": 1}).succeeded
-        # The end that was asked for is no failure.
         assert 0 == server.end(number)
-    assert server.said(f" horse: job {job.id} submitted\n")
-    assert server.said(f" horse: job {job.id} started by worker {job.worker_id}, after ")
-    assert server.said(f" horse: job {job.id} COMPLETED after ")
-    assert server.said(f" horse: job {failed.id} FAILED after ")
-    assert server.said(" s: <class 'ValueError'>: there are no unicorns\n")
-    assert server.said("Ctrl-C stops it")
-    assert not server.said("Traceback"), "".join(server.log)
+    assert server.has_logged(f" horse: job {job.id} submitted\n")
+    assert server.has_logged(f" horse: job {job.id} started by worker {job.worker_id}, after ")
+    assert server.has_logged(f" horse: job {job.id} COMPLETED after ")
+    assert server.has_logged(f" horse: job {failed.id} FAILED after ")
+    assert server.has_logged(" s: <class 'ValueError'>: there are no unicorns\n")
+    assert server.has_logged("Press Ctrl-C to stop")
+    assert not server.has_logged("Traceback"), "".join(server.log)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
-def test_workers_that_are_started_by_hand(folder: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
+def test_workers_started_by_hand(directory: Path) -> None:
     with serving("--endpoint", "horse", "--workers", "0", "--api-key", "my-key") as server:
         assert "my-key" == server.exports["RUNPOD_API_KEY"]
         comment, *lines = [server.out.readline() for _ in range(12)]
-        assert "# For each worker of horse, with a RUNPOD_POD_ID of its own:\n" == comment
+        assert "# For each worker of horse, with its own RUNPOD_POD_ID:\n" == comment
         environment = dict(Serving._export(line.removeprefix("# ")) for line in lines if line.strip())
         address = f"{server.exports['RUNPOD_ENDPOINT_BASE_URL']}/horse/job-take/$ID?"
         assert environment["RUNPOD_WEBHOOK_GET_JOB"].startswith(address)
@@ -145,120 +144,120 @@ def test_workers_that_are_started_by_hand(folder: Path) -> None:
         assert 0 == server.end(signal.SIGINT)
 
 
-def test_a_port_in_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_port_in_use(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        arguments = ["--endpoint", "horse", "--handler", "desk_handlers:horse", "--port", str(port)]
+        arguments = ["--endpoint", "horse", "--handler", "my_handlers:horse", "--port", str(port)]
         assert 1 == main(["serve", *arguments])
-    sentence = (
-        f"A local server cannot listen on 127.0.0.1:{port}: Address already in use. "
-        "Stop what uses this port, or take port 0, which is any free one.\n"
+    message = (
+        f"The local server cannot listen on 127.0.0.1:{port}: Address already in use. "
+        "Stop the process that uses this port, or pass port 0 to pick a free one.\n"
     )
-    assert ("", sentence) == tuple(capsys.readouterr())
+    assert ("", message) == tuple(capsys.readouterr())
 
 
 @pytest.mark.parametrize(
-    ("handler", "status", "sentence"),
+    ("handler", "status", "message"),
     [
         ("no_such_module:f", 1, "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'."),
         (
-            "desk_handlers:cow",
+            "my_handlers:cow",
             1,
-            "cannot be imported: AttributeError: module 'desk_handlers' has no attribute 'cow'.",
+            "cannot be imported: AttributeError: module 'my_handlers' has no attribute 'cow'.",
         ),
         (
-            "desk_broken:f",
+            "my_broken:f",
             1,
-            "cannot be imported: SyntaxError: '(' was never closed ({folder}/desk_broken.py, line 1).",
+            "cannot be imported: SyntaxError: '(' was never closed ({directory}/my_broken.py, line 1).",
         ),
-        ("desk_raising:f", 1, "cannot be imported: SystemExit: 5 ({folder}/desk_raising.py, line 2)."),
+        ("my_raising:f", 1, "cannot be imported: SystemExit: 5 ({directory}/my_raising.py, line 2)."),
         (
-            "desk_worker:f",
+            "my_worker:f",
             1,
             (
                 "cannot be imported: AttributeError: module 'runpod' has no attribute 'serverless'. "
-                "That is a worker script: give it as --worker, with the Python of the official package."
+                "This is a worker script: pass it with --worker, run by a Python that has the official package."
             ),
         ),
-        ("desk_handlers:number", 1, "cannot be called: it is of type int."),
-        ("desk_handlers", 2, "is not of the form module:function, such as my_module:horse."),
-        (":f", 2, "is not of the form module:function, such as my_module:horse."),
+        ("my_handlers:number", 1, "cannot be called: it is of type int."),
+        ("my_handlers", 2, "is not of the form module:function. Pass one such as my_module:horse."),
+        (":f", 2, "is not of the form module:function. Pass one such as my_module:horse."),
     ],
 )
-def test_a_handler_that_is_none(
-    folder: Path, capsys: pytest.CaptureFixture[str], handler: str, status: int, sentence: str
+def test_invalid_handler(
+    directory: Path, capsys: pytest.CaptureFixture[str], handler: str, status: int, message: str
 ) -> None:
     assert status == main(["serve", "--endpoint", "horse", "--handler", handler])
-    expected = f"The handler {handler!r} of endpoint 'horse' {sentence.format(folder=folder)}\n"
+    expected = f"The handler {handler!r} of endpoint 'horse' {message.format(directory=directory)}\n"
     assert ("", expected) == tuple(capsys.readouterr())
 
 
-def test_a_worker_command_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+def test_worker_command_that_cannot_be_started(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["serve", "--port", "0", "--endpoint", "horse", "--worker", "no-such-program worker.py"])
-    sentence = (
-        "The worker command 'no-such-program worker.py' of endpoint 'horse' does not start: "
+    message = (
+        "The worker command 'no-such-program worker.py' of endpoint 'horse' cannot be started: "
         "No such file or directory. Check the path of the program.\n"
     )
-    assert ("", sentence) == tuple(capsys.readouterr())
+    assert ("", message) == tuple(capsys.readouterr())
 
 
-def test_a_worker_command_that_ends_before_it_asks_for_a_job(capsys: pytest.CaptureFixture[str]) -> None:
+def test_worker_command_that_exits_before_requesting_a_job(capsys: pytest.CaptureFixture[str]) -> None:
     command = f"{WORKER} fails"
     assert 1 == main(["serve", "--port", "0", "--endpoint", "horse", "--worker", command])
     *_, last = capsys.readouterr().err.splitlines()
-    expected = "of endpoint 'horse' ended with status 7 before it asked for a job. Its last words: there is no GPU"
+    expected = "of endpoint 'horse' exited with status 7 before it requested a job. Last output: there is no GPU"
     assert f"The worker command {command!r} {expected}" == last
 
 
 HORSE = ["--endpoint", "horse"]
-HANDLER = [*HORSE, "--handler", "desk_handlers:horse"]
+HANDLER = [*HORSE, "--handler", "my_handlers:horse"]
 SEE = "See python -m runpod.local serve --help."
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
-        ([], f"There is nothing to serve: give --endpoint NAME, and --worker or --handler for it. {SEE}"),
-        (["--workers", "2", *HANDLER], f"--workers belongs to an endpoint: give --endpoint NAME before it. {SEE}"),
-        ([*HANDLER, *HANDLER], f"The endpoint 'horse' is given twice. {SEE}"),
-        ([*HANDLER, "--workers", "1", "--workers", "2"], f"--workers is given twice for endpoint 'horse'. {SEE}"),
+        ([], f"No endpoint to serve: pass --endpoint NAME with --worker or --handler. {SEE}"),
+        (["--workers", "2", *HANDLER], f"--workers applies to an endpoint: pass --endpoint NAME before it. {SEE}"),
+        ([*HANDLER, *HANDLER], f"Endpoint 'horse' is passed twice. {SEE}"),
+        ([*HANDLER, "--workers", "1", "--workers", "2"], f"--workers is passed twice for endpoint 'horse'. {SEE}"),
         ([*HANDLER, "--workers", "x"], f"Argument --workers: invalid int value: 'x'. {SEE}"),
         ([*HORSE, "--worker", ""], f"Argument --worker: the command is empty. {SEE}"),
-        ([*HORSE, "--worker", "'"], f'Argument --worker: "\'" cannot be taken apart: No closing quotation. {SEE}'),
+        ([*HORSE, "--worker", "'"], f'Argument --worker: cannot parse "\'": No closing quotation. {SEE}'),
         ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` must not be negative, got datetime.timedelta(days=-1, seconds=86399). {SEE}"),
-        ([*HANDLER, "--workers", "-1"], "Endpoint 'horse': `workers` is -1. Pass 0 or more."),
-        ([*HANDLER, "--worker", "x"], "Endpoint 'horse' has a --worker and a --handler. Leave one of them out."),
-        (HORSE, ("Endpoint 'horse' has nobody to run its jobs. Give it a --worker or a --handler, or --workers 0 if you "
-                "start its workers by hand.")),
+        ([*HANDLER, "--workers", "-1"], "Endpoint 'horse': `workers` must be 0 or more, got -1."),
+        ([*HANDLER, "--worker", "x"], "Endpoint 'horse' has both --worker and --handler. Pass only one of them."),
+        (HORSE, ("Endpoint 'horse' has no workers for its jobs. Pass --worker or --handler, or --workers 0 to start its "
+                "workers by hand.")),
         ([*HANDLER, "--api-key", "ä"], ("The API key cannot be sent in a header. Use visible ASCII characters without "
-                                       "spaces, or pass nothing for a random key.")),
+                                       "spaces, or leave it out to use a random key.")),
     ],
 )  # fmt: skip
-def test_arguments_that_cannot_be(
-    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+def test_invalid_arguments(
+    directory: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     try:
         status = main(["serve", *arguments])
     except SystemExit as error:
         status = error.code  # type: ignore[assignment]
     assert 2 == status
-    assert ("", sentence + "\n") == tuple(capsys.readouterr())
+    assert ("", message + "\n") == tuple(capsys.readouterr())
 
 
-def test_options_belong_to_the_endpoint_before_them() -> None:
+def test_options_apply_to_the_preceding_endpoint() -> None:
     arguments = ["--endpoint", "a", "--handler", "m:f", "--cold-start", "2.5", "--return-aggregate-stream"]
     arguments += ["--endpoint", "b", "--worker", "python 'my worker.py'", "--workers", "3", "--execution-timeout", "9"]
-    given = parse_arguments(["serve", *arguments])
+    parsed = parse_arguments(["serve", *arguments])
     assert [
         ("a", {"handler": "m:f", "cold_start": timedelta(seconds=2.5), "return_aggregate_stream": True}),
         ("b", {"command": ["python", "my worker.py"], "workers": 3, "execution_timeout": timedelta(seconds=9.0)}),
-    ] == [(endpoint.name, endpoint.options) for endpoint in given.endpoints]
-    assert ("127.0.0.1", 8000, None, Behavior()) == (given.host, given.port, given.api_key, given.behavior)
+    ] == [(endpoint.name, endpoint.options) for endpoint in parsed.endpoints]
+    assert ("127.0.0.1", 8000, None, Behavior()) == (parsed.host, parsed.port, parsed.api_key, parsed.behavior)
 
 
-def test_every_switch_has_an_option() -> None:
+def test_every_behavior_has_an_option() -> None:
     switches = ["--no-status-sync", "--no-post-reads", "--not-found-for", "1.5", "--stream-hold", "never"]
     switches += ["--output-limit", "none", "--stream-reply-limit", "1000"]
     expected = Behavior(
@@ -272,7 +271,7 @@ def test_every_switch_has_an_option() -> None:
     assert expected == parse_arguments(["serve", "--endpoint", "a", *switches]).behavior
 
 
-def test_the_help_says_what_every_switch_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_describes_every_behavior(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["serve", "--help"])
     text = capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod.local import Behavior, LocalServer
-from tests.local.api import PATIENCE, Api, until
+from tests.local.api import TIMEOUT, Api, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,7 +23,7 @@ def test_cancel_in_the_queue(serve: Serve, gate: Gate) -> None:
     job_id = api.run(n=2)
     poll = api.held("GET", f"/status-sync/{job_id}")
     assert {"id": job_id, "status": "CANCELLED"} == api.post(f"/cancel/{job_id}")
-    assert {"id": job_id, "status": "CANCELLED"} == api.ok(poll.result(PATIENCE))
+    assert {"id": job_id, "status": "CANCELLED"} == api.ok(poll.result(TIMEOUT))
     gate.open()
     assert {"id": job_id, "status": "CANCELLED"} == api.status(job_id)
 
@@ -46,23 +46,23 @@ def test_cancel_stops_an_async_handler(serve: Serve, generator: bool) -> None:
 
     api = serve(handler_generator if generator else handler)
     job_id = api.run(n=1)
-    assert entered.wait(PATIENCE)
+    assert entered.wait(TIMEOUT)
     poll = api.held("GET", f"/status-sync/{job_id}")
     assert {"id": job_id, "status": "CANCELLED"} == api.post(f"/cancel/{job_id}", {})
-    assert stopped.wait(PATIENCE)
-    body = api.ok(poll.result(PATIENCE))
+    assert stopped.wait(TIMEOUT)
+    body = api.ok(poll.result(TIMEOUT))
     assert {"id", "status", "delayTime", "executionTime", "workerId"} == set(body)
     assert "CANCELLED" == body["status"]
     assert "COMPLETED" == api.run_sync(n=2)["status"]
 
 
-def test_cancel_lets_a_sync_handler_run_and_ignores_what_comes_of_it(serve: Serve, gate: Gate) -> None:
+def test_cancel_ignores_the_result_of_a_sync_handler(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     job_id = api.run(n=1)
     gate.wait_entered()
     assert "CANCELLED" == api.post(f"/cancel/{job_id}")["status"]
     health = api.get("/health")
-    # True, if odd: the worker is busy with a job that has ended.
+    # The worker still runs the handler of the cancelled job.
     assert (0, 1) == (health["jobs"]["inProgress"], health["workers"]["running"])
     following = api.run(n=2)
     assert "IN_QUEUE" == api.status(following)["status"]
@@ -88,11 +88,11 @@ def test_cancel_stops_a_sync_generator_at_its_next_yield(serve: Serve, gate: Gat
     gate.wait_entered()
     api.post(f"/cancel/{job_id}")
     gate.open()
-    assert closed.wait(PATIENCE)
+    assert closed.wait(TIMEOUT)
     assert {"status": "CANCELLED", "stream": []} == api.stream(job_id)
 
 
-def test_cancel_of_an_async_handler_that_does_not_care(serve: Serve) -> None:
+def test_cancel_of_an_async_handler_that_ignores_cancellation(serve: Serve) -> None:
     entered, done = threading.Event(), asyncio.Event()
     waits = 0
 
@@ -111,7 +111,7 @@ def test_cancel_of_an_async_handler_that_does_not_care(serve: Serve) -> None:
 
     api = serve(handler, workers=2)
     job_id = api.run(n=1)
-    assert entered.wait(PATIENCE)
+    assert entered.wait(TIMEOUT)
     api.post(f"/cancel/{job_id}")
     until(lambda: waits == 1)
     assert 1 == api.get("/health")["workers"]["running"]
@@ -120,7 +120,7 @@ def test_cancel_of_an_async_handler_that_does_not_care(serve: Serve) -> None:
     assert "CANCELLED" == api.status(job_id)["status"]
 
 
-def test_cancel_before_a_returned_coroutine_begins(serve: Serve, gate: Gate) -> None:
+def test_cancel_before_a_returned_coroutine_starts(serve: Serve, gate: Gate) -> None:
     async def coroutine() -> int:
         return 1
 
@@ -138,7 +138,7 @@ def test_cancel_before_a_returned_coroutine_begins(serve: Serve, gate: Gate) -> 
 
 
 @pytest.mark.parametrize(("handler", "status"), [(lambda _: 1, "COMPLETED"), (lambda _: {"error": "no"}, "FAILED")])
-def test_cancel_changes_nothing_about_an_ended_job(serve: Serve, handler: Callable[..., Any], status: str) -> None:
+def test_cancel_does_not_change_an_ended_job(serve: Serve, handler: Callable[..., Any], status: str) -> None:
     api = serve(handler)
     before = api.run_sync()
     assert {"id": before["id"], "status": status} == api.post(f"/cancel/{before['id']}")
@@ -175,7 +175,7 @@ def test_retry_runs_the_same_job_again(serve: Serve, gate: Gate) -> None:
     assert 1 == api.get("/health")["jobs"]["retried"]
 
 
-def test_retry_forgets_the_stream_of_the_first_attempt(serve: Serve) -> None:
+def test_retry_clears_the_stream_of_the_first_attempt(serve: Serve) -> None:
     attempts: list[int] = []
 
     def handler(_: dict[str, Any]) -> Iterator[Any]:
@@ -209,7 +209,7 @@ def test_retry_is_for_failed_jobs_only(serve: Serve, gate: Gate) -> None:
     assert 400 == api.http.post(f"/retry/{running}").status_code
 
 
-def test_purge_removes_what_waits_and_nothing_else(serve: Serve, gate: Gate) -> None:
+def test_purge_removes_only_waiting_jobs(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(stream_hold="always"))
     running = api.run(n=1)
     gate.wait_entered()
@@ -222,7 +222,7 @@ def test_purge_removes_what_waits_and_nothing_else(serve: Serve, gate: Gate) -> 
     until(lambda: api.get("/health")["jobs"]["inQueue"] == 4)
     assert {"removed": 4, "status": "completed"} == api.post("/purge-queue")
     for poll in polls:
-        response = poll.result(PATIENCE)
+        response = poll.result(TIMEOUT)
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
     for job_id in waiting:
         assert 404 == api.http.get(f"/status/{job_id}").status_code
@@ -233,7 +233,7 @@ def test_purge_removes_what_waits_and_nothing_else(serve: Serve, gate: Gate) -> 
     assert [running] == [job["id"] for job in api.server.jobs["horse"]]
 
 
-def test_purge_leaves_other_endpoints_alone(gate: Gate) -> None:
+def test_purge_affects_only_one_endpoint(gate: Gate) -> None:
     with (
         LocalServer({"horse": gate, "mule": gate}) as server,
         Api(server) as horse,

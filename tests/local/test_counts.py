@@ -1,4 +1,4 @@
-"""Whatever happens to jobs, `/health` tells the truth about jobs and workers."""
+"""`/health` counts jobs and workers correctly after any sequence of events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKERS = 2
 
 
 class Attempts:
-    """A handler whose attempts go on when they are told how to end."""
+    """A handler whose attempts wait until a test ends them."""
 
     def __init__(self) -> None:
         self.running: dict[str, Callable[[Any], None]] = {}
@@ -92,18 +92,18 @@ class ServerMachine(RuleBasedStateMachine):
         self.api.post("/purge-queue")
 
     @invariant()
-    def health_is_true(self) -> None:
-        until(self.is_true)
+    def health_is_correct(self) -> None:
+        until(self.is_consistent)
 
-    def is_true(self) -> bool:
+    def is_consistent(self) -> bool:
         health = self.api.get("/health")
         jobs, workers = health["jobs"], health["workers"]
-        # At every moment:
+        # At any time:
         assert workers["idle"] + workers["running"] == WORKERS
         assert workers["ready"] == workers["idle"]
         assert 0 == workers["initializing"] == workers["throttled"] == workers["unhealthy"]
         assert min(jobs.values()) >= 0
-        # As soon as workers have taken what they can take:
+        # Once idle workers have taken the waiting jobs:
         statuses = self.statuses()
         return (
             jobs["inProgress"] == workers["running"] == statuses["IN_PROGRESS"] == len(self.attempts.running)

@@ -18,7 +18,7 @@ class Unprintable(Exception):  # noqa: N818
         raise RuntimeError("no")
 
 
-class Treacherous(dict[str, Any]):
+class Unreadable(dict[str, Any]):
     def items(self) -> Any:
         raise RuntimeError("no items")
 
@@ -72,7 +72,7 @@ def raising_async_generator(error: BaseException) -> Callable[[dict[str, Any]], 
 
 
 @pytest.mark.parametrize("make", [raising, raising_async])
-def test_what_a_handler_raises_comes_as_json_text(serve: Serve, make: Callable[[BaseException], Any]) -> None:
+def test_exception_of_a_handler_is_json_text(serve: Serve, make: Callable[[BaseException], Any]) -> None:
     done = serve(make(ValueError("no such horse"))).run_sync()
     assert {"id", "status", "delayTime", "executionTime", "workerId", "error"} == set(done)
     assert "FAILED" == done["status"]
@@ -94,7 +94,7 @@ def test_what_a_handler_raises_comes_as_json_text(serve: Serve, make: Callable[[
 
 @pytest.mark.parametrize("make", [raising_generator, raising_async_generator])
 @pytest.mark.parametrize("aggregate", [False, True])
-def test_what_a_generator_raises_comes_as_plain_text(
+def test_exception_of_a_generator_is_plain_text(
     serve: Serve, make: Callable[[BaseException], Any], aggregate: bool
 ) -> None:
     api = serve(make(ValueError("no such horse")), return_aggregate_stream=aggregate)
@@ -121,7 +121,7 @@ def test_what_a_generator_raises_comes_as_plain_text(
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_nothing_a_handler_raises_harms_the_server(
+def test_no_exception_of_a_handler_breaks_the_server(
     serve: Serve, make: Callable[[BaseException], Any], error: BaseException
 ) -> None:
     api = serve(make(error))
@@ -132,31 +132,31 @@ def test_nothing_a_handler_raises_harms_the_server(
     assert 1 == api.get("/health")["workers"]["idle"]
 
 
-def test_a_returned_error_moves_up(serve: Serve) -> None:
-    api = serve(lambda job: job["input"]["answer"])
-    done = api.run_sync(answer={"error": "bad seed", "detail": 1})
+def test_returned_error_becomes_the_error_of_the_job(serve: Serve) -> None:
+    api = serve(lambda job: job["input"]["output"])
+    done = api.run_sync(output={"error": "bad seed", "detail": 1})
     assert ("FAILED", "bad seed", {"detail": 1}) == (done["status"], done["error"], done["output"])
-    done = api.run_sync(answer={"error": "bad seed"})
+    done = api.run_sync(output={"error": "bad seed"})
     assert ("FAILED", "bad seed") == (done["status"], done["error"])
     assert "output" not in done
 
 
 @pytest.mark.parametrize("error", ["", None, 0, False, []])
-def test_an_error_that_says_nothing_is_none(serve: Serve, error: Any) -> None:
+def test_falsy_error_is_ignored(serve: Serve, error: Any) -> None:
     done = serve(lambda _: {"error": error, "n": 1}).run_sync()
     assert ("COMPLETED", {"n": 1}) == (done["status"], done["output"])
     assert "error" not in done
 
 
-def test_an_error_that_is_no_text_is_lost_as_on_the_service(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_error_that_is_not_a_string_is_lost_as_on_the_service(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod.local"):
         done = serve(lambda _: {"error": {"code": 7}, "n": 1}).run_sync()
     assert "COMPLETED" == done["status"]
     assert {"output", "error"}.isdisjoint(done)
-    assert "Return text as `error`" in caplog.text
+    assert "Return a str as `error`" in caplog.text
 
 
-def test_an_error_further_down_is_the_applications_own(serve: Serve) -> None:
+def test_nested_error_stays_in_the_output(serve: Serve) -> None:
     done = serve(lambda _: [{"error": "mine"}]).run_sync()
     assert ("COMPLETED", [{"error": "mine"}]) == (done["status"], done["output"])
 
@@ -172,13 +172,15 @@ def test_an_error_further_down_is_the_applications_own(serve: Serve) -> None:
         (circle, "ircular"),
         (nested, ""),
         (lambda: {(1, 2): 3}, "keys"),
-        (lambda: [Treacherous(a=1)], "no items"),
-        (lambda: {"error": Treacherous(a=1)}, "neither true nor false"),
+        (lambda: [Unreadable(a=1)], "no items"),
+        (lambda: {"error": Unreadable(a=1)}, "neither true nor false"),
         (lambda: (n for n in range(3)), "generator"),
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-def test_what_is_no_json_fails_the_job(serve: Serve, make: Callable[[], Any], message: str, is_async: bool) -> None:
+def test_output_that_is_not_json_fails_the_job(
+    serve: Serve, make: Callable[[], Any], message: str, is_async: bool
+) -> None:
     def handler(job: dict[str, Any]) -> Any:
         return make() if "bad" in job["input"] else "fine"
 
@@ -195,7 +197,7 @@ def test_what_is_no_json_fails_the_job(serve: Serve, make: Callable[[], Any], me
 
 
 @pytest.mark.parametrize("aggregate", [False, True])
-def test_a_yield_that_is_no_json_fails_the_job(serve: Serve, aggregate: bool) -> None:
+def test_yield_that_is_not_json_fails_the_job(serve: Serve, aggregate: bool) -> None:
     def handler(_: dict[str, Any]) -> Iterator[Any]:
         yield 1
         yield {1, 2}
@@ -209,7 +211,7 @@ def test_a_yield_that_is_no_json_fails_the_job(serve: Serve, aggregate: bool) ->
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_yielded_error_ends_the_job(serve: Serve, is_async: bool) -> None:
+def test_yielded_error_fails_the_job(serve: Serve, is_async: bool) -> None:
     closed: list[bool] = []
 
     def handler(_: dict[str, Any]) -> Iterator[Any]:
@@ -235,7 +237,7 @@ def test_a_yielded_error_ends_the_job(serve: Serve, is_async: bool) -> None:
     assert closed
 
 
-def test_trouble_in_the_cleanup_of_a_generator_is_nobodys(serve: Serve) -> None:
+def test_exception_in_the_cleanup_of_a_generator_is_ignored(serve: Serve) -> None:
     def handler(_: dict[str, Any]) -> Iterator[Any]:
         try:
             yield {"error": "first"}
@@ -245,22 +247,24 @@ def test_trouble_in_the_cleanup_of_a_generator_is_nobodys(serve: Serve) -> None:
     assert "first" == serve(handler).run_sync()["error"]
 
 
-def no_generator() -> Iterator[int]:
+def generator_without_job() -> Iterator[int]:
     yield 1
 
 
-async def no_coroutine() -> int:
+async def coroutine_without_job() -> int:
     return 1
 
 
-async def no_async_generator() -> AsyncIterator[int]:
+async def async_generator_without_job() -> AsyncIterator[int]:
     yield 1
 
 
 @pytest.mark.parametrize(
-    "handler", [lambda: 1, no_generator, no_coroutine, no_async_generator], ids=lambda handler: handler.__name__
+    "handler",
+    [lambda: 1, generator_without_job, coroutine_without_job, async_generator_without_job],
+    ids=lambda handler: handler.__name__,
 )
-def test_a_handler_with_the_wrong_signature_fails_its_jobs(serve: Serve, handler: Callable[..., Any]) -> None:
+def test_handler_with_the_wrong_signature_fails_its_jobs(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler).run_sync()
     assert "FAILED" == done["status"]
     assert "positional argument" in done["error"]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from runpod.local import LocalServer
-from tests.local.api import PATIENCE, Api, until
+from tests.local.api import TIMEOUT, Api, until
 
 if TYPE_CHECKING:
     from tests.local.conftest import Serve
@@ -19,12 +19,12 @@ def echo(job: dict[str, Any]) -> Any:
     return job["input"]
 
 
-def waits(api: Api, timers: int) -> bool:
-    """Whether so many timers are set; one is that of the queue."""
-    return len(api.server._clock.moved._listeners) > timers
+def has_timers(api: Api, timers: int) -> bool:
+    """Whether more than `timers` timers are set; the queue has one."""
+    return len(api.server._clock.advanced._listeners) > timers
 
 
-def test_the_next_requests_fail(serve: Serve) -> None:
+def test_next_requests_fail(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.fail("run", times=2, status=503, retry_after=1)
     assert 2 == api.server.faults.pending
@@ -38,7 +38,7 @@ def test_the_next_requests_fail(serve: Serve) -> None:
     assert ["/v2/horse/run"] * 3 == [record.path for record in api.server.requests[:3]]
 
 
-def test_a_failure_may_look_like_that_of_a_gateway(serve: Serve) -> None:
+def test_failure_with_an_html_body(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.fail("health", status=502, body="<html>bad gateway</html>", retry_after="Fri, 31 Dec 1999")
     response = api.http.get("/health")
@@ -48,7 +48,7 @@ def test_a_failure_may_look_like_that_of_a_gateway(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 304, 404, 599])
-def test_any_status_will_do(serve: Serve, status: int) -> None:
+def test_failure_with_any_status(serve: Serve, status: int) -> None:
     api = serve(echo)
     api.server.faults.fail("health", status=status)
     assert status == api.http.get("/health").status_code
@@ -56,7 +56,7 @@ def test_any_status_will_do(serve: Serve, status: int) -> None:
 
 
 @pytest.mark.parametrize("processed", [False, True])
-def test_a_connection_is_cut(serve: Serve, processed: bool) -> None:
+def test_connection_is_cut(serve: Serve, processed: bool) -> None:
     api = serve(echo)
     api.server.faults.cut("runsync", processed=processed)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
@@ -65,7 +65,7 @@ def test_a_connection_is_cut(serve: Serve, processed: bool) -> None:
     assert "COMPLETED" == api.run_sync()["status"]
 
 
-def test_an_answer_is_truncated(serve: Serve) -> None:
+def test_response_is_truncated(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.truncate("runsync")
     with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
@@ -74,18 +74,18 @@ def test_an_answer_is_truncated(serve: Serve) -> None:
     assert "COMPLETED" == api.run_sync()["status"]
 
 
-def test_an_answer_is_late(serve: Serve) -> None:
+def test_response_is_delayed(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.delay("run", 20)
-    answer = api.held("POST", "/run", **JOB)
-    until(lambda: len(api.server.jobs["horse"]) == 1)  # It is processed all the same.
-    until(lambda: waits(api, 1))
-    assert not answer.done()
+    response = api.held("POST", "/run", **JOB)
+    until(lambda: len(api.server.jobs["horse"]) == 1)  # It is processed without delay.
+    until(lambda: has_timers(api, 1))
+    assert not response.done()
     api.server.advance(20)
-    assert "IN_QUEUE" == api.ok(answer.result(PATIENCE))["status"]
+    assert "IN_QUEUE" == api.ok(response.result(TIMEOUT))["status"]
 
 
-def test_an_answer_drips(serve: Serve) -> None:
+def test_response_drips(serve: Serve) -> None:
     api = serve(echo)
     job_id = api.run_sync()["id"]
     api.server.faults.drip("status", 0.0001)
@@ -96,28 +96,28 @@ def test_an_answer_drips(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("fault", ["delay", "drip"])
-def test_a_server_stops_in_the_middle_of_a_fault(serve: Serve, fault: str) -> None:
+def test_stop_during_a_fault(serve: Serve, fault: str) -> None:
     api = serve(echo)
     getattr(api.server.faults, fault)("health", 3600)
-    answer = api.held("GET", "/health")
-    until(lambda: waits(api, 0))
+    response = api.held("GET", "/health")
+    until(lambda: has_timers(api, 0))
     start = time.monotonic()
     api.server.stop()
-    assert set(api.ok(answer.result(PATIENCE))) == {"jobs", "workers"}
-    assert time.monotonic() - start < PATIENCE
+    assert set(api.ok(response.result(TIMEOUT))) == {"jobs", "workers"}
+    assert time.monotonic() - start < TIMEOUT
 
 
-def test_a_client_leaves_in_the_middle_of_a_fault(serve: Serve) -> None:
+def test_client_disconnects_during_a_fault(serve: Serve) -> None:
     api = serve(echo)
     for fault in (api.server.faults.delay, api.server.faults.drip):
         fault("health", 3600)
         with pytest.raises(httpx.ReadTimeout):
             api.http.get("/health", timeout=0.05)
-    until(lambda: not waits(api, 0))
+    until(lambda: not has_timers(api, 0))
     assert api.get("/health")
 
 
-def test_faults_take_their_turns(serve: Serve) -> None:
+def test_faults_apply_in_order(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.fail("health", status=500)
     api.server.faults.fail("any", status=429)
@@ -156,7 +156,7 @@ def test_every_operation_can_fail(serve: Serve, name: str, method: str, path: st
     assert 0 == api.server.faults.pending
 
 
-def test_a_fault_of_one_endpoint() -> None:
+def test_fault_of_one_endpoint() -> None:
     with (
         LocalServer({"horse": echo, "mule": echo}) as server,
         Api(server) as horse,
@@ -168,7 +168,7 @@ def test_a_fault_of_one_endpoint() -> None:
         assert 200 == mule.http.get("/health").status_code
 
 
-def test_faults_can_be_called_off(serve: Serve) -> None:
+def test_clear_removes_pending_faults(serve: Serve) -> None:
     api = serve(echo)
     api.server.faults.fail("health", times=7)
     assert "<Faults pending=7>" == repr(api.server.faults)
@@ -179,7 +179,7 @@ def test_faults_can_be_called_off(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("method", "arguments", "error"),
     [
-        ("fail", {"operation": "nonsense"}, r"no operation 'nonsense'. Use one of batch, cancel, health.* or any"),
+        ("fail", {"operation": "nonsense"}, r"Unknown operation 'nonsense'. Use one of batch, cancel, health.* or any"),
         ("fail", {"operation": "run", "times": 0}, "times"),
         ("fail", {"operation": "run", "status": 99}, "status"),
         ("fail", {"operation": "run", "status": 600}, "status"),
@@ -187,7 +187,7 @@ def test_faults_can_be_called_off(serve: Serve) -> None:
         ("drip", {"operation": "run", "interval": -1}, "interval"),
     ],
 )
-def test_faults_that_cannot_be(serve: Serve, method: str, arguments: dict[str, Any], error: str) -> None:
+def test_invalid_faults(serve: Serve, method: str, arguments: dict[str, Any], error: str) -> None:
     api = serve(echo)
     with pytest.raises(ValueError, match=error):
         getattr(api.server.faults, method)(**arguments)

@@ -1,4 +1,4 @@
-"""The fixtures that pytest finds, in a pytest of their own."""
+"""The pytest fixtures, tested in separate pytest processes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def runpod_endpoints():
     return {"captions": captions}
 """
 
-# By the name that it is found by, where no other plugin is looked for: that starts faster.
-ALONE = ("-p", "runpod")
+# Loads only this plugin, by its entry point name: faster than loading all plugins.
+ONLY_RUNPOD = ("-p", "runpod")
 
 
 def run(folder: Path, code: str, *arguments: str, **variables: str) -> str:
@@ -47,7 +47,7 @@ def run(folder: Path, code: str, *arguments: str, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_function_is_tested_in_a_few_lines(tmp_path: Path) -> None:
+def test_fixtures(tmp_path: Path) -> None:
     output = run(
         tmp_path,
         COMMON
@@ -69,7 +69,7 @@ def test_client(runpod_client, runpod_server):
     with pytest.raises(JobFailedError, match="no picture"):
         caption(runpod_client, "none")
 
-def test_every_test_has_a_server_of_its_own(runpod_server):
+def test_server_is_new_for_every_test(runpod_server):
     assert runpod_server.jobs == {"captions": []}
 
 async def async_caption(client):
@@ -82,7 +82,7 @@ async def async_caption(client):
 async def test_async_client(async_runpod_client):
     await async_caption(async_runpod_client)
 
-def test_async_client_leaves_nothing_open_on_a_loop_that_ends(async_runpod_client):
+def test_async_client_needs_no_teardown(async_runpod_client):
     asyncio.run(async_caption(async_runpod_client))
     gc.collect()
 """,
@@ -90,7 +90,7 @@ def test_async_client_leaves_nothing_open_on_a_loop_that_ends(async_runpod_clien
     assert "6 passed" in output, output
 
 
-def test_a_server_of_ones_own_takes_the_place(tmp_path: Path) -> None:
+def test_server_fixture_can_be_overridden(tmp_path: Path) -> None:
     output = run(
         tmp_path,
         COMMON
@@ -104,20 +104,20 @@ def test_it(runpod_client, runpod_server):
     assert runpod_server.api_key == "my-own"
     assert runpod_client.endpoint("captions").run_sync(input={"picture": "a"}).succeeded
 """,
-        *ALONE,
+        *ONLY_RUNPOD,
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
     assert "1 passed" in output, output
 
 
-def test_who_says_nothing_of_endpoints_is_told(tmp_path: Path) -> None:
+def test_missing_endpoints_fixture(tmp_path: Path) -> None:
     code = "def test_it(runpod_client): pass"
-    output = run(tmp_path, code, *ALONE, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    assert "Write a fixture `runpod_endpoints` that returns your handlers" in output
+    output = run(tmp_path, code, *ONLY_RUNPOD, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert "Define a fixture `runpod_endpoints` that returns your handlers" in output
     assert "1 error" in output, output
 
 
-def test_nothing_is_loaded_without_use(tmp_path: Path) -> None:
+def test_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
     output = run(
         tmp_path,
         """
@@ -128,7 +128,7 @@ def test_it():
     heavy = {"httpx", "pydantic", "starlette", "uvicorn", "runpod._sync", "runpod.local.server"}
     assert set() == heavy & set(sys.modules)
 """,
-        *ALONE,
+        *ONLY_RUNPOD,
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
     assert "1 passed" in output, output

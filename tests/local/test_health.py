@@ -21,19 +21,19 @@ def workers(**counts: int) -> dict[str, int]:
     return dict.fromkeys(names, 0) | counts
 
 
-def test_health_counts_what_is_there(serve: Serve, gate: Gate) -> None:
+def test_health_counts_jobs_and_workers(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
-        return gate(job)["answer"]
+        return gate(job)["output"]
 
     api = serve(handler, workers=2)
     assert {"jobs": jobs(), "workers": workers(idle=2, ready=2)} == api.get("/health")
-    first = api.run(answer=1)
+    first = api.run(output=1)
     gate.wait_entered()
     health = api.get("/health")
     assert {"jobs": jobs(inProgress=1), "workers": workers(idle=1, ready=1, running=1)} == health
-    second = api.run(answer={"error": "no"})
-    third = api.run(answer=3)
-    fourth = api.run(answer=4)
+    second = api.run(output={"error": "no"})
+    third = api.run(output=3)
+    fourth = api.run(output=4)
     until(lambda: api.get("/health")["jobs"]["inProgress"] == 2)
     health = api.get("/health")
     assert {"jobs": jobs(inProgress=2, inQueue=2), "workers": workers(running=2)} == health
@@ -49,7 +49,7 @@ def test_health_counts_what_is_there(serve: Serve, gate: Gate) -> None:
     assert jobs(completed=2, failed=1, retried=1) == api.get("/health")["jobs"]
 
 
-def test_jobs_add_up_at_every_moment(serve: Serve) -> None:
+def test_counts_are_always_consistent(serve: Serve) -> None:
     api = serve(lambda _: 1, workers=4)
     stop = threading.Event()
     seen: list[dict[str, dict[str, int]]] = []
@@ -73,7 +73,7 @@ def test_jobs_add_up_at_every_moment(serve: Serve) -> None:
     assert jobs(completed=100) == api.get("/health")["jobs"]
 
 
-def test_a_cold_worker_boots_when_a_job_comes(serve: Serve, gate: Gate) -> None:
+def test_job_boots_a_cold_worker(serve: Serve, gate: Gate) -> None:
     api = serve(gate, workers=2, cold_start=timedelta(hours=1))
     assert workers() == api.get("/health")["workers"]
     job_id = api.run()
@@ -85,7 +85,7 @@ def test_a_cold_worker_boots_when_a_job_comes(serve: Serve, gate: Gate) -> None:
     assert {"jobs": jobs(inQueue=3), "workers": workers(initializing=2)} == api.get("/health")
 
 
-def test_a_cold_start_is_part_of_the_delay_and_comes_once(serve: Serve) -> None:
+def test_cold_start_is_part_of_the_delay_of_the_first_job(serve: Serve) -> None:
     api = serve(lambda _: 1, cold_start=timedelta(seconds=0.2))
     first = api.run_sync()
     assert first["delayTime"] >= 200
@@ -93,7 +93,7 @@ def test_a_cold_start_is_part_of_the_delay_and_comes_once(serve: Serve) -> None:
     assert first["workerId"] == api.run_sync()["workerId"]
 
 
-def test_a_worker_that_wants_a_restart_is_cold_again(serve: Serve) -> None:
+def test_worker_is_cold_after_a_restart(serve: Serve) -> None:
     api = serve(lambda _: {"refresh_worker": True}, cold_start=timedelta(seconds=0.01))
     api.run_sync()
     assert workers() == api.get("/health")["workers"]

@@ -37,7 +37,7 @@ class EchoAsync:
         return job["input"]
 
 
-def test_run_answers_before_anything_happens(serve: Serve, gate: Gate) -> None:
+def test_run_returns_before_the_job_starts(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     body = api.post("/run", {"input": {"prompt": "a horse"}})
     assert {"id", "status"} == set(body)
@@ -45,7 +45,7 @@ def test_run_answers_before_anything_happens(serve: Serve, gate: Gate) -> None:
     assert re.fullmatch(f"{UUID}-u1", body["id"])
 
 
-def test_a_job_shows_its_fields_as_they_come_to_be(serve: Serve, gate: Gate) -> None:
+def test_fields_of_a_job_by_status(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     first = api.run(n=1)
     gate.wait_entered()
@@ -63,7 +63,7 @@ def test_a_job_shows_its_fields_as_they_come_to_be(serve: Serve, gate: Gate) -> 
     assert {"n": 2} == api.end(second)["output"]
 
 
-def test_runsync_gives_the_whole_job(serve: Serve) -> None:
+def test_runsync_returns_the_whole_job(serve: Serve) -> None:
     done = serve(echo).run_sync(prompt="a horse")
     assert re.fullmatch(f"sync-{UUID}-u1", done["id"])
     assert ("COMPLETED", {"prompt": "a horse"}) == (done["status"], done["output"])
@@ -101,13 +101,13 @@ async def generate_async(job: dict[str, Any]) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("handler", [generate, generate_async, functools.partial(generate)])
-def test_the_output_of_a_generator_is_an_empty_list(serve: Serve, handler: Callable[..., Any]) -> None:
+def test_output_of_a_generator_is_an_empty_list(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler).run_sync(n=7)
     assert ("COMPLETED", []) == (done["status"], done["output"])
 
 
 @pytest.mark.parametrize("handler", [generate, generate_async])
-def test_yields_are_the_output_with_return_aggregate_stream(serve: Serve, handler: Callable[..., Any]) -> None:
+def test_output_with_return_aggregate_stream(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler, return_aggregate_stream=True).run_sync(n=7)
     assert ("COMPLETED", [{"n": 7}, "second"]) == (done["status"], done["output"])
 
@@ -122,19 +122,19 @@ def test_any_json_is_an_output(serve: Serve, output: Any) -> None:
     assert type(output) is type(done["output"])
 
 
-def test_an_empty_dict_is_no_output(serve: Serve) -> None:
+def test_empty_dict_is_no_output(serve: Serve) -> None:
     done = serve(lambda _: {}).run_sync()
     assert "COMPLETED" == done["status"]
     assert "output" not in done
 
 
-def test_half_a_surrogate_pair_goes_through(serve: Serve) -> None:
+def test_lone_surrogate_is_preserved(serve: Serve) -> None:
     api = serve(echo)
     response = api.http.post("/runsync", content=b'{"input": {"a": "\\ud83d"}}')
     assert {"a": "\ud83d"} == api.ok(response)["output"]
 
 
-def test_a_handler_gets_what_a_worker_gets(serve: Serve) -> None:
+def test_fields_passed_to_a_handler(serve: Serve) -> None:
     seen: list[dict[str, Any]] = []
     api = serve(seen.append)
     body = {
@@ -150,13 +150,13 @@ def test_a_handler_gets_what_a_worker_gets(serve: Serve) -> None:
     assert [{"id": done["id"], **expected}] == seen
 
 
-def test_a_null_is_as_good_as_absent(serve: Serve) -> None:
+def test_null_is_treated_as_absent(serve: Serve) -> None:
     seen: list[dict[str, Any]] = []
     done = serve(seen.append).post("/runsync", {"input": {"n": 1}, "webhook": None, "policy": None})
     assert [{"id": done["id"], "input": {"n": 1}}] == seen
 
 
-def test_an_empty_input_never_reaches_a_handler(serve: Serve) -> None:
+def test_empty_input_is_not_passed_to_a_handler(serve: Serve) -> None:
     seen: list[dict[str, Any]] = []
     api = serve(seen.append)
     done = api.post("/runsync", {"input": {}})
@@ -169,7 +169,7 @@ def test_an_empty_input_never_reaches_a_handler(serve: Serve) -> None:
     assert "COMPLETED" == api.run_sync(n=1)["status"]
 
 
-def test_a_worker_takes_one_job_at_a_time_in_order(serve: Serve, gate: Gate) -> None:
+def test_worker_takes_one_job_at_a_time_in_order(serve: Serve, gate: Gate) -> None:
     order: list[int] = []
 
     def handler(job: dict[str, Any]) -> None:
@@ -186,16 +186,16 @@ def test_a_worker_takes_one_job_at_a_time_in_order(serve: Serve, gate: Gate) -> 
     assert 1 == len(workers)
 
 
-def test_workers_work_side_by_side(serve: Serve) -> None:
-    together = threading.Barrier(3)
-    api = serve(lambda _: together.wait(10) >= 0, workers=3)
+def test_workers_run_concurrently(serve: Serve) -> None:
+    barrier = threading.Barrier(3)
+    api = serve(lambda _: barrier.wait(10) >= 0, workers=3)
     ids = [api.run() for _ in range(3)]
     done = [api.end(id) for id in ids]
     assert ["COMPLETED"] * 3 == [job["status"] for job in done]
     assert 3 == len({job["workerId"] for job in done})
 
 
-def test_async_handlers_work_side_by_side(serve: Serve) -> None:
+def test_async_handlers_run_concurrently(serve: Serve) -> None:
     events: list[asyncio.Event] = []
 
     async def handler(_: dict[str, Any]) -> None:
@@ -210,12 +210,12 @@ def test_async_handlers_work_side_by_side(serve: Serve) -> None:
     assert ["COMPLETED"] * 2 == [api.end(id)["status"] for id in ids]
 
 
-def test_a_sync_handler_always_runs_in_the_same_thread(serve: Serve) -> None:
+def test_sync_handler_always_runs_in_the_same_thread(serve: Serve) -> None:
     api = serve(lambda _: threading.get_ident())
     assert api.run_sync()["output"] == api.run_sync()["output"]
 
 
-def test_refresh_worker_brings_a_new_worker_and_stays_out_of_the_output(serve: Serve) -> None:
+def test_refresh_worker_replaces_the_worker(serve: Serve) -> None:
     api = serve(lambda job: {"n": 1, "refresh_worker": job["input"]["refresh"]})
     first = api.run_sync(refresh=True)
     second = api.run_sync(refresh=False)
@@ -224,7 +224,7 @@ def test_refresh_worker_brings_a_new_worker_and_stays_out_of_the_output(serve: S
     assert first["workerId"] != second["workerId"] == third["workerId"]
 
 
-def test_a_handler_may_change_what_it_gets_and_returns(serve: Serve) -> None:
+def test_handler_may_modify_its_input_and_output(serve: Serve) -> None:
     kept: dict[str, Any] = {"error": "bad seed"}
 
     def handler(job: dict[str, Any]) -> Any:
@@ -239,13 +239,13 @@ def test_a_handler_may_change_what_it_gets_and_returns(serve: Serve) -> None:
     assert "bad seed" == api.run_sync(n=1)["error"]
 
 
-def test_server_jobs_shows_every_job(serve: Serve) -> None:
+def test_server_jobs_lists_every_job(serve: Serve) -> None:
     api = serve(echo)
     done = [api.run_sync(n=n) for n in range(3)]
     assert {"horse": done} == api.server.jobs
 
 
-def test_an_id_that_nobody_has_is_not_found(serve: Serve) -> None:
+def test_unknown_job_id(serve: Serve) -> None:
     api = serve(echo)
     for path in ("status", "status-sync", "stream"):
         response = api.http.get(f"/{path}/{uuid.uuid4()}-u1")
@@ -255,7 +255,7 @@ def test_an_id_that_nobody_has_is_not_found(serve: Serve) -> None:
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
 
 
-def test_status_takes_post_as_well(serve: Serve) -> None:
+def test_status_accepts_post(serve: Serve) -> None:
     api = serve(echo)
     job_id = api.run(n=1)
     done = api.post(f"/status-sync/{job_id}")

@@ -20,7 +20,7 @@ import pytest
 
 import runpod.local
 from runpod.local import LocalServer
-from tests.local.api import PATIENCE, Api, until
+from tests.local.api import TIMEOUT, Api, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,10 +33,10 @@ def echo(job: dict[str, Any]) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def _no_warnings(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     records = [r for r in caplog.get_records("call") if r.levelno > logging.INFO]
-    # asyncio's debug mode tells about steps that took long, which is no fault here.
+    # The slow callback warnings of asyncio's debug mode are expected.
     assert [] == [r for r in records if not str(r.msg).startswith("Executing %s took")]
 
 
@@ -44,12 +44,12 @@ def port_of(server: LocalServer) -> int:
     return int(server.base_url.rsplit(":", 1)[1].removesuffix("/v2"))
 
 
-def assert_gone(server: LocalServer) -> None:
-    """Nothing of the server is left but what a handler holds on to."""
+def assert_stopped(server: LocalServer) -> None:
+    """Assert that the server has no thread and no socket left."""
     name = f"runpod-local-{port_of(server)}"
     assert not [thread for thread in threading.enumerate() if thread.name == name]
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port_of(server)), timeout=PATIENCE)
+        socket.create_connection(("127.0.0.1", port_of(server)), timeout=TIMEOUT)
     gc.collect()
 
 
@@ -59,7 +59,7 @@ def test_with() -> None:
         assert server.base_url.endswith("/v2")
         with Api(server) as api:
             assert {"n": 1} == api.run_sync(n=1)["output"]
-    assert_gone(server)
+    assert_stopped(server)
 
 
 async def test_async_with() -> None:
@@ -68,10 +68,10 @@ async def test_async_with() -> None:
             http.headers["authorization"] = server.api_key
             response = await http.post("/horse/runsync", json={"input": {"n": 1}})
         assert {"n": 1} == response.json()["output"]
-    await anyio.to_thread.run_sync(assert_gone, server)
+    await anyio.to_thread.run_sync(assert_stopped, server)
 
 
-async def test_async_with_blocks_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_async_with_does_not_block_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
     start, stop = LocalServer.start, LocalServer.stop
 
@@ -97,7 +97,7 @@ async def test_async_with_stops_the_server_when_it_is_cancelled() -> None:
         async with server:
             scope.cancel()
             await anyio.sleep_forever()
-    await anyio.to_thread.run_sync(assert_gone, server)
+    await anyio.to_thread.run_sync(assert_stopped, server)
 
 
 async def test_with_inside_a_running_loop() -> None:
@@ -110,20 +110,20 @@ def test_start_and_stop() -> None:
     server.start()
     server.stop()
     server.stop()
-    assert_gone(server)
+    assert_stopped(server)
 
 
 def test_stop_without_start() -> None:
     LocalServer({"horse": echo}).stop()
 
 
-def test_an_error_inside_with_comes_out_of_it() -> None:
+def test_exception_inside_with_propagates() -> None:
     with pytest.raises(KeyError), LocalServer({"horse": echo}) as server:
         raise KeyError
-    assert_gone(server)
+    assert_stopped(server)
 
 
-def test_several_servers_side_by_side() -> None:
+def test_several_servers_at_once() -> None:
     def mule(_: dict[str, Any]) -> str:
         return "mule"
 
@@ -140,7 +140,7 @@ def test_several_servers_side_by_side() -> None:
     assert one.base_url != two.base_url
 
 
-def test_many_servers_one_after_the_other() -> None:
+def test_many_servers_in_sequence() -> None:
     before = threading.active_count()
     for _ in range(50):
         with LocalServer({"horse": echo}) as server, Api(server) as api:
@@ -161,7 +161,7 @@ def test_stop_while_a_sync_handler_runs(gate: Gate) -> None:
         gate.wait_entered()
         api.run()
         server.stop()
-        assert_gone(server)
+        assert_stopped(server)
         gate.open()
         until(lambda: not any(t.name.startswith("runpod-worker") for t in threading.enumerate()))
         statuses = [job["status"] for job in server.jobs["horse"]]
@@ -181,13 +181,13 @@ def test_stop_cancels_async_handlers() -> None:
 
     with LocalServer({"horse": handler}) as server, Api(server) as api:
         api.run()
-        assert entered.wait(PATIENCE)
+        assert entered.wait(TIMEOUT)
     assert stopped.is_set()
-    assert_gone(server)
+    assert_stopped(server)
 
 
 @pytest.mark.parametrize("generator", [False, True])
-def test_stop_in_spite_of_an_async_handler_that_does_not_care(generator: bool) -> None:
+def test_stop_with_an_async_handler_that_ignores_cancellation(generator: bool) -> None:
     entered = threading.Event()
 
     async def handler(_: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ def test_stop_in_spite_of_an_async_handler_that_does_not_care(generator: bool) -
     chosen = handler_generator if generator else handler
     with LocalServer({"horse": chosen}) as server, Api(server) as api:
         api.run()
-        assert entered.wait(PATIENCE)
+        assert entered.wait(TIMEOUT)
         server.stop()
         name = f"runpod-local-{port_of(server)}"
         assert not [thread for thread in threading.enumerate() if thread.name == name]
@@ -216,27 +216,27 @@ def test_stop_while_an_async_handler_waits_for_a_thread(gate: Gate) -> None:
     with LocalServer({"horse": handler}) as server, Api(server) as api:
         api.run()
         gate.wait_entered()
-    assert_gone(server)
+    assert_stopped(server)
 
 
-def test_stop_leaves_background_tasks_of_handlers_no_word() -> None:
+def test_stop_cancels_background_tasks_of_handlers() -> None:
     async def handler(_: dict[str, Any]) -> None:
         handler.task = asyncio.ensure_future(asyncio.sleep(3600))  # type: ignore[attr-defined]
 
     with LocalServer({"horse": handler}) as server, Api(server) as api:
         assert "COMPLETED" == api.run_sync()["status"]
     assert handler.task.cancelled()  # type: ignore[attr-defined]
-    assert_gone(server)
+    assert_stopped(server)
 
 
 def test_stop_while_workers_boot() -> None:
     with LocalServer({"horse": echo}, cold_start=timedelta(hours=1)) as server, Api(server) as api:
         api.run()
         until(lambda: api.get("/health")["workers"]["initializing"] == 1)
-    assert_gone(server)
+    assert_stopped(server)
 
 
-def test_stop_answers_what_is_held(gate: Gate) -> None:
+def test_stop_completes_held_requests(gate: Gate) -> None:
     with LocalServer({"horse": gate}) as server, Api(server) as api:
         job_id = api.run()
         gate.wait_entered()
@@ -245,46 +245,46 @@ def test_stop_answers_what_is_held(gate: Gate) -> None:
         runsync = api.held("POST", "/runsync", json={"input": {"n": 2}})
         until(lambda: len(server.jobs["horse"]) == 2)
         server.stop()
-        assert "IN_PROGRESS" == api.ok(poll.result(PATIENCE))["status"]
-        assert {"status": "IN_PROGRESS", "stream": []} == api.ok(stream.result(PATIENCE))
-        assert "IN_QUEUE" == api.ok(runsync.result(PATIENCE))["status"]
-        assert_gone(server)
+        assert "IN_PROGRESS" == api.ok(poll.result(TIMEOUT))["status"]
+        assert {"status": "IN_PROGRESS", "stream": []} == api.ok(stream.result(TIMEOUT))
+        assert "IN_QUEUE" == api.ok(runsync.result(TIMEOUT))["status"]
+        assert_stopped(server)
 
 
 def test_stop_closes_idle_connections() -> None:
     with LocalServer({"horse": echo}) as server, Api(server) as api:
         api.run_sync()
         port = port_of(server)
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as silent:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as idle:
             server.stop()
-            with contextlib.suppress(ConnectionResetError):  # Where it was not even taken.
-                assert b"" == silent.recv(1)
-        assert_gone(server)
+            with contextlib.suppress(ConnectionResetError):  # If it was not accepted yet.
+                assert b"" == idle.recv(1)
+        assert_stopped(server)
 
 
-def test_stop_while_a_request_is_half_sent() -> None:
+def test_stop_with_a_partial_request() -> None:
     with LocalServer({"horse": echo}) as server, Api(server) as api:
         api.run_sync()
         port = port_of(server)
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as slow:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as slow:
             head = b"POST /v2/horse/run HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
             slow.sendall(head)
-            api.run_sync()  # By now the head has been read.
+            api.run_sync()  # The head has been read by now.
             server.stop()
-            assert_gone(server)
+            assert_stopped(server)
 
 
-def test_stop_while_nobody_reads_an_answer() -> None:
+def test_stop_with_a_client_that_does_not_read_its_response() -> None:
     with LocalServer({"horse": lambda _: "x" * 20_000_000}) as server, Api(server) as api:
         job_id = api.run()
         api.get(f"/status-sync/{job_id}")
         port = port_of(server)
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as deaf:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
             request = f"GET /v2/horse/status/{job_id} HTTP/1.1\r\nhost: x\r\nauthorization: {server.api_key}\r\n\r\n"
-            deaf.sendall(request.encode())
-            assert b"HTTP/1.1 200" == deaf.recv(12)
+            connection.sendall(request.encode())
+            assert b"HTTP/1.1 200" == connection.recv(12)
             server.stop()
-            assert_gone(server)
+            assert_stopped(server)
 
 
 def test_stop_from_a_sync_handler() -> None:
@@ -296,8 +296,8 @@ def test_stop_from_a_sync_handler() -> None:
 
     with LocalServer({"horse": handler}) as server, Api(server) as api:
         api.run()
-        assert stopped.wait(PATIENCE)
-        assert_gone(server)
+        assert stopped.wait(TIMEOUT)
+        assert_stopped(server)
 
 
 def test_stop_from_an_async_handler_is_refused() -> None:
@@ -305,30 +305,30 @@ def test_stop_from_an_async_handler_is_refused() -> None:
         server.stop()
 
     with LocalServer({"horse": handler}) as server, Api(server) as api:
-        assert "from inside its own event loop" in api.run_sync()["error"]
+        assert "from its own event loop" in api.run_sync()["error"]
 
 
-def test_a_server_is_used_once() -> None:
+def test_server_can_be_started_once() -> None:
     server = LocalServer({"horse": echo})
-    with server, pytest.raises(RuntimeError, match="Make a new LocalServer"):
+    with server, pytest.raises(RuntimeError, match="Create a new LocalServer"):
         server.start()
-    with pytest.raises(RuntimeError, match="Make a new LocalServer"):
+    with pytest.raises(RuntimeError, match="Create a new LocalServer"):
         server.start()
 
 
-def test_a_port_in_use() -> None:
+def test_port_in_use() -> None:
     with LocalServer({"horse": echo}) as server:
         second = LocalServer({"horse": echo}, port=port_of(server))
         with pytest.raises(RuntimeError, match=r"cannot listen on 127\.0\.0\.1:\d+: .*port 0"):
             second.start()
-        with pytest.raises(RuntimeError, match="no address before it is started"):
+        with pytest.raises(RuntimeError, match="has no address: it has not been started"):
             _ = second.base_url
-    with second, Api(second) as api:  # The port is free again, and nothing was used up.
+    with second, Api(second) as api:  # The port is free again, and start() can be retried.
         assert port_of(server) == port_of(second)
         assert {"n": 1} == api.run_sync(n=1)["output"]
 
 
-def test_a_host_that_is_none() -> None:
+def test_invalid_host() -> None:
     with pytest.raises(RuntimeError, match="Leave `host` out"):
         LocalServer({"horse": echo}, host="no such host").start()
 
@@ -342,7 +342,7 @@ def test_ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("no IPv6 here")
+        pytest.skip("IPv6 is not available")
     with LocalServer({"horse": echo}, host="::1") as server, Api(server) as api:
         assert server.base_url.startswith("http://[::1]:")
         assert {"n": 1} == api.run_sync(n=1)["output"]
@@ -351,17 +351,17 @@ def test_ipv6() -> None:
 @pytest.mark.parametrize(
     ("endpoints", "error", "message"),
     [
-        ({"horse": 1}, TypeError, "cannot be called: .*function itself"),
-        ({"horse": None}, TypeError, "type NoneType"),
-        ({"": echo}, ValueError, "endpoint id '' cannot"),
-        ({"a/b": echo}, ValueError, "endpoint id 'a/b' cannot.*no slash"),
-        ({"..": echo}, ValueError, "endpoint id '..' cannot"),
-        ({1: echo}, TypeError, "endpoint id 1 is no text"),
+        ({"horse": 1}, TypeError, "must be callable, not int.*function itself"),
+        ({"horse": None}, TypeError, "worker command, not None"),
+        ({"": echo}, ValueError, "endpoint ID '' cannot"),
+        ({"a/b": echo}, ValueError, "endpoint ID 'a/b' cannot.*no slash"),
+        ({"..": echo}, ValueError, "endpoint ID '..' cannot"),
+        ({1: echo}, TypeError, "Endpoint IDs must be str, not int"),
         ([("horse", echo)], TypeError, "not list"),
         (echo, TypeError, "not function"),
     ],
 )
-def test_endpoints_that_cannot_be(endpoints: Any, error: type[Exception], message: str) -> None:
+def test_invalid_endpoints(endpoints: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         LocalServer(endpoints)
 
@@ -384,12 +384,12 @@ def test_endpoints_that_cannot_be(endpoints: Any, error: type[Exception], messag
         ({"api_key": 1}, TypeError),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_settings(settings: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         LocalServer({"horse": echo}, **settings)
 
 
-def test_the_repr_is_useful_and_keeps_the_key() -> None:
+def test_repr_does_not_show_the_key() -> None:
     server = LocalServer({"horse": echo, "mule": echo}, api_key="very-secret")
     assert "<LocalServer endpoints=['horse', 'mule'] not started>" == repr(server)
     with server:
@@ -403,14 +403,14 @@ def test_keys_are_random() -> None:
     assert LocalServer({}).api_key != LocalServer({}).api_key
 
 
-def test_a_program_ends_in_spite_of_everything() -> None:
+def test_program_exits_with_running_servers() -> None:
     program = """
 import logging
 import time
 from runpod.local import LocalServer
 import httpx
 
-# Of the warnings of asyncio's debug mode, those about callbacks that are slow say how busy the machine is.
+# Ignores the slow callback warnings of asyncio's debug mode, which depend on the machine's load.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 def sleeper(job):
@@ -434,9 +434,9 @@ print("bye")
     assert (0, "bye\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_the_server_needs_nothing_of_the_client() -> None:
+def test_server_does_not_import_the_client() -> None:
     for file in Path(runpod.local.__file__).parent.rglob("*.py"):
-        if file.name == "pytest_plugin.py":  # They are for tests of clients.
+        if file.name == "pytest_plugin.py":  # Its fixtures include clients.
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):

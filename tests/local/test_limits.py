@@ -1,4 +1,4 @@
-"""How much a job may give."""
+"""Size limits of outputs and chunks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def sizes(chunks: list[Any]) -> list[int]:
     return [len(json.dumps(chunk["output"], ensure_ascii=False).encode()) for chunk in chunks]
 
 
-def test_a_yield_over_a_megabyte_is_split(serve: Serve) -> None:
+def test_yield_over_the_limit_is_split(serve: Serve) -> None:
     text, items = "ä" * MIB, list(range(300_000))
 
     def handler(_: dict[str, Any]) -> Iterator[Any]:
-        yield "x" * (MIB - 2)  # Just fits.
+        yield "x" * (MIB - 2)  # Exactly at the limit.
         yield text
         yield items
 
@@ -46,7 +46,7 @@ def test_a_yield_over_a_megabyte_is_split(serve: Serve) -> None:
 
 
 @given(st.text(min_size=1), st.integers(8, 30))
-def test_pieces_fit_and_make_the_whole(text: str, limit: int) -> None:
+def test_pieces_fit_and_join_to_the_original(text: str, limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(output_limits, "CHUNK_LIMIT", limit)
         pieces = output_limits.split(encode(text))
@@ -55,32 +55,32 @@ def test_pieces_fit_and_make_the_whole(text: str, limit: int) -> None:
 
 
 @given(st.lists(st.text()), st.integers(1, 30) | st.none())
-def test_an_answer_takes_what_fits(texts: list[str], limit: int | None) -> None:
+def test_chunks_per_response(texts: list[str], limit: int | None) -> None:
     chunks = deque(encode(text) for text in texts)
-    answers = []
-    while taken := output_limits.first(chunks, limit):
-        answers.append(taken)
+    responses = []
+    while taken := output_limits.take_chunks(chunks, limit):
+        responses.append(taken)
         size = sum(len(to_bytes(chunk)) for chunk in taken)
         assert limit is None or size <= limit or 1 == len(taken)
-    assert [encode(text) for text in texts] == [chunk for answer in answers for chunk in answer]
+    assert [encode(text) for text in texts] == [chunk for response in responses for chunk in response]
     if limit is None:
-        assert len(answers) <= 1
+        assert len(responses) <= 1
 
 
-def test_a_stream_may_go_on_after_a_final_status(serve: Serve) -> None:
+def test_chunks_can_follow_after_a_final_status(serve: Serve) -> None:
     def handler(_: dict[str, Any]) -> Iterator[str]:
         yield from ("one", "two", "three")
 
     api = serve(handler, behavior=Behavior(stream_reply_limit=10))
     job_id = api.run_sync()["id"]
-    answers = [api.stream(job_id) for _ in range(3)]
-    assert {"COMPLETED"} == {answer["status"] for answer in answers}
-    outputs = [[chunk["output"] for chunk in answer["stream"]] for answer in answers]
+    responses = [api.stream(job_id) for _ in range(3)]
+    assert {"COMPLETED"} == {response["status"] for response in responses}
+    outputs = [[chunk["output"] for chunk in response["stream"]] for response in responses]
     assert [["one", "two"], ["three"], []] == outputs
 
 
 @pytest.mark.parametrize("value", ["x", "\0"])
-def test_an_output_that_is_too_large_is_refused(serve: Serve, caplog: pytest.LogCaptureFixture, value: str) -> None:
+def test_output_over_the_limit_is_refused(serve: Serve, caplog: pytest.LogCaptureFixture, value: str) -> None:
     width = len(json.dumps(value)) - 2
     fits = (20 * MIB - 2) // width
     api = serve(lambda job: value * job["input"]["n"])
@@ -89,15 +89,15 @@ def test_an_output_that_is_too_large_is_refused(serve: Serve, caplog: pytest.Log
     with caplog.at_level(logging.WARNING, "runpod.local"):
         done = api.run_sync(n=fits + 1)
     assert ("COMPLETED", False) == (done["status"], "output" in done)
-    assert f"output of job {done['id']} is over 20971520 bytes" in caplog.text
+    assert f"output of job {done['id']} exceeds 20971520 bytes" in caplog.text
 
 
-def test_an_error_beside_an_output_that_is_too_large_is_refused_with_it(serve: Serve) -> None:
+def test_error_with_an_output_over_the_limit_is_refused(serve: Serve) -> None:
     api = serve(lambda _: {"error": "no", "more": "x" * 100}, behavior=Behavior(output_limit=100))
     done = api.run_sync()
     assert ("COMPLETED", False) == (done["status"], "error" in done)
 
 
-def test_or_no_output_is_too_large(serve: Serve) -> None:
+def test_no_output_limit(serve: Serve) -> None:
     api = serve(lambda _: "x" * 21 * MIB, behavior=Behavior(output_limit=None))
     assert 21 * MIB == len(api.run_sync()["output"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.local.api import PATIENCE, in_thread, until
+from tests.local.api import TIMEOUT, in_thread, until
 
 if TYPE_CHECKING:
     from tests.local.api import Gate
@@ -19,49 +19,49 @@ WAIT_TEXT = "wait is invalid; must be between 1000 and 300000"
 @pytest.mark.parametrize("query", ["", "?wait=300000", "?wait="])
 def test_runsync_is_held_until_the_job_ends(serve: Serve, gate: Gate, query: str) -> None:
     api = serve(gate)
-    answer = api.held("POST", f"/runsync{query}", json={"input": {"n": 1}})
+    response = api.held("POST", f"/runsync{query}", json={"input": {"n": 1}})
     gate.wait_entered()
-    assert not answer.done()
+    assert not response.done()
     gate.open()
-    done = api.ok(answer.result(PATIENCE))
+    done = api.ok(response.result(TIMEOUT))
     assert ("COMPLETED", {"n": 1}) == (done["status"], done["output"])
 
 
-def test_runsync_that_is_not_done_in_time_gives_id_and_status(serve: Serve, gate: Gate) -> None:
+def test_runsync_returns_id_and_status_on_timeout(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
-    # Side by side, because a poll of one second is the shortest there is.
+    # Concurrently, because the minimum wait is one second.
     running = api.held("POST", "/runsync?wait=1000", json={"input": {"n": 1}})
     gate.wait_entered()
     queued = api.held("POST", "/runsync?wait=1000", json={"input": {"n": 2}})
     polled = api.held("GET", f"/status-sync/{api.server.jobs['horse'][0]['id']}?wait=1000")
-    bodies = [api.ok(answer.result(PATIENCE)) for answer in (running, queued)]
+    bodies = [api.ok(response.result(TIMEOUT)) for response in (running, queued)]
     assert [{"id", "status"}] * 2 == [set(body) for body in bodies]
     assert ["IN_PROGRESS", "IN_QUEUE"] == [body["status"] for body in bodies]
     assert all(body["id"].startswith("sync-") for body in bodies)
-    body = api.ok(polled.result(PATIENCE))
+    body = api.ok(polled.result(TIMEOUT))
     assert {"id", "status", "delayTime", "workerId"} == set(body)
     gate.open()
     assert {"n": 2} == api.end(bodies[1]["id"])["output"]
 
 
-def test_many_polls_on_one_job_are_answered_together(serve: Serve, gate: Gate) -> None:
+def test_many_polls_of_one_job(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     job_id = api.run(n=1)
-    answers = [api.held("GET", f"/status-sync/{job_id}") for _ in range(10)]
-    assert not any(answer.done() for answer in answers)
+    responses = [api.held("GET", f"/status-sync/{job_id}") for _ in range(10)]
+    assert not any(response.done() for response in responses)
     gate.open()
-    wait(answers, PATIENCE)
-    assert 1 == len({answer.result().text for answer in answers})
+    wait(responses, TIMEOUT)
+    assert 1 == len({response.result().text for response in responses})
 
 
-def test_a_poll_on_an_ended_job_is_answered_at_once(serve: Serve) -> None:
+def test_poll_of_an_ended_job_returns_at_once(serve: Serve) -> None:
     api = serve(lambda _: 1)
     assert api.end(api.run_sync()["id"])["output"] == 1
 
 
 @pytest.mark.parametrize("wait", ["0", "999", "300001", "-1000", "abc", "1e4", "2000.5", "9" * 5000])
 @pytest.mark.parametrize("operation", ["runsync", "status-sync", "stream"])
-def test_a_wait_out_of_range_is_refused(serve: Serve, wait: str, operation: str) -> None:
+def test_wait_out_of_range(serve: Serve, wait: str, operation: str) -> None:
     api = serve(lambda _: 1)
     if operation == "runsync":
         response = api.http.post("/runsync", params={"wait": wait}, json={"input": {"n": 1}})
@@ -71,7 +71,7 @@ def test_a_wait_out_of_range_is_refused(serve: Serve, wait: str, operation: str)
     assert (400, {"error": WAIT_TEXT}) == (response.status_code, response.json())
 
 
-def test_a_client_that_leaves_leaves_nothing_behind(serve: Serve, gate: Gate) -> None:
+def test_disconnect_removes_the_listener(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     job_id = api.run()
     job = api.server._endpoints["horse"].queue.get(job_id)
@@ -82,7 +82,7 @@ def test_a_client_that_leaves_leaves_nothing_behind(serve: Serve, gate: Gate) ->
     assert "COMPLETED" == api.end(job_id)["status"]
 
 
-def test_the_worker_is_free_when_the_poll_is_answered(serve: Serve) -> None:
+def test_worker_is_idle_when_the_poll_returns(serve: Serve) -> None:
     api = serve(lambda _: 1)
     for _ in range(20):
         api.run_sync()
@@ -90,19 +90,19 @@ def test_the_worker_is_free_when_the_poll_is_answered(serve: Serve) -> None:
         assert (1, 0) == (health["workers"]["idle"], health["workers"]["running"])
 
 
-def test_a_poll_hears_of_the_end_and_of_nothing_before(serve: Serve, gate: Gate) -> None:
+def test_poll_returns_only_at_the_end(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     first = api.run(n=1)
     gate.wait_entered()
     second = api.run(n=2)
-    # It is in the queue when the poll begins, then starts, then ends: one answer.
-    answer = in_thread(lambda: api.end(second))
+    # The job is queued when the poll starts; only its end completes the poll.
+    response = in_thread(lambda: api.end(second))
     until(lambda: len(api.server.requests) == 3)
     gate.open()
-    assert "COMPLETED" == answer.result(PATIENCE)["status"]
+    assert "COMPLETED" == response.result(TIMEOUT)["status"]
     assert "COMPLETED" == api.status(first)["status"]
 
 
-def test_times_are_milliseconds(serve: Serve) -> None:
+def test_durations_are_milliseconds(serve: Serve) -> None:
     api = serve(lambda _: time.sleep(0.05))
-    assert 50 <= api.run_sync()["executionTime"] < PATIENCE * 1000
+    assert 50 <= api.run_sync()["executionTime"] < TIMEOUT * 1000

@@ -1,4 +1,4 @@
-"""What can be imported from `runpod.local`."""
+"""The public names of `runpod.local`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run(code: str) -> str:
     ).stdout.strip()
 
 
-def test_all_is_sorted_listed_and_true() -> None:
+def test_all_is_sorted_and_complete() -> None:
     names = runpod.local.__all__
     assert sorted(set(names)) == names
     assert set(names) <= set(dir(runpod.local))
@@ -24,22 +24,22 @@ def test_all_is_sorted_listed_and_true() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*runpod.local.__all__} - {"Handler"}))  # An alias has no docstring.
-def test_a_public_name_is_documented(name: str) -> None:
+def test_public_names_are_documented(name: str) -> None:
     assert getattr(runpod.local, name).__doc__
 
 
-def test_a_name_that_is_not_there() -> None:
+def test_unknown_name() -> None:
     with pytest.raises(AttributeError, match="no attribute 'LocalServre'"):
         _ = runpod.local.LocalServre  # type: ignore[attr-defined]
 
 
-def test_importing_the_package_loads_no_server() -> None:
+def test_import_does_not_load_the_server() -> None:
     loaded = "[name for name in sys.modules if name.startswith(('starlette', 'uvicorn', 'runpod.local.'))]"
     assert "[]" == run(f"import sys, runpod.local; print({loaded})")
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
-def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
+def test_missing_extra(missing: str) -> None:
     code = f"""
 import sys
 sys.modules[{missing!r}] = None
@@ -54,7 +54,7 @@ except ModuleNotFoundError as error:
     ) == run(code)
 
 
-def test_another_module_that_is_missing_is_named_as_it_is() -> None:
+def test_other_missing_module() -> None:
     code = """
 import sys
 sys.modules["h11"] = None

@@ -1,4 +1,4 @@
-"""The server's description of itself, and a program that tries all that it describes."""
+"""The OpenAPI description of the server, and Schemathesis, which tests the server against it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Not that all that is valid in itself is accepted: it may not fit the state of a job. Nor that all
-# else is refused: of a parameter that is given twice, the first counts.
+# Without the checks that valid input is accepted (a job's state may not allow it) and that invalid
+# input is refused (of a repeated parameter, only the first value is used).
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -35,7 +35,7 @@ def described(server: LocalServer) -> Any:
     return response.json()
 
 
-def test_every_route_is_described_and_nobody_needs_a_key() -> None:
+def test_every_route_is_described() -> None:
     with LocalServer({"horse": lambda _: 1, "mule": lambda _: 1}) as server:
         document = described(server)
     expected = {
@@ -54,7 +54,7 @@ def test_every_route_is_described_and_nobody_needs_a_key() -> None:
     assert all(operation["summary"] for operation in operations)
 
 
-def test_what_is_not_there_is_not_described() -> None:
+def test_disabled_routes_are_not_described() -> None:
     with LocalServer({}, behavior=Behavior(status_sync=False, post_reads=False)) as server:
         paths = described(server)["paths"]
     assert not [path for path in paths if "status-sync" in path]
@@ -62,18 +62,18 @@ def test_what_is_not_there_is_not_described() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE"])
-def test_the_description_can_only_be_read(method: str) -> None:
+def test_description_accepts_only_get(method: str) -> None:
     with LocalServer({}) as server:
         url = server.base_url.removesuffix("/v2") + "/openapi.json"
         assert 404 == httpx.request(method, url, trust_env=False).status_code
 
 
-def test_no_schema_is_left_over() -> None:
+def test_no_unused_schemas() -> None:
     text = openapi.describe(routing.routes(Behavior()), [])
     assert set(openapi._SCHEMAS) == set(re.findall(r'"#/components/schemas/(\w+)"', text))
 
 
-def test_no_input_of_schemathesis_breaks_the_server(tmp_path: Path) -> None:
+def test_schemathesis(tmp_path: Path) -> None:
     with LocalServer({"horse": lambda job: job["input"]}) as server:
         done = subprocess.run(
             [

@@ -1,4 +1,4 @@
-"""How long jobs wait, run and are remembered, on a clock that the tests move."""
+"""Timeouts and retention of jobs, with an advanced clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod.local import Behavior, LocalEndpoint, LocalServer, progress_update
-from tests.local.api import PATIENCE, Api, until
+from tests.local.api import TIMEOUT, Api, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 DAY = 24 * 60 * MINUTE
 
-GONE = (404, {"error": "job not found"})
+NOT_FOUND = (404, {"error": "job not found"})
 
 
 def echo(job: dict[str, Any]) -> Any:
@@ -36,13 +36,13 @@ def submit(api: Api, operation: str = "run", /, **policy: Any) -> str:
 def status(api: Api, job_id: str) -> str:
     response = api.http.get(f"/status/{job_id}")
     if 404 == response.status_code:
-        return "gone"
+        return "not found"
     text: str = api.ok(response)["status"]
     return text
 
 
 class Stuck:
-    """A handler that waits in an async way for what never comes, counting its attempts."""
+    """An async handler that never returns, and counts its attempts."""
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -57,7 +57,7 @@ class Stuck:
 
 
 @pytest.mark.parametrize(("operation", "minutes"), [("run", 30), ("runsync", 1)])
-def test_a_result_is_kept_for_a_while(serve: Serve, operation: str, minutes: float) -> None:
+def test_retention_of_results(serve: Serve, operation: str, minutes: float) -> None:
     api = serve(echo)
     job_id = submit(api, operation)
     api.end(job_id)
@@ -66,34 +66,34 @@ def test_a_result_is_kept_for_a_while(serve: Serve, operation: str, minutes: flo
     api.server.advance(5)
     for method, path in (("GET", "status"), ("GET", "status-sync"), ("GET", "stream"), ("POST", "cancel")):
         response = api.http.request(method, f"/{path}/{job_id}")
-        assert GONE == (response.status_code, response.json())
+        assert NOT_FOUND == (response.status_code, response.json())
     assert {"horse": []} == api.server.jobs
-    # What is forgotten did happen.
+    # Deleted jobs still count.
     assert 1 == api.get("/health")["jobs"]["completed"]
 
 
-def test_a_failed_job_cannot_be_retried_once_it_is_forgotten(serve: Serve) -> None:
+def test_expired_job_cannot_be_retried(serve: Serve) -> None:
     api = serve(lambda _: {"error": "no"})
     job_id = api.run_sync()["id"]
     api.server.advance(MINUTE)
     response = api.http.post(f"/retry/{job_id}")
-    assert GONE == (response.status_code, response.json())
+    assert NOT_FOUND == (response.status_code, response.json())
 
 
-def test_a_result_can_be_forgotten_sooner(serve: Serve) -> None:
+def test_retention_can_be_shortened(serve: Serve) -> None:
     api = serve(echo)
     first, second = (api.end(api.run())["id"] for _ in range(2))
     assert "COMPLETED" == api.get(f"/status/{first}?ttl=6000")["status"]
-    # It shortens what it can, and lengthens nothing.
+    # The parameter never extends the retention.
     assert "COMPLETED" == api.get(f"/status/{second}?ttl=999999999999999")["status"]
     api.server.advance(6)
-    assert ("gone", "COMPLETED") == (status(api, first), status(api, second))
+    assert ("not found", "COMPLETED") == (status(api, first), status(api, second))
     api.server.advance(30 * MINUTE)
-    assert "gone" == status(api, second)
+    assert "not found" == status(api, second)
     assert 400 == api.http.get(f"/status/{second}?ttl=soon").status_code
 
 
-def test_a_job_is_deleted_in_the_queue_when_its_time_is_over(serve: Serve) -> None:
+def test_ttl_deletes_a_queued_job(serve: Serve) -> None:
     api = serve(echo, workers=0)
     by_default, short, shortened = submit(api), submit(api, ttl=20_000), submit(api)
     poll = api.held("GET", f"/status-sync/{short}?wait=300000")
@@ -101,22 +101,22 @@ def test_a_job_is_deleted_in_the_queue_when_its_time_is_over(serve: Serve) -> No
     api.server.advance(19)
     assert ["IN_QUEUE"] * 3 == [status(api, job_id) for job_id in (by_default, short, shortened)]
     api.server.advance(1)
-    assert ["IN_QUEUE", "gone", "gone"] == [status(api, job_id) for job_id in (by_default, short, shortened)]
-    response = poll.result(PATIENCE)
-    assert GONE == (response.status_code, response.json())
+    assert ["IN_QUEUE", "not found", "not found"] == [status(api, job_id) for job_id in (by_default, short, shortened)]
+    response = poll.result(TIMEOUT)
+    assert NOT_FOUND == (response.status_code, response.json())
     assert 1 == api.get("/health")["jobs"]["inQueue"]
     api.server.advance(DAY)
-    assert "gone" == status(api, by_default)
+    assert "not found" == status(api, by_default)
     assert 0 == sum(api.get("/health")["jobs"].values())
 
 
-def test_a_job_is_deleted_while_it_runs_when_its_time_is_over(serve: Serve) -> None:
+def test_ttl_deletes_a_running_job(serve: Serve) -> None:
     stuck = Stuck()
     api = serve(stuck, execution_timeout=timedelta(days=1))
     job_id = submit(api, ttl=20_000)
     until(lambda: stuck.attempts == 1)
     api.server.advance(20)
-    assert "gone" == status(api, job_id)
+    assert "not found" == status(api, job_id)
     until(lambda: stuck.cancelled == 1)
     until(lambda: api.get("/health")["workers"]["idle"] == 1)
     assert 0 == sum(api.get("/health")["jobs"].values())
@@ -124,7 +124,7 @@ def test_a_job_is_deleted_while_it_runs_when_its_time_is_over(serve: Serve) -> N
 
 
 @pytest.mark.parametrize(("timed_out", "ended"), [(False, "FAILED"), (True, "TIMED_OUT")])
-def test_a_job_that_runs_too_long_is_killed_tried_again_and_given_up(serve: Serve, timed_out: bool, ended: str) -> None:
+def test_execution_timeout_kills_and_retries_once(serve: Serve, timed_out: bool, ended: str) -> None:
     stuck = Stuck()
     api = serve(stuck, behavior=Behavior(timed_out=timed_out))
     job_id = submit(api, executionTimeout=7000)
@@ -146,21 +146,21 @@ def test_a_job_that_runs_too_long_is_killed_tried_again_and_given_up(serve: Serv
     assert {"id": job_id, "status": "IN_QUEUE"} == api.post(f"/retry/{job_id}")
 
 
-def test_a_sync_handler_that_runs_too_long_loses_its_worker(serve: Serve) -> None:
+def test_execution_timeout_of_a_sync_handler_replaces_its_worker(serve: Serve) -> None:
     opened, entered = threading.Event(), threading.Semaphore(0)
 
     def handler(job: dict[str, Any]) -> Any:
         if job["input"]["n"] > 1:
             return "free again"
         entered.release()
-        assert opened.wait(PATIENCE)
-        progress_update(job, "from the grave")
+        assert opened.wait(TIMEOUT)
+        progress_update(job, "from a killed attempt")
         return "too late"
 
     api = serve(handler)
     job_id = submit(api)
     for _ in range(2):
-        assert entered.acquire(timeout=PATIENCE)
+        assert entered.acquire(timeout=TIMEOUT)
         api.server.advance(10 * MINUTE)  # The default.
     assert "FAILED" == api.end(job_id)["status"]
     assert "free again" == api.run_sync(n=2)["output"]
@@ -169,7 +169,7 @@ def test_a_sync_handler_that_runs_too_long_loses_its_worker(serve: Serve) -> Non
     assert "output" not in api.status(job_id)
 
 
-def test_progress_of_a_killed_attempt_is_not_shown_as_that_of_the_next(serve: Serve, gate: Gate) -> None:
+def test_progress_of_a_killed_attempt_is_ignored(serve: Serve, gate: Gate) -> None:
     late, reported = threading.Event(), threading.Event()
     attempts: list[int] = []
 
@@ -177,7 +177,7 @@ def test_progress_of_a_killed_attempt_is_not_shown_as_that_of_the_next(serve: Se
         attempts.append(1)
         if len(attempts) > 1:
             return gate(job)
-        assert late.wait(PATIENCE)
+        assert late.wait(TIMEOUT)
         progress_update(job, "too late")
         reported.set()
         return None
@@ -188,14 +188,14 @@ def test_progress_of_a_killed_attempt_is_not_shown_as_that_of_the_next(serve: Se
     api.server.advance(30)
     gate.wait_entered()
     late.set()
-    assert reported.wait(PATIENCE)
+    assert reported.wait(TIMEOUT)
     running = api.status(job_id)
     assert ("IN_PROGRESS", False) == (running["status"], "output" in running)
     gate.open()
     assert {"n": 1} == api.end(job_id)["output"]
 
 
-def test_a_killed_generator_keeps_no_chunk_and_its_time_begins_again(serve: Serve) -> None:
+def test_retry_of_a_killed_generator_clears_its_chunks(serve: Serve) -> None:
     opened = threading.Event()
     attempts: list[int] = []
 
@@ -203,7 +203,7 @@ def test_a_killed_generator_keeps_no_chunk_and_its_time_begins_again(serve: Serv
         attempts.append(1)
         yield len(attempts)
         if len(attempts) == 1:
-            assert opened.wait(PATIENCE)
+            assert opened.wait(TIMEOUT)
 
     api = serve(handler)
     job_id = submit(api, executionTimeout=5000)
@@ -215,7 +215,7 @@ def test_a_killed_generator_keeps_no_chunk_and_its_time_begins_again(serve: Serv
     opened.set()
 
 
-def test_an_endpoint_has_an_execution_timeout_of_its_own() -> None:
+def test_execution_timeout_of_an_endpoint() -> None:
     stuck = Stuck()
     with (
         LocalServer({"horse": LocalEndpoint(stuck, execution_timeout=timedelta(seconds=2))}) as server,
@@ -232,19 +232,19 @@ def test_an_endpoint_has_an_execution_timeout_of_its_own() -> None:
         assert "FAILED" == status(api, short)
 
 
-def test_a_job_may_expire_in_the_queue_as_timed_out(serve: Serve) -> None:
+def test_queued_job_can_end_as_timed_out(serve: Serve) -> None:
     api = serve(echo, workers=0, behavior=Behavior(timed_out=True))
     job_id = submit(api, ttl=10_000)
     poll = api.held("GET", f"/status-sync/{job_id}")
     api.server.advance(10)
-    assert {"id": job_id, "status": "TIMED_OUT"} == api.ok(poll.result(PATIENCE))
+    assert {"id": job_id, "status": "TIMED_OUT"} == api.ok(poll.result(TIMEOUT))
     assert 1 == api.get("/health")["jobs"]["failed"]
     assert "IN_QUEUE" == api.post(f"/retry/{job_id}")["status"]
     api.server.advance(9)
     assert "IN_QUEUE" == status(api, job_id)
 
 
-def test_policies_under_the_minimum_are_taken_for_it(serve: Serve) -> None:
+def test_short_policies_are_raised_to_the_minimum(serve: Serve) -> None:
     stuck = Stuck()
     api = serve(stuck)
     job_id = submit(api, executionTimeout=1, ttl=0)
@@ -256,34 +256,34 @@ def test_policies_under_the_minimum_are_taken_for_it(serve: Serve) -> None:
     until(lambda: stuck.attempts == 2)
     assert "IN_PROGRESS" == status(api, job_id)
     api.server.advance(5)
-    assert "gone" == status(api, job_id)
+    assert "not found" == status(api, job_id)
 
 
-def test_or_they_are_refused(serve: Serve) -> None:
+def test_short_policies_can_be_refused(serve: Serve) -> None:
     api = serve(echo, behavior=Behavior(refuse_short_policies=True))
-    for name, least in (("executionTimeout", 5000), ("ttl", 10_000)):
-        response = api.http.post("/run", json={"input": {"n": 1}, "policy": {name: least - 1}})
+    for name, minimum in (("executionTimeout", 5000), ("ttl", 10_000)):
+        response = api.http.post("/run", json={"input": {"n": 1}, "policy": {name: minimum - 1}})
         assert 400 == response.status_code
-        assert {"error": f"bad request: body: policy.{name} must be at least {least}"} == response.json()
-        assert api.post("/run", {"input": {"n": 1}, "policy": {name: least}})
+        assert {"error": f"bad request: body: policy.{name} must be at least {minimum}"} == response.json()
+        assert api.post("/run", {"input": {"n": 1}, "policy": {name: minimum}})
 
 
-def test_the_longest_policies_break_no_clock(serve: Serve) -> None:
+def test_very_long_policies(serve: Serve) -> None:
     api = serve(echo)
     assert "COMPLETED" == api.end(submit(api, executionTimeout=10**400, ttl=10**400))["status"]
 
 
-def test_a_job_of_low_priority_starts_no_worker(serve: Serve) -> None:
+def test_low_priority_job_starts_no_worker(serve: Serve) -> None:
     api = serve(echo, workers=2, cold_start=timedelta(seconds=30))
-    patient = submit(api, lowPriority=True)
+    low_priority = submit(api, lowPriority=True)
     assert (1, 0) == counts(api)
     api.server.advance(30)
     assert (1, 0) == counts(api)
     urgent = submit(api)
     until(lambda: counts(api) == (2, 1))
     api.server.advance(30)
-    # The worker that came for the other one takes it as well.
-    assert ["COMPLETED"] * 2 == [api.end(job_id)["status"] for job_id in (patient, urgent)]
+    # The worker that booted for the other job takes this one as well.
+    assert ["COMPLETED"] * 2 == [api.end(job_id)["status"] for job_id in (low_priority, urgent)]
     assert 1 == api.get("/health")["workers"]["idle"]
 
 
@@ -292,7 +292,7 @@ def counts(api: Api) -> tuple[int, int]:
     return health["jobs"]["inQueue"], health["workers"]["initializing"]
 
 
-def test_a_cold_start_goes_by_the_clock_of_the_server(serve: Serve) -> None:
+def test_cold_start_uses_the_clock_of_the_server(serve: Serve) -> None:
     api = serve(echo, cold_start=timedelta(seconds=600))
     job_id = api.run()
     until(lambda: counts(api)[1] == 1)
@@ -302,7 +302,7 @@ def test_a_cold_start_goes_by_the_clock_of_the_server(serve: Serve) -> None:
     assert done["delayTime"] >= 600_000
 
 
-def test_long_polls_go_by_the_clock_of_the_server(serve: Serve, gate: Gate) -> None:
+def test_long_polls_use_the_clock_of_the_server(serve: Serve, gate: Gate) -> None:
     api = serve(gate, execution_timeout=timedelta(days=1))
     job_id = api.run()
     gate.wait_entered()
@@ -310,20 +310,20 @@ def test_long_polls_go_by_the_clock_of_the_server(serve: Serve, gate: Gate) -> N
     job = api.server._endpoints["horse"].queue.get(job_id)
     until(lambda: bool(job.changed._listeners))
     api.server.advance(90)
-    assert "IN_PROGRESS" == api.ok(poll.result(PATIENCE))["status"]
+    assert "IN_PROGRESS" == api.ok(poll.result(TIMEOUT))["status"]
 
 
 @pytest.mark.parametrize(("seconds", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)])
-def test_a_clock_that_would_go_wrong(serve: Serve, seconds: Any, error: type[Exception]) -> None:
+def test_invalid_advance(serve: Serve, seconds: Any, error: type[Exception]) -> None:
     api = serve(echo)
     with pytest.raises(error):
         api.server.advance(seconds)
 
 
-def test_the_clock_moves_before_and_after_the_server_runs() -> None:
+def test_advance_before_start_and_after_stop() -> None:
     server = LocalServer({"horse": echo})
     server.advance(5)
     with server, Api(server) as api:
         job_id = api.run_sync()["id"]
     server.advance(DAY)
-    assert [job_id] == [job["id"] for job in server.jobs["horse"]]  # It is there to be looked at.
+    assert [job_id] == [job["id"] for job in server.jobs["horse"]]  # Still available after the stop.

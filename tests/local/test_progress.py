@@ -32,7 +32,7 @@ def test_progress_is_the_output_of_a_running_job(serve: Serve, gate: Gate) -> No
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {}, "50 %", {"error": "not one"}])
-def test_progress_is_any_json(serve: Serve, gate: Gate, value: Any) -> None:
+def test_progress_can_be_any_json(serve: Serve, gate: Gate, value: Any) -> None:
     def handler(job: dict[str, Any]) -> Any:
         progress_update(job, value)
         return gate(job)
@@ -58,7 +58,7 @@ def test_progress_from_async_handlers(serve: Serve) -> None:
 
 def test_progress_from_a_thread_of_the_handler(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
-        thread = threading.Thread(target=progress_update, args=(job, "from afar"))
+        thread = threading.Thread(target=progress_update, args=(job, "from a thread"))
         thread.start()
         thread.join()
         return gate(job)
@@ -66,10 +66,10 @@ def test_progress_from_a_thread_of_the_handler(serve: Serve, gate: Gate) -> None
     api = serve(handler)
     job_id = api.run()
     gate.wait_entered()
-    assert "from afar" == api.status(job_id)["output"]
+    assert "from a thread" == api.status(job_id)["output"]
 
 
-def test_progress_from_many_threads_at_once(serve: Serve) -> None:
+def test_progress_from_many_threads(serve: Serve) -> None:
     def handler(job: dict[str, Any]) -> Any:
         threads = [threading.Thread(target=lambda: [progress_update(job, n) for n in range(50)]) for _ in range(8)]
         for thread in threads:
@@ -82,7 +82,7 @@ def test_progress_from_many_threads_at_once(serve: Serve) -> None:
     assert 49 == api.run_sync()["output"]
 
 
-def test_progress_is_gone_when_the_job_has_none_to_show(serve: Serve, gate: Gate) -> None:
+def test_progress_is_removed_when_the_job_fails(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
         progress_update(job, "half way")
         gate(job)
@@ -97,7 +97,7 @@ def test_progress_is_gone_when_the_job_has_none_to_show(serve: Serve, gate: Gate
     assert "output" not in again
 
 
-def test_progress_is_gone_from_a_cancelled_job(serve: Serve, gate: Gate) -> None:
+def test_progress_is_removed_from_a_cancelled_job(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
         progress_update(job, "half way")
         gate(job)
@@ -121,7 +121,7 @@ def test_progress_after_the_end_is_ignored(serve: Serve) -> None:
     assert done == api.status(done["id"])
 
 
-def test_progress_that_is_no_json_is_dropped(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_that_is_not_json_is_dropped(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     def handler(job: dict[str, Any]) -> Any:
         progress_update(job, "good")
         progress_update(job, {1, 2})
@@ -129,7 +129,7 @@ def test_progress_that_is_no_json_is_dropped(serve: Serve, caplog: pytest.LogCap
 
     api = serve(handler)
     assert "good" == api.run_sync()["output"]
-    assert "is no JSON and was dropped" in caplog.text
+    assert "not valid JSON" in caplog.text
 
 
 @pytest.mark.parametrize("job", [None, "id", {}, {"id": 1}, {"input": {}}])

@@ -1,4 +1,4 @@
-"""The rules of the queue, on a clock of their own and without a server."""
+"""State transitions of the queue, with a fake clock and without a server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def take(queue: JobQueue, worker_id: str = "w1") -> Lease:
     return lease
 
 
-def test_times() -> None:
+def test_durations() -> None:
     clock = Clock()
     queue = JobQueue(clock=clock)
     job = queue.submit(PAYLOAD)
@@ -64,7 +64,7 @@ def test_times() -> None:
     } == shown(queue, job)
 
 
-def test_a_lost_job_goes_to_the_front_and_its_delay_begins_again() -> None:
+def test_lost_job_is_requeued_at_the_front_with_a_new_delay() -> None:
     clock = Clock()
     queue = JobQueue(clock=clock)
     job, other = queue.submit(PAYLOAD), queue.submit(PAYLOAD)
@@ -83,7 +83,7 @@ def test_a_lost_job_goes_to_the_front_and_its_delay_begins_again() -> None:
     assert other is take(queue).job
 
 
-def test_reports_of_an_old_attempt_are_ignored() -> None:
+def test_reports_with_an_old_lease_are_ignored() -> None:
     queue = JobQueue()
     job = queue.submit(PAYLOAD)
     old = take(queue)
@@ -100,16 +100,16 @@ def test_reports_of_an_old_attempt_are_ignored() -> None:
     assert 4 == shown(queue, job)["output"]
 
 
-def test_a_closed_queue_gives_nothing_out_and_takes_nothing_back() -> None:
+def test_closed_queue_leases_no_jobs_and_ignores_reports() -> None:
     queue = JobQueue()
     job = queue.submit(PAYLOAD)
     queue.submit(PAYLOAD)
     lease = take(queue)
-    told: list[bool] = []
-    lease.revocation.connect(lambda: told.append(True))
+    revocations: list[bool] = []
+    lease.revocation.connect(lambda: revocations.append(True))
     queue.close()
     assert lease.revoked
-    assert [True] == told
+    assert [True] == revocations
     assert queue.take("w2") is None
     queue.finish(lease, Outcome(output=JSONText("1")))
     assert "IN_PROGRESS" == job.status
@@ -126,7 +126,7 @@ def test_reprs() -> None:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Any order of events leaves the queue with counts that are true and fields that fit."""
+    """After any sequence of events, counts are correct and fields match the status."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ class QueueMachine(RuleBasedStateMachine):
     def pick(self, data: st.DataObject) -> Job:
         return data.draw(st.sampled_from(self.jobs))
 
-    @rule(pause=st.floats(0, 10) | st.sampled_from([60, 600, 1800, 24 * 3600]))
-    def advance(self, pause: float) -> None:
-        self.clock.now += pause
+    @rule(seconds=st.floats(0, 10) | st.sampled_from([60, 600, 1800, 24 * 3600]))
+    def advance(self, seconds: float) -> None:
+        self.clock.now += seconds
 
     @rule(sync=st.booleans(), policy=POLICIES)
     def submit(self, sync: bool, policy: Policy) -> None:
@@ -215,9 +215,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert waiting == self.queue.purge()
 
     @invariant()
-    def counts_are_true(self) -> None:
+    def counts_are_correct(self) -> None:
         self.queue.expire()
-        # What is forgotten did happen; what was removed before its end did not.
+        # Ended jobs count even after their deletion; jobs deleted before their end do not.
         statuses = [job.status for job in self.jobs if not job.deleted or job.status in ENDED]
         assert {
             "completed": statuses.count("COMPLETED"),
@@ -231,20 +231,20 @@ class QueueMachine(RuleBasedStateMachine):
         assert len([job for job in queued if not job.payload.policy.low_priority]) == self.queue.urgent
 
     @invariant()
-    def nothing_outlives_its_deadline(self) -> None:
-        nearest = self.queue.expire()
-        assert nearest > self.clock.now
-        alive = [job for job in self.jobs if not job.deleted]
-        assert (nearest == math.inf) == (not alive)
-        for job in alive:
+    def no_job_outlives_its_deadline(self) -> None:
+        earliest = self.queue.expire()
+        assert earliest > self.clock.now
+        remaining = [job for job in self.jobs if not job.deleted]
+        assert (earliest == math.inf) == (not remaining)
+        for job in remaining:
             if job.status not in ENDED:
-                assert self.clock.now < job.dies_at
+                assert self.clock.now < job.expires_at
             if job.status == "IN_PROGRESS":
                 assert job.started_at is not None
                 assert self.clock.now < job.started_at + (job.payload.policy.execution_timeout or 600)
 
     @invariant()
-    def a_worker_without_its_job_knows(self) -> None:
+    def leases_of_lost_jobs_are_revoked(self) -> None:
         for lease in self.leases:
             if lease.killed:
                 assert lease.revoked
@@ -252,7 +252,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert lease.job.lease is None
 
     @invariant()
-    def fields_fit_the_status(self) -> None:
+    def fields_match_the_status(self) -> None:
         for job in self.jobs:
             body = shown(self.queue, job)
             if body["status"] == "IN_QUEUE":

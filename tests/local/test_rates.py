@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpod.local import Behavior
 from runpod.local.http import rate_limits
-from tests.local.api import PATIENCE, until
+from tests.local.api import TIMEOUT, until
 
 if TYPE_CHECKING:
     import pytest
@@ -20,12 +20,12 @@ def echo(job: dict[str, Any]) -> Any:
     return job["input"]
 
 
-def test_by_default_nothing_is_limited(serve: Serve) -> None:
+def test_no_rate_limits_by_default(serve: Serve) -> None:
     api = serve(echo)
     assert ["completed"] * 5 == [api.post("/purge-queue")["status"] for _ in range(5)]
 
 
-def test_so_many_requests_in_ten_seconds(serve: Serve) -> None:
+def test_limit_of_requests_per_ten_seconds(serve: Serve) -> None:
     api = serve(echo, behavior=ON)
     for _ in range(2):
         api.post("/purge-queue")
@@ -33,8 +33,8 @@ def test_so_many_requests_in_ten_seconds(serve: Serve) -> None:
     response = api.http.post("/purge-queue")
     assert TOO_MANY == (response.status_code, response.json())
     assert "retry-after" not in response.headers
-    assert "COMPLETED" == api.run_sync()["status"]  # Others have limits of their own.
-    api.server.advance(2)  # Ten since the first one.
+    assert "COMPLETED" == api.run_sync()["status"]  # Other operations have separate limits.
+    api.server.advance(2)  # Ten seconds after the first request.
     api.post("/purge-queue")
     assert 429 == api.http.post("/purge-queue").status_code
     api.server.advance(10)
@@ -42,7 +42,7 @@ def test_so_many_requests_in_ten_seconds(serve: Serve) -> None:
         api.post("/purge-queue")
 
 
-def test_looks_at_jobs_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_and_stream_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in ("status", "status-sync", "stream"):
         monkeypatch.setitem(rate_limits._RATES, operation, rate_limits._Rate(3, None))
     api = serve(echo, behavior=ON)
@@ -52,19 +52,19 @@ def test_looks_at_jobs_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPat
     assert {429} == {api.http.get(f"/{o}/{job_id}").status_code for o in ("status", "status-sync", "stream")}
 
 
-def test_so_many_requests_at_once(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_of_concurrent_requests(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rate_limits._RATES, "runsync", rate_limits._Rate(100, 2))
     api = serve(gate, behavior=ON)
-    answers = [api.held("POST", "/runsync", json={"input": {"n": n}}) for n in range(2)]
+    responses = [api.held("POST", "/runsync", json={"input": {"n": n}}) for n in range(2)]
     until(lambda: len(api.server.jobs["horse"]) == 2)
     response = api.http.post("/runsync", json={"input": {"n": 3}})
     assert TOO_MANY == (response.status_code, response.json())
     gate.open()
-    assert ["COMPLETED"] * 2 == [api.ok(answer.result(PATIENCE))["status"] for answer in answers]
+    assert ["COMPLETED"] * 2 == [api.ok(response.result(TIMEOUT))["status"] for response in responses]
     assert "COMPLETED" == api.run_sync()["status"]
 
 
-def test_a_queue_that_is_too_long(serve: Serve) -> None:
+def test_limit_of_queued_jobs(serve: Serve) -> None:
     api = serve(echo, behavior=ON, workers=0)
     for _ in range(51):
         api.run()
@@ -75,8 +75,8 @@ def test_a_queue_that_is_too_long(serve: Serve) -> None:
     api.run()
 
 
-def test_the_documented_numbers() -> None:
-    shown = {name: (rate.requests, rate.at_once) for name, rate in rate_limits._RATES.items()}
+def test_documented_limits() -> None:
+    shown = {name: (rate.requests, rate.concurrent) for name, rate in rate_limits._RATES.items()}
     assert {
         "cancel": (100, 20),
         "purge-queue": (2, None),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.local.conftest import Serve
 
 
-def test_requests_are_recorded_as_they_came(serve: Serve) -> None:
+def test_requests_are_recorded(serve: Serve) -> None:
     api = serve(lambda _: 1)
     api.http.post("/run?a=1&a=2&b=", json={"input": {"n": 1}}, headers=[("X-One", "1"), ("X-One", "2")])
     api.http.get("/status/a%2Fb")
@@ -26,7 +26,7 @@ def test_requests_are_recorded_as_they_came(serve: Serve) -> None:
     assert ("GET", "/v2/horse/status/a%2Fb", b"") == (second.method, second.path, second.body)
 
 
-def test_refused_requests_are_recorded_as_well() -> None:
+def test_refused_requests_are_recorded() -> None:
     with LocalServer({"horse": lambda _: 1}) as server, Api(server) as api:
         api.http.headers["authorization"] = "Bearer wrong"
         api.http.get("/health")
@@ -34,7 +34,7 @@ def test_refused_requests_are_recorded_as_well() -> None:
     assert ["/v2/horse/health", "/v2/horse/nonsense"] == [r.path for r in server.requests]
 
 
-def test_no_key_is_recorded(serve: Serve) -> None:
+def test_api_key_is_not_recorded(serve: Serve) -> None:
     api = serve(lambda _: 1, api_key="very-secret")
     api.run()
     (record,) = api.server.requests
@@ -42,7 +42,7 @@ def test_no_key_is_recorded(serve: Serve) -> None:
     assert "very-secret" not in repr((record.query, record.headers, record.body)) + repr(record)
 
 
-def test_records_do_not_change(serve: Serve) -> None:
+def test_records_are_immutable(serve: Serve) -> None:
     api = serve(lambda _: 1)
     api.run()
     (record,) = api.server.requests
@@ -54,13 +54,13 @@ def test_records_do_not_change(serve: Serve) -> None:
     assert "<RequestRecord POST /v2/horse/run>" == repr(record)
 
 
-def test_long_bodies_are_cut(serve: Serve) -> None:
+def test_long_bodies_are_truncated(serve: Serve) -> None:
     api = serve(lambda _: 1)
     api.run(text="x" * 100_000)
     assert 64 * 1024 == len(api.server.requests[0].body)
 
 
-def test_only_the_last_ten_thousand_are_kept() -> None:
+def test_number_of_records_is_limited() -> None:
     recorder = request_log.Recorder()
     for n in range(10_005):
         recorder.add("GET", str(n), {}, [], b"")
@@ -69,10 +69,10 @@ def test_only_the_last_ten_thousand_are_kept() -> None:
     assert ("5", "10004") == (records[0].path, records[-1].path)
 
 
-def test_bodies_do_not_fill_the_memory() -> None:
+def test_total_size_of_bodies_is_limited() -> None:
     recorder = request_log.Recorder()
     for n in range(1000):
         recorder.add("POST", str(n), {}, [], b"x" * 100_000)
     records = recorder.snapshot()
-    assert 512 == len(records)  # Of 64 KB each.
+    assert 512 == len(records)  # 64 KB each.
     assert "999" == records[-1].path

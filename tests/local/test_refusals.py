@@ -41,7 +41,7 @@ def refused(response: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("value", ["Bearer secret", "secret", "bearer secret", "Bearer  secret"])
-def test_the_key_opens(api: Api, value: str) -> None:
+def test_valid_key(api: Api, value: str) -> None:
     assert api.ok(api.http.get("/health", headers={"Authorization": value}))
 
 
@@ -50,18 +50,18 @@ def test_the_key_opens(api: Api, value: str) -> None:
     ["", "Bearer", "Bearer wrong", "wrong", "Basic secret", "Bearer secret2", "secre", "\xe9"],
 )
 @pytest.mark.parametrize("path", ["/health", "/status/x"])
-def test_no_other_key_does(api: Api, value: str, path: str) -> None:
+def test_invalid_key(api: Api, value: str, path: str) -> None:
     headers = [(b"authorization", value.encode("latin-1"))]
     assert (401, "unauthorized") == refused(api.http.get(path, headers=headers))
 
 
-def test_no_key_at_all(api: Api) -> None:
+def test_missing_key(api: Api) -> None:
     url = f"{api.server.base_url}/horse/run"
     response = httpx.post(url, json={"input": {"n": 1}}, trust_env=False)
     assert (401, "unauthorized") == refused(response)
 
 
-def test_an_endpoint_that_is_not_there(api: Api) -> None:
+def test_unknown_endpoint(api: Api) -> None:
     response = api.http.get(f"{api.server.base_url}/mule/health")
     assert (404, "endpoint not found") == refused(response)
 
@@ -92,7 +92,7 @@ def test_an_endpoint_that_is_not_there(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_path_that_leads_nowhere(api: Api, path: str, method: str) -> None:
+def test_unknown_path(api: Api, path: str, method: str) -> None:
     root = api.server.base_url.removesuffix("/v2")
     assert (404, "not found") == refused(api.http.request(method, root + path))
 
@@ -100,21 +100,21 @@ def test_a_path_that_leads_nowhere(api: Api, path: str, method: str) -> None:
 @pytest.mark.parametrize(
     "job_id", ["a%2Fb", "%2e%2e", "%2e%2e%2Fhealth", "x%2Foutput", "%00", "%F0%9F%90%8E", "%ff", "%zz", "a%3Fb", "..."]
 )
-def test_an_id_may_hold_any_character(api: Api, job_id: str) -> None:
+def test_job_id_may_hold_any_character(api: Api, job_id: str) -> None:
     for operation in ("status", "status-sync", "stream"):
         assert (404, "job not found") == refused(api.http.get(f"/{operation}/{job_id}"))
     for operation in ("cancel", "retry"):
         assert (404, "job not found") == refused(api.http.post(f"/{operation}/{job_id}"))
 
 
-def test_an_encoded_id_is_the_same_id(api: Api) -> None:
+def test_encoded_job_id(api: Api) -> None:
     job_id = api.run_sync(n=1)["id"]
     encoded = "".join(f"%{ord(character):02x}" for character in job_id)
     assert job_id == api.status(encoded)["id"]
 
 
 @pytest.mark.parametrize("endpoint", ["a b", "ünïcode", "100%", "q?#&", "flash", "qwen3-32b-awq", "..."])
-def test_an_endpoint_id_may_hold_anything_but_a_slash(endpoint: str) -> None:
+def test_endpoint_id_may_hold_anything_but_a_slash(endpoint: str) -> None:
     with LocalServer({endpoint: echo}) as server, Api(server, quote(endpoint, safe="")) as api:
         assert {"n": 1} == api.run_sync(n=1)["output"]
         assert 1 == len(server.jobs[endpoint])
@@ -135,7 +135,7 @@ def test_an_endpoint_id_may_hold_anything_but_a_slash(endpoint: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW", "HEAD"])
-def test_a_method_that_an_operation_does_not_have(api: Api, operation: str, allowed: str, method: str) -> None:
+def test_method_not_allowed(api: Api, operation: str, allowed: str, method: str) -> None:
     response = api.http.request(method, f"/{operation}")
     if method in allowed.split(", "):
         assert 405 != response.status_code
@@ -184,7 +184,7 @@ def test_a_method_that_an_operation_does_not_have(api: Api, operation: str, allo
     ],
     ids=lambda body: repr(body[:40]),
 )
-def test_a_body_that_is_no_job(api: Api, operation: str, body: bytes) -> None:
+def test_invalid_job_body(api: Api, operation: str, body: bytes) -> None:
     before = len(api.server.jobs["horse"])
     status, text = refused(api.http.post(f"/{operation}", content=body))
     assert 400 == status
@@ -199,7 +199,7 @@ def body_of(size: int) -> bytes:
 
 @pytest.mark.parametrize(("operation", "limit"), [("run", 10), ("runsync", 20)])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large(api: Api, operation: str, limit: int, chunked: bool) -> None:
+def test_body_over_the_limit(api: Api, operation: str, limit: int, chunked: bool) -> None:
     def send(body: bytes) -> httpx.Response:
         pieces = (body[start : start + MIB] for start in range(0, len(body), MIB))
         return api.http.post(f"/{operation}", content=pieces if chunked else body)
@@ -273,14 +273,14 @@ def outputs() -> Iterator[tuple[Api, list[Any]]]:
     ],
     ids=lambda raw: repr(raw[:40]),
 )
-def test_what_is_hardly_http_is_refused(api: Api, raw: bytes) -> None:
+def test_malformed_http(api: Api, raw: bytes) -> None:
     port = int(api.server.base_url.split(":")[2].removesuffix("/v2"))
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(raw)
         assert connection.recv(12) in {b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 404"}
 
 
-def test_nothing_of_all_this_is_printed(
+def test_nothing_is_printed_or_logged(
     serve: Serve, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):

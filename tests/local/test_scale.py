@@ -1,6 +1,6 @@
-"""Many jobs, many requests, large outputs, many servers: without errors, and with nothing left over.
+"""Load tests: many jobs, requests and servers, and large outputs, without errors or leaks.
 
-A tenth of the size, unless TEST_SCALE says otherwise: `TEST_SCALE=1 scripts/test -m slow`.
+They run at a tenth of the full size by default: `TEST_SCALE=1 scripts/test -m slow`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ pytestmark = pytest.mark.slow
 
 SCALE = float(os.environ.get("TEST_SCALE", "0.1"))
 MB = 1024 * 1024
-LONG = 300.0  # seconds, before a test gives up
-KEPT = 31 * 60  # Seconds after which no result is kept any more.
+LONG = 300.0  # Timeout of long tests, in seconds.
+RETENTION = 31 * 60  # Seconds after which all results have expired.
 
 
 def echo(job: dict[str, Any]) -> Any:
@@ -56,7 +56,7 @@ def instances(*kinds: type) -> Counter[str]:
 
 @contextmanager
 def memory_returns(most: int) -> Iterator[None]:
-    """What is done inside leaves no more than so many bytes."""
+    """Assert that at most `most` bytes stay allocated."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -77,14 +77,14 @@ def test_many_jobs_in_the_queue(serve: Serve) -> None:
         return job["input"]
 
     def run(numbers: int) -> list[str]:
-        """Submit jobs, see that they wait, and have them done; gives their ids."""
+        """Submit jobs, check that they wait, let them finish, and return their ids."""
         opened.clear()
         with ThreadPoolExecutor(4) as threads:
             ids = list(threads.map(lambda n: api.run(n=n), range(numbers)))
         until(lambda: api.get("/health")["jobs"]["inProgress"] == 4)
         assert numbers - 4 == api.get("/health")["jobs"]["inQueue"]
         opened.set()
-        until(lambda: unfinished() == 0, patience=LONG)
+        until(lambda: unfinished() == 0, timeout=LONG)
         return ids
 
     def unfinished() -> int:
@@ -92,17 +92,17 @@ def test_many_jobs_in_the_queue(serve: Serve) -> None:
         count: int = jobs["inQueue"] + jobs["inProgress"]
         return count
 
-    others = instances(Job)  # Of tests before this one.
+    others = instances(Job)  # From earlier tests.
     api = serve(handler, workers=4, execution_timeout=timedelta(days=1))
-    run(10)  # What is made once is there now.
-    api.server.advance(KEPT)
-    with memory_returns(4 * MB + count * 2048):  # Requests are kept, to be looked at.
+    run(10)  # Warm-up: one-time allocations.
+    api.server.advance(RETENTION)
+    with memory_returns(4 * MB + count * 2048):  # Requests are recorded.
         ids = run(count)
         some = [0, count // 2, count - 1]
         assert some == [api.end(ids[n])["output"]["n"] for n in some]
         assert count + 10 == api.get("/health")["jobs"]["completed"]
         assert sorted(ids) == sorted(job["id"] for job in api.server.jobs["horse"])
-        api.server.advance(KEPT)
+        api.server.advance(RETENTION)
         assert [] == api.server.jobs["horse"]
         del ids
     until(lambda: instances(Job) <= others)
@@ -110,11 +110,11 @@ def test_many_jobs_in_the_queue(serve: Serve) -> None:
 
 @contextmanager
 def open_files(count: int) -> Iterator[None]:
-    """Let this process have so many files open."""
-    resource = pytest.importorskip("resource", reason="no such limit here")
+    """Raise the limit of open files to `count`."""
+    resource = pytest.importorskip("resource", reason="not available on this platform")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count and hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"{hard} open files are allowed here, and {count} are needed")
+        pytest.skip(f"the limit is {hard} open files, {count} are needed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
     try:
         yield
@@ -123,7 +123,7 @@ def open_files(count: int) -> Iterator[None]:
 
 
 async def poll_many(server: LocalServer, job_id: str, count: int, gate: Gate) -> list[Any]:
-    """Answers of so many long polls, all of them held before the job goes on."""
+    """Return the responses to `count` long polls, all held before the gate is opened."""
     port = int(server.base_url.rsplit(":", 1)[1].removesuffix("/v2"))
     head = f"GET /v2/horse/status-sync/{job_id} HTTP/1.1\r\nhost: x\r\nauthorization: {server.api_key}\r\n"
     request = f"{head}connection: close\r\n\r\n".encode()
@@ -132,15 +132,15 @@ async def poll_many(server: LocalServer, job_id: str, count: int, gate: Gate) ->
     async def poll() -> Any:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
         await writer.wait_closed()
-        status, _, body = answer.partition(b"\r\n\r\n")
-        assert status.startswith(b"HTTP/1.1 200"), answer
+        status, _, body = response.partition(b"\r\n\r\n")
+        assert status.startswith(b"HTTP/1.1 200"), response
         return json.loads(body)
 
     polls = [asyncio.ensure_future(poll()) for _ in range(count)]
-    while len(job.changed._listeners) < count:  # noqa: ASYNC110  # The event is the server's.
+    while len(job.changed._listeners) < count:  # noqa: ASYNC110  # The event belongs to another loop.
         await asyncio.sleep(0.01)
     assert not any(poll.done() for poll in polls)
     gate.open()
@@ -152,9 +152,9 @@ def test_many_long_polls_at_once(serve: Serve, gate: Gate) -> None:
     with open_files(3 * count + 200):
         api = serve(gate)
         job_id = api.run(n=7)
-        answers = asyncio.run(asyncio.wait_for(poll_many(api.server, job_id, count, gate), LONG))
-        assert count == len(answers)
-        assert {"COMPLETED"} == {answer["status"] for answer in answers}
+        responses = asyncio.run(asyncio.wait_for(poll_many(api.server, job_id, count, gate), LONG))
+        assert count == len(responses)
+        assert {"COMPLETED"} == {response["status"] for response in responses}
         assert not api.server._endpoints["horse"].queue.get(job_id).changed._listeners
         assert api.run_sync(n=1)
 
@@ -175,7 +175,7 @@ def test_a_long_stream(serve: Serve) -> None:
             if body["status"] == "COMPLETED" and not body["stream"]:
                 break
         assert list(range(count)) == seen == api.status(job_id)["output"]
-        api.server.advance(KEPT)
+        api.server.advance(RETENTION)
         assert [] == api.server.jobs["horse"]
 
 
@@ -188,7 +188,7 @@ def test_large_outputs(serve: Serve) -> None:
             assert length == len(done["output"])
             assert done == api.status(done["id"])
         del done
-        api.server.advance(KEPT)
+        api.server.advance(RETENTION)
         assert [] == api.server.jobs["horse"]
 
 
@@ -197,7 +197,7 @@ def open_file_count() -> int:
 
 
 @pytest.mark.parametrize(("servers", "endpoints"), [(1000, 1), (100, 100)])
-def test_servers_that_come_and_go_leave_nothing(servers: int, endpoints: int) -> None:
+def test_servers_leak_nothing(servers: int, endpoints: int) -> None:
     def cycle() -> None:
         with LocalServer({f"horse-{n}": echo for n in range(endpoints)}) as server, Api(server, "horse-0") as api:
             api.run_sync()
@@ -207,5 +207,5 @@ def test_servers_that_come_and_go_leave_nothing(servers: int, endpoints: int) ->
     things, files = instances(*counted), open_file_count()
     for _ in range(size(servers)):
         cycle()
-    # Threads of workers end a moment later.
+    # Threads of workers end slightly later.
     until(lambda: instances(*counted) <= things and open_file_count() <= files)

@@ -1,4 +1,4 @@
-"""Endpoints that differ, and the switches for what nobody knows for sure."""
+"""Settings of endpoints, and the switches for undocumented behavior."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def workers(api: Api) -> tuple[int, int]:
     return counts["idle"], counts["running"]
 
 
-def test_endpoints_may_differ() -> None:
+def test_endpoints_with_different_settings() -> None:
     endpoints = {
         "plain": echo,
         "wide": LocalEndpoint(echo, workers=3),
@@ -63,7 +63,7 @@ def test_without_workers_jobs_stay_in_the_queue(serve: Serve) -> None:
         ({"cold_start": None}, TypeError),
     ],
 )
-def test_endpoints_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_endpoints(settings: dict[str, Any], error: type[Exception]) -> None:
     arguments: dict[str, Any] = {"handler": echo} | settings
     with pytest.raises(error):
         LocalEndpoint(**arguments)
@@ -73,7 +73,7 @@ def test_endpoints_that_cannot_be(settings: dict[str, Any], error: type[Exceptio
     ("settings", "error"),
     [({"not_found_for": timedelta(seconds=-1)}, ValueError), ({"stream_hold": "sometimes"}, ValueError)],
 )
-def test_behaviors_that_cannot_be(settings: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_behavior(settings: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         Behavior(**settings)
 
@@ -86,7 +86,7 @@ def test_without_status_sync(serve: Serve) -> None:
     assert done == api.status(done["id"])
 
 
-def test_without_post_for_reading(serve: Serve) -> None:
+def test_without_post_reads(serve: Serve) -> None:
     api = serve(echo, behavior=Behavior(post_reads=False))
     job_id = api.run_sync()["id"]
     for operation in ("status", "status-sync", "stream"):
@@ -95,10 +95,10 @@ def test_without_post_for_reading(serve: Serve) -> None:
         assert 200 == api.http.get(f"/{operation}/{job_id}").status_code
 
 
-def test_a_job_that_is_not_known_everywhere_yet(serve: Serve, gate: Gate) -> None:
+def test_recently_submitted_job_is_not_found(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(not_found_for=timedelta(hours=1)))
     job_id = api.run()
-    gate.wait_entered()  # It runs all the same.
+    gate.wait_entered()  # It runs nevertheless.
     for method, operation in (("GET", "status"), ("GET", "stream"), ("POST", "cancel"), ("POST", "retry")):
         response = api.http.request(method, f"/{operation}/{job_id}")
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
@@ -116,7 +116,7 @@ def test_when_a_stream_is_held(serve: Serve, gate: Gate, hold: Any, queued: int,
         assert held == (response.elapsed.total_seconds() > 0.9)
 
 
-def test_cancelling_too_late_may_be_refused(serve: Serve, gate: Gate) -> None:
+def test_late_cancel_can_be_refused(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(refuse_late_cancel=True))
     running = api.run(n=1)
     gate.wait_entered()

@@ -13,7 +13,7 @@ import pytest
 
 from runpod.local import Behavior
 from runpod.local.jobs import webhooks
-from tests.local.api import PATIENCE, until
+from tests.local.api import TIMEOUT, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Delivery(NamedTuple):
 
 
 class Receiver:
-    """Takes webhooks, and answers each with the next of its statuses."""
+    """A server that receives webhooks, and responds with the next of its statuses."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
@@ -58,7 +58,7 @@ class Receiver:
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def next(self) -> Delivery:
-        return self.deliveries.get(timeout=PATIENCE)
+        return self.deliveries.get(timeout=TIMEOUT)
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def submit(api: Api, url: str, **job_input: Any) -> str:
     return job_id
 
 
-def courier_tasks(api: Api) -> int:
-    return len(api.server._courier._tasks)
+def webhook_tasks(api: Api) -> int:
+    return len(api.server._webhooks._tasks)
 
 
 @pytest.mark.parametrize("operation", ["run", "runsync"])
-def test_the_end_of_a_job_is_told(serve: Serve, receiver: Receiver, operation: str) -> None:
+def test_webhook_of_a_completed_job(serve: Serve, receiver: Receiver, operation: str) -> None:
     api = serve(echo)
     body = {"input": {"prompt": "ein Pferd \U0001f40e"}, "webhook": receiver.url}
     job_id = api.post(f"/{operation}", body)["id"]
@@ -92,55 +92,55 @@ def test_the_end_of_a_job_is_told(serve: Serve, receiver: Receiver, operation: s
     assert "application/json" == delivery.headers["content-type"]
     assert "Go-http-client/2.0" == delivery.headers["user-agent"]
     assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", delivery.headers["traceparent"])
-    until(lambda: courier_tasks(api) == 0)
+    until(lambda: webhook_tasks(api) == 0)
     assert receiver.deliveries.empty()
 
 
-def test_a_failure_is_told(serve: Serve, receiver: Receiver) -> None:
+def test_webhook_of_a_failed_job(serve: Serve, receiver: Receiver) -> None:
     api = serve(lambda _: {"error": "no hay"})
     job_id = submit(api, receiver.url)
-    told = receiver.next().body
-    assert (job_id, "FAILED", "no hay") == (told["id"], told["status"], told["error"])
-    assert "output" not in told
+    body = receiver.next().body
+    assert (job_id, "FAILED", "no hay") == (body["id"], body["status"], body["error"])
+    assert "output" not in body
 
 
-def test_who_does_not_listen_is_told_three_times(serve: Serve, receiver: Receiver) -> None:
+def test_failed_webhook_is_attempted_three_times(serve: Serve, receiver: Receiver) -> None:
     receiver.statuses = [500, 302, 404]
     api = serve(echo)
     job_id = submit(api, receiver.url)
     first = receiver.next()
     assert "COMPLETED" == api.end(job_id)["status"]
-    for pause in (5, 15):
-        # Moving the clock before the courier pauses would be nothing to it.
-        until(lambda: bool(api.server._clock.moved._listeners) and courier_waits(api))
-        api.server.advance(pause - 1)
+    for delay in (5, 15):
+        # The clock may only be advanced once the sender waits.
+        until(lambda: bool(api.server._clock.advanced._listeners) and waits_for_retry(api))
+        api.server.advance(delay - 1)
         assert receiver.deliveries.empty()
         api.server.advance(1)
         assert first.body == receiver.next().body
-    until(lambda: courier_tasks(api) == 0)
+    until(lambda: webhook_tasks(api) == 0)
     assert receiver.deliveries.empty()
     assert "COMPLETED" == api.status(job_id)["status"]
 
 
-def courier_waits(api: Api) -> bool:
-    """Whether a timer is set that is not the one that forgets jobs."""
-    return len(api.server._clock.moved._listeners) > 1
+def waits_for_retry(api: Api) -> bool:
+    """Whether a timer is set besides the one that expires jobs."""
+    return len(api.server._clock.advanced._listeners) > 1
 
 
-def test_two_hundred_and_more_is_enough(serve: Serve, receiver: Receiver) -> None:
+def test_any_2xx_status_is_a_success(serve: Serve, receiver: Receiver) -> None:
     receiver.statuses = [503, 204]
     api = serve(echo)
     submit(api, receiver.url)
     receiver.next()
-    until(lambda: courier_waits(api))
+    until(lambda: waits_for_retry(api))
     api.server.advance(5)
     receiver.next()
-    until(lambda: courier_tasks(api) == 0)
+    until(lambda: webhook_tasks(api) == 0)
     assert receiver.deliveries.empty()
 
 
-def test_a_webhook_holds_up_nothing(serve: Serve) -> None:
-    # It takes the connection and never answers.
+def test_hanging_webhook_blocks_nothing(serve: Serve) -> None:
+    # Accepts the connection and never responds.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         api = serve(echo)
         job_id = submit(api, f"http://127.0.0.1:{silent.getsockname()[1]}/")
@@ -149,15 +149,15 @@ def test_a_webhook_holds_up_nothing(serve: Serve) -> None:
             assert "COMPLETED" == api.end(job_id)["status"]
             assert "COMPLETED" == api.run_sync(n=2)["status"]
             api.server.stop()
-            assert 0 == courier_tasks(api)
+            assert 0 == webhook_tasks(api)
 
 
-@pytest.mark.parametrize("everyone", [False, True])
-def test_other_ends_are_told_only_where_that_is_wanted(serve: Serve, receiver: Receiver, everyone: bool) -> None:
+@pytest.mark.parametrize("every_end", [False, True])
+def test_webhook_on_every_end(serve: Serve, receiver: Receiver, every_end: bool) -> None:
     async def stuck(_: dict[str, Any]) -> None:
         await asyncio.Event().wait()
 
-    api = serve(stuck, behavior=Behavior(webhook_on_every_end=everyone, timed_out=True))
+    api = serve(stuck, behavior=Behavior(webhook_on_every_end=every_end, timed_out=True))
     cancelled = submit(api, receiver.url)
     api.post(f"/cancel/{cancelled}")
     timed_out = submit(api, receiver.url)
@@ -165,20 +165,20 @@ def test_other_ends_are_told_only_where_that_is_wanted(serve: Serve, receiver: R
         api.started(timed_out)
         api.server.advance(600)
     until(lambda: api.status(timed_out)["status"] == "TIMED_OUT")
-    told = [receiver.next().body["status"] for _ in range(2)] if everyone else []
-    assert (["CANCELLED", "TIMED_OUT"] if everyone else []) == sorted(told)
-    until(lambda: courier_tasks(api) == 0)
+    statuses = [receiver.next().body["status"] for _ in range(2)] if every_end else []
+    assert (["CANCELLED", "TIMED_OUT"] if every_end else []) == sorted(statuses)
+    until(lambda: webhook_tasks(api) == 0)
     assert receiver.deliveries.empty()
 
 
-def test_an_attempt_after_a_retry_is_told_again(serve: Serve, receiver: Receiver) -> None:
+def test_webhook_is_called_again_after_a_retry(serve: Serve, receiver: Receiver) -> None:
     outcomes: list[Any] = [{"error": "not yet"}, "done"]
     api = serve(lambda _: outcomes.pop(0))
     job_id = submit(api, receiver.url)
     assert "FAILED" == receiver.next().body["status"]
     api.post(f"/retry/{job_id}")
-    told = receiver.next().body
-    assert ("COMPLETED", "done") == (told["status"], told["output"])
+    body = receiver.next().body
+    assert ("COMPLETED", "done") == (body["status"], body["output"])
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return urls
 
 
-OUTSIDE = [
+EXTERNAL = [
     "https://example.com/hook",
     "http://10.0.0.1/",
     "http://127.0.0.1.example.com/",
@@ -203,34 +203,34 @@ OUTSIDE = [
     "http://example.com#@localhost/",
     "http://0.0.0.0/",
 ]
-NOWHERE = ["", "nonsense", "http://", "http://[::1", "/hook"]
-INSIDE = ["http://localhost:1/", "https://127.0.0.1/", "http://127.8.8.8/", "http://[::1]:8/", "HTTP://LOCALHOST/"]
+INVALID = ["", "nonsense", "http://", "http://[::1", "/hook"]
+LOOPBACK = ["http://localhost:1/", "https://127.0.0.1/", "http://127.8.8.8/", "http://[::1]:8/", "HTTP://LOCALHOST/"]
 
 
-@pytest.mark.parametrize("url", OUTSIDE + NOWHERE)
-def test_no_other_machine_is_called(serve: Serve, attempts: list[str], url: str) -> None:
+@pytest.mark.parametrize("url", EXTERNAL + INVALID)
+def test_external_webhooks_are_not_called_by_default(serve: Serve, attempts: list[str], url: str) -> None:
     api = serve(echo)
     assert "COMPLETED" == api.end(submit(api, url))["status"]
-    api.end(submit(api, INSIDE[0]))
-    until(lambda: [INSIDE[0]] == attempts)
+    api.end(submit(api, LOOPBACK[0]))
+    until(lambda: [LOOPBACK[0]] == attempts)
 
 
-@pytest.mark.parametrize("url", INSIDE)
-def test_this_machine_is_called(serve: Serve, attempts: list[str], url: str) -> None:
+@pytest.mark.parametrize("url", LOOPBACK)
+def test_webhooks_on_this_machine_are_called(serve: Serve, attempts: list[str], url: str) -> None:
     api = serve(echo)
     api.end(submit(api, url))
     until(lambda: [url] == attempts)
 
 
-def test_other_machines_are_called_where_that_is_wanted(serve: Serve, attempts: list[str]) -> None:
+def test_external_webhooks_are_called_if_enabled(serve: Serve, attempts: list[str]) -> None:
     api = serve(echo, external_webhooks=True)
-    for url in OUTSIDE:
+    for url in EXTERNAL:
         api.end(submit(api, url))
-    until(lambda: attempts == OUTSIDE)
+    until(lambda: attempts == EXTERNAL)
 
 
-@pytest.mark.parametrize("url", [*NOWHERE, "http://127.0.0.1:1/", "http://user:pass@127.0.0.1:99999/"])
-def test_an_address_that_is_none_breaks_nothing(serve: Serve, url: str) -> None:
+@pytest.mark.parametrize("url", [*INVALID, "http://127.0.0.1:1/", "http://user:pass@127.0.0.1:99999/"])
+def test_invalid_webhook_url_does_not_affect_jobs(serve: Serve, url: str) -> None:
     api = serve(echo, external_webhooks=True)
     assert "COMPLETED" == api.end(submit(api, url))["status"]
     assert "COMPLETED" == api.run_sync()["status"]

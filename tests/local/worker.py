@@ -1,6 +1,6 @@
-"""A worker without any package: it takes jobs as the official one does, and does what their input says.
+"""A worker without dependencies that takes jobs like the official one. The input selects its behavior.
 
-Its argument says what it does instead of asking for jobs.
+An optional argument selects a mode in which it fails, exits or ignores signals.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def work(job_input: dict[str, Any]) -> dict[str, Any]:
     if do == "crash":
         os._exit(3)
     if do == "crash once":
-        # The job comes back, so somebody has to remember.
+        # The mark tells the second attempt from the first.
         try:
             Path(job_input["mark"]).touch(exist_ok=False)
             os._exit(3)
@@ -60,40 +60,40 @@ def work(job_input: dict[str, Any]) -> dict[str, Any]:
             time.sleep(60)
     if do == "refresh":
         return {"output": WORKER, "stopPod": True}
-    if do == "have a child that does not care":
-        child = subprocess.Popen([sys.executable, "-c", IGNORANT], stdout=subprocess.PIPE)
+    if do == "start a child that ignores SIGTERM":
+        child = subprocess.Popen([sys.executable, "-c", IGNORES_SIGTERM], stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
         return {"output": [os.getpid(), child.pid]}
     return {"output": WORKER}
 
 
-IGNORANT = (
+IGNORES_SIGTERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True)\nwhile True: time.sleep(60)"
 )
 
 
-# As the official worker says it, right before it ends itself.
-UNFIT = "&status=unhealthy&check=_memory_check&reason=RuntimeError:+4+GB+needed"
+# As sent by the official worker right before it exits.
+UNHEALTHY = "&status=unhealthy&check=_memory_check&reason=RuntimeError:+4+GB+needed"
 
 
 def main(mode: str) -> None:
     if mode == "fails":
         say("there is no GPU")
         sys.exit(7)
-    if mode == "is not fit":
-        call(os.environ["RUNPOD_WEBHOOK_PING"].replace("$RUNPOD_POD_ID", WORKER) + UNFIT)
+    if mode == "unhealthy":
+        call(os.environ["RUNPOD_WEBHOOK_PING"].replace("$RUNPOD_POD_ID", WORKER) + UNHEALTHY)
         sys.exit(1)
     if mode == "ends":
         call(url("GET_JOB") + "&job_in_progress=0")
         sys.exit(7)
-    if mode == "ignorant":
+    if mode == "ignore SIGTERM":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         job = call(url("GET_JOB") + "&job_in_progress=0")
         if job is None:
-            # The server stops: it waits for nobody who does not stop as well.
-            while mode == "ignorant":
+            # The server stops; the worker does not.
+            while mode == "ignore SIGTERM":
                 time.sleep(60)
         else:
             call(url("POST_OUTPUT", job["id"]) + "&isStream=false", work(job["input"]))

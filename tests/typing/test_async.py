@@ -1,6 +1,6 @@
-"""What a type checker knows about the async half. mypy and pyright read this file; nobody runs it."""
+"""Typing tests of the async client. This file is type-checked with mypy and pyright, not executed."""
 
-# Both checkers heed `type: ignore`, and both complain of one that nothing needs: what stops being rejected is found.
+# Both checkers report an unneeded `type: ignore`, so code that must be rejected is tested, too.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def a_client_takes_its_options() -> None:
     AsyncRunpod(http_client=httpx.AsyncClient())
 
 
-async def a_client_rejects_what_it_cannot_use() -> None:
+async def a_client_rejects_invalid_options() -> None:
     AsyncRunpod(5)  # type: ignore[arg-type]
     AsyncRunpod("key", "https://api.runpod.ai/v2")  # type: ignore[call-arg]
     AsyncRunpod(timeout="5")  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ async def a_client_with_other_options_is_a_client(client: AsyncRunpod) -> None:
 
 
 class MyClient(AsyncRunpod):
-    """Keeps its type."""
+    """`with_options` keeps the subclass."""
 
 
 # Endpoints.
@@ -119,7 +119,7 @@ async def the_output_type_is_the_type_of_the_endpoint(client: AsyncRunpod) -> No
     assert_type(client.endpoint("id").id, str)
 
 
-async def an_endpoint_rejects_what_is_no_id_or_type(client: AsyncRunpod) -> None:
+async def an_endpoint_rejects_invalid_arguments(client: AsyncRunpod) -> None:
     client.endpoint()  # type: ignore[call-overload]
     client.endpoint(5)  # type: ignore[call-overload]
     client.endpoint(None)  # type: ignore[call-overload]
@@ -133,7 +133,7 @@ async def an_endpoint_keeps_its_output_type_with_other_options(horses: AsyncEndp
     assert_type(horses.job("id"), AsyncJob[Horse])
 
 
-async def an_output_type_cannot_be_taken_for_another(horses: AsyncEndpoint[Horse]) -> None:
+async def output_types_are_not_interchangeable(horses: AsyncEndpoint[Horse]) -> None:
     _: AsyncEndpoint[Foal] = horses  # type: ignore[assignment]
 
 
@@ -219,7 +219,7 @@ async def the_rest_of_a_request_goes_beside_the_input(horses: AsyncEndpoint[Hors
     assert_type(await horses.run_sync(request, timeout=60), JobState[Horse])
 
 
-async def a_submission_rejects_what_cannot_be_sent(horses: AsyncEndpoint[Horse]) -> None:
+async def a_submission_rejects_invalid_inputs(horses: AsyncEndpoint[Horse]) -> None:
     await horses.run()  # type: ignore[call-overload]
     await horses.run("a horse")  # type: ignore[call-overload]
     await horses.run([1, 2])  # type: ignore[call-overload]
@@ -243,19 +243,19 @@ async def a_submission_rejects_what_cannot_be_sent(horses: AsyncEndpoint[Horse])
     # Both forms at once.
     await horses.run({"input": {}}, input={})  # type: ignore[call-overload]
     await horses.run_sync({"input": {}}, policy={})  # type: ignore[call-overload]
-    # The habit from the JavaScript SDK: milliseconds as the second argument.
+    # As in the JavaScript SDK: milliseconds as the second argument.
     await horses.run({"input": {}}, 3000)  # type: ignore[call-overload]
     await horses.run_sync({"input": {}}, 5000)  # type: ignore[call-overload]
 
 
-async def a_forgotten_await_is_no_job(horses: AsyncEndpoint[Horse]) -> None:
+async def a_missing_await_is_an_error(horses: AsyncEndpoint[Horse]) -> None:
     horses.run(input={}).id  # type: ignore[attr-defined]  # noqa: B018
 
 
-# What an endpoint can be asked.
+# Other operations of an endpoint.
 
 
-async def an_endpoint_answers_with_states(horses: AsyncEndpoint[Horse]) -> None:
+async def an_endpoint_returns_states(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(await horses.run_sync({"input": {}}), JobState[Horse])
     assert_type((await horses.run_sync({"input": {}})).output, Horse | None)
     assert_type((await horses.run_sync({"input": {}})).result(), Horse)
@@ -267,20 +267,20 @@ async def an_endpoint_answers_with_states(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(await horses.retry("id"), JobState[Horse])
 
 
-async def an_endpoint_without_output_type_answers_with_anything(endpoint: AsyncEndpoint[Any]) -> None:
+async def an_endpoint_without_output_type_returns_any(endpoint: AsyncEndpoint[Any]) -> None:
     assert_type(await endpoint.run({"input": {}}), AsyncJob[Any])
     assert_type((await endpoint.run_sync({"input": {}})).output, Any | None)
     assert_type((await endpoint.run_sync({"input": {}})).result(), Any)
     assert_type(await (await endpoint.run({"input": {}})).result(), Any)
 
 
-async def a_bare_name_is_one_without_output_type(endpoint: AsyncEndpoint, job: AsyncJob, state: JobState) -> None:
+async def an_unparametrized_class_has_no_output_type(endpoint: AsyncEndpoint, job: AsyncJob, state: JobState) -> None:
     assert_type(endpoint, AsyncEndpoint[Any])
     assert_type(job, AsyncJob[Any])
     assert_type(state, JobState[Any])
 
 
-async def an_endpoint_tells_its_health(horses: AsyncEndpoint[Horse]) -> None:
+async def an_endpoint_returns_its_health(horses: AsyncEndpoint[Horse]) -> None:
     health = await horses.health(timeout=3)
     assert_type(health, EndpointHealth)
     assert_type(health.jobs.in_queue, int)
@@ -293,7 +293,7 @@ async def an_endpoint_tells_its_health(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(purged.status, str | None)
 
 
-async def a_job_id_is_text(horses: AsyncEndpoint[Horse]) -> None:
+async def a_job_id_is_a_str(horses: AsyncEndpoint[Horse]) -> None:
     await horses.status()  # type: ignore[call-arg]
     await horses.status(5)  # type: ignore[arg-type]
     await horses.status_sync(None)  # type: ignore[arg-type]
@@ -305,7 +305,7 @@ async def a_job_id_is_text(horses: AsyncEndpoint[Horse]) -> None:
     await horses.health(3000)  # type: ignore[call-arg]
 
 
-async def a_stream_gives_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Horse]) -> None:
+async def a_stream_yields_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Horse]) -> None:
     assert_type(horses.stream("id"), AsyncJobStream[Any])
     _chunks: AsyncIterator[StreamChunk[Any]] = horses.stream("id")
     assert_type(horses.stream("id", chunk_type=Horse), AsyncJobStream[Horse])
@@ -328,7 +328,7 @@ async def a_stream_gives_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Hors
 # Jobs.
 
 
-async def a_job_gives_its_output_type(job: AsyncJob[Horse]) -> None:
+async def a_job_returns_its_output_type(job: AsyncJob[Horse]) -> None:
     assert_type(job.id, str)
     assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Horse])
@@ -343,14 +343,14 @@ async def a_job_gives_its_output_type(job: AsyncJob[Horse]) -> None:
     assert_type(await job.retry(timeout=None), JobState[Horse])
 
 
-async def watching_gives_states(job: AsyncJob[Horse]) -> None:
+async def watch_yields_states(job: AsyncJob[Horse]) -> None:
     assert_type(job.watch(), AsyncJobUpdates[Horse])
     _updates: AsyncIterator[JobState[Horse]] = job.watch()
     async for state in job.watch(timeout=60):
         assert_type(state, JobState[Horse])
 
 
-async def a_job_rejects_what_it_cannot_use(job: AsyncJob[Horse]) -> None:
+async def a_job_rejects_invalid_arguments(job: AsyncJob[Horse]) -> None:
     await job.wait(60)  # type: ignore[call-arg]
     await job.wait(timeout="60")  # type: ignore[arg-type]
     await job.result(timeout="60")  # type: ignore[arg-type]

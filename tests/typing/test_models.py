@@ -1,6 +1,6 @@
-"""What a type checker knows about models and errors, which both halves share. mypy and pyright read this; nobody runs it."""
+"""Typing tests of models and errors. This file is type-checked with mypy and pyright, not executed."""
 
-# Both checkers heed `type: ignore`, and both complain of one that nothing needs: what stops being rejected is found.
+# Both checkers report an unneeded `type: ignore`, so code that must be rejected is tested, too.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Horse(BaseModel):
     image: str
 
 
-def a_typed_request_knows_its_keys() -> None:
+def a_typed_request_has_known_keys() -> None:
     good: JobRequestDict = {"input": {"prompt": "a horse"}}
     assert_type(good["input"], Mapping[str, Any] | BaseModel)
     _1: JobRequestDict = {"input": {}, "polcy": {}}  # type: ignore[typeddict-unknown-key]
@@ -46,7 +46,7 @@ def a_typed_request_knows_its_keys() -> None:
     _6: S3ConfigDict = {"accessId": "id"}  # type: ignore[typeddict-item]
 
 
-def a_model_rejects_what_it_cannot_hold() -> None:
+def a_model_rejects_invalid_fields() -> None:
     JobRequest()  # type: ignore[call-arg]
     JobRequest(input="a horse")  # type: ignore[arg-type]
     JobRequest(input={}, s3Config=None)  # type: ignore[call-arg]
@@ -59,7 +59,7 @@ def a_model_rejects_what_it_cannot_hold() -> None:
     RetryPolicy(3)  # type: ignore[call-arg]
 
 
-def a_state_tells_everything(state: JobState[Horse]) -> None:
+def the_attributes_of_a_state(state: JobState[Horse]) -> None:
     assert_type(state.id, str)
     assert_type(state.status, JobStatus)
     assert_type(state.output, Horse | None)
@@ -80,7 +80,7 @@ def a_state_tells_everything(state: JobState[Horse]) -> None:
     assert_type(state.raise_for_status().output, Horse | None)
 
 
-def a_status_is_text(status: JobStatus) -> None:
+def a_status_is_a_str(status: JobStatus) -> None:
     text: str = status
     assert_type(status == "COMPLETED", bool)
     assert_type(text == JobStatus.TIMED_OUT, bool)
@@ -89,7 +89,7 @@ def a_status_is_text(status: JobStatus) -> None:
     JobStatus.DONE  # type: ignore[attr-defined]  # noqa: B018
 
 
-def a_worker_error_is_taken_apart(error: WorkerFailure) -> None:
+def the_attributes_of_a_worker_error(error: WorkerFailure) -> None:
     assert_type(error.type, str | None)
     assert_type(error.message, str)
     assert_type(error.traceback, str | None)
@@ -102,7 +102,7 @@ def a_state_can_be_made_for_a_test() -> None:
     JobState[Horse](id="id", status=JobStatus.COMPLETED, output=5)  # type: ignore[arg-type]
 
 
-def errors_say_what_is_known() -> None:
+def the_attributes_of_errors() -> None:
     try:
         pass
     except RateLimitError as error:

@@ -1,6 +1,6 @@
-"""What a type checker knows about the sync half. mypy and pyright read this file; nobody runs it."""
+"""Typing tests of the sync client. This file is type-checked with mypy and pyright, not executed."""
 
-# Both checkers heed `type: ignore`, and both complain of one that nothing needs: what stops being rejected is found.
+# Both checkers report an unneeded `type: ignore`, so code that must be rejected is tested, too.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def a_client_takes_its_options() -> None:
     Runpod(http_client=httpx.Client())
 
 
-def a_client_rejects_what_it_cannot_use() -> None:
+def a_client_rejects_invalid_options() -> None:
     Runpod(5)  # type: ignore[arg-type]
     Runpod("key", "https://api.runpod.ai/v2")  # type: ignore[call-arg]
     Runpod(timeout="5")  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def a_client_with_other_options_is_a_client(client: Runpod) -> None:
 
 
 class MyClient(Runpod):
-    """Keeps its type."""
+    """`with_options` keeps the subclass."""
 
 
 # Endpoints.
@@ -119,7 +119,7 @@ def the_output_type_is_the_type_of_the_endpoint(client: Runpod) -> None:
     assert_type(client.endpoint("id").id, str)
 
 
-def an_endpoint_rejects_what_is_no_id_or_type(client: Runpod) -> None:
+def an_endpoint_rejects_invalid_arguments(client: Runpod) -> None:
     client.endpoint()  # type: ignore[call-overload]
     client.endpoint(5)  # type: ignore[call-overload]
     client.endpoint(None)  # type: ignore[call-overload]
@@ -133,7 +133,7 @@ def an_endpoint_keeps_its_output_type_with_other_options(horses: Endpoint[Horse]
     assert_type(horses.job("id"), Job[Horse])
 
 
-def an_output_type_cannot_be_taken_for_another(horses: Endpoint[Horse]) -> None:
+def output_types_are_not_interchangeable(horses: Endpoint[Horse]) -> None:
     _: Endpoint[Foal] = horses  # type: ignore[assignment]
 
 
@@ -219,7 +219,7 @@ def the_rest_of_a_request_goes_beside_the_input(horses: Endpoint[Horse]) -> None
     assert_type(horses.run_sync(request, timeout=60), JobState[Horse])
 
 
-def a_submission_rejects_what_cannot_be_sent(horses: Endpoint[Horse]) -> None:
+def a_submission_rejects_invalid_inputs(horses: Endpoint[Horse]) -> None:
     horses.run()  # type: ignore[call-overload]
     horses.run("a horse")  # type: ignore[call-overload]
     horses.run([1, 2])  # type: ignore[call-overload]
@@ -243,15 +243,15 @@ def a_submission_rejects_what_cannot_be_sent(horses: Endpoint[Horse]) -> None:
     # Both forms at once.
     horses.run({"input": {}}, input={})  # type: ignore[call-overload]
     horses.run_sync({"input": {}}, policy={})  # type: ignore[call-overload]
-    # The habit from the JavaScript SDK: milliseconds as the second argument.
+    # As in the JavaScript SDK: milliseconds as the second argument.
     horses.run({"input": {}}, 3000)  # type: ignore[call-overload]
     horses.run_sync({"input": {}}, 5000)  # type: ignore[call-overload]
 
 
-# What an endpoint can be asked.
+# Other operations of an endpoint.
 
 
-def an_endpoint_answers_with_states(horses: Endpoint[Horse]) -> None:
+def an_endpoint_returns_states(horses: Endpoint[Horse]) -> None:
     assert_type(horses.run_sync({"input": {}}), JobState[Horse])
     assert_type(horses.run_sync({"input": {}}).output, Horse | None)
     assert_type(horses.run_sync({"input": {}}).result(), Horse)
@@ -263,20 +263,20 @@ def an_endpoint_answers_with_states(horses: Endpoint[Horse]) -> None:
     assert_type(horses.retry("id"), JobState[Horse])
 
 
-def an_endpoint_without_output_type_answers_with_anything(endpoint: Endpoint[Any]) -> None:
+def an_endpoint_without_output_type_returns_any(endpoint: Endpoint[Any]) -> None:
     assert_type(endpoint.run({"input": {}}), Job[Any])
     assert_type(endpoint.run_sync({"input": {}}).output, Any | None)
     assert_type(endpoint.run_sync({"input": {}}).result(), Any)
     assert_type(endpoint.run({"input": {}}).result(), Any)
 
 
-def a_bare_name_is_one_without_output_type(endpoint: Endpoint, job: Job, state: JobState) -> None:
+def an_unparametrized_class_has_no_output_type(endpoint: Endpoint, job: Job, state: JobState) -> None:
     assert_type(endpoint, Endpoint[Any])
     assert_type(job, Job[Any])
     assert_type(state, JobState[Any])
 
 
-def an_endpoint_tells_its_health(horses: Endpoint[Horse]) -> None:
+def an_endpoint_returns_its_health(horses: Endpoint[Horse]) -> None:
     health = horses.health(timeout=3)
     assert_type(health, EndpointHealth)
     assert_type(health.jobs.in_queue, int)
@@ -289,7 +289,7 @@ def an_endpoint_tells_its_health(horses: Endpoint[Horse]) -> None:
     assert_type(purged.status, str | None)
 
 
-def a_job_id_is_text(horses: Endpoint[Horse]) -> None:
+def a_job_id_is_a_str(horses: Endpoint[Horse]) -> None:
     horses.status()  # type: ignore[call-arg]
     horses.status(5)  # type: ignore[arg-type]
     horses.status_sync(None)  # type: ignore[arg-type]
@@ -301,7 +301,7 @@ def a_job_id_is_text(horses: Endpoint[Horse]) -> None:
     horses.health(3000)  # type: ignore[call-arg]
 
 
-def a_stream_gives_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
+def a_stream_yields_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
     assert_type(horses.stream("id"), JobStream[Any])
     _chunks: Iterator[StreamChunk[Any]] = horses.stream("id")
     assert_type(horses.stream("id", chunk_type=Horse), JobStream[Horse])
@@ -321,7 +321,7 @@ def a_stream_gives_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
 # Jobs.
 
 
-def a_job_gives_its_output_type(job: Job[Horse]) -> None:
+def a_job_returns_its_output_type(job: Job[Horse]) -> None:
     assert_type(job.id, str)
     assert_type(job.endpoint_id, str)
     assert_type(job.state, JobState[Horse])
@@ -336,14 +336,14 @@ def a_job_gives_its_output_type(job: Job[Horse]) -> None:
     assert_type(job.retry(timeout=None), JobState[Horse])
 
 
-def watching_gives_states(job: Job[Horse]) -> None:
+def watch_yields_states(job: Job[Horse]) -> None:
     assert_type(job.watch(), JobUpdates[Horse])
     _updates: Iterator[JobState[Horse]] = job.watch()
     for state in job.watch(timeout=60):
         assert_type(state, JobState[Horse])
 
 
-def a_job_rejects_what_it_cannot_use(job: Job[Horse]) -> None:
+def a_job_rejects_invalid_arguments(job: Job[Horse]) -> None:
     job.wait(60)  # type: ignore[call-arg]
     job.wait(timeout="60")  # type: ignore[arg-type]
     job.result(timeout="60")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A simulated server, clock and session for the machines, the permits and the retry table, and what hypothesis draws."""
+"""A simulated server, clock and session for tests of polling, permits and retries, and hypothesis strategies."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from runpod import WaitLimits
     from runpod._protocol.operations import Call
 
-    # Given a call and the moment at which it begins: the outcome, and after how many seconds.
+    # Takes a call and its start time. Returns the outcome and after how many seconds it arrives.
     Server: TypeAlias = Callable[[Call, float], tuple[Response | TransportError, float]]
 
-# The moment at which every simulation begins, on the monotonic clock.
+# Start time of every simulation, on the monotonic clock.
 START = 1000.0
 ENDPOINT = "horse-endpoint"
 JOB = "job-1"
 
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-# With these, no poll of the job will ever succeed; with those below, the next one may.
-REFUSALS = (301, 307, 400, 401, 402, 403, 405, 409, 422)
+# Statuses that end polling, and those after which the next poll may succeed.
+FINAL = (301, 307, 400, 401, 402, 403, 405, 409, 422)
 TRANSIENT = (408, 429, 500, 502, 524)
 
 
@@ -46,7 +46,7 @@ def seeded(seed: int) -> Callable[[], float]:
 
 
 def reply(value: Any = None, status: int = 200, **headers: str) -> Response:
-    """A response; text and bytes are its body as they are, anything else becomes JSON."""
+    """A response. Text and bytes are used as the body, other values are encoded as JSON."""
     body = value if isinstance(value, (str, bytes)) else json.dumps(value)
     raw = body.encode() if isinstance(body, str) else body
     return Response(status, {name.replace("_", "-"): text for name, text in headers.items()}, raw)
@@ -61,12 +61,12 @@ def chunks(status: str | None, *outputs: Any) -> Response:
     return reply(items if status is None else {"status": status, "stream": items})
 
 
-# --- carrying machines to their ends ----------------------------------------------------------
+# --- running state machines -------------------------------------------------------------------
 
 
 @dataclass
 class Poll:
-    """One poll that was made. `wanted` is when its machine asked for it, `ahead` how many waited before it."""
+    """One poll. `wanted` is the time of its request for a permit, `ahead` the length of the queue at that time."""
 
     call: Call
     wanted: float
@@ -79,7 +79,7 @@ class Poll:
 
 @dataclass(eq=False)
 class Run:
-    """What becomes of one machine. It is its own wakeup."""
+    """The execution of one state machine. It is also the wakeup of its permit."""
 
     simulation: Simulation
     machine: Any
@@ -88,7 +88,7 @@ class Run:
     pauses: list[float] = field(default_factory=list)
     end: Done | Fail | None = None
     ended_at: float = START
-    # Counts the wakeups, so that one that was set earlier means nothing any more.
+    # Counts the wakeups, so that outdated ones are ignored.
     age: int = 0
     listening: bool = False
     woken: bool = False
@@ -111,7 +111,7 @@ class Run:
         self.wake(0.0 if self.listening and self.woken else seconds)
 
     def abandon(self) -> None:
-        """Ends it in the middle of whatever it does."""
+        """Abort the run at its current step."""
         self.age += 1
         self.steps.close()  # type: ignore[attr-defined]
 
@@ -129,7 +129,7 @@ class Run:
 
 
 class Simulation:
-    """What a session does for many machines at once, without I/O. Without limits, no permit is needed for a poll."""
+    """Runs many state machines as a session does, without I/O. Without limits, polls need no permit."""
 
     def __init__(self, limits: WaitLimits | None = None) -> None:
         self.now = START
@@ -161,11 +161,11 @@ class Simulation:
             action()
             if self.limiter is not None:
                 self.most_at_once = max(self.most_at_once, self.limiter.running)
-        msg = f"it does not come to an end in {at_most} steps, {self.now - START:.3f} s"
+        msg = f"not finished after {at_most} steps, {self.now - START:.3f} s"
         raise AssertionError(msg)
 
     def _steps(self, run: Run, server: Server) -> Iterator[float]:
-        # As `AsyncSession.wait` does.
+        # The same loop as `AsyncSession.wait`.
         machine, limiter = run.machine, self.limiter
         while True:
             permit, wanted, ahead = Permit(run), math.nan, 0
@@ -206,7 +206,7 @@ class Simulation:
             poll.got = machine.received(poll.call, outcome, self.now)
 
     def check(self) -> None:
-        """Never more polls at once, nor in any second, than the limits allow; first come, first served."""
+        """Assert that concurrency and rate never exceeded the limits, and that permits were granted in order."""
         assert self.limits is not None
         assert self.limiter is not None
         assert self.most_at_once <= self.limits.concurrent
@@ -219,7 +219,7 @@ class Simulation:
 
 
 def drive(machine: Any, server: Server) -> Run:
-    """Carries one machine to its end."""
+    """Run one state machine until it ends."""
     simulation = Simulation()
     run = simulation.start(machine, server)
     simulation.run(at_most=10_000)
@@ -231,14 +231,14 @@ def drive(machine: Any, server: Server) -> Run:
 
 @dataclass(frozen=True)
 class Event:
-    """The outcome of one poll. A delay of None: after exactly as long as it is held."""
+    """The outcome of one poll. With a delay of None, it arrives at the end of the poll's hold time."""
 
     outcome: Response | TransportError
     delay: float | None = 0.0
 
 
 class Script:
-    """A server that gives one outcome after the other, and then the last one for ever."""
+    """A server that returns each outcome in order, then repeats the last one."""
 
     def __init__(self, *events: Event | Response | TransportError) -> None:
         self.events = [event if isinstance(event, Event) else Event(event) for event in events]
@@ -249,12 +249,12 @@ class Script:
 
 
 def routed(**scripts: Any) -> Server:
-    """A server with one script per operation."""
+    """A server with a separate script for each operation."""
     every = {name: each if isinstance(each, Script) else Script(each) for name, each in scripts.items()}
     return lambda call, now: every[call.operation.name](call, now)
 
 
-# --- what hypothesis draws --------------------------------------------------------------------
+# --- hypothesis strategies --------------------------------------------------------------------
 
 plain_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -283,7 +283,7 @@ unusable = st.sampled_from(
 retry_afters = st.sampled_from(["0", "2.5", "-3", "120", "31536000", "9" * 400, "soon", "nan", "inf", "Mon, 99 Foo 12"])
 
 
-def refusals(status: st.SearchStrategy[int]) -> st.SearchStrategy[Response]:
+def error_responses(status: st.SearchStrategy[int]) -> st.SearchStrategy[Response]:
     bodies = st.sampled_from([b"", b'{"error":"no"}', b"<html>no</html>", b"[1", b"\xff", b'{"error":{"a":1}}'])
     return st.builds(Response, status, st.fixed_dictionaries({}, optional={"retry-after": retry_afters}), bodies)
 
@@ -292,9 +292,9 @@ transport_errors = st.one_of(
     st.builds(RequestNotSent, st.just("ConnectError: refused")),
     st.builds(ResponseLost, st.just("ReadError: reset"), partial=st.sampled_from([b"", b'{"id":"job-1","sta'])),
 )
-transient = st.one_of(transport_errors, refusals(st.sampled_from(TRANSIENT)))
+transient = st.one_of(transport_errors, error_responses(st.sampled_from(TRANSIENT)))
 anything = st.one_of(
-    *[states(open_statuses), states(), refusals(st.just(404)), refusals(st.sampled_from(REFUSALS))],
+    *[states(open_statuses), states(), error_responses(st.just(404)), error_responses(st.sampled_from(FINAL))],
     *[transient, transient, unusable],
 )
 timeouts = st.none() | st.floats(0.01, 3.0) | st.floats(0.01, 150.0)
@@ -304,6 +304,6 @@ def events(outcome: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
     return st.builds(Event, outcome, st.one_of(st.just(0.0), st.none(), st.floats(0.0, 2.0), st.floats(0.0, 130.0)))
 
 
-def most_polls(timeout: float | None, story: list[Any]) -> float:
-    """How many polls are plenty in such a time: a few to begin with, then two or three a second."""
+def max_polls(timeout: float | None, story: list[Any]) -> float:
+    """An upper bound for the number of polls: some initial ones, then two or three a second."""
     return 2 * len(story) + 60.0 + 3.0 * (timeout or 0.0)

@@ -1,4 +1,4 @@
-"""The bytes of a response: where it ends on its connection, and what its body unpacks to."""
+"""Tests of response framing and decompression."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ anywhere = st.lists(st.integers(0, 20) | st.integers(0, 600), max_size=12)
 PACK = {"": bytes, "identity": bytes, " GZIP ": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress}
 
 
-@pytest.mark.parametrize(("packing", "pack"), PACK.items())
+@pytest.mark.parametrize(("encoding", "pack"), PACK.items())
 @given(body=st.binary(max_size=500), cuts=anywhere)
-def test_a_body_is_what_was_packed_however_it_is_cut(packing: str, pack: Any, body: bytes, cuts: list[int]) -> None:
-    reader = BodyReader(packing)
+def test_decompression_does_not_depend_on_the_chunking(encoding: str, pack: Any, body: bytes, cuts: list[int]) -> None:
+    reader = BodyReader(encoding)
     assert all(reader.feed(piece) for piece in pieces(pack(body), cuts))
     assert (body, "") == (reader.body, reader.problem)
-    unpacked = BodyReader(packing)
+    unpacked = BodyReader(encoding)
     assert (True, body) == (unpacked.feed(body, packed=False), unpacked.body)
 
 
-@pytest.mark.parametrize("packing", ["gzip, gzip", "br", "gzip, identity"])
-def test_a_packing_that_was_not_asked_for_is_not_undone(packing: str) -> None:
-    reader = BodyReader(packing)
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "gzip, identity"])
+def test_unsupported_encodings_are_not_decompressed(encoding: str) -> None:
+    reader = BodyReader(encoding)
     assert not reader.feed(gzip.compress(b"a"))
-    assert (b"", "it is packed in a way that was not asked for") == (reader.body, reader.problem)
+    assert (b"", "its Content-Encoding is not supported") == (reader.body, reader.problem)
 
 
-def test_a_small_body_that_unpacks_to_a_large_one_takes_no_more_memory_than_the_limit() -> None:
+def test_a_compression_bomb_uses_bounded_memory() -> None:
     bomb = gzip.compress(b"0" * (64 * MEGABYTE))
     reader = BodyReader("gzip", limit=MEGABYTE)
     tracemalloc.start()
@@ -59,7 +59,7 @@ def test_a_small_body_that_unpacks_to_a_large_one_takes_no_more_memory_than_the_
     assert not reader.feed(bomb)
 
 
-def test_of_a_body_that_is_too_large_or_no_gzip_the_beginning_is_kept() -> None:
+def test_the_beginning_of_an_unusable_body_is_kept() -> None:
     start = b'{"id": "job-1",'
     reader = BodyReader(limit=MEGABYTE)
     assert reader.feed(start)
@@ -68,19 +68,19 @@ def test_of_a_body_that_is_too_large_or_no_gzip_the_beginning_is_kept() -> None:
     assert (True, 2**16) == (reader.body.startswith(start), len(reader.body))
     reader = BodyReader("gzip")
     assert not reader.feed(start)
-    assert (start, "it is not the gzip that it says it is") == (reader.body, reader.problem)
-    assert 2 * 20 * 10**6 < MAX_BODY, "more than the service allows"
+    assert (start, "it is not valid gzip") == (reader.body, reader.problem)
+    assert 2 * 20 * 10**6 < MAX_BODY, "the limit is below that of the service"
 
 
 @given(st.lists(st.binary(max_size=100)), st.sampled_from(["", "gzip", "deflate", "gzip, gzip", "\x00"]))
-def test_any_bytes_are_taken(came: list[bytes], packing: str) -> None:
-    reader = BodyReader(packing, limit=200)
+def test_any_bytes_are_accepted(came: list[bytes], encoding: str) -> None:
+    reader = BodyReader(encoding, limit=200)
     while came and reader.feed(came.pop()):
         assert len(reader.body) <= 200
     assert isinstance(reader.problem, str)
 
 
-# What looks like the end of a header, or like another response, has no meaning inside a body.
+# Bytes within a body that look like the end of a header, or like another response.
 bodies = st.binary(max_size=60) | st.lists(st.sampled_from([b"\r\n", b"HTTP/1.1 100 x", b"0\r\n\r\n"])).map(b"".join)
 INTERIM = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n"]
 CHUNKED = (b"Transfer-Encoding", b"chunked")
@@ -93,9 +93,9 @@ CHUNKED = (b"Transfer-Encoding", b"chunked")
     trailer=st.sampled_from([b"", b"X-Sum: 1\r\n"]),
     behind=st.sampled_from([b"", b"\n", b"HTTP/1.1 200 OK\r\n"]) | st.binary(min_size=1, max_size=30),
     cuts=anywhere,
-    near=st.booleans(),  # cut behind the header
+    near=st.booleans(),  # split after the header
 )
-def test_a_response_is_told_from_what_comes_behind_it_however_it_is_cut(
+def test_data_after_a_response_is_detected_for_any_chunking(
     interim: list[bytes], chunks: Any, body: bytes, trailer: bytes, behind: bytes, cuts: list[int], near: bool
 ) -> None:
     header = (b"Content-Length", str(len(body)).encode())
@@ -107,7 +107,7 @@ def test_a_response_is_told_from_what_comes_behind_it_however_it_is_cut(
     before = len(b"".join(interim) + head)
     for piece in pieces(b"".join(interim) + head + body + behind, [cut + before for cut in cuts] if near else cuts):
         response.feed(piece)
-    # In chunks, trailers and what looks like a response inside are not told from what comes behind.
+    # With chunked encoding, trailers and response-like data in the body cannot be told from trailing data.
     plain = chunks is None or (not trailer and b"HTTP/" not in body)
     assert (not behind and plain) == response.is_exactly([(b"x-a", b"b"), header])
 
@@ -117,21 +117,21 @@ OF_ONE = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
 
 
 @pytest.mark.parametrize("end", [b"0\r\n\r\n", b"000\r\n\r\n", b"0;x=1\r\n\r\n", b"0\r\nX: y\r\n\r\n"])
-def test_a_second_response_in_chunks_is_not_overlooked(end: bytes) -> None:
+def test_a_second_chunked_response_is_detected(end: bytes) -> None:
     response = ResponseBytes()
     response.feed(IN_CHUNKS + end + IN_CHUNKS + b"0\r\n\r\n")
     assert not response.is_exactly([CHUNKED])
 
 
 @pytest.mark.parametrize("first", [OF_ONE.replace(b"\r", b""), OF_ONE.replace(b"\n\r\n", b"\n\n")])
-def test_a_header_may_end_without_carriage_returns(first: bytes) -> None:
+def test_a_header_may_end_with_bare_newlines(first: bytes) -> None:
     for behind, expected in ((b"", True), (OF_ONE, False)):
         response = ResponseBytes()
         response.feed(first + behind)
         assert expected == response.is_exactly([(b"content-length", b"1")])
 
 
-def test_without_a_length_nothing_may_follow_the_header_and_an_unfinished_one_is_no_response() -> None:
+def test_a_response_without_length_and_an_incomplete_header() -> None:
     for header, expected in ((b" 204 x\r\n\r\n", True), (b" 204 x\r\n\r\n0", False), (b" 20", False)):
         response = ResponseBytes()
         response.feed(b"HTTP/1.1" + header)

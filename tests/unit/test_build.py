@@ -1,4 +1,4 @@
-"""What is built carries the twin of the source at hand, whatever lay in `_sync` before."""
+"""Tests that every build contains the sync code generated from the current async source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWIN = (
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of this tree with a file more in `_async`, one changed, and a stale one in `_sync`."""
+    """A copy of the repository with a new and a changed file in `_async`, and a stale file in `_sync`."""
     root = tmp_path / "tree"
     root.mkdir()
     for name in COPIED:
@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def build(root: Path, kind: str) -> Path:
-    """Build with what is installed here, so without network; gives the one file that was built."""
+    """Build without isolation, so without network, and return the built file."""
     command = [
         sys.executable,
         "-m",
@@ -63,7 +63,7 @@ def contents(wheel: Path) -> dict[str, str]:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def test_a_wheel_holds_the_new_twin_and_nothing_but_the_package(tree: Path) -> None:
+def test_wheel_contents(tree: Path) -> None:
     wheel = build(tree, "wheel")
 
     assert wheel.name == "runpod_sdk-0.1.0-py3-none-any.whl"
@@ -77,11 +77,11 @@ def test_a_wheel_holds_the_new_twin_and_nothing_but_the_package(tree: Path) -> N
     assert {name for name in files if "/_async/" in name} == twins
 
 
-def test_an_sdist_holds_the_new_twin_and_makes_it_again(tree: Path, tmp_path: Path) -> None:
+def test_sdist_contents_and_rebuild(tree: Path, tmp_path: Path) -> None:
     sdist = build(tree, "sdist")
 
     with tarfile.open(sdist) as archive:
-        # Not in the first releases of Python 3.10 and 3.11.
+        # `filter` is missing in the first releases of Python 3.10 and 3.11.
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         archive.extractall(tmp_path / "unpacked", **safely)
     (root,) = (tmp_path / "unpacked").iterdir()
@@ -95,7 +95,7 @@ def test_an_sdist_holds_the_new_twin_and_makes_it_again(tree: Path, tmp_path: Pa
     assert TWIN + "x = X\n" == contents(build(root, "wheel"))["runpod/_sync/added.py"]
 
 
-def test_an_editable_install_makes_the_new_twin(tree: Path) -> None:
+def test_editable_install_generates_the_sync_code(tree: Path) -> None:
     program = "from hatchling.build import build_editable; build_editable('.')"
 
     subprocess.run([sys.executable, "-c", program], cwd=tree, check=True, capture_output=True)
@@ -104,8 +104,10 @@ def test_an_editable_install_makes_the_new_twin(tree: Path) -> None:
     assert not (tree / "src" / "runpod" / "_sync" / "stale.py").exists()
 
 
-def test_a_source_without_a_twin_ends_the_build(tree: Path) -> None:
+def test_a_source_that_cannot_be_converted_fails_the_build(tree: Path) -> None:
     (tree / "src" / "runpod" / "_async" / "added.py").write_text("async_thing\n", encoding="utf-8")
 
-    with pytest.raises(AssertionError, match=r"src/runpod/_async/added\.py: 'async_thing' would stay in the twin"):
+    with pytest.raises(
+        AssertionError, match=r"src/runpod/_async/added\.py: 'async_thing' would remain in the sync code"
+    ):
         build(tree, "wheel")

@@ -1,4 +1,4 @@
-"""Where settings come from, and what is refused."""
+"""Tests of the sources and validation of settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def key(api_key: Any = None) -> str | None:
 def refused(api_key: Any = None, base_url: Any = None) -> str:
     with pytest.raises(ConfigurationError) as info:
         load(api_key, base_url)
-    # What it came from could quote the key.
+    # The cause could quote the API key.
     assert info.value.__cause__ is None
     assert KEY not in str(info.value)
     assert not info.value.maybe_submitted
@@ -43,13 +43,11 @@ def config_file() -> Path:
     return path
 
 
-def test_the_key_comes_from_the_argument_then_the_environment_then_the_file(
-    monkeypatch: pytest.MonkeyPatch, config_file: Path
-) -> None:
-    assert "There is no API key. Pass api_key=…, set RUNPOD_API_KEY, or put it into ~/.runpod/config.toml" in refused()
+def test_sources_of_the_api_key(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    assert "No API key found. Pass api_key=…, set RUNPOD_API_KEY, or add it to ~/.runpod/config.toml" in refused()
     config_file.write_text('[default]\napi_key = "from-file"\n[other]\napi_key = "not-this"\n')
     assert "from-file" == key()
-    monkeypatch.setenv("RUNPOD_API_KEY", " \t\n")  # as good as none
+    monkeypatch.setenv("RUNPOD_API_KEY", " \t\n")  # the same as unset
     assert "from-file" == key()
     monkeypatch.setenv("RUNPOD_API_KEY", "from-environment")
     assert "from-environment" == key()
@@ -62,12 +60,14 @@ def test_the_key_comes_from_the_argument_then_the_environment_then_the_file(
     ("words", "bad"),
     [
         ("api_key is blank", ["", "  \t"]),
-        ("api_key holds a line break, a space or", [f"{KEY}\r\nX-Evil: 1", f"{KEY} {KEY}", f"{KEY}é", f"{KEY}\x00"]),
+        ("api_key contains a line break, a space or", [f"{KEY}\r\nX-Evil: 1", f"{KEY} {KEY}", f"{KEY}é", f"{KEY}\x00"]),
         ("api_key must be a str, not int.", [5]),
         ("api_key must be a str, not bytes.", [KEY.encode()]),
     ],
 )
-def test_a_bad_key_is_refused_by_its_source(words: str, bad: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_api_key_is_reported_with_its_source(
+    words: str, bad: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for key in bad:
         assert words in refused(key)
         if isinstance(key, str) and key.strip() and "\x00" not in key:
@@ -79,14 +79,14 @@ def test_a_bad_key_is_refused_by_its_source(words: str, bad: list[Any], monkeypa
     ("words", "contents"),
     [
         ("config.toml is not valid TOML", [f'[default]\napi_key = "{KEY}', f"[default]\napi_key = {KEY}", "x = " + "[" * 5000]),
-        ("api_key in ~/.runpod/config.toml holds a line break", [f'[default]\napi_key = "{KEY}\\n"']),
+        ("api_key in ~/.runpod/config.toml contains a line break", [f'[default]\napi_key = "{KEY}\\n"']),
         ("api_key in ~/.runpod/config.toml must be a str, not list", [f'[default]\napi_key = ["{KEY}"]']),
         ("api_key in ~/.runpod/config.toml is blank", ['[default]\napi_key = ""']),
         ("~/.runpod/config.toml cannot be read (UnicodeDecodeError)", [b"\xff\xfe\x00"]),
-        ("There is no API key", ["", "[other]\napi_key = 'x'\n", "default = 5", "[default]\nx = 1"]),
+        ("No API key found", ["", "[other]\napi_key = 'x'\n", "default = 5", "[default]\nx = 1"]),
     ],
 )  # fmt: skip
-def test_a_bad_config_file_is_named_without_repeating_its_lines(
+def test_an_invalid_config_file_is_reported_without_its_content(
     config_file: Path, words: str, contents: list[Any]
 ) -> None:
     for content in contents:
@@ -97,7 +97,7 @@ def test_a_bad_config_file_is_named_without_repeating_its_lines(
     assert "~/.runpod/config.toml cannot be read (IsADirectoryError)" in refused()
 
 
-def test_the_address_comes_from_the_argument_then_the_environment_then_the_default(
+def test_sources_of_the_base_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for blank in ("", " "):
@@ -108,7 +108,7 @@ def test_the_address_comes_from_the_argument_then_the_environment_then_the_defau
     assert "https://argument.example/v2" == load(KEY, "https://argument.example/v2").base_url
 
 
-def test_an_address_may_end_in_slashes_and_may_be_plain_http_on_this_machine() -> None:
+def test_trailing_slashes_and_plain_http_to_localhost() -> None:
     for host in ("127.0.0.2:8000", "LOCALHOST:8000", "a.localhost", "[::1]"):
         assert {f"http://{host}"} == {load(KEY, f"http://{host}{end}").base_url for end in ("", "/", "//")}
     assert "HTTPS://host.example:8443/a/b" == load(KEY, "HTTPS://host.example:8443/a/b").base_url
@@ -118,20 +118,20 @@ def test_an_address_may_end_in_slashes_and_may_be_plain_http_on_this_machine() -
     ("problem", "addresses"),
     [
         ("must start with https://", ["", "api.test", "ftp://api.test"]),
-        ("names no host", ["https://:443", "https:///v2"]),
+        ("has no host", ["https://:443", "https:///v2"]),
         ("must not have a query or a fragment", ["https://api.test/v2?", "https://api.test/v2#x"]),
-        ("holds a space or a control character", ["https://api.test/v2 ", "https://api\x00.test"]),
+        ("contains a space or a control character", ["https://api.test/v2 ", "https://api\x00.test"]),
         ("is not a URL", ["https://api.test:99999/v2", "https://[::1/v2"]),
-        ("must not hold a user name or password", [f"https://user:{KEY}@api.test/v2", f"https://{KEY}@api.test/v2"]),
+        ("must not contain a user name or password", [f"https://user:{KEY}@api.test/v2", f"https://{KEY}@api.test/v2"]),
     ],
 )
-def test_a_bad_address_is_refused_by_its_source(
+def test_an_invalid_base_url_is_reported_with_its_source(
     problem: str, addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for bad in addresses:
         message = refused(KEY, bad)
         assert message.startswith(f"base_url {problem}")
-        assert f"Write it like {DEFAULT!r}." in message
+        assert f"Use a URL such as {DEFAULT!r}." in message
         if bad and "\x00" not in bad and bad == bad.strip():
             monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", bad)
             assert refused(KEY).startswith(f"RUNPOD_ENDPOINT_BASE_URL {problem}")
@@ -139,7 +139,7 @@ def test_a_bad_address_is_refused_by_its_source(
 
 
 @pytest.mark.parametrize("host", ["api.test", "0.0.0.0", "127.0.0.1.evil.test", "evillocalhost", "[2001:db8::1]"])
-def test_plain_http_to_another_machine_needs_a_word(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_needs_allow_insecure(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://{host}:8000"
     assert "Use https://, or pass allow_insecure=True" in refused(KEY, url)
     config = load(KEY, url, allow_insecure=True)
@@ -149,7 +149,7 @@ def test_plain_http_to_another_machine_needs_a_word(host: str, monkeypatch: pyte
     assert not is_loopback(None)
 
 
-def test_the_user_agent_names_package_version_python_and_platform_and_settings_show_no_key() -> None:
+def test_user_agent_and_repr() -> None:
     config = load(KEY)
     python = f"{platform.python_implementation()}/{platform.python_version()}"
     assert f"runpod-sdk/{version} {python} ({sys.platform}; {platform.machine()})" == config.user_agent

@@ -1,4 +1,4 @@
-"""From the bytes of a good response to models, or to an error that loses nothing."""
+"""Tests of decoding successful responses into models or errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, create_model, field_validator
 from typing_extensions import TypedDict
 
 from runpod import APIResponseError, EndpointHealth, InvalidRequestError, JobOutputError, JobState, PurgeResult
-from runpod._protocol.decoding import OutputReader, is_bare, read, read_job, read_stream
+from runpod._protocol.decoding import OutputReader, is_status_only, read, read_job, read_stream
 from runpod._protocol.operations import CANCEL, HEALTH, PURGE_QUEUE, RETRY, RUN, RUN_SYNC, STATUS, STREAM, Call
 from runpod._protocol.outcomes import Response
 from tests.unit.simulation import ENDPOINT, JOB, job, plain_json, reply
@@ -35,57 +35,57 @@ def state(**fields: Any) -> JobState[Any]:
     [
         ("it is HTML", ["<html><title>Welcome</title></html>"]),
         ("it is empty", [b" \n"]),
-        ("it is not JSON, or cut short", ['{"id": "x", "output": {"a', '{"id": "x", "status": "X"}{}', b'{"a": "\xff"}', "[" * 100_000]),
+        ("it is not valid JSON, or truncated", ['{"id": "x", "output": {"a', '{"id": "x", "status": "X"}{}', b'{"a": "\xff"}', "[" * 100_000]),
         ("Input should be a valid dictionary", ["null", '[{"status": "COMPLETED"}]']),
         ("id is missing", ['{"status": "COMPLETED"}']),
         ("id: String should have at least 1 character", ['{"id": "", "status": "COMPLETED"}']),
         ("id: Input should be a valid string", ['{"id": true, "status": "COMPLETED"}', '{"id": null, "status": "X"}']),
         ("status: String should have", ['{"id": "job-1", "status": ""}']),
         ("status: Input should be", ['{"id": "job-1", "status": 5}']),
-        # A gateway's own error: what it says, unless there is an id beside it.
-        ("it is an error, 'down\\\\x07'", ['{"error": "down\\u0007"}', '{"message": "down\\u0007", "status": "X"}']),
+        # An error of a gateway, unless it has an id.
+        ("it is an error: 'down\\\\x07'", ['{"error": "down\\u0007"}', '{"message": "down\\u0007", "status": "X"}']),
         ("status is missing", ['{"id": "job-1"}', '{"id": "job-1", "error": "x"}']),
     ],
 )  # fmt: skip
-def test_an_impossible_response_is_an_error_that_keeps_it_whole(words: str, bodies: list[Any]) -> None:
+def test_an_invalid_response_is_an_error_with_the_body(words: str, bodies: list[Any]) -> None:
     for body, call in product(bodies, (STATUS_CALL, RUN_CALL)):
-        answer = Response(200, {"cf-ray": "8a1"}, body if isinstance(body, bytes) else body.encode())
+        response = Response(200, {"cf-ray": "8a1"}, body if isinstance(body, bytes) else body.encode())
         with pytest.raises(APIResponseError) as info:
-            read_job(answer, call)
+            read_job(response, call)
         error = info.value
-        assert (200, "8a1", answer.text) == (error.status_code, error.request_id, error.body)
+        assert (200, "8a1", response.text) == (error.status_code, error.request_id, error.body)
         assert (call is RUN_CALL, call is STATUS_CALL) == (error.maybe_submitted, error.retryable)
         assert f"got HTTP 200 with an unusable body: {words}" in str(error).replace("JobState is not valid: ", "", 1)
-        assert "Is base_url the address" in str(error)
+        assert "Check that base_url is the address" in str(error)
         assert "PLANTED" not in str(error) + repr(vars(error))
 
 
 @pytest.mark.parametrize(
     ("call", "body", "words"),
     [
-        (RUN_CALL, '{"id": "sync-1"}', "A job may have been submitted with the id 'sync-1'; submitting again may pay twice."),
+        (RUN_CALL, '{"id": "sync-1"}', "A job may have been submitted with the id 'sync-1'; submitting again may run it twice."),
         (Call(RUN_SYNC, ENDPOINT), '{"id":"sync-1","status":"COMPLETED","output":{"a', "submitted with the id 'sync-1';"),
-        (RUN_CALL, "[]", "A job may have been submitted; submitting again may pay twice."),
-        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "It may have been carried out; sending it again may do"),
-        (Call(PURGE_QUEUE, ENDPOINT), "[]", "It may have been carried out"),
+        (RUN_CALL, "[]", "A job may have been submitted; submitting again may run it twice."),
+        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "The request may have been executed; sending it again may execute"),
+        (Call(PURGE_QUEUE, ENDPOINT), "[]", "The request may have been executed"),
     ],
 )  # fmt: skip
-def test_an_unusable_response_to_a_submission_says_what_may_have_happened(call: Call, body: str, words: str) -> None:
+def test_an_invalid_response_to_a_submission_sets_maybe_submitted(call: Call, body: str, words: str) -> None:
     with pytest.raises(APIResponseError) as info:
         read_job(reply(body), call)
     assert (words in str(info.value), True) == (True, info.value.maybe_submitted)
     assert (call.job_id or ("sync-1" if "sync-1" in words else None)) == info.value.job_id
 
 
-def test_a_response_about_another_job_or_with_a_problem_is_not_taken() -> None:
-    with pytest.raises(APIResponseError, match="it is about another job, 'somebody-elses'") as info:
-        read_job(job("COMPLETED", id="somebody-elses"), STATUS_CALL)
+def test_a_response_for_another_job_is_an_error() -> None:
+    with pytest.raises(APIResponseError, match="it is about another job, 'other-job'") as info:
+        read_job(job("COMPLETED", id="other-job"), STATUS_CALL)
     assert JOB == info.value.job_id
     with pytest.raises(APIResponseError, match="unusable body: it is too large"):
         read_job(Response(200, {}, job("COMPLETED").body, problem="it is too large."), STATUS_CALL)
 
 
-def test_unknown_fields_and_odd_texts_are_kept() -> None:
+def test_unknown_fields_and_unusual_strings_are_kept() -> None:
     unknown = {"tomorrow": {"a": [1]}, "webhook": "https://x.example", "started": "yes", "model_config": 1}
     found = state(**unknown)
     assert (unknown, True) == (found.model_extra, found.started)
@@ -100,7 +100,7 @@ def test_unknown_fields_and_odd_texts_are_kept() -> None:
         *[(nonsense, None, None) for nonsense in (None, "soon", True, [], "1e999")],
     ],
 )
-def test_a_time_is_milliseconds_and_nonsense_does_not_cost_the_result(wire: Any, milliseconds: Any, count: Any) -> None:
+def test_times_are_milliseconds_and_invalid_ones_ignored(wire: Any, milliseconds: Any, count: Any) -> None:
     found = state(output="the result", delayTime=wire, executionTime=wire, retries=wire)
     expected = None if milliseconds is None else timedelta(milliseconds=milliseconds)
     assert (expected, expected, count) == (found.delay_time, found.execution_time, found.retries)
@@ -116,7 +116,7 @@ def test_a_time_is_milliseconds_and_nonsense_does_not_cost_the_result(wire: Any,
         ("1e999", float("inf")),
     ],
 )
-def test_what_python_can_read_is_not_lost(output: str, expected: Any) -> None:
+def test_json_that_only_python_can_parse(output: str, expected: Any) -> None:
     for mark in ("", "\ufeff"):
         body = f'{mark}{{"id":17,"status":"X","delayTime":NaN,"retries":-Infinity,"workerId":5,"output":{output}}}'
         found = read_job(reply(body), RUN_CALL)
@@ -124,11 +124,11 @@ def test_what_python_can_read_is_not_lost(output: str, expected: Any) -> None:
         assert ("17", "5", None, None) == (found.id, found.worker_id, found.delay_time, found.retries)
 
 
-def test_a_response_to_a_cancel_may_tell_no_more_than_that_the_job_had_ended() -> None:
+def test_a_cancel_response_with_only_a_final_status() -> None:
     bare = [{"status": "COMPLETED"}, {"status": "FAILED"}]
     told = [{"status": "CANCELLED"}, {"status": "X"}, {"status": "FAILED", "error": "x"}, {"output": None}]
-    assert [True] * 2 + [False] * 4 == [is_bare(CANCEL, state(**fields)) for fields in bare + told]
-    assert not any(is_bare(STATUS, state(**fields)) for fields in bare)
+    assert [True] * 2 + [False] * 4 == [is_status_only(CANCEL, state(**fields)) for fields in bare + told]
+    assert not any(is_status_only(STATUS, state(**fields)) for fields in bare)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_response_to_a_cancel_may_tell_no_more_than_that_the_job_had_ended() -
         ({"stream": [None, {"output": 1, "metrics": 2, "new": 3}]}, None, [None, 1]),
     ],
 )
-def test_a_stream_is_an_envelope_or_a_list(body: Any, status: str | None, outputs: list[Any]) -> None:
+def test_stream_responses(body: Any, status: str | None, outputs: list[Any]) -> None:
     found, chunks = read_stream(reply(body), STREAM_CALL)
     assert (status, outputs) == (found, [chunk.output for chunk in chunks])
     assert "metrics" not in str(body) or chunks[1].metrics == 2
@@ -160,17 +160,17 @@ def test_a_stream_is_an_envelope_or_a_list(body: Any, status: str | None, output
         ("it is HTML", ["<html>"]),
         ("its stream is not a list", ["5", '{"status":"X","stream":{}}', '{"status":"X","stream":"a"}']),
         ("it has neither a status nor a stream", ["{}", '{"id":"x","error":"down"}']),
-        ("it is an error, 'down'", ['{"error":"down"}']),
+        ("it is an error: 'down'", ['{"error":"down"}']),
     ],
 )
-def test_a_stream_of_another_kind_is_an_error(words: str, bodies: list[str]) -> None:
+def test_invalid_stream_responses(words: str, bodies: list[str]) -> None:
     for body in bodies:
         with pytest.raises(APIResponseError, match=words) as info:
             read_stream(reply(body), STREAM_CALL)
         assert (JOB, False) == (info.value.job_id, info.value.maybe_submitted)
 
 
-def test_health_and_purges_fill_in_what_is_absent_and_keep_what_is_new() -> None:
+def test_health_and_purge_defaults_and_unknown_fields() -> None:
     body = {"jobs": {"inQueue": "3", "completed": None, "lost": 7}, "workers": {"idle": 2}, "ready": True}
     found = read(EndpointHealth, reply(body), Call(HEALTH, ENDPOINT))
     assert (3, 0, 0) == (found.jobs.in_queue, found.jobs.completed, found.jobs.failed)
@@ -179,9 +179,9 @@ def test_health_and_purges_fill_in_what_is_absent_and_keep_what_is_new() -> None
     for body, removed, status in (({"removed": "2", "status": "done"}, 2, "done"), ({"removed": None}, None, None)):
         purged = read(PurgeResult, reply(body), Call(PURGE_QUEUE, ENDPOINT))
         assert (removed, status) == (purged.removed, purged.status)
-    # They require nothing, and yet an error is none of them.
+    # No field is required, but an error object is still rejected.
     for model, call in ((EndpointHealth, Call(HEALTH, ENDPOINT)), (PurgeResult, Call(PURGE_QUEUE, ENDPOINT))):
-        with pytest.raises(APIResponseError, match="it is an error, 'down'"):
+        with pytest.raises(APIResponseError, match="it is an error: 'down'"):
             read(model, reply({"error": "down"}), call)
         assert "done" == read(model, reply({"message": "done"}), call).model_extra["message"]
 
@@ -192,7 +192,7 @@ class Horse(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def raise_it(cls, name: str) -> str:
+    def raise_error(cls, name: str) -> str:
         if name == "raise":
             raise RuntimeError(name)
         return name
@@ -222,7 +222,7 @@ class Point:
         (str, "\ud800", "\ud800"),
     ],
 )
-def test_an_output_is_what_output_type_says(output_type: Any, wire: Any, expected: Any) -> None:
+def test_output_type(output_type: Any, wire: Any, expected: Any) -> None:
     reader: Any = OutputReader(output_type)
     for each in (reader, pickle.loads(pickle.dumps(reader))):
         found = each(state(output=wire, tomorrow=1), ENDPOINT)
@@ -233,14 +233,14 @@ def test_an_output_is_what_output_type_says(output_type: Any, wire: Any, expecte
 @pytest.mark.parametrize(
     ("output_type", "fields", "words"),
     [
-        (Horse, {"output": {"name": "x", "size": "PLANTED"}}, "does not fit output_type: The output is not valid: size: Input"),
+        (Horse, {"output": {"name": "x", "size": "PLANTED"}}, "does not match output_type: The output is not valid: size: Input"),
         (Horse, {"output": {"name": "raise"}}, "its validator raised RuntimeError. The raw output is in error.state.output."),
         (StrictDay, {"output": {"day": 5}}, "output_type: The output is not valid: day: "),
         (list[int], {"output": None}, "output_type: The output is not valid: Input should be a valid "),
-        (Horse, {}, "completed without output, which does not fit output_type"),
+        (Horse, {}, "completed without output, which does not match output_type"),
     ],
 )  # fmt: skip
-def test_an_output_that_does_not_fit_is_an_error_that_carries_it_raw(output_type: Any, fields: Any, words: str) -> None:
+def test_an_invalid_output_is_an_error_with_the_raw_output(output_type: Any, fields: Any, words: str) -> None:
     raw = state(**fields)
     with pytest.raises(JobOutputError) as info:
         OutputReader(output_type)(raw, ENDPOINT)
@@ -252,7 +252,7 @@ def test_an_output_that_does_not_fit_is_an_error_that_carries_it_raw(output_type
 
 
 @pytest.mark.parametrize("status", ["IN_QUEUE", "IN_PROGRESS", "FAILED", "CANCELLED", "TIMED_OUT", "NEW"])
-def test_only_an_output_of_a_completed_job_is_read(status: str) -> None:
+def test_output_type_applies_only_to_completed_jobs(status: str) -> None:
     found, absent, optional = state(status=status, output="half"), state(), dict[str, int] | None
     assert found is OutputReader(Horse)(found, ENDPOINT)
     assert absent is OutputReader[Any](optional)(absent, ENDPOINT)  # type: ignore[arg-type]
@@ -267,7 +267,7 @@ UNUSABLE |= {"[<class 'int'>]": [int], "'NoSuchType'": "NoSuchType", "list[Forwa
 
 
 @pytest.mark.parametrize(("name", "bad"), UNUSABLE.items())
-def test_an_output_type_that_pydantic_cannot_handle_is_refused(name: str, bad: Any) -> None:
+def test_an_unsupported_output_type_is_rejected(name: str, bad: Any) -> None:
     with pytest.raises(InvalidRequestError) as info:
         OutputReader(bad)
     assert f"output_type: pydantic cannot validate {name}" in str(info.value)
@@ -288,13 +288,13 @@ bodies = st.one_of(
 
 
 @given(body=bodies, call=st.sampled_from([STATUS_CALL, RUN_CALL]))
-def test_any_bytes_become_a_model_or_our_error(body: bytes, call: Call) -> None:
-    answer = Response(200, {}, body)
-    readers = [lambda model=model: read(model, answer, call) for model in (EndpointHealth, PurgeResult)]
-    for reader in (lambda: read_job(answer, call), lambda: read_stream(answer, call), *readers):
+def test_any_bytes_become_a_model_or_a_runpod_error(body: bytes, call: Call) -> None:
+    response = Response(200, {}, body)
+    readers = [lambda model=model: read(model, response, call) for model in (EndpointHealth, PurgeResult)]
+    for reader in (lambda: read_job(response, call), lambda: read_stream(response, call), *readers):
         try:
             found: Any = reader()
         except APIResponseError as error:
             found = error
         assert repr(found)
-        assert not isinstance(found, Exception) or (str(found).isprintable() and answer.text == found.body)
+        assert not isinstance(found, Exception) or (str(found).isprintable() and response.text == found.body)

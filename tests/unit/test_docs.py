@@ -1,60 +1,379 @@
-"""The pages beside the README: their code runs, their links lead somewhere, and they name every error."""
+"""The pages are correct: their Python runs on a local server, and their links and names exist.
+
+A comment before a block says how it is run, unless it is run as it is:
+
+    <!-- example: job -->       with a `job`, besides `client` and `endpoint`
+    <!-- example: pytest -->    as a file of tests
+    <!-- example: worker -->    by tests/conformance/test_local_server_page.py
+    <!-- example: client -->    as well
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import logging
 import re
+import subprocess
+import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import anyio
+import httpx
 import pytest
 
 import runpod
+from runpod import AsyncRunpod, Runpod
 from runpod.local import LocalServer
-from tests.unit.test_readme import Block, blocks, horse, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
 
 ROOT = Path(__file__).parents[2]
-TROUBLE = ROOT / "docs" / "when-things-go-wrong.md"
-PAGES = [TROUBLE, ROOT / "SECURITY.md", ROOT / "docs" / "campaign.md"]
+README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+DOCS = {path.stem: path for path in sorted((ROOT / "docs").glob("*.md"))}
+ERRORS = DOCS["when-things-go-wrong"]
+WITH_EXAMPLES = [README, *DOCS.values()]
+PAGES = [
+    *WITH_EXAMPLES,
+    CONTRIBUTING,
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+]
+
+FENCE = re.compile(r"^(?:<!-- example: (?P<how>\w+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    page: Path
+    line: int
+    how: str
+    code: str
+
+    def compiled(self) -> CodeType:
+        # Padded, so that a traceback shows the line of the page.
+        code = "\n" * (self.line - 1) + self.code
+        return compile(code, str(self.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+
+    @property
+    def is_async(self) -> bool:
+        return bool(self.compiled().co_flags & inspect.CO_COROUTINE)
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(page, text[: m.start("code")].count("\n") + 1, m["how"] or "run", m["code"]) for m in FENCE.finditer(text)
+    ]
+
+
+def containing(page: Path, text: str) -> Block:
+    [found] = [block for block in blocks(page) if text in block.code]
+    return found
+
+
+def horse(job: dict[str, Any]) -> dict[str, str]:
+    prompt = job["input"]["prompt"]
+    if "unicorn" in prompt:
+        raise ValueError("there are no unicorns")
+    return {"prompt": prompt, "image": "…"}
+
+
+def horses(job: dict[str, Any]) -> Iterator[str]:
+    for number in range(1, int(job["input"]["prompt"][0]) + 1):
+        yield f"photo {number}"
+
+
+def photos(job: dict[str, Any]) -> Iterator[dict[str, str]]:
+    for text in horses(job):
+        yield {"url": f"https://example.com/{text[-1]}.png"}
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
-    with LocalServer({"ENDPOINT_ID": horse}) as server:
+    handlers = {"ENDPOINT_ID": horse, "STREAM_ENDPOINT_ID": horses, "PHOTO_ENDPOINT_ID": photos}
+    with LocalServer(handlers) as server:
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
         yield server
 
 
-@pytest.mark.parametrize("block", blocks(TROUBLE), ids=lambda block: f"line {block.line}")
-def test_a_block_runs(block: Block, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]:
+    """Runs a block after the one that defines `client` and `endpoint`, and returns its variables."""
+    client = Runpod(http_client=http_client)
+    endpoint = client.endpoint("ENDPOINT_ID")
+    names: dict[str, Any] = {"client": client, "endpoint": endpoint}
+    if block.how == "job":
+        names["job"] = endpoint.run(input={"prompt": "a horse"})
+    try:
+        if block.is_async:
+
+            async def main() -> None:
+                await eval(block.compiled(), names)
+
+            anyio.run(main)
+        else:
+            exec(block.compiled(), names)
+    finally:
+        for each in (client, *names.values()):
+            if isinstance(each, Runpod):
+                each.close()
+    return names
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in WITH_EXAMPLES for block in blocks(page)],
+    ids=lambda block: f"{block.page.stem}:{block.line}",
+)
+def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks set up logging.
     monkeypatch.setattr(logging.getLogger("runpod"), "level", logging.NOTSET)
     monkeypatch.setattr(logging.getLogger(), "handlers", list(logging.getLogger().handlers))
-    run(block)
+    if block.how == "pytest":
+        file = tmp_path / "test_block.py"
+        file.write_text(block.code, encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert f"{block.code.count('def test_')} passed" in result.stdout, result.stdout + result.stderr
+    elif block.how in {"worker", "client"}:
+        block.compiled()
+    else:
+        assert block.how in {"run", "job"}
+        run(block)
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_no_block_is_missed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```python") == len(blocks(page))
+    assert text.count("<!-- example:") == len([block for block in blocks(page) if block.how != "run"])
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_the_first_lines_print_the_output(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    sync, asynchronous = blocks(README)[:2]
+    assert (False, True) == (sync.is_async, asynchronous.is_async)
+    run(sync)
+    run(asynchronous)
+    printed = "{'prompt': 'a photo of a horse the size of a Boeing 787', 'image': '…'}\n"
+    assert printed * 2 == capsys.readouterr().out
+
+
+def test_the_async_lines_equal_the_sync_lines() -> None:
+    sync, asynchronous = blocks(README)[:2]
+    text = asynchronous.code.replace("AsyncRunpod", "Runpod").replace("async with", "with").replace("await ", "")
+    assert sync.code == text
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [(README, "chunk_type=str"), (DOCS["waiting"], "in job.stream(timeout=600):")], ids=lambda _: ""
+)
+def test_the_stream_prints_every_chunk(
+    page: Path, text: str, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(containing(page, text))
+    assert "".join(f"photo {n}\n" for n in range(1, 8)) == capsys.readouterr().out
+
+
+def test_typed_chunks_have_their_type(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run(containing(DOCS["waiting"], "chunk_type=Photo"))
+    assert isinstance(names["chunk"].output, names["Photo"])
+    assert "https://example.com/1.png\nhttps://example.com/2.png\n" == capsys.readouterr().out
+
+
+def test_a_closed_stream_continues_in_its_handle(server: LocalServer) -> None:
+    names = run(containing(DOCS["waiting"], "with job.stream("))
+    assert "photo 1" == names["first"].output
+
+
+@pytest.mark.parametrize("page", [README, DOCS["waiting"]], ids=lambda page: page.stem)
+def test_watching_starts_in_the_queue(page: Path, server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    run(containing(page, "job.watch("))
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.isupper() or " " in line]
+    assert "IN_QUEUE None" == printed[0]
+    assert "COMPLETED None" == printed[-1]
+
+
+def test_a_failed_state_is_explained(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    run(containing(ERRORS, "(state.worker_error.traceback"))
+    printed = capsys.readouterr().out
+    assert "FAILED ValueError: there are no unicorns" in printed
+    assert "Traceback (most recent call last):" in printed
 
 
 def test_a_failure_is_explained(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
-    [block] = [block for block in blocks(TROUBLE) if "state.worker_error" in block.code]
+    run(containing(ERRORS, "JobFailedError as error"))
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert "ValueError: there are no unicorns" in first
+    assert "Traceback (most recent call last):" in rest
+
+
+@pytest.mark.parametrize("page", [README, DOCS["waiting"]], ids=lambda page: page.stem)
+def test_a_typed_output_has_its_type(page: Path, server: LocalServer) -> None:
+    names = run(containing(page, "output_type=Horse"))
+    assert isinstance(names["horse"], names["Horse"])
+
+
+def test_the_policies_of_both_forms_are_the_same(server: LocalServer) -> None:
+    run(containing(DOCS["submitting"], '"executionTimeout": 60_000'))
+    run(containing(DOCS["submitting"], "ExecutionPolicy(execution_timeout=timedelta"))
+    mapping, models = (record.body for record in server.requests if record.path.endswith("/run"))
+    assert b'"policy":{"executionTimeout":60000,"ttl":3600000}' in mapping
+    assert b'"policy":{"executionTimeout":60000,"ttl":3600000,"lowPriority":true}' in models
+
+
+def test_a_number_is_no_duration(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    block = containing(DOCS["submitting"], "ExecutionPolicy(execution_timeout=60)")
     run(block)
-    assert "FAILED ValueError: there are no unicorns" in capsys.readouterr().out
+    # The comment shows the end of the message.
+    assert block.code.rpartition("# … ")[2] in capsys.readouterr().out
+
+
+def test_a_job_that_takes_longer_than_the_timeout_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+    wait = runpod.Job.wait
+
+    def found_and_wait(self: runpod.Job, **options: Any) -> runpod.JobState:
+        found.set()
+        return wait(self, **options)
+
+    def slow(job: dict[str, Any]) -> bool:
+        return found.wait(60)
+
+    monkeypatch.setattr(runpod.Job, "wait", found_and_wait)
+    block = containing(DOCS["timeouts"], "RunpodTimeoutError as error")
+    # A shorter timeout, but long enough to receive the id.
+    block = block._replace(code=block.code.replace("timeout=5)", "timeout=1.5)"))
+    with LocalServer({"ENDPOINT_ID": slow}) as server:
+        monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
+        monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
+        state = run(block)["state"]
+    assert state.succeeded
+    assert [state.id] == [job["id"] for job in server.jobs["ENDPOINT_ID"]]
+
+
+def lost(request: httpx.Request) -> httpx.Response:
+    if request.method == "POST":
+        raise httpx.ReadError("reset")
+    return httpx.Response(200, json={"jobs": {"inQueue": 1}})
+
+
+def cut_short(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, text='{"id": "JOB_ID", "status": "IN_')
+
+
+def refused(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(401)
+
+
+@pytest.mark.parametrize(
+    ("page", "printed"),
+    [(DOCS["retries"], "There may be a job without a handle: completed=0"), (ERRORS, "It may be one of these: 1 in")],
+    ids=["retries", "when-things-go-wrong"],
+)
+def test_what_to_do_if_a_submission_may_be_lost(
+    page: Path, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "key")
+    block = containing(page, "error.maybe_submitted")
+    with pytest.raises(runpod.APIConnectionError):
+        run(block, httpx.Client(transport=httpx.MockTransport(lost)))
+    assert printed in capsys.readouterr().out
+    assert "JOB_ID" == run(block, httpx.Client(transport=httpx.MockTransport(cut_short)))["job"].id
+    with pytest.raises(runpod.AuthenticationError):
+        run(block, httpx.Client(transport=httpx.MockTransport(refused)))
+    assert "" == capsys.readouterr().out
+
+
+def test_the_tree_of_errors_is_the_one_in_the_docstring() -> None:
+    tree = inspect.cleandoc(runpod.errors.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0]
+    assert inspect.cleandoc(tree) in ERRORS.read_text(encoding="utf-8")
 
 
 def test_every_error_is_in_the_table() -> None:
-    rows = [line for line in TROUBLE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    table = ERRORS.read_text(encoding="utf-8").partition("## What each error means")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+Error)`", "\n".join(row.split("|")[1] for row in rows)))
     assert set(runpod.errors.__all__) - {"RunpodError", "JobError"} == named
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    titles: list[str] = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    titles: Any = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    headings = {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        else:
-            assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    targets = re.findall(r"\]\(([^)#]+)", README.read_text(encoding="utf-8"))
+    assert {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"} <= set(targets)
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_names_of_methods_and_fields_exist(page: Path) -> None:
+    client = Runpod("key")
+    endpoint = client.endpoint("ENDPOINT_ID")
+    job = endpoint.job("JOB_ID")
+    errors = [getattr(runpod, name)("") for name in runpod.errors.__all__]
+    server = LocalServer({})
+    known: dict[str, set[str]] = {
+        "client": {*dir(client)},
+        "endpoint": {*dir(endpoint)},
+        "job": {*dir(job)},
+        "state": {*dir(job.state)},
+        "error": {name for error in errors for name in dir(error)},
+        "server": {*dir(server)},
+        "faults": {*dir(server.faults)},
+    }
+    text = re.sub(r"\]\([^)]+\)", "]", page.read_text(encoding="utf-8"))  # without the targets of links
+    if page == DOCS["migrating"]:
+        # The first column of its tables is the API of others.
+        text = re.sub(r"^\| `[^|]*\|", "|", text, flags=re.MULTILINE)
+    for name, attribute in re.findall(rf"\b(?:runpod_)?({'|'.join(known)})\.([a-z_]+)", text):
+        assert attribute in known[name], f"{name}.{attribute}"
+
+
+def test_defaults_are_those_of_the_code() -> None:
+    def default(function: Any) -> Any:
+        return inspect.signature(function).parameters["timeout"].default
+
+    assert 30.0 == default(Runpod) == default(AsyncRunpod)
+    for name in ("run", "status", "cancel", "retry", "health", "purge_queue"):
+        assert default(getattr(runpod.Endpoint, name)) is runpod.CLIENT_DEFAULT
+    assert default(runpod.Job.refresh) is runpod.CLIENT_DEFAULT
+    assert 90.0 == default(runpod.Endpoint.run_sync) == default(runpod.Endpoint.status_sync)
+    for function in (
+        runpod.Job.wait,
+        runpod.Job.result,
+        runpod.Job.watch,
+        runpod.Job.stream,
+        runpod.Endpoint.stream,
+    ):
+        assert default(function) is None
+
+
+def test_the_layout_names_what_exists() -> None:
+    table = CONTRIBUTING.read_text(encoding="utf-8").partition("## Layout")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) < 25
+    for path in re.findall(r"`([\w.]+/[\w./]*)`", "\n".join(rows)):
+        assert (ROOT / path).exists(), path

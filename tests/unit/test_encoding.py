@@ -1,4 +1,4 @@
-"""From what a caller passed to the bytes of a submission."""
+"""Tests of encoding submissions."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def refused(positional: Any = None, **keywords: Any) -> str:
     with pytest.raises(InvalidRequestError) as info:
         submission(positional, **{**KEYWORDS, **keywords})
     assert PLANTED not in str(info.value) + repr(info.value)
-    # The errors below can quote the input.
+    # The cause could quote the input.
     assert info.value.__cause__ is None
     assert not info.value.maybe_submitted
     assert len(str(info.value)) < 400
     return str(info.value)
 
 
-def test_both_forms_put_the_same_on_the_wire() -> None:
+def test_both_call_forms_send_the_same_body() -> None:
     prompt, hook = {"prompt": "a horse"}, "https://hooks.example/x?token=1"
     policy = ExecutionPolicy(execution_timeout=timedelta(seconds=3), low_priority=True, ttl=timedelta(minutes=1))
     s3 = S3Config(access_id="id", access_secret="hush", bucket_name="b", endpoint_url="https://s3.example")
@@ -56,7 +56,7 @@ def test_both_forms_put_the_same_on_the_wire() -> None:
     assert expected == wire(input=prompt, policy=wired, webhook=hook, s3_config=S3)
 
 
-def test_what_is_given_is_sent_and_nothing_else() -> None:
+def test_only_given_fields_are_sent() -> None:
     assert {"input": {"n": 1}} == wire({"input": {"n": 1}, "policy": None, "webhook": None, "s3Config": None})
     assert {"input": {"n": 1}, "policy": {}} == wire(input={"n": 1}, policy=ExecutionPolicy())
     body = {"input": {"n": 1}, "webhookV2": "anything", "s3Config": {**S3, "objectPath": "p"}, "policy": {"ttl": 5}}
@@ -65,7 +65,7 @@ def test_what_is_given_is_sent_and_nothing_else() -> None:
         assert b'{"input":{"prompt":"\xe9\xa6\xac \\u0000"}' in sent(input={"prompt": "馬 \x00"}, webhook=hook)
 
 
-def test_a_duration_is_a_timedelta_and_in_the_shape_of_the_wire_also_milliseconds() -> None:
+def test_durations_are_timedelta_or_milliseconds_in_wire_format() -> None:
     for span, expected in ((3000.4, 3000), (timedelta(milliseconds=1.6), 2), (timedelta(days=8), 691_200_000), (1, 1)):
         for name in ("executionTimeout", "ttl"):
             assert {name: expected} == wire({"input": {"n": 1}, "policy": {name: span}})["policy"]
@@ -74,12 +74,12 @@ def test_a_duration_is_a_timedelta_and_in_the_shape_of_the_wire_also_millisecond
 
 
 @pytest.mark.parametrize("bad", [0, -1, 0.3, timedelta(-1), math.nan, math.inf, 10**400, "5000", True, [1]])
-def test_a_bad_duration_is_refused_by_name(bad: Any) -> None:
+def test_an_invalid_duration_is_reported_with_its_field(bad: Any) -> None:
     for name in ("executionTimeout", "ttl"):
         message = refused({"input": {"n": 1}, "policy": {name: bad}})
         assert name in message
         assert "positive" in message
-    # 60 of what?
+    # the unit is missing
     assert "must be a timedelta, such as timedelta(seconds=60), not int" in refused(
         input={"n": 1}, policy={"execution_timeout": 60}
     )
@@ -94,42 +94,44 @@ def test_a_bad_duration_is_refused_by_name(bad: Any) -> None:
         ({"s3Config": {k: v for k, v in S3.items() if k != "bucketName"}}, "bucket_name is missing"),
         ({"s3Config": {**S3, "bucketName": 5, "accessSecret": PLANTED, "nonsense": PLANTED}}, "bucketName"),
         *[({"s3Config": {**S3, "accessSecret": ""}}, "accessSecret"), ({"webhook": 5}, "webhook")],
-        *[({"webhook": hook}, "webhook must be a whole URL") for hook in ("", "hooks.example/x", "ftp://hooks.example")],
+        *[({"webhook": hook}, "webhook must be an absolute URL") for hook in ("", "hooks.example/x", "ftp://hooks.example")],
         *[({"webhook": f"https://{rest}"}, "webhook must be") for rest in ("", "[::1", f"a/{PLANTED} b", "a/\x00")],
-        ({"webhookV2": "\ud800"}, "webhookV2 holds a lone surrogate"),
-        # Another key is not dropped in silence.
+        ({"webhookV2": "\ud800"}, "webhookV2 contains a lone surrogate"),
+        # Unknown keys are rejected.
         ({"polcy": {}}, "an unknown key 'polcy' (did you mean 'policy'?)"),
         ({"s3_config": {}}, "an unknown key 's3_config' (did you mean 's3Config'?)"),
-        *[({key: {}}, f"{key!r}. Known are input, policy, webhook, webhookV2, s3Config") for key in ("id", 5, None)],
+        *[({key: {}}, f"{key!r}. Allowed keys are input, policy, webhook, webhookV2, s3Config") for key in ("id", 5, None)],
     ],
 )  # fmt: skip
-def test_a_bad_field_is_refused_by_name(fields: Any, expected: str) -> None:
+def test_an_invalid_field_is_reported_by_name(fields: Any, expected: str) -> None:
     assert expected in refused({"input": {"prompt": PLANTED}, **fields})
 
 
-def test_a_request_without_an_input_is_refused_with_the_keyword_form() -> None:
+def test_a_missing_input_suggests_the_keyword_form() -> None:
     for positional in ({}, {"prompt": PLANTED}, {"policy": {"ttl": 5}}, {5: 1}):
         message = refused(positional)
         assert "The request has no 'input' key" in message
         assert "run(input={" in message
         assert ("prompt" in positional) == ("(it has 'prompt')" in message)
     for positional in ("text", 5, [{"input": {}}], b"{}", ExecutionPolicy()):
-        assert f"a mapping or a JobRequest, not {type(positional).__name__}. By keyword it is" in refused(positional)
+        assert f"a mapping or a JobRequest, not {type(positional).__name__}. To pass the input alone, use" in refused(
+            positional
+        )
     assert "input must be a mapping or a pydantic model, not None" in refused({"input": None})
-    assert "There is no input." in refused()
+    assert "input is missing." in refused()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("input", {}), ("policy", ExecutionPolicy()), ("webhook", "https://x.example"), ("s3_config", S3)],
 )
-def test_both_forms_at_once_are_refused(name: str, value: Any) -> None:
+def test_mixing_both_call_forms_is_rejected(name: str, value: Any) -> None:
     for positional in ({"input": {"n": 1}}, JobRequest(input={"n": 1}), {}):
         message = refused(positional, **{name: value})
         assert (
-            f"Pass one form only: a request, or keywords. There are both: a positional request and {name}=." == message
+            f"Pass either a positional request or keywords, not both: got a positional request and {name}=." == message
         )
-    assert name == "input" or "There is no input." in refused(**{name: value})
+    assert name == "input" or "input is missing." in refused(**{name: value})
 
 
 class Prompt(BaseModel):
@@ -140,12 +142,12 @@ class Prompt(BaseModel):
     at: datetime | None = None
 
 
-class Torn(UserDict[str, int]):
+class BrokenMapping(UserDict[str, int]):
     def items(self) -> Any:
         raise RuntimeError("changed meanwhile")
 
 
-class Colour(str, enum.Enum):
+class Color(str, enum.Enum):
     BAY = "bay"
 
 
@@ -176,9 +178,9 @@ BARE = {"text": "a horse", "numSteps": 20}
         ({"a": None, "b": True, "c": 1.5, "d": [1, [2]], "e": {"f": "g"}, "m": -(2**80), "f": 1e308}, None),
         *[(each, {"a": 1}) for each in (OrderedDict(a=1), UserDict(a=1))],
         (MappingProxyType({"a": MappingProxyType({"b": (1, 2)})}), {"a": {"b": [1, 2]}}),
-        ({"a": deque([1, 2]), "b": range(3), "colour": Colour.BAY}, {"a": [1, 2], "b": [0, 1, 2], "colour": "bay"}),
+        ({"a": deque([1, 2]), "b": range(3), "colour": Color.BAY}, {"a": [1, 2], "b": [0, 1, 2], "colour": "bay"}),
         ({"same": [shared := {"a": 1}, shared]}, {"same": [{"a": 1}, {"a": 1}]}),
-        # What nobody set and is None would hide the worker's own default; other defaults are sent.
+        # An unset None is left out, so that the worker's own default applies. Other defaults are sent.
         *[(Prompt(), BARE), (Prompt(at=None), {**BARE, "at": None}), (ALL_SET, AS_SENT)],
         ({"a": [Prompt(), {"b": Prompt(at=None)}]}, {"a": [BARE, {"b": {**BARE, "at": None}}]}),
         (Anything(value=[Prompt(), {"a": (Prompt(), 1)}]), {"value": [BARE, {"a": [BARE, 1]}]}),
@@ -187,7 +189,7 @@ BARE = {"text": "a horse", "numSteps": 20}
         (Revealed(), {"name": "me", "password": PLANTED}),
     ],
 )  # fmt: skip
-def test_an_input_is_any_mapping_or_model_that_json_can_hold(given: Any, expected: Any) -> None:
+def test_an_input_is_a_mapping_or_model(given: Any, expected: Any) -> None:
     assert {"input": given if expected is None else expected} == wire(input=given) == wire({"input": given})
 
 
@@ -208,8 +210,8 @@ HINTS: list[tuple[Any, str]] = [
     (b"x", "; encode"),
 ]
 HINTS += [
-    ({PLANTED}, "; make it a list."),
-    (frozenset(), "; make it a list."),
+    ({PLANTED}, "; convert it to a list."),
+    (frozenset(), "; convert it to a list."),
     (SecretStr("x"), "; pass its get_secret_value()."),
 ]
 HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab"), ".")]
@@ -222,29 +224,29 @@ HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab")
         (RootModel[list[int]]([1]), "a pydantic model, not list: "),
         *[({"a": {"b": [1.0, math.nan]}}, "input.a.b[1] is nan, which"), ({"a": -math.inf}, "input.a is -inf, which")],
         ({"a b": {"c.d": math.nan}}, "input['a b']['c.d'] is nan"),
-        *[({"a": [each]}, f"input.a[0] is a {type(each).__name__}, which JSON cannot hold{hint}") for each, hint in HINTS],
+        *[({"a": [each]}, f"input.a[0] is a {type(each).__name__}, which is not JSON-serializable{hint}") for each, hint in HINTS],
         (cycle, "is nested deeper than 64 levels"),
         *[(deep, "is nested deeper than 64 levels") for deep in (nested(64, {}), {"a": nested(64, [])})],
         *[({"a": [{1: PLANTED}]}, "input.a[0] has a key of type int"), ({None: 1}, "input has a key of type NoneType")],
-        *[({"a": "\ud800"}, "input.a holds a lone surrogate"), ({"\udfff": 1}, "input has a key with a lone surrogate")],
-        (Torn(a=1), "The request cannot be written as JSON: changed meanwhile."),
+        *[({"a": "\ud800"}, "input.a contains a lone surrogate"), ({"\udfff": 1}, "input has a key with a lone surrogate")],
+        (BrokenMapping(a=1), "The request cannot be serialized to JSON: changed meanwhile."),
         # Models.
         *[(Speed(b=math.nan), "input.b is nan"), ({"a": [Speed(b=-math.inf)]}, "input.a[0].b is -inf")],
-        (Opaque(thing=object()), "input is a Opaque that pydantic cannot write as JSON (PydanticSerializationError); call"),
-        ({"a": Opaque(thing=object())}, "input.a is a Opaque that pydantic cannot write"),
-        # Secrets, which would arrive as stars.
-        (Login(), "input.password is a secret, which would arrive as **********. Pass its get_secret_value(), as a str."),
+        (Opaque(thing=object()), "input is a Opaque that pydantic cannot serialize to JSON (PydanticSerializationError); call"),
+        ({"a": Opaque(thing=object())}, "input.a is a Opaque that pydantic cannot serialize"),
+        # Secrets, which would be sent as asterisks.
+        (Login(), "input.password is a secret, which would be sent as **********. Pass its get_secret_value() as a str."),
         *[({"a": [Login()]}, "input.a[0].password is"), (Anything(value={"b c": [0, Login()]}), "input.value['b c'][1].password is")],
         (RootModel[dict[str, SecretStr]]({"a": SecretStr(PLANTED)}), "input.a is a secret"),
         (Anything(value=SecretBytes(PLANTED.encode())), "input.value is a secret"),
     ],
 )  # fmt: skip
-def test_an_input_that_cannot_be_sent_is_refused_with_its_place(bad: Any, expected: str) -> None:
+def test_an_unserializable_input_is_reported_with_its_path(bad: Any, expected: str) -> None:
     for arguments in ({"input": bad}, {"positional": {"input": bad}}, {"positional": JobRequest(input=bad)}):
         assert expected in refused(**arguments)
 
 
-def test_nesting_is_allowed_to_a_depth_and_nothing_of_the_callers_is_changed() -> None:
+def test_nesting_is_limited_and_the_input_is_not_modified() -> None:
     given = {"a": nested(62, []), "b": nested(62, {}), "c": [1, {"b": 2}]}
     before = json.dumps(given)
     assert {"input": json.loads(before)} == wire(input=given)
@@ -253,7 +255,7 @@ def test_nesting_is_allowed_to_a_depth_and_nothing_of_the_callers_is_changed() -
 
 @pytest.mark.parametrize(("given", "expected"), [({}, True), (UserDict(), True), ({"a": 1}, False), (Prompt(), False)])
 def test_an_empty_input_is_sent_with_a_warning(given: Any, expected: bool) -> None:
-    with pytest.warns(UserWarning, match="input is empty: the platform strips it") if expected else nullcontext():
+    with pytest.warns(UserWarning, match="input is empty: the platform drops it") if expected else nullcontext():
         wire(input=given)
 
 
@@ -264,7 +266,7 @@ json_values = st.recursive(numbers | text, lambda inner: st.lists(inner) | st.di
 
 @settings(max_examples=50)
 @given(st.dictionaries(text, json_values, min_size=1, max_size=4))
-def test_whatever_json_can_hold_arrives_as_it_was(given: dict[str, Any]) -> None:
+def test_json_values_round_trip(given: dict[str, Any]) -> None:
     assert {"input": given} == wire(input=given)
 
 
@@ -282,7 +284,7 @@ odd = st.recursive(
 @pytest.mark.filterwarnings("ignore:input is empty")
 @settings(max_examples=60)
 @given(positional=odd | st.dictionaries(st.sampled_from(["input", "policy", "webhook", "x"]), odd), given=odd)
-def test_anything_at_all_is_encoded_or_refused(positional: Any, given: Any) -> None:
+def test_any_argument_is_encoded_or_rejected(positional: Any, given: Any) -> None:
     for arguments in ({"positional": positional}, {"input": given}, {"input": {"a": 1}, "policy": given}):
         try:
             assert sent(**arguments)

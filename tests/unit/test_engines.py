@@ -1,4 +1,4 @@
-"""What is neither sync nor async in sending requests: event loops, processes, and what is done once."""
+"""Tests of connection pools, reference cycles, and work that must be done once per request."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 DONE = {"id": "job-1", "status": "COMPLETED", "output": {"n": 1}}
 
 
-def answering(connection: Connection) -> None:
+def respond_done(connection: Connection) -> None:
     while connection.read_request():
-        connection.answer(json.dumps(DONE).encode())
+        connection.respond(json.dumps(DONE).encode())
 
 
-def test_two_threads_may_drop_what_is_left_of_a_loop_that_ended() -> None:
+def test_concurrent_cleanup_of_the_connections_of_an_ended_event_loop() -> None:
     class Ended:
-        """A loop whose connections another thread drops at the same moment."""
+        """An event loop whose connections another thread removes at the same time."""
 
         def is_closed(self) -> bool:
             homes.pop((0, self), None)
@@ -44,7 +44,7 @@ def test_two_threads_may_drop_what_is_left_of_a_loop_that_ended() -> None:
     async def ask(client: AsyncRunpod) -> Any:
         return (await client.endpoint("ep").status("job-1")).output
 
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         client = AsyncRunpod(KEY, base_url=server.base_url)
         transport: Any = client._session.engine._client._transport
         homes = transport._pool._connections
@@ -57,7 +57,7 @@ def test_two_threads_may_drop_what_is_left_of_a_loop_that_ended() -> None:
         asyncio.run(main())
 
 
-def test_where_httpx_has_no_place_for_a_pool_its_own_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fallback_to_the_connection_pool_of_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     class Transport(httpx.HTTPTransport):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
@@ -74,18 +74,18 @@ def test_where_httpx_has_no_place_for_a_pool_its_own_serves(monkeypatch: pytest.
             self.pool_elsewhere.close()
 
     monkeypatch.setattr(httpx, "HTTPTransport", Transport)
-    with RawServer(answering) as server, Runpod(KEY, base_url=server.base_url) as client:
+    with RawServer(respond_done) as server, Runpod(KEY, base_url=server.base_url) as client:
         assert client.endpoint("ep").status("job-1").succeeded
 
 
-def test_httpx_has_the_place_for_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this fails, clients work on, and cost more: see `new_client`."""
+def test_httpx_transports_have_a_replaceable_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, clients still work, but slower: see `new_client`."""
     assert isinstance(httpx.HTTPTransport()._pool, httpcore.ConnectionPool)
     assert isinstance(httpx.AsyncHTTPTransport()._pool, httpcore.AsyncConnectionPool)
 
 
 def alive() -> set[int]:
-    """What there is of exchanges and bodies, without a look by the garbage collector."""
+    """The ids of all exchanges, bodies and responses in memory."""
     kinds = (Exchange, BodyReader, httpx.Response)
     return {id(thing) for thing in gc.get_objects() if isinstance(thing, kinds)}
 
@@ -99,10 +99,10 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_garbage_collection")
-def test_nothing_is_left_of_a_sync_call() -> None:
-    """The body of an answer can be large: it must not wait for the garbage collector."""
+def test_a_sync_call_leaves_no_reference_cycles() -> None:
+    """Response bodies can be large and must be freed without the garbage collector."""
     before = alive()
-    with RawServer(answering) as server, Runpod(KEY, base_url=server.base_url) as client:
+    with RawServer(respond_done) as server, Runpod(KEY, base_url=server.base_url) as client:
         assert client.endpoint("ep").status("job-1").succeeded
         assert client.endpoint("ep").run_sync(input={"n": 1}).succeeded
         assert alive() <= before
@@ -110,7 +110,7 @@ def test_nothing_is_left_of_a_sync_call() -> None:
 
 @pytest.mark.usefixtures("_no_garbage_collection")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_nothing_is_left_of_an_async_call(backend: str) -> None:
+def test_an_async_call_leaves_no_reference_cycles(backend: str) -> None:
     async def main(base_url: str) -> None:
         before = alive()
         async with AsyncRunpod(KEY, base_url=base_url) as client:
@@ -118,7 +118,7 @@ def test_nothing_is_left_of_an_async_call(backend: str) -> None:
             assert (await client.endpoint("ep").run_sync(input={"n": 1})).succeeded
             assert alive() <= before
 
-    with RawServer(answering) as server:
+    with RawServer(respond_done) as server:
         anyio.run(main, server.base_url, backend=backend)
 
 
@@ -134,7 +134,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[None
     return calls
 
 
-def test_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = counted(monkeypatch, decoding, "from_json")
     again = counted(monkeypatch, json, "loads")
     assert {"n": 1} == decoding.read_job(
@@ -143,11 +143,11 @@ def test_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (1, 0) == (len(parsed), len(again))
 
 
-def test_a_request_is_encoded_once_and_sent_again_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_encoded_once_for_all_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     def busy_at_first(connection: Connection) -> None:
         for status in ("429 Too Many Requests", "200 OK"):
             connection.read_request()
-            connection.answer(json.dumps(DONE).encode(), status=status, headers="Retry-After: 0\r\n")
+            connection.respond(json.dumps(DONE).encode(), status=status, headers="Retry-After: 0\r\n")
 
     encoded = counted(monkeypatch, encoding, "to_json")
     sent: list[Any] = []

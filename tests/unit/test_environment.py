@@ -1,4 +1,4 @@
-"""What the environment says about the network: proxies and certificate authorities."""
+"""Tests of proxies and certificate authorities from environment variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROXY = "http://proxy.test:3128"
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_system_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.lower().endswith(("_proxy", "_bundle", "_ca_certs")) or name.startswith("SSL"):
             monkeypatch.delenv(name)
@@ -30,9 +30,9 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"HTTPS_PROXY": "http://other.test", "https_proxy": PROXY}, "https://api.test", [("https_proxy", PROXY)]),
         *[({"HTTPS_PROXY": each}, "https://api.test", [("HTTPS_PROXY", PROXY)]) for each in (f" {PROXY}\n", PROXY[7:])],
         ({"HTTPS_PROXY": "", "ALL_PROXY": "socks5://p"}, "https://api.test", [("ALL_PROXY", "socks5://p")]),
-        # The most specific first; the next is there in case that one cannot be used.
+        # The most specific variable comes first, the next one is the fallback.
         ({"all_proxy": "socks5://p", "HTTP_PROXY": PROXY}, "http://api.test", [("HTTP_PROXY", PROXY), ("all_proxy", "socks5://p")]),
-        # Never for this machine, nor for another scheme.
+        # Never for localhost, nor for another scheme.
         *[({"ALL_PROXY": PROXY}, f"http://{host}:8000", []) for host in ("localhost", "a.localhost", "127.0.0.2", "[::1]")],
         ({"HTTPS_PROXY": PROXY}, "http://api.test", []),
     ],
@@ -58,26 +58,24 @@ def test_the_proxies_of_a_url(
         ("[fd00::1]", ["fd00::1"], ["2001:db8::/32"]),
     ],
 )  # fmt: skip
-def test_no_proxy_names_hosts_and_networks(
-    host: str, bypassed: list[str], proxied: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_proxy(host: str, bypassed: list[str], proxied: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", PROXY)
     for no_proxy in bypassed + proxied:
         monkeypatch.setenv("NO_PROXY", no_proxy)
         assert (no_proxy in bypassed) == (not list(proxies_for(f"https://{host}/v2"))), no_proxy
 
 
-def test_a_proxy_of_the_system_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_proxy_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runpod._environment.getproxies", lambda: {"https": PROXY})
-    assert [("the proxy of the system for https", PROXY)] == list(proxies_for("https://api.test"))
+    assert [("the system proxy for https", PROXY)] == list(proxies_for("https://api.test"))
 
 
-def test_a_proxy_that_cannot_be_used_is_named_without_its_password() -> None:
-    expected = r"^HTTPS_PROXY is ignored: gopher://proxy\.test:port cannot be used \(it is not the URL of an http, "
+def test_an_unusable_proxy_is_reported_without_its_password() -> None:
+    expected = r"^HTTPS_PROXY is ignored: gopher://proxy\.test:port cannot be used \(not the URL of an http, "
     for login in ("", "me:hush@", "me:h@sh@"):
         with pytest.warns(RuntimeWarning, match=expected):
             warn_of_proxy("HTTPS_PROXY", f"gopher://{login}proxy.test:port", ValueError("http://me:hush@proxy"))
-    with pytest.warns(RuntimeWarning, match=r'\(it needs the package socksio: pip install "httpx\[socks\]"\)\.$'):
+    with pytest.warns(RuntimeWarning, match=r'\(the socksio package is missing: pip install "httpx\[socks\]"\)\.$'):
         warn_of_proxy("ALL_PROXY", "socks5://proxy.test", ImportError("socksio"))
 
 
@@ -87,17 +85,17 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password() -> None:
         ({"CURL_CA_BUNDLE": "/ca"}, "CURL_CA_BUNDLE is set, but this library reads SSL_CERT_FILE: set it to the same file."),
         ({"CURL_CA_BUNDLE": "/ca", "REQUESTS_CA_BUNDLE": "/ca"}, "REQUESTS_CA_BUNDLE is set, but"),
         ({"NODE_EXTRA_CA_CERTS": "/ca", "SSL_CERT_FILE": ""}, "NODE_EXTRA_CA_CERTS is set, but"),
-        *[(each, "name its file in SSL_CERT_FILE.") for each in ({}, {"REQUESTS_CA_BUNDLE": "/ca", "SSL_CERT_FILE": "/ca"})],
+        *[(each, "set SSL_CERT_FILE to its file.") for each in ({}, {"REQUESTS_CA_BUNDLE": "/ca", "SSL_CERT_FILE": "/ca"})],
     ],
 )  # fmt: skip
-def test_advice_about_certificates(settings: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_hints(settings: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert expected in certificate_advice()
 
 
 @pytest.mark.parametrize("content", ["no certificate", None])
-def test_certificate_authorities_that_cannot_be_loaded_are_named(
+def test_unloadable_certificate_authorities_are_reported(
     content: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert tls_context().check_hostname

@@ -1,4 +1,4 @@
-"""The tree of errors, what each of them carries, and how copies of them are made."""
+"""Tests of the exception hierarchy, its attributes, and copies of exceptions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ STATE: JobState[Any] = JobState.model_validate(
     {"id": JOB, "status": "FAILED", "error": "no horse", "output": [1, None], "delayTime": 5.5, "tomorrow": {"a": 1}}
 )
 MESSAGE = "It failed. Do this next."
-# What an error says that came from a message alone, and what each of its attributes can be instead.
+# Each attribute with its default and another possible value.
 ALONE: dict[str, Any] = {"endpoint_id": None, "job_id": None, "retryable": False, "state": None, "retry_after": None}
 ALONE |= {"body": "", "headers": {}, "request_id": None}
 FULL: dict[str, Any] = {"endpoint_id": ENDPOINT, "job_id": "job-2", "retryable": True, "state": STATE}
 FULL |= {"retry_after": 2.5, "body": "whole body", "headers": {"cf-ray": "8a1", "server": "x"}, "status_code": 499}
-# A copy that lost its attributes must not say that nothing was submitted, unless no such error can say otherwise.
+# A copy that lost its attributes must have maybe_submitted=True, unless the class can only have False.
 OPEN = {"RunpodError", "RunpodTimeoutError", "APIConnectionError", "APIStatusError", "ServerError", "APIResponseError"}
 OPEN |= {"ClientClosedError"}
 
 every = pytest.mark.parametrize("cls", [getattr(errors, name) for name in errors.__all__], ids=errors.__all__)
 
 
-def test_the_tree_is_the_one_that_is_drawn() -> None:
+def test_exception_hierarchy() -> None:
     drawn: dict[str, list[str]] = {}
     above: list[str] = ["Exception"]
     drawing = re.compile(r"^    ([ │├└─]*)(\w+Error)(?: \((\w+)\))?", re.MULTILINE)
@@ -46,7 +46,7 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
 
 
 @every
-def test_each_is_made_from_a_message_alone(cls: type[errors.RunpodError]) -> None:
+def test_each_error_needs_only_a_message(cls: type[errors.RunpodError]) -> None:
     for error in (cls(MESSAGE), cls(MESSAGE, None), cls(MESSAGE, "junk")):  # type: ignore[arg-type]
         assert (MESSAGE, MESSAGE, f"{cls.__name__}({MESSAGE!r})") == (error.message, str(error), repr(error))
         assert (cls.__name__ in OPEN) == error.maybe_submitted
@@ -63,11 +63,11 @@ def is_copy(error: Any, again: Any) -> bool:
 
 @every
 @pytest.mark.parametrize("maybe_submitted", [True, False])
-def test_copies_are_whole(cls: Any, maybe_submitted: bool) -> None:
+def test_copies_keep_all_attributes(cls: Any, maybe_submitted: bool) -> None:
     values = {name: value for name, value in FULL.items() if hasattr(cls("x"), name)}
     error = cls(MESSAGE, maybe_submitted=maybe_submitted, **values)
     assert {"message": MESSAGE, "maybe_submitted": maybe_submitted, **values}.items() <= vars(error).items()
-    # Task queues whose results are JSON make copies like the second.
+    # Task queues with JSON results make copies like the second.
     assert is_copy(error, cls(*error.args))
     assert is_copy(error, cls(*json.loads(json.dumps(error.args))))
     if hasattr(error, "add_note"):
@@ -83,7 +83,7 @@ STATUSES |= {"PayloadTooLarge": 413, "RateLimit": 429, "Server": 500, "APIRespon
 
 
 @pytest.mark.parametrize(("name", "status"), STATUSES.items())
-def test_a_status_goes_without_saying(name: str, status: int) -> None:
+def test_default_status_codes(name: str, status: int) -> None:
     cls = getattr(errors, f"{name}Error")
     assert status == cls("x").status_code
     error = cls("x", status_code=418, headers=(headers := {"cf-ray": "8a1"}))
@@ -91,13 +91,13 @@ def test_a_status_goes_without_saying(name: str, status: int) -> None:
     assert (418, {"cf-ray": "8a1"}, "8a1") == (error.status_code, error.headers, error.request_id)
 
 
-def test_a_job_error_has_the_id_of_its_state_and_keywords_go_before_details() -> None:
+def test_job_errors_take_the_id_of_the_state_unless_given() -> None:
     assert JOB == errors.JobFailedError("x", state=STATE).job_id
     assert JOB == errors.JobFailedError("x", {"state": {"id": JOB, "status": "FAILED"}}).job_id
     assert 2.0 == errors.RateLimitError("x", {"retry_after": 3.0}, retry_after=2.0).retry_after
 
 
-def test_what_json_cannot_hold_of_a_state_is_left_out_of_the_arguments() -> None:
+def test_unserializable_parts_of_a_state_are_left_out_of_args() -> None:
     deep: list[Any] = []
     for _ in range(5000):
         deep = [deep]

@@ -1,4 +1,4 @@
-"""The pictures of the examples are PNG files that a person can open, and each prompt has its own."""
+"""Tests of the pictures that the examples draw."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMPT = "a photo of a horse the size of a Boeing 787"
 
 @pytest.fixture(scope="module")
 def draw() -> Callable[[str], bytes]:
-    # `examples` is no package and not on the path: its folder of drawing code is loaded from there.
+    # `examples` is not a package and not on the path, so its drawing code is loaded by path.
     name = "examples_drawing"
     spec = spec_from_file_location(name, EXAMPLES / "drawing" / "__init__.py")
     assert spec is not None
@@ -44,7 +44,7 @@ def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def test_the_picture_is_a_whole_png(draw: Callable[[str], bytes]) -> None:
+def test_the_picture_is_a_valid_png(draw: Callable[[str], bytes]) -> None:
     parts = chunks(draw(PROMPT))
 
     assert [b"IHDR", b"IDAT", b"IEND"] == [kind for kind, _ in parts]
@@ -58,20 +58,20 @@ def test_the_picture_is_a_whole_png(draw: Callable[[str], bytes]) -> None:
     assert b"" == parts[2][1]
 
 
-def test_the_picture_has_something_in_it(draw: Callable[[str], bytes]) -> None:
+def test_the_picture_is_not_blank(draw: Callable[[str], bytes]) -> None:
     rows = zlib.decompress(dict(chunks(draw(PROMPT)))[b"IDAT"])
     line = 1 + 3 * 600
     middle = rows[150 * line + 1 : 151 * line]
     colours = {middle[i : i + 3] for i in range(0, len(middle), 3)}
 
-    assert len(colours) > 5, "a row through the horse is more than sky"
+    assert len(colours) > 5, "a row through the horse has only sky"
 
 
 def test_the_same_prompt_gives_the_same_picture(draw: Callable[[str], bytes]) -> None:
     assert draw(PROMPT) == draw(PROMPT)
 
 
-def test_every_prompt_gives_its_own_picture(draw: Callable[[str], bytes]) -> None:
+def test_different_prompts_give_different_pictures(draw: Callable[[str], bytes]) -> None:
     prompts = [f"{PROMPT} ({i})" for i in range(7)]
 
     assert 7 == len({draw(prompt) for prompt in prompts})

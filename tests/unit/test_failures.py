@@ -1,4 +1,4 @@
-"""From an outcome to the error that people see."""
+"""Tests of the errors made from outcomes."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ def error_for(outcome: Any, call: Call = STATUS_CALL, timeout: float | None = 30
 @pytest.mark.parametrize(
     ("status", "expected", "advice"),
     [
-        *[(status, errors.APIStatusError, "a redirect to another address. Redirects are not") for status in (300, 399)],
+        *[(status, errors.APIStatusError, "redirect to another address. Redirects are not") for status in (300, 399)],
         *[(status, errors.APIStatusError, "") for status in (402, 408, 499)],
         *[(400, errors.BadRequestError, ""), (409, errors.ConflictError, ""), (429, errors.RateLimitError, "")],
         *[(500, errors.ServerError, ""), (599, errors.ServerError, "")],
         (401, errors.AuthenticationError, "Check the API key."),
-        (403, errors.PermissionDeniedError, "This API key may not use the endpoint;"),
-        (404, errors.NotFoundError, "Check the endpoint id 'horse-endpoint', and that this API key may access it. Is the job id"),
-        (413, TOO_LARGE, "Put large data into storage and pass a URL."),
+        (403, errors.PermissionDeniedError, "This API key has no access to the endpoint;"),
+        (404, errors.NotFoundError, "Check the endpoint id 'horse-endpoint', and that this API key has access to it. Check the job id"),
+        (413, TOO_LARGE, "Upload large data to storage and pass a URL."),
     ],
 )  # fmt: skip
-def test_each_status_has_its_class_and_keeps_the_whole_response(status: int, expected: Any, advice: str) -> None:
+def test_each_status_has_its_error_class(status: int, expected: Any, advice: str) -> None:
     body = '{"error":"' + "x" * 2000 + '"}'
     error = error_for(reply(body, status, cf_ray="8a1-FRA", server="cloudflare"))
     assert (expected, status, body) == (type(error), error.status_code, error.body)
     assert ({"cf-ray": "8a1-FRA", "server": "cloudflare"}, "8a1-FRA") == (error.headers, error.request_id)
     assert (ENDPOINT, JOB) == (error.endpoint_id, error.job_id)
-    # A message is read by people; what the server said is cut in it.
+    # The message contains a shortened body.
     assert f"HTTP {status}" in str(error)
     assert advice in str(error)
     assert len(str(error)) < 1200
     assert "job id" not in str(error_for(reply("", status), RUN_CALL))
 
 
-def test_a_400_that_says_too_large_is_the_error_for_too_large() -> None:
+def test_a_400_about_the_size_is_a_payload_too_large_error() -> None:
     said = [f"the {what} too large" for what in ("body", "payload is", "Request Entity", "image is")]
     said += [f"exceeded {what} of 10MiB" for what in ("max body size", "Maximum upload size", "max size")]
     for text in [*said, "wait is too large", "the maximum of size is 3", "max token size"]:
@@ -76,20 +76,20 @@ def test_a_400_that_says_too_large_is_the_error_for_too_large() -> None:
         ("<!doctype html><p>no title", ": an HTML page."),
     ],
 )
-def test_a_message_holds_what_the_server_said(body: Any, expected: str) -> None:
+def test_the_message_includes_the_error_of_the_server(body: Any, expected: str) -> None:
     message = str(error_for(reply(body, 502)))
     assert "HTTP 502" + expected in message
     assert message.isprintable()
     assert [None] * 2 == [error_in([body]), error_in("error")]
 
 
-def test_a_redirect_is_told_with_its_target_and_a_quoted_key_is_not_shown() -> None:
-    answer = Response(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret="KEY")
-    error = error_for(answer)
-    assert "a redirect to https://elsewhere.example/?key=[key]. Redirects" in str(error)
+def test_a_redirect_error_names_its_target_without_the_api_key() -> None:
+    response = Response(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret="KEY")
+    error = error_for(response)
+    assert "redirect to https://elsewhere.example/?key=[key]. Redirects" in str(error)
     assert ({"location": "https://elsewhere.example/?key=[key]"}, "[key]") == (error.headers, error.body)
     assert ("Response(status=302, problem='')", "ResponseLost(reason='reset')") == (
-        repr(answer),
+        repr(response),
         repr(ResponseLost("reset")),
     )
 
@@ -104,17 +104,22 @@ LATE = DeadlineExceeded("late", sent=True)
         # (maybe_submitted, retryable) of a submission, and whether a poll is retryable.
         (RequestNotSent("ConnectError: refused."), (False, True), True, " could not be sent: ConnectError: refused."),
         (RequestNotSent("no certificate", final=True), (False, False), False, " could not be sent: no certificate."),
-        (LOST, (True, False), True, " got no response: ReadError: reset. It may have been carried out."),
-        (LATE, (True, False), True, " got no response within the timeout of 30 s. It may have been carried out"),
-        (DeadlineExceeded("late", sent=False), (False, True), True, " within the timeout of 30 s. It was not sent."),
+        (LOST, (True, False), True, " got no response: ReadError: reset. The request may have been executed,"),
+        (LATE, (True, False), True, " got no response within the timeout of 30 s. The request may have been executed"),
+        (
+            DeadlineExceeded("late", sent=False),
+            (False, True),
+            True,
+            " within the timeout of 30 s. The request was not sent.",
+        ),
         (reply("", 429), (False, True), True, "HTTP 429, without a reason."),
         (reply("", 408), (True, False), True, "RetryPolicy(resubmit=True)"),
-        (reply("", 502), (True, False), True, "twice: check the endpoint's queue first"),
+        (reply("", 502), (True, False), True, "twice. Check the endpoint's queue first"),
         (reply("", 400), (False, False), False, "HTTP 400"),
         (reply("", 404), (False, False), False, "HTTP 404"),
     ],
 )
-def test_what_became_of_a_submission(outcome: Any, submission: tuple[bool, bool], poll: bool, words: str) -> None:
+def test_maybe_submitted_and_retryable(outcome: Any, submission: tuple[bool, bool], poll: bool, words: str) -> None:
     for call in (RUN_CALL, Call(RUN_SYNC, ENDPOINT), Call(RETRY, ENDPOINT, JOB)):
         error = error_for(outcome, call)
         assert submission == (error.maybe_submitted, error.retryable)
@@ -125,7 +130,7 @@ def test_what_became_of_a_submission(outcome: Any, submission: tuple[bool, bool]
     assert "twice" not in str(error) + str(error_for(DeadlineExceeded("late", sent=False)))
 
 
-def test_an_earlier_attempt_can_leave_doubt_and_a_timeout_carries_the_last_state() -> None:
+def test_maybe_submitted_of_earlier_attempts_and_state_of_a_timeout() -> None:
     error = error_for(reply("", 429), RUN_CALL, attempts=2, doubt=ResponseLost("cut", partial=b'{"id": "sync-1", '))
     assert (errors.RateLimitError, "sync-1", True) == (type(error), error.job_id, error.maybe_submitted)
     assert not error.retryable
@@ -148,7 +153,7 @@ def test_an_earlier_attempt_can_leave_doubt_and_a_timeout_carries_the_last_state
         *[(b'{"id": 5, ', None), (b'{"id":{"not-this":1}, ', None), (b'{"id": "", ', None), (b"<html>", None), (b"", None)],
     ],
 )  # fmt: skip
-def test_the_id_in_a_broken_response_is_not_lost(partial: bytes, expected: str | None) -> None:
+def test_the_job_id_of_a_truncated_response_is_kept(partial: bytes, expected: str | None) -> None:
     for outcome in (ResponseLost("cut short", partial=partial), DeadlineExceeded("late", sent=True, partial=partial)):
         error = error_for(outcome, RUN_CALL)
         assert (expected, True) == (error.job_id, error.maybe_submitted)
@@ -162,19 +167,21 @@ def test_the_id_in_a_broken_response_is_not_lost(partial: bytes, expected: str |
     [
         (400, '{"error":{"id":"err-1"}}', None),
         (429, '{"error":"slow down","id":"req-1","status":"x"}', None),
-        # Gateways give their refusals ids as well; one with a status beside it is a job's.
+        # Gateways give their error_responses ids as well; one with a status beside it is a job's.
         (502, '{"id":"req-1","error":{"status":"down"},"status":{"a":1}}', None),
         (502, '<html><script>var beacon = {"id": "beacon-1"}</script></html>', None),
         (500, '{"id":"sync-1","status":"IN_QUEUE","error":"lost it"}', "sync-1"),
     ],
 )
-def test_an_id_in_a_refusal_is_seldom_that_of_a_job(status: int, body: str, expected: str | None) -> None:
+def test_the_id_of_an_error_response_is_a_job_id_only_with_a_status(
+    status: int, body: str, expected: str | None
+) -> None:
     error = error_for(reply(body, status), RUN_CALL)
     assert (expected, status >= 500) == (error.job_id, error.maybe_submitted)
     assert (expected is not None) == ("names job" in str(error))
 
 
-def test_a_closed_client_says_what_it_cannot_send() -> None:
+def test_client_closed_error() -> None:
     error = closed_error(STATUS_CALL)
     assert (ENDPOINT, JOB, False) == (error.endpoint_id, error.job_id, error.retryable)
     assert "Cannot send a request: the client is closed." == str(error)
@@ -189,12 +196,12 @@ def test_a_closed_client_says_what_it_cannot_send() -> None:
         ({}, None),
     ],
 )
-def test_a_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: float | None) -> None:
     assert expected == retry_after(reply("", 503, **headers)) == error_for(reply("", 429, **headers)).retry_after
 
 
 @given(text=simulation.retry_afters | st.text(max_size=40), date=simulation.retry_afters | st.text(max_size=40))
-def test_no_header_breaks_the_reading_of_it(text: str, date: str) -> None:
+def test_any_retry_after_header_is_accepted(text: str, date: str) -> None:
     found = retry_after(Response(503, {"retry-after": text, "date": date}))
     assert found is None or found >= 0.0
 

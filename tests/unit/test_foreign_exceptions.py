@@ -1,4 +1,4 @@
-"""What is not the network's - a signal handler raises - ends a call as what it is, and the log names the job."""
+"""Exceptions raised by signal handlers propagate unchanged, and the log names the job."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 QUEUED = json.dumps({"id": "job-1", "status": "IN_QUEUE"}).encode()
 
 
-class SoftTimeLimitExceeded(Exception):  # noqa: N818 - its name
-    """As celery raises it."""
+class SoftTimeLimitExceeded(Exception):  # noqa: N818 - the name in celery
+    """The exception of celery."""
 
 
 @pytest.fixture(params=[SoftTimeLimitExceeded, TimeoutError, KeyError, KeyboardInterrupt])
@@ -39,20 +39,20 @@ def raised(request: pytest.FixtureRequest) -> Iterator[type[BaseException]]:
 
 
 def signalling(held: bytes) -> Any:
-    """Answers, and sends a signal in the middle of the requests that begin like this."""
+    """Responds to requests, but hangs and sends a signal for those that begin with `held`."""
 
     def behave(connection: Connection) -> None:
         while request := connection.read_request():
             if request.startswith(held):
                 os.kill(os.getpid(), signal.SIGUSR1)
                 connection.hang()
-            connection.answer(QUEUED)
+            connection.respond(QUEUED)
 
     return behave
 
 
 @pytest.mark.parametrize("call", ["result", "run_sync", "stream", "status"])
-def test_a_signal_handler_raises_in_a_call_about_a_job(
+def test_a_signal_handler_raises_during_a_poll(
     call: str, raised: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="runpod")
@@ -67,24 +67,26 @@ def test_a_signal_handler_raises_in_a_call_about_a_job(
         with pytest.raises(raised, match="time is up") as caught:
             calls[call]()
         assert raised is caught.type
-        # Once: it did not look again.
+        # There was no further poll.
         assert 1 == sum(request.startswith(b"GET") for request in server.requests)
     assert f"Job job-1 on endpoint ep: {'stream' if call == 'stream' else 'status'}" in caplog.text
-    assert f"was interrupted by {raised.__name__}; the job goes on" in caplog.text
+    assert f"was interrupted by {raised.__name__}; the job keeps running" in caplog.text
 
 
-def test_a_signal_handler_raises_in_a_submission(raised: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_signal_handler_raises_during_a_submission(
+    raised: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     with RawServer(signalling(b"POST ")) as server, Runpod(KEY, base_url=server.base_url) as client:
         with pytest.raises(raised, match="time is up"):
             client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)
         assert 1 == len(server.requests)
-    assert f"interrupted by {raised.__name__} after it was sent; it may have been carried out" in caplog.text
+    assert f"interrupted by {raised.__name__} after it was sent; it may have been executed" in caplog.text
 
 
-def test_a_signal_handler_raises_in_a_pause(raised: type[BaseException]) -> None:
+def test_a_signal_handler_raises_during_a_pause(raised: type[BaseException]) -> None:
     def failing(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b"{}", status="503 Service Unavailable", headers="Retry-After: 5\r\n")
+            connection.respond(b"{}", status="503 Service Unavailable", headers="Retry-After: 5\r\n")
             os.kill(os.getpid(), signal.SIGUSR1)
 
     with (

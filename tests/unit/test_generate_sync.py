@@ -1,4 +1,4 @@
-"""How the sync twin is made from the async source."""
+"""Tests of generating the sync code from the async source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def source(root: Path, text: str, name: str = "module.py") -> None:
 
 
 def twin(root: Path, text: str) -> str:
-    """The twin of one file, without its header."""
+    """The generated file, without its header."""
     source(root, text)
     result = generate_sync.generate(root)[root / "src" / "runpod" / "_sync" / "module.py"]
     header = "# Generated from src/runpod/_async/module.py by scripts/generate_sync.py. Do not edit.\n\n"
@@ -41,7 +41,7 @@ def twin(root: Path, text: str) -> str:
         ("from x._async.y import z\nz.aclose(not_aclose)", "from x._sync.y import z\nz.close(not_aclose)"),
         ("x = f'{await y.aread()} {AsyncRunpod!r:>{AsyncWidth}}'", "x = f'{y.read()} {Runpod!r:>{Width}}'"),
         ("def f(c: Callable[[int], Awaitable[dict[str, int]]]): ...", "def f(c: Callable[[int], dict[str, int]]): ..."),
-        # Imports of what is unwrapped, and of what would be there twice.
+        # Imports of names that are dropped, or that would be imported twice.
         ("from c import AsyncIterator, Awaitable, Iterator", "from c import Iterator"),
         # Docstrings and comments.
         ('"""Close an AsyncRunpod, an `AsyncEndpoint`."""', '"""Close a Runpod, an `Endpoint`."""'),
@@ -50,28 +50,28 @@ def twin(root: Path, text: str) -> str:
         ('"""async with a:\n    async for b in c: x = await y\n"""', '"""with a:\n    for b in c: x = y\n"""'),
         ("x = 1  # an AsyncRunpod: await f() in a async def", "x = 1  # a Runpod: f() in a def"),
         ('x = ["AsyncRunpod is closed", "a\\nAsyncRunpod"]', 'x = ["Runpod is closed", "a\\nRunpod"]'),
-        # Statements that have no twin.
+        # Statements marked async-only.
         ("import a\nimport b  # async-only\nfrom c import (  # async-only: why\n    d,\n)", "import a"),
         ("@decorated\nasync def f(self) -> None:  # async-only\n    # Nothing.\n\n    await g()\nx = 1", "x = 1"),
         ("x = 1\n\n\n# About i.\nasync def i():  # noqa: X  # async-only\n    pass\n\n\nj = 1", "x = 1\n\n\nj = 1"),
         ("def f():\n    if x:  # async-only\n        return\n    y = 1", "def f():\n    y = 1"),
     ],
 )  # fmt: skip
-def test_the_twin_of_each_construct(tmp_path: Path, text: str, expected: str) -> None:
+def test_constructs(tmp_path: Path, text: str, expected: str) -> None:
     assert expected + "\n" == twin(tmp_path, text + "\n")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("import anyio", "'import anyio' would stay in the twin: take it from runpod._primitives"),
-        ("def f() -> AsyncGenerator[int, None]: ...", "'Generator[' would stay in the twin: write AsyncIterator"),
-        ("x = 1\nasync_sleep", "'async_sleep' would stay in the twin: add it to SUBSTITUTIONS"),
-        ("x = [\n    1,  # async-only\n    2,\n]", "`# async-only` stands at the end of the first line"),
-        ("async def f():\n    x = 1  # async-only", "the twin is not Python"),
+        ("import anyio", "'import anyio' would remain in the sync code: import it from runpod._primitives"),
+        ("def f() -> AsyncGenerator[int, None]: ...", "'Generator[' would remain in the sync code: use AsyncIterator"),
+        ("x = 1\nasync_sleep", "'async_sleep' would remain in the sync code: add it to SUBSTITUTIONS"),
+        ("x = [\n    1,  # async-only\n    2,\n]", "`# async-only` must be at the end of the first line"),
+        ("async def f():\n    x = 1  # async-only", "the sync code is not valid Python"),
     ],
 )
-def test_what_cannot_have_a_twin_is_an_error(tmp_path: Path, text: str, expected: str) -> None:
+def test_errors(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(GenerateError, match="module") as caught:
         twin(tmp_path, text + "\n")
     assert expected in str(caught.value)
@@ -81,12 +81,12 @@ def test_a_missing_source_deletes_nothing(tmp_path: Path) -> None:
     kept = tmp_path / "src" / "runpod" / "_sync" / "module.py"
     kept.parent.mkdir(parents=True)
     kept.touch()
-    with pytest.raises(GenerateError, match="holds no source"):
+    with pytest.raises(GenerateError, match="contains no Python files"):
         generate_sync.write(tmp_path)
     assert kept.exists()
 
 
-def test_the_program_repairs_every_difference_and_touches_nothing_else(
+def test_the_program_rewrites_only_files_that_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*options: str) -> tuple[int, list[str]]:
@@ -113,11 +113,11 @@ def test_the_program_repairs_every_difference_and_touches_nothing_else(
     (sync / "a.py").chmod(0o444)
     wrong = [f"src/runpod/_sync/{name}" for name in ("b.py", "deeper/c.py", "old.py")]
     assert (1, [f"{name} differs" for name in wrong]) == run("--check")
-    assert (0, [f"{name} was brought up to date" for name in wrong]) == run()
+    assert (0, [f"{name} updated" for name in wrong]) == run()
     assert (0, []) == run("--check")
     source(tmp_path, "import anyio\n")
     assert (1, []) == run()
 
 
-def test_the_twins_of_this_tree_are_right() -> None:
+def test_the_repository_is_up_to_date() -> None:
     assert [] == generate_sync.compare(generate_sync.generate(ROOT), ROOT)

@@ -1,4 +1,4 @@
-"""What callers hold in their hands: states, statuses, policies, and what they show of themselves."""
+"""Tests of the public models: states, statuses, policies and their repr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def state(status: str = "COMPLETED", **fields: Any) -> JobState[Any]:
     return JobState.model_validate({"id": JOB, "status": status, **fields})
 
 
-def test_a_status_is_text() -> None:
+def test_a_status_is_a_str() -> None:
     assert "COMPLETED" == JobStatus.COMPLETED == JobStatus("completed") == state("Completed").status
     assert ("COMPLETED", '"COMPLETED"') == (f"{JobStatus.COMPLETED}", json.dumps(JobStatus.COMPLETED))
     assert 1 == {"COMPLETED": 1}[JobStatus.COMPLETED]
@@ -42,7 +42,7 @@ def test_a_status_is_text() -> None:
         (True, True, False, ["FAILED", "CANCELLED", "TIMED_OUT"]),
     ],
 )
-def test_a_state_says_how_far_the_job_is(started: bool, completed: bool, succeeded: bool, statuses: list[str]) -> None:
+def test_started_completed_and_succeeded(started: bool, completed: bool, succeeded: bool, statuses: list[str]) -> None:
     for status in statuses:
         found = state(status, output={"step": 3})
         assert status == getattr(JobStatus, status) == found.status
@@ -51,19 +51,19 @@ def test_a_state_says_how_far_the_job_is(started: bool, completed: bool, succeed
 
 
 @given(text=open_statuses.filter(lambda text: text.upper() not in {"IN_QUEUE", "IN_PROGRESS"}), again=copies)
-def test_an_unknown_status_is_kept_as_it_is_and_is_no_end(text: str, again: Any) -> None:
+def test_an_unknown_status_is_kept_and_not_final(text: str, again: Any) -> None:
     for status in (JobStatus(text), state(text).status, again(JobStatus(text))):
         assert (text, JobStatus, False) == (status, type(status), status.terminal)
 
 
-def test_what_is_absent_is_none_and_can_be_told_from_null() -> None:
+def test_absent_fields_are_none_but_not_set() -> None:
     found = state("IN_QUEUE")
     names = ("output", "progress", "error", "delay_time", "execution_time", "worker_id", "retries")
     assert {None} == {getattr(found, name) for name in (*names, "worker_error", "error_message")}
     assert (False, True) == (found.has_output, state(output=None).has_output)
 
 
-def test_times_are_timedeltas_and_go_back_as_milliseconds() -> None:
+def test_times_are_timedeltas_and_dumped_as_milliseconds() -> None:
     wire = {"id": JOB, "status": "COMPLETED", "delayTime": 31618.5, "executionTime": 0, "workerId": "w", "retries": 1}
     found = JobState.model_validate(wire)
     assert (timedelta(seconds=31.6185), timedelta(0)) == (found.delay_time, found.execution_time)
@@ -80,14 +80,14 @@ states = st.builds(
 
 
 @given(found=states, how=copies)
-def test_a_state_survives_copying_and_a_trip_through_json(found: JobState[Any], how: Any) -> None:
+def test_a_state_survives_copying_and_json(found: JobState[Any], how: Any) -> None:
     again = how(found)
     assert found == again == JobState.model_validate_json(found.model_dump_json(by_alias=True, exclude_unset=True))
     assert (found.model_extra, found.has_output) == (again.model_extra, again.has_output)
     assert JobStatus is type(again.status)
 
 
-def test_a_state_shows_one_line_with_its_output_shortened() -> None:
+def test_the_repr_of_a_state_is_one_short_line() -> None:
     found = state("FAILED", output="x" * 10_000, error={"a": [1]}, input=SECRET, workerId="w", delayTime=5, retries=0)
     shown = repr(found)
     assert shown.startswith("JobState(id='job-1', status='FAILED', output='xxx")
@@ -129,7 +129,7 @@ REPORT = {
 }
 
 
-def test_the_report_of_a_worker_is_taken_apart() -> None:
+def test_worker_error_of_a_json_report() -> None:
     for error in (REPORT, json.dumps(REPORT)):
         found: Any = state("FAILED", error=error).worker_error
         assert ("ValueError", "no horse", REPORT["error_traceback"]) == (found.type, found.message, found.traceback)
@@ -140,7 +140,7 @@ def test_the_report_of_a_worker_is_taken_apart() -> None:
 @pytest.mark.parametrize(
     ("wire", "expected"), [("<class 'app.errors.NoHorse'>", "NoHorse"), ("Odd", "Odd"), (None, None), (5, "5")]
 )
-def test_the_type_of_an_error_is_its_name(wire: Any, expected: str | None) -> None:
+def test_worker_error_type(wire: Any, expected: str | None) -> None:
     found: Any = state("FAILED", error=json.dumps({**REPORT, "error_type": wire}))
     assert expected == found.worker_error.type
     assert (f"{expected}: no horse" if expected else "no horse") == found.error_message
@@ -149,7 +149,7 @@ def test_the_type_of_an_error_is_its_name(wire: Any, expected: str | None) -> No
 @pytest.mark.parametrize(
     ("last", "expected"), [("my.app.NoHorse: no", "NoHorse"), ("SystemExit", "SystemExit"), ("?", None)]
 )
-def test_the_report_of_a_generator_is_taken_apart(last: str, expected: str | None) -> None:
+def test_worker_error_of_a_generator(last: str, expected: str | None) -> None:
     text = f"handler: no horse, and\nno cart \ntraceback: Traceback (most recent call last):\n  File …\n{last}\n"
     found: Any = state("FAILED", error=text).worker_error
     assert (expected, "no horse, and\nno cart") == (found.type, found.message)
@@ -168,13 +168,13 @@ ODD = [
 
 
 @pytest.mark.parametrize(("error", "message"), [*[(error, error) for error in ODD], (["é", 1], '["é", 1]'), (5, "5")])
-def test_any_other_error_is_kept_and_is_no_report(error: Any, message: str) -> None:
+def test_other_errors_have_no_worker_error(error: Any, message: str) -> None:
     found = state("FAILED", error=error)
     assert (error, None, message) == (found.error, found.worker_error, found.error_message)
 
 
 @given(st.text() | plain_json | st.dictionaries(st.sampled_from([*REPORT, "type", "message", "self"]), plain_json))
-def test_no_error_of_a_worker_breaks_the_reading_of_it(error: Any) -> None:
+def test_any_worker_error_is_accepted(error: Any) -> None:
     for said in (error, json.dumps(error)):
         found = state("FAILED", error=said)
         failure = job_failure(found, ENDPOINT)
@@ -188,7 +188,7 @@ def test_no_error_of_a_worker_breaks_the_reading_of_it(error: Any) -> None:
     [
         ("FAILED", "no horse", errors.JobFailedError, "Job 'job-1' failed: no horse."),
         ("FAILED", "no horse!", errors.JobFailedError, "Job 'job-1' failed: no horse!"),
-        ("FAILED", None, errors.JobFailedError, "Job 'job-1' failed. The worker gave no reason; its log may."),
+        ("FAILED", None, errors.JobFailedError, "Job 'job-1' failed. The worker reported no reason; check its log."),
         ("FAILED", "a\n\x1b[2J\x07\ud800", errors.JobFailedError, "Job 'job-1' failed: a \\x1b[2J\\x07\\ud800."),
         ("FAILED", "x" * 501, errors.JobFailedError, f"Job 'job-1' failed: {'x' * 500}… (501 characters)."),
         (
@@ -198,11 +198,11 @@ def test_no_error_of_a_worker_breaks_the_reading_of_it(error: Any) -> None:
             "Job 'job-1' failed: ValueError: no horse. The worker's traceback is",
         ),
         ("CANCELLED", None, errors.JobCancelledError, "Job 'job-1' was cancelled."),
-        ("TIMED_OUT", "x", errors.JobTimedOutError, "Job 'job-1' was given up by the platform (TIMED_OUT): x."),
+        ("TIMED_OUT", "x", errors.JobTimedOutError, "Job 'job-1' timed out on the platform (TIMED_OUT): x."),
         *[(status, "said all the same", None, "") for status in ("COMPLETED", "IN_QUEUE", "SOMETHING_NEW")],
     ],
 )
-def test_a_bad_end_is_an_error_with_the_state(status: str, error: Any, expected: Any, message: str) -> None:
+def test_raise_for_status(status: str, error: Any, expected: Any, message: str) -> None:
     found = state(status, output={"seed": 1}, **({} if error is None else {"error": error}))
     if expected is None:
         assert (found, None) == (found.raise_for_status(), job_failure(found, ENDPOINT))
@@ -217,7 +217,7 @@ def test_a_bad_end_is_an_error_with_the_state(status: str, error: Any, expected:
     assert (ENDPOINT, True) == (failure.endpoint_id, f"'job-1' on endpoint {ENDPOINT!r} " in str(failure))
 
 
-def test_secrets_are_hidden_and_still_sent() -> None:
+def test_secrets_are_hidden_but_sent() -> None:
     s3 = S3Config(**S3)
     request = JobRequest(input={"prompt": SECRET}, s3_config=s3, webhook=f"https://x.example/{SECRET}")
     assert SECRET not in repr(s3) + str(s3) + repr(request) + str(request)
@@ -250,7 +250,7 @@ def test_secrets_are_hidden_and_still_sent() -> None:
         (RetryPolicy, {"max_retry": 3}, "there is no field 'max_retry' (did you mean 'max_retries'?)."),
     ],
 )
-def test_a_bad_value_is_refused_in_our_words_and_not_repeated(model: Any, values: Any, words: str) -> None:
+def test_an_invalid_value_is_reported_without_repeating_it(model: Any, values: Any, words: str) -> None:
     expected = errors.ConfigurationError if model in {RetryPolicy, WaitLimits} else errors.InvalidRequestError
     with pytest.raises(expected) as info:
         model(**values)
@@ -259,7 +259,7 @@ def test_a_bad_value_is_refused_in_our_words_and_not_repeated(model: Any, values
     assert info.value.__cause__ is None
 
 
-def test_the_result_of_a_state_is_its_output_or_its_failure() -> None:
+def test_result_of_a_state() -> None:
     assert {"n": 1} == state(output={"n": 1}).result()
     assert state().result() is None
     for status, error in (
@@ -269,5 +269,5 @@ def test_the_result_of_a_state_is_its_output_or_its_failure() -> None:
     ):
         with pytest.raises(error):
             state(status, output=5).result()
-    with pytest.raises(errors.JobError, match=r"^Job 'job-1' has no result yet: it is IN_PROGRESS\.$"):
+    with pytest.raises(errors.JobError, match=r"^Job 'job-1' has no result yet: its status is IN_PROGRESS\.$"):
         state("IN_PROGRESS", output=5).result()

@@ -1,4 +1,4 @@
-"""Network streams of our own, and the addresses they go to."""
+"""Tests of network streams, name resolution and connecting."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ import anyio
 import httpcore
 import pytest
 
-from runpod import AsyncRunpod, BadRequestError, RetryPolicy, Runpod, RunpodTimeoutError, _addresses, _network
+from runpod import (
+    AsyncRunpod,
+    BadRequestError,
+    RetryPolicy,
+    Runpod,
+    RunpodTimeoutError,
+    _addresses,
+    _async_network,
+    _network,
+)
+from runpod._async_network import AsyncBackend
 from runpod._exchange import Sending, current
-from runpod._network import AsyncBackend, Backend
-from tests.faults import carry_out
+from runpod._network import Backend
+from tests.faults import invoke
 from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
@@ -27,19 +37,19 @@ if TYPE_CHECKING:
 
 
 class Alarm(TimeoutError):  # noqa: N818 - its name
-    """What a signal handler raises."""
+    """Raised by a signal handler."""
 
 
 @pytest.fixture
 def _late() -> Iterator[None]:
-    """A request whose deadline passed."""
-    token = current.set(Sending(left=0))
+    """A request whose deadline has passed."""
+    token = current.set(Sending(remaining=0))
     yield
     current.reset(token)
 
 
 @pytest.mark.usefixtures("_late")
-def test_nothing_begins_after_the_deadline() -> None:
+def test_no_operation_starts_after_the_deadline() -> None:
     with RawServer(lambda connection: connection.hang()) as server:
         with pytest.raises(httpcore.ConnectTimeout):
             Backend(to_tls_proxy=False).connect_tcp("127.0.0.1", server.port)
@@ -51,7 +61,7 @@ def test_nothing_begins_after_the_deadline() -> None:
                 stream.read(1)
             with pytest.raises(httpcore.ConnectTimeout):
                 stream.start_tls(ssl.create_default_context(), "127.0.0.1", 5.0)
-            # httpcore forgets a stream whose handshake failed.
+            # httpcore does not close a stream whose handshake failed.
             assert -1 == stream.get_extra_info("socket").fileno()
             assert sock.fileno() > 0
 
@@ -61,14 +71,14 @@ def entry(address: str) -> tuple[Any, ...]:
     return family, socket.SOCK_STREAM, 6, "", (address, 80)
 
 
-def test_the_families_take_turns() -> None:
+def test_address_families_alternate() -> None:
     entries = [entry(address) for address in ("::1", "::2", "::1", "::3", "10.0.0.1", "10.0.0.2")]
-    assert ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"] == _addresses._in_turn(entries)
+    assert ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"] == _addresses._interleaved(entries)
 
 
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A host of which the first address leads nowhere."""
+    """A host whose first address is unreachable."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -76,14 +86,14 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if host not in ("two.test", b"two.test"):
             return real(host, *args, **kwargs)
         asked.append("two.test")
-        # Nobody listens on the first; a route that swallows everything would do the same, later.
+        # Connections to the first address are refused. A route that drops packets would have the same effect, later.
         return [entry("127.0.0.9"), entry("127.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
-def test_every_address_of_a_host_is_tried(two_addresses: list[str]) -> None:
+def test_all_addresses_of_a_host_are_tried(two_addresses: list[str]) -> None:
     with RawServer(lambda connection: connection.hang()) as server:
         stream = Backend(to_tls_proxy=False).connect_tcp("two.test", server.port, timeout=PATIENCE)
         assert ("127.0.0.1", server.port) == stream.get_extra_info("server_addr")
@@ -94,7 +104,7 @@ def test_every_address_of_a_host_is_tried(two_addresses: list[str]) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("proxied", [True, False])
-def test_every_address_of_a_host_is_tried_in_async_code(backend: str, proxied: bool, two_addresses: list[str]) -> None:
+def test_all_addresses_of_a_host_are_tried_async(backend: str, proxied: bool, two_addresses: list[str]) -> None:
     async def main(port: int) -> None:
         stream = await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", port, timeout=PATIENCE)
         assert ("127.0.0.1", port) == tuple(stream.get_extra_info("server_addr"))[:2]
@@ -106,7 +116,7 @@ def test_every_address_of_a_host_is_tried_in_async_code(backend: str, proxied: b
         anyio.run(main, server.port, backend=backend)
 
 
-def test_an_address_that_leads_nowhere_leaves_time_for_the_next(
+def test_an_unreachable_address_leaves_time_for_the_next(
     two_addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[float | None] = []
@@ -127,18 +137,18 @@ def test_an_address_that_leads_nowhere_leaves_time_for_the_next(
     assert 4.0 < second <= 8.0
 
 
-def test_where_no_thread_can_start_the_caller_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_resolved_in_the_calling_thread_if_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    found = _addresses.look_up("localhost", 80, 1.0)
+    found = _addresses.resolve("localhost", 80, 1.0)
     assert isinstance(found, list)
     assert {"127.0.0.1", "::1"} >= set(found)
-    assert isinstance(_addresses.look_up("x" * 64 + ".test", 80, 1.0), OSError)
+    assert isinstance(_addresses.resolve("x" * 64 + ".test", 80, 1.0), OSError)
 
     async def main() -> list[str]:
-        return await _addresses.async_look_up("localhost", 80)
+        return await _addresses.async_resolve("localhost", 80)
 
     monkeypatch.setattr(
         asyncio.BaseEventLoop, "getaddrinfo", lambda *_, **__: start(threading.current_thread()), raising=True
@@ -146,16 +156,16 @@ def test_where_no_thread_can_start_the_caller_looks_up(monkeypatch: pytest.Monke
     assert {"127.0.0.1", "::1"} >= set(asyncio.run(main()))
 
 
-def test_a_thread_that_looks_up_for_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_resolution_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
-    assert isinstance(_addresses.look_up("two.test", 80, 0.01), TimeoutError)
+    assert isinstance(_addresses.resolve("two.test", 80, 0.01), TimeoutError)
     over.set()
 
 
 @pytest.mark.parametrize("raised", [Alarm, PermissionError, KeyError])
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-def test_what_a_signal_handler_raises_while_a_host_is_looked_up_goes_through(
+def test_a_signal_handler_raises_during_name_resolution(
     raised: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
@@ -178,11 +188,11 @@ def test_what_a_signal_handler_raises_while_a_host_is_looked_up_goes_through(
         over.set()
 
 
-# --- What is written at once ------------------------------------------------------------------------------------------
+# --- coalescing of writes ---------------------------------------------------------------------
 
 
 class Recording(httpcore.NetworkStream):
-    """Keeps what is written to it, and has a response ready."""
+    """Records the data written, and returns a fixed response."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -197,7 +207,7 @@ class Recording(httpcore.NetworkStream):
 
 
 class AsyncRecording(httpcore.AsyncNetworkStream):
-    """The same for async code."""
+    """The async version of `Recording`."""
 
     def __init__(self, sync: Recording) -> None:
         self._sync = sync
@@ -210,26 +220,26 @@ class AsyncRecording(httpcore.AsyncNetworkStream):
 
 
 @pytest.mark.parametrize("side", ["sync", "anyio", "asyncio"])
-def test_the_header_of_a_request_leaves_with_what_follows(side: str) -> None:
+def test_the_header_of_a_request_is_written_with_its_body(side: str) -> None:
     async def exchanges() -> list[bytes]:
         below = Recording()
         stream: Any = (
             _network._Stream(below)
             if side == "sync"
-            else _network._AnyIOStream(AsyncRecording(below), single_use=False)
+            else _async_network._AnyIOStream(AsyncRecording(below), single_use=False)
         )
         if side == "asyncio":
-            stream = _network._AsyncioStream(asyncio.get_running_loop(), sock)
+            stream = _async_network._AsyncioStream(asyncio.get_running_loop(), sock)
             stream.connection_made(below)
-        # With a body, without one, and what a SOCKS proxy is told, which nothing follows.
+        # With a body, without one, and the handshake with a SOCKS proxy.
         for parts in ((b"POST", b"body", b"more", b""), (b"GET", b""), (b"CONNECT a:1", b"", b""), (b"\x05\x01\x00",)):
             for part in parts:
-                await carry_out(stream.write, part, sync=side == "sync")
+                await invoke(stream.write, part, sync=side == "sync")
             if side == "asyncio":
                 stream.data_received(below.read(1))
-            assert await carry_out(stream.read, 9, sync=side == "sync")
+            assert await invoke(stream.read, 9, sync=side == "sync")
             assert stream.is_reusable([])
-            stream._is_over = bool
+            stream._is_stale = bool
         return [part for part in below.written if part]
 
     with socket.socket() as sock:
@@ -237,19 +247,17 @@ def test_the_header_of_a_request_leaves_with_what_follows(side: str) -> None:
         assert expected == asyncio.run(exchanges())
 
 
-# --- What a stream on asyncio does in trouble -------------------------------------------------------------------------
+# --- failures of streams on asyncio -----------------------------------------------------------
 
 
 def refusing_early(connection: Connection) -> None:
-    """Say no to a large body, and close the connection with most of it unread."""
+    """Reject a large body, and close the connection with most of it unread."""
     connection.see_request()
-    connection.answer(b'{"error":"no"}', status="400 Bad Request", headers="Connection: close\r\n")
+    connection.respond(b'{"error":"no"}', status="400 Bad Request", headers="Connection: close\r\n")
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_large_upload_that_is_refused_early_is_one_error_and_no_flood(
-    backend: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_large_upload_that_is_rejected_early(backend: str, caplog: pytest.LogCaptureFixture) -> None:
     async def main(base_url: str) -> None:
         async with AsyncRunpod(KEY, base_url=base_url, retry=RetryPolicy(max_retries=0)) as client:
             with pytest.raises(BadRequestError) as caught:
@@ -262,7 +270,7 @@ def test_a_large_upload_that_is_refused_early_is_one_error_and_no_flood(
     assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_response_that_comes_faster_than_it_is_read_waits_in_the_network() -> None:
+def test_backpressure_on_a_fast_response() -> None:
     flood = b"x" * 2**20
 
     def flooding(connection: Connection) -> None:
@@ -289,7 +297,7 @@ def test_a_response_that_comes_faster_than_it_is_read_waits_in_the_network() -> 
         asyncio.run(main(server.port))
 
 
-def test_a_stalled_read_and_a_stalled_write_end_by_their_timeout() -> None:
+def test_stalled_reads_and_writes_time_out() -> None:
     async def main(port: int) -> None:
         stream = await AsyncBackend(to_tls_proxy=False).connect_tcp("127.0.0.1", port)
         with pytest.raises(httpcore.ReadTimeout):
@@ -305,7 +313,7 @@ def test_a_stalled_read_and_a_stalled_write_end_by_their_timeout() -> None:
         asyncio.run(main(server.port))
 
 
-# --- Errors that are not the network's --------------------------------------------------------------------------------
+# --- foreign exceptions -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -320,16 +328,16 @@ def test_a_stalled_read_and_a_stalled_write_end_by_their_timeout() -> None:
         (ssl.SSLEOFError(8, "EOF"), PATIENCE, False),
     ],
 )
-def test_what_a_signal_handler_raised_is_not_the_networks(raised: OSError, seconds: float, foreign: bool) -> None:
+def test_exceptions_of_signal_handlers_are_foreign(raised: OSError, seconds: float, foreign: bool) -> None:
     late = isinstance(raised, TimeoutError)
     kinds = (httpcore.ConnectTimeout, httpcore.ReadTimeout) if late else (httpcore.ConnectError, httpcore.ReadError)
     for kind in kinds:
-        with pytest.raises((type(raised), kind)) as caught, _network._foreign_exceptions(seconds):
+        with pytest.raises((type(raised), kind)) as caught, _network._unwrap_foreign(seconds):
             raise kind from raised
         assert (raised if foreign else kind) in {caught.value, caught.type}
 
 
-def test_a_timeout_of_a_read_is_the_networks() -> None:
+def test_a_read_timeout_is_not_foreign() -> None:
     with (
         RawServer(lambda connection: connection.hang()) as server,
         Runpod(KEY, base_url=server.base_url) as client,

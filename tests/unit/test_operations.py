@@ -1,4 +1,4 @@
-"""How each operation meets HTTP, how ids get into a path, timeouts, and which jobs are young."""
+"""Tests of routes, IDs in paths, timeouts and recently submitted jobs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_operation_has_its_route(
     assert "PLANTED" not in repr(call)
 
 
-def test_a_hold_is_milliseconds_that_the_server_accepts() -> None:
+def test_the_wait_parameter_is_within_the_limits_of_the_server() -> None:
     for hold, expected in ((2.5, 2500), (1.2345678, 1235), (0.2, 1000), (1000.0, 300000)):
         assert f"/{E}/status-sync/{J}?wait={expected}" == Call(STATUS_SYNC, E, J, hold=hold).target
     assert f"/{E}/status/a.b" == Call(STATUS, E, "a.b").target
@@ -56,25 +56,25 @@ odd_ids = st.sampled_from([".", "..", "...", "%2e%2e", "a%2Fb", "../../purge-que
 
 
 @given(endpoint=ids, job=ids | odd_ids)
-def test_an_id_is_one_step_of_the_path_whatever_is_in_it(endpoint: str, job: str) -> None:
+def test_an_id_is_one_path_segment(endpoint: str, job: str) -> None:
     assert (endpoint, job) == (check_id(endpoint, "endpoint_id"), check_id(job, "job_id"))
     target = Call(operations.CANCEL, endpoint, job).target
     assert target.isascii()
     assert ["", endpoint, "cancel", job] == [unquote(step) for step in target.split("/")]
     assert ("", "") == (urlsplit(target).query, urlsplit(target).fragment)
-    # The HTTP library sends it as it is: dots are not resolved, nothing is decoded.
+    # httpx sends it unchanged: dots are not resolved, nothing is decoded.
     assert b"/v2" + target.encode() == httpx.URL("https://api.runpod.ai/v2" + target).raw_path
 
 
 @pytest.mark.parametrize(
     ("bad", "problem"),
     [
-        *[(bad, "job_id is empty") for bad in ("", " \t\n\u3000")],
+        *[(bad, "job_id is blank") for bad in ("", " \t\n\u3000")],
         *[(bad, f"Job IDs must be str, not {type(bad).__name__}") for bad in (None, 5, b"id", ["id"])],
-        ("a\ud800", "job_id holds a lone surrogate"),
+        ("a\ud800", "job_id contains a lone surrogate"),
     ],
 )
-def test_what_cannot_be_an_id_is_refused_by_name(bad: Any, problem: str) -> None:
+def test_an_invalid_id_is_reported_by_name(bad: Any, problem: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{problem}") as info:
         check_id(bad, "job_id")
     assert info.value.__cause__ is None
@@ -99,7 +99,7 @@ def test_a_timeout_is_seconds_or_a_timedelta_or_none() -> None:
         ],
     ],
 )
-def test_any_other_timeout_is_refused_and_the_units_are_named(bad: Any, problem: str) -> None:
+def test_an_invalid_timeout_is_reported_with_its_unit(bad: Any, problem: str) -> None:
     for error_class in (InvalidRequestError, ConfigurationError):
         with pytest.raises(error_class) as info:
             parse_timeout(bad, error_class=error_class)
@@ -107,7 +107,7 @@ def test_any_other_timeout_is_refused_and_the_units_are_named(bad: Any, problem:
 
 
 @given(timeout=st.floats(0.001, 1e9), gone=st.floats(0, 2e9))
-def test_a_deadline_passes_when_its_span_is_over(timeout: float, gone: float) -> None:
+def test_deadline(timeout: float, gone: float) -> None:
     deadline, never = Deadline.after(timeout, NOW), Deadline.after(None, NOW)
     assert (True, timeout) == (deadline.limited, deadline.span)
     assert max(0.0, timeout - gone) == pytest.approx(deadline.remaining(NOW + gone), abs=1e-5)
@@ -116,19 +116,19 @@ def test_a_deadline_passes_when_its_span_is_over(timeout: float, gone: float) ->
     assert (False, None, math.inf, False) == (never.limited, never.span, never.remaining(gone), never.passed(gone))
 
 
-def test_a_job_is_known_on_its_endpoint_for_as_long_as_it_is_recent() -> None:
+def test_recently_submitted_jobs() -> None:
     submissions = RecentSubmissions()
     submissions.add("e", "j", NOW)
     assert NOW == submissions.submitted_at("e", "j", NOW) == submissions.submitted_at("e", "j", NOW + GRACE - 0.01)
     assert submissions.submitted_at("e", None, NOW) is None
-    # Submitted again, it is recent again.
+    # Submitting it again renews the entry.
     submissions.add("e", "j", NOW + 5.0)
     assert NOW + 5.0 == submissions.submitted_at("e", "j", NOW + GRACE + 1.0)
     assert submissions.submitted_at("e", "j", NOW + 5.0 + GRACE) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.floats(0, GRACE)), max_size=60))
-def test_what_is_old_is_forgotten_and_nothing_else(noted: list[tuple[str, str, float]]) -> None:
+def test_only_old_jobs_are_forgotten(noted: list[tuple[str, str, float]]) -> None:
     submissions, now, last = RecentSubmissions(), NOW, dict[tuple[str, str], float]()
     for endpoint, job, gap in noted:
         now += gap

@@ -1,4 +1,4 @@
-"""What can be imported, what importing costs, and what is logged."""
+"""Tests of public names, import cost and logging."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENTS |= {"CLIENT_DEFAULT", "ClientDefault"}
 
 
 def run(code: str) -> tuple[str, list[str]]:
-    """What a program prints, and the lines on stderr."""
+    """Run a program, and return its stdout and the lines of its stderr."""
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return done.stdout.strip(), done.stderr.splitlines()
@@ -32,7 +32,7 @@ def run(code: str) -> tuple[str, list[str]]:
 def test_the_public_names_are_documented_and_the_same_everywhere() -> None:
     assert {*CLIENTS, *errors.__all__, *models.__all__, "__version__"} == set(runpod.__all__)
     for module in (runpod, errors, models):
-        assert len(set(module.__all__)) == len(module.__all__)  # ruff sorts them
+        assert len(set(module.__all__)) == len(module.__all__)  # sorted by ruff
         for name in module.__all__:
             assert getattr(module, name) is getattr(runpod, name)
             assert name == "__version__" or getattr(module, name).__doc__
@@ -54,11 +54,11 @@ def test_the_public_names_are_documented_and_the_same_everywhere() -> None:
         ),
     ],
 )
-def test_importing_the_package_costs_next_to_nothing(code: str, expected: str) -> None:
+def test_import_is_lazy(code: str, expected: str) -> None:
     assert (expected, []) == run(f"import sys, runpod; {code}")
 
 
-def test_decisions_models_and_errors_know_neither_twin_nor_the_http_library() -> None:
+def test_import_layers() -> None:
     names = ["runpod.errors", "runpod.models"]
     names += [f"runpod._protocol.{module.name}" for module in pkgutil.iter_modules(_protocol.__path__)]
     forbidden = ("httpx", "httpcore", "anyio", "runpod._async", "runpod._sync")
@@ -73,7 +73,7 @@ log.debug("a debug line"), log.info("an info line"), log.warning("a warning line
 """
 
 
-def test_nothing_is_heard_on_stderr_unless_runpod_log_or_the_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_logged_to_stderr_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("", []) == run(SPEAK)
     own = "import logging; logging.basicConfig(format='mine %(message)s')"
     assert ("", ["mine a warning line"]) == run(own + SPEAK)
@@ -91,24 +91,24 @@ def test_nothing_is_heard_on_stderr_unless_runpod_log_or_the_program_says_so(mon
         ("critical", logging.CRITICAL),
     ],
 )
-def test_runpod_log_names_a_level(monkeypatch: pytest.MonkeyPatch, text: str, level: int) -> None:
+def test_runpod_log_sets_the_level(monkeypatch: pytest.MonkeyPatch, text: str, level: int) -> None:
     logger: Any = logging.getLogger("runpod")
     mine = logging.Handler()
     for name, value in {"level": logging.NOTSET, "handlers": [logging.NullHandler()], "propagate": True}.items():
         monkeypatch.setattr(logger, name, value)
     monkeypatch.setenv("RUNPOD_LOG", text)
     setup_logging()
-    setup_logging()  # asked twice, it does not say everything twice
+    setup_logging()  # configured twice, it still logs once
     expected = [logging.NullHandler] if level == logging.NOTSET else [logging.NullHandler, logging.StreamHandler]
     assert (level, expected) == (logger.level, [type(handler) for handler in logger.handlers])
     assert (level == logging.NOTSET) == logger.propagate
-    # A handler of the program stays the only one.
+    # A handler of the program is not duplicated.
     logger.handlers, logger.propagate = [logging.NullHandler(), mine], True
     setup_logging()
     assert ([mine], True) == (logger.handlers[1:], logger.propagate)
 
 
-def test_files_of_the_official_package_in_the_same_folder_are_told_at_once(tmp_path: Path) -> None:
+def test_files_of_the_official_package_in_the_same_folder_raise_on_import(tmp_path: Path) -> None:
     shutil.copytree(Path(runpod.__file__).parent, tmp_path / "runpod", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "runpod" / "serverless").mkdir()
     done = subprocess.run(
@@ -116,4 +116,4 @@ def test_files_of_the_official_package_in_the_same_folder_are_told_at_once(tmp_p
     )
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: The packages `runpod` and `runpod-sdk` are installed in the same environment")
-    assert "uninstall both" in last
+    assert "Uninstall both" in last

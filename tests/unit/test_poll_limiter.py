@@ -1,4 +1,4 @@
-"""Permits for polls of the jobs of one endpoint, on a simulated clock and with hypothesis."""
+"""Tests of poll permits, on a simulated clock and with hypothesis."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from tests.unit.simulation import ENDPOINT, START, Simulation, deadline, job, re
 if TYPE_CHECKING:
     from runpod._protocol.outcomes import Response
 
-WAY = 0.02  # seconds that a response is on its way
+LATENCY = 0.02  # latency of a response in seconds
 POLL = Call(STATUS_SYNC, ENDPOINT, "job", hold=90.0)
 
 
 class Endpoint:
-    """Jobs that end at given moments; it may allow only so many polls in a second."""
+    """A server whose jobs end at given times, with an optional limit of polls per second."""
 
     def __init__(self, ends: list[float], allows: int | None = None) -> None:
         self.ends = {f"job-{number}": START + end for number, end in enumerate(ends)}
         self.allows = allows
         self.polled: list[float] = []
-        self.refused = 0
+        self.rejected = 0
 
     def __call__(self, call: Call, now: float) -> tuple[Response, float]:
         if self.allows is not None and sum(moment > now - 1.0 for moment in self.polled[-1000:]) >= self.allows:
-            self.refused += 1
-            return reply("", 429), WAY
+            self.rejected += 1
+            return reply("", 429), LATENCY
         self.polled.append(now)
         end = self.ends[str(call.job_id)]
-        held = min(max(0.0, end - now), call.hold or 0.0) + WAY
+        held = min(max(0.0, end - now), call.hold or 0.0) + LATENCY
         return job("COMPLETED" if now + held >= end else "IN_PROGRESS", id=str(call.job_id)), held
 
 
-def crowd(server: Endpoint, limits: WaitLimits | None = None, *, people: Any = None, **options: Any) -> Simulation:
-    """A wait for each job of a server; each of `people` arrives, has a timeout, and may leave in the middle."""
+def crowd(server: Endpoint, limits: WaitLimits | None = None, *, waiters: Any = None, **options: Any) -> Simulation:
+    """Simulate a wait for each job of a server. `waiters` are tuples of start time, timeout and time of cancellation."""
     simulation = Simulation(limits or WaitLimits())
     for number, job_id in enumerate(server.ends):
-        after, timeout, leaves = people[number] if people else (0.0, None, None)
+        after, timeout, leaves = waiters[number] if waiters else (0.0, None, None)
         machine = Waiter(ENDPOINT, job_id, deadline(timeout), START + after, jitter=seeded(number), **options)
         run = simulation.start(machine, server, after)
         if leaves is not None:
@@ -73,20 +73,20 @@ def limiter(concurrent: int = 3, per_second: int = 10) -> PollLimiter:
     return PollLimiter(WaitLimits(concurrent=concurrent, per_second=per_second))
 
 
-def taken(queue: PollLimiter, now: float = START) -> Permit:
+def acquired(queue: PollLimiter, now: float = START) -> Permit:
     permit = Permit(Wakeup())
     assert 0 == queue.acquire(permit, now)
     return permit
 
 
-def in_line(queue: PollLimiter, now: float = START) -> tuple[Permit, Wakeup]:
+def queued(queue: PollLimiter, now: float = START) -> tuple[Permit, Wakeup]:
     wakeup = Wakeup()
     permit = Permit(wakeup)
     assert queue.acquire(permit, now) > 0
     return permit, wakeup
 
 
-def test_half_of_a_seconds_polls_may_begin_at_once_and_the_rest_evenly() -> None:
+def test_a_burst_of_half_a_second_and_then_an_even_rate() -> None:
     queue, now, begun = limiter(concurrent=100), START, []
     while len(begun) < 30:
         permit = Permit(Wakeup())
@@ -95,33 +95,33 @@ def test_half_of_a_seconds_polls_may_begin_at_once_and_the_rest_evenly() -> None
         begun.append(now - START)
     assert [0.0] * 5 == begun[:5]
     assert pytest.approx([0.25, 0.35, 0.45, 0.55, 0.65]) == begun[5:10]
-    # One pause until the burst is a second ago, and then evenly.
+    # No polls until a second after the burst, then an even rate.
     assert pytest.approx([1.0 + n / 10 for n in range(20)], abs=0.26) == begun[10:30]
 
 
 @pytest.mark.parametrize("late", [0.0, 0.05, 0.2])
-def test_a_busy_program_that_wakes_everybody_late_keeps_its_pace(late: float) -> None:
+def test_late_wakeups_do_not_reduce_the_rate(late: float) -> None:
     queue, now = limiter(concurrent=1000, per_second=100), START
     crowd = [Permit(Wakeup()) for _ in range(600)]
     for permit in crowd:
         queue.acquire(permit, now)
     while now < START + 5.0:
-        # Only the first in queue is awake, and passes permits to the others.
+        # Only the first waiter in the queue wakes up, and hands permits to the others.
         first = next(permit for permit in crowd if permit not in queue._running)
         now += queue.acquire(first, now) + late
     assert queue.running >= 450
 
 
-def test_a_permit_goes_to_the_first_in_line_and_wakes_nobody_else() -> None:
+def test_a_released_permit_wakes_only_the_first_waiter() -> None:
     queue = limiter(concurrent=1)
-    running = taken(queue)
-    (first, wakeup), (second, second_wakeup), (third, third_wakeup) = (in_line(queue) for _ in range(3))
+    running = acquired(queue)
+    (first, wakeup), (second, second_wakeup), (third, third_wakeup) = (queued(queue) for _ in range(3))
     queue.release(running, START)
-    late, _ = in_line(queue)
-    assert math.isinf(queue.acquire(late, START)), "nobody overtakes"
+    late, _ = queued(queue)
+    assert math.isinf(queue.acquire(late, START)), "a new waiter overtook the queue"
     assert (1, 0) == (wakeup.woken, second_wakeup.woken)
     assert 0 == queue.acquire(first, START)
-    # Who leaves the queue before its permit makes the next the first.
+    # If a waiter leaves the queue, the next one moves up.
     queue.release(second, START)
     assert (0, 0) == (second_wakeup.woken, third_wakeup.woken)
     queue.release(first, START)
@@ -130,20 +130,20 @@ def test_a_permit_goes_to_the_first_in_line_and_wakes_nobody_else() -> None:
     assert (1, 2) == (queue.running, queue.waiting)
 
 
-def test_leaving_twice_or_without_having_asked_gives_nothing_back() -> None:
+def test_releasing_twice_or_without_acquiring_has_no_effect() -> None:
     queue = limiter(concurrent=1)
-    for permit in (Permit(Wakeup()), running := taken(queue), running):
+    for permit in (Permit(Wakeup()), running := acquired(queue), running):
         queue.release(permit, START)
     assert 0 == queue.waiting
-    taken(queue)
-    in_line(queue)
+    acquired(queue)
+    queued(queue)
 
 
-def test_polls_without_a_permit_count_and_starve_nobody() -> None:
+def test_polls_without_a_permit_count_but_do_not_starve_waiters() -> None:
     queue = limiter(concurrent=100, per_second=4)
     for _ in range(4):
         queue.count(START)
-    permit, _ = in_line(queue)
+    permit, _ = queued(queue)
     assert 1.0 == queue.acquire(permit, START)
     assert 0 == queue.acquire(permit, START + 1.0)
 
@@ -157,60 +157,60 @@ def test_polls_without_a_permit_count_and_starve_nobody() -> None:
     assert begun >= 9
 
 
-def test_the_more_wait_the_shorter_a_poll_is_held() -> None:
-    # Twenty slots, ten polls a second: a full house of holds of two seconds keeps to the rate.
+def test_hold_times_shrink_as_the_queue_grows() -> None:
+    # Twenty permits at ten polls a second: if all are held for two seconds, the rate is kept.
     queue, now = limiter(concurrent=20), START
     running: list[Permit] = []
     for _ in range(20):
         now += 1.0
-        running.append(taken(queue, now))
+        running.append(acquired(queue, now))
     assert [math.inf] * 10 + [6.0] * 10 == [permit.hold for permit in running]
 
-    crowd = [in_line(queue, now)[0] for _ in range(200)]
+    crowd = [queued(queue, now)[0] for _ in range(200)]
     for leaving, permit in zip(running, crowd, strict=False):
         now += 1.0
         queue.release(leaving, now)
         assert 0 == queue.acquire(permit, now)
     holds = [permit.hold for permit in crowd[:20]]
     assert 1.0 <= min(holds) <= max(holds) <= 2.3
-    assert sorted(holds) == holds, "slots that are held for long come back"
+    assert sorted(holds) == holds, "hold times must grow as the queue shrinks"
 
     queue = limiter(concurrent=1, per_second=100)
-    first = taken(queue)
-    (second, _), _ = in_line(queue), in_line(queue)
+    first = acquired(queue)
+    (second, _), _ = queued(queue), queued(queue)
     queue.release(first, START)
     assert 0 == queue.acquire(second, START + 0.1)
-    assert 1.0 == second.shorten(POLL).hold, "the service takes no less"
+    assert 1.0 == second.shorten(POLL).hold, "the service accepts no less"
     assert second.shorten(Call(STATUS, ENDPOINT, "job")).hold is None
 
 
-def test_a_429_makes_everybody_pause_and_then_go_slower_for_a_while() -> None:
+def test_a_429_pauses_all_waiters_and_reduces_the_rate() -> None:
     queue = limiter(concurrent=1000, per_second=100)
-    queue.release(taken(queue), START, reply("", 429, retry_after="3"))
-    permit, _ = in_line(queue, START + 0.1)
+    queue.release(acquired(queue), START, reply("", 429, retry_after="3"))
+    permit, _ = queued(queue, START + 0.1)
     assert pytest.approx(2.9) == queue.acquire(permit, START + 0.1)
     assert 0 == queue.acquire(permit, START + 3.0)
-    # Twice the usual distance, then more; none of it is for free.
+    # The interval doubles, and there is no burst.
     assert pytest.approx(0.02) == queue.acquire(Permit(Wakeup()), START + 3.0)
     queue, now = limiter(concurrent=1000, per_second=100), START
     for _ in range(10):
-        queue.release(taken(queue, now), now, reply("", 429))
+        queue.release(acquired(queue, now), now, reply("", 429))
         now += 2.0
-    impatient, _ = in_line(queue, now - 2.0)
+    impatient, _ = queued(queue, now - 2.0)
     assert pytest.approx(SLOWEST / 100) == queue.acquire(impatient, now - 2.0)
     queue.release(impatient, now)
-    for _ in range(50):  # a burst, once the pace has come back
-        taken(queue, now + 60.0)
+    for _ in range(50):  # a burst, once the rate has recovered
+        acquired(queue, now + 60.0)
 
 
-def test_what_a_429_asks_for_is_bounded() -> None:
+def test_the_pause_after_a_429_is_bounded() -> None:
     for asked, expected in (("86400", 30.0), ("0.01", PAUSE), ("soon", PAUSE), ("-1", PAUSE)):
         queue = limiter()
-        queue.release(taken(queue), START, reply("", 429, retry_after=asked))
+        queue.release(acquired(queue), START, reply("", 429, retry_after=asked))
         assert pytest.approx(expected) == queue.acquire(Permit(Wakeup()), START)
 
 
-def test_endpoints_limits_and_processes_have_permits_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limiters_are_separate_per_endpoint_limits_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
     every, limits = PollLimiters(), WaitLimits()
     found = every.of("one", limits)
     assert found is every.of("one", WaitLimits())
@@ -221,9 +221,9 @@ def test_endpoints_limits_and_processes_have_permits_of_their_own(monkeypatch: p
     assert found is not every.of("one", limits)
 
 
-def test_a_lone_wait_polls_as_if_there_were_no_limits() -> None:
+def test_a_single_wait_is_not_limited() -> None:
     simulation = crowd(Endpoint([89.0]))
-    assert ([90.0], START + 89.0 + WAY) == (
+    assert ([90.0], START + 89.0 + LATENCY) == (
         [poll.call.hold for poll in simulation.polls],
         pytest.approx(simulation.now),
     )
@@ -231,32 +231,34 @@ def test_a_lone_wait_polls_as_if_there_were_no_limits() -> None:
 
 @pytest.mark.parametrize("gap", [0.0, 0.01])
 @pytest.mark.parametrize("jobs", [300, 1500])
-def test_an_end_is_seen_in_time(jobs: int, gap: float) -> None:
+def test_the_delay_until_a_final_status_is_seen(jobs: int, gap: float) -> None:
     server = Endpoint([40.0 + 0.01 * number for number in range(jobs)])
-    simulation = crowd(server, people=[(number * gap, None, None) for number in range(jobs)])
+    simulation = crowd(server, waiters=[(number * gap, None, None) for number in range(jobs)])
     assert {Done} == {type(run.end) for run in simulation.runs}
     late = max(run.ended_at - server.ends[run.machine.job_id] for run in simulation.runs)
     assert late <= (0.2 if jobs <= 350 else 1.0 + jobs / 190)
     if jobs <= 350:
-        # No more than its own slot lets a wait poll: the first half of them hold on.
+        # The waits that hold a permit use long polls. Only the others poll more often.
         assert len(simulation.polls) <= 2 * jobs + (jobs - min(jobs, 175)) * 45 / 5
     else:
-        # The first in queue did not keep their slots from the others.
+        # The first waiters did not keep their permits from the others.
         assert max(run.polls[0].at - run.polls[0].wanted for run in simulation.runs) <= 8.0 + jobs / 190
 
 
-def test_a_deadline_that_passes_in_line_ends_the_wait_on_time() -> None:
-    runs = crowd(Endpoint([math.inf] * 2000), people=[(0.0, 5.0, None)] * 2000).runs
+def test_a_deadline_that_passes_in_the_queue_is_met() -> None:
+    runs = crowd(Endpoint([math.inf] * 2000), waiters=[(0.0, 5.0, None)] * 2000).runs
     assert {(START + 5.0, RunpodTimeoutError)} == {(run.ended_at, type(run.error)) for run in runs}
-    assert any(not run.polls for run in runs), "some never had a permit"
+    assert any(not run.polls for run in runs), "every wait had a permit"
 
 
 @pytest.mark.parametrize(("allows", "long_poll"), [(60, True), (60, False), (None, False)])
-def test_a_server_that_allows_less_or_has_no_long_polls_is_not_overrun(allows: int | None, long_poll: bool) -> None:
+def test_a_server_with_lower_limits_or_without_long_polls_is_not_overloaded(
+    allows: int | None, long_poll: bool
+) -> None:
     server = Endpoint([20.0] * 800, allows)
     simulation = crowd(server, routes=Routes(long_poll=long_poll))
     assert {Done} == {type(run.end) for run in simulation.runs}
-    assert server.refused < len(simulation.polls) / 5
+    assert server.rejected < len(simulation.polls) / 5
     assert allows is not None or simulation.now <= START + 20.0 + 2.0 + 5.0 + 800 / 190
 
 
@@ -269,39 +271,39 @@ arrivals = st.tuples(
 @given(
     limits=st.builds(WaitLimits, concurrent=st.integers(1, 20), per_second=st.integers(1, 50)),
     ends=st.lists(st.just(0.0) | st.floats(0.0, 8.0) | st.floats(0.0, 30.0), min_size=1, max_size=40),
-    people=st.lists(arrivals, min_size=40, max_size=40),
+    waiters=st.lists(arrivals, min_size=40, max_size=40),
     allows=st.none() | st.integers(5, 50),
 )
-def test_whoever_comes_and_goes_the_limits_hold_and_nobody_starves(
-    limits: WaitLimits, ends: list[float], people: list[Any], allows: int | None
+def test_limits_hold_and_no_waiter_starves(
+    limits: WaitLimits, ends: list[float], waiters: list[Any], allows: int | None
 ) -> None:
-    simulation = crowd(Endpoint(ends, allows), limits, people=people)
+    simulation = crowd(Endpoint(ends, allows), limits, waiters=waiters)
     longest = max((poll.ended - poll.at for poll in simulation.polls), default=0.0)
     for poll in simulation.polls:
         before = (poll.ahead + 1) / limits.per_second + math.ceil((poll.ahead + 1) / limits.concurrent) * longest
         assert allows is not None or poll.at - poll.wanted <= 1.0 + before + 1e-6
-    for run, (arrives, timeout, leaves) in zip(simulation.runs, people, strict=False):
+    for run, (arrives, timeout, leaves) in zip(simulation.runs, waiters, strict=False):
         if leaves is None and (timeout is not None or allows is None):
             assert isinstance(run.end, Done) or (timeout and isinstance(run.error, RunpodTimeoutError))
             assert timeout is None or run.ended_at <= START + max(timeout, arrives) + 1e-6
 
 
-async def test_a_wait_among_many_takes_less_than_20_kilobytes() -> None:
-    jobs, limits, never = 600, WaitLimits(per_second=10_000), anyio.Event()  # the slots fill at once
+async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
+    jobs, limits, never = 600, WaitLimits(per_second=10_000), anyio.Event()  # all permits are granted at once
 
-    async def answer(_: httpx.Request) -> httpx.Response:
+    async def handle(_: httpx.Request) -> httpx.Response:
         await never.wait()
         raise AssertionError
 
     async with (
-        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http_client,
+        httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http_client,
         AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, wait_limits=limits) as client,
         anyio.create_task_group() as group,
     ):
         queue = client._session._limiters.of("ep", limits)
         tracemalloc.start()
         try:
-            # Also with what is loaded with the first one.
+            # This includes what the first call loads.
             for number in range(jobs):
                 group.start_soon(client.endpoint("ep").job(f"job-{number}").wait)
             while queue.waiting < jobs:

@@ -1,4 +1,4 @@
-"""Clocks and bells, in pairs: pauses, and what wakes a wait whose turn may have come."""
+"""Tests of the sync and async clocks and wakeups."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_clock_does_not_stand_still_where_time_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_ignores_a_patched_time(monkeypatch: pytest.MonkeyPatch) -> None:
     before = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     assert before <= monotonic() <= Clock().now()
 
 
-async def test_a_pause_counts_as_elapsed_also_where_sleep_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pauses_count_as_elapsed_if_sleep_is_patched(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
@@ -38,7 +38,7 @@ async def test_a_pause_counts_as_elapsed_also_where_sleep_is_replaced(monkeypatc
     assert (1007.5, 1007.5, [5.0, 5.0, 2.5, 2.5]) == (clock.now(), async_clock.now(), pauses)
 
 
-def test_a_pause_that_was_slept_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_pause_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now, clock = [1000.0], Clock()
     monkeypatch.setattr(_primitives, "monotonic", lambda: now[0])
     for slept, expected in ((5.0, 1005.0), (3.0, 1010.0), (9.0, 1019.0)):
@@ -47,7 +47,7 @@ def test_a_pause_that_was_slept_counts_once(monkeypatch: pytest.MonkeyPatch) -> 
         assert expected == clock.now()
 
 
-def test_a_time_limit_passes_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(_primitives, "monotonic", lambda: now[0])
     with TimeLimit(5.0) as limit:
@@ -57,11 +57,11 @@ def test_a_time_limit_passes_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> N
         assert limit.passed()
 
 
-async def test_a_ring_wakes_a_task_or_a_thread() -> None:
-    async_bell, wakeup, woken = AsyncClock().wakeup(), Clock().wakeup(), anyio.Event()
+async def test_wakeup_wakes_a_task_or_a_thread() -> None:
+    async_wakeup, wakeup, woken = AsyncClock().wakeup(), Clock().wakeup(), anyio.Event()
 
     async def wait() -> None:
-        await async_bell.wait(math.inf)
+        await async_wakeup.wait(math.inf)
         woken.set()
 
     with anyio.fail_after(PATIENCE):
@@ -69,7 +69,7 @@ async def test_a_ring_wakes_a_task_or_a_thread() -> None:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
             assert not woken.is_set()
-            async_bell.set()
+            async_wakeup.set()
     thread = threading.Thread(target=wakeup.wait, args=(math.inf,), daemon=True)
     thread.start()
     wakeup.set()
@@ -77,14 +77,14 @@ async def test_a_ring_wakes_a_task_or_a_thread() -> None:
     assert not thread.is_alive()
 
 
-async def test_a_ring_that_nobody_waited_for_is_kept_for_one_wait() -> None:
-    async_bell, wakeup = AsyncWakeup(), Wakeup()
-    for each in (async_bell, wakeup, async_bell, wakeup):
+async def test_a_wakeup_set_in_advance_ends_one_wait() -> None:
+    async_wakeup, wakeup = AsyncWakeup(), Wakeup()
+    for each in (async_wakeup, wakeup, async_wakeup, wakeup):
         each.set()
     with anyio.fail_after(PATIENCE):
-        await async_bell.wait(math.inf)
+        await async_wakeup.wait(math.inf)
         wakeup.wait(math.inf)
-        # And then only time ends it; one that has passed is no wait.
+        # Later waits end after their time, at once if it is negative.
         for seconds in (0.001, -1.0):
-            await async_bell.wait(seconds)
+            await async_wakeup.wait(seconds)
             wakeup.wait(seconds)

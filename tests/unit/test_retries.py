@@ -1,4 +1,4 @@
-"""What may be sent again, and when; and what a submission can cost at most."""
+"""Tests of retry rules and pauses, and of how often a submission can be processed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_SENT = RequestNotSent("ConnectError: refused")
 NO_ANSWER = ResponseLost("ReadError: reset")
 TOO_LATE = DeadlineExceeded("the deadline passed", sent=True)
 
-# Which outcomes are followed by another attempt: of a submission, of one with resubmit=True, and of anything else.
+# Whether an outcome is retried, for a submission, for one with resubmit=True, and for other operations.
 TABLE: list[tuple[tuple[bool, bool, bool], list[Any]]] = [
     ((True, True, True), [NOT_SENT, 429]),
     ((False, True, True), [NO_ANSWER, 408, 500, 503, 599]),
@@ -36,7 +36,7 @@ TABLE: list[tuple[tuple[bool, bool, bool], list[Any]]] = [
 def after(
     operation: Operation, outcome: Any, *, timeout: float | None = None, now: float = START, **options: Any
 ) -> Any:
-    """The pause before the next attempt, or the error."""
+    """Return the pause before the next attempt, or the error."""
     call = Call(operation, ENDPOINT, JOB if operation in {STATUS, RETRY} else None)
     options = {"policy": RetryPolicy(), "jitter": lambda: 0.5, **options}
     attempts = Attempts(call, deadline=deadline(timeout), **options)
@@ -47,10 +47,10 @@ def after(
 
 
 @pytest.mark.parametrize(("expected", "outcome"), [(row[0], outcome) for row in TABLE for outcome in row[1]])
-def test_the_table(expected: tuple[bool, bool, bool], outcome: Any) -> None:
+def test_retry_table(expected: tuple[bool, bool, bool], outcome: Any) -> None:
     got = [after(RUN, outcome), after(RUN, outcome, policy=RetryPolicy(resubmit=True)), after(STATUS, outcome)]
     assert expected == tuple(isinstance(each, float) for each in got)
-    # After the last attempt, what comes out is the error of the outcome.
+    # After the last attempt, the error of the outcome is raised.
     for operation in (RUN, STATUS):
         last = after(operation, outcome, number=4)
         assert isinstance(last, errors.RunpodError)
@@ -58,19 +58,19 @@ def test_the_table(expected: tuple[bool, bool, bool], outcome: Any) -> None:
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
-def test_a_call_is_sent_again_as_often_as_the_policy_says(max_retries: int) -> None:
+def test_max_retries(max_retries: int) -> None:
     policy = RetryPolicy(max_retries=max_retries)
     got = [after(STATUS, NO_ANSWER, number=n, policy=policy) for n in range(1, max_retries + 2)]
     assert [float] * max_retries + [errors.APIConnectionError] == [type(each) for each in got]
     assert (f" ({max_retries + 1} attempts)" if max_retries else "got no response: ") in str(got[-1])
 
 
-def test_pauses_double_up_to_their_bound_and_are_drawn_from_all_of_it() -> None:
+def test_exponential_backoff_with_full_jitter() -> None:
     policy = RetryPolicy(max_retries=2000, initial_delay=0.5, max_delay=8.0)
     longest = [after(STATUS, NO_ANSWER, number=n, policy=policy, jitter=lambda: 1.0) for n in (1, 2, 3, 4, 5, 6, 1500)]
     assert [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0] == longest
     assert 0.0 == after(STATUS, NO_ANSWER, jitter=lambda: 0.0)
-    # One that is longer than a server may ask for is the caller's own wish.
+    # The caller's own delays may be longer than the limit for Retry-After.
     policy = RetryPolicy(initial_delay=400.0, max_delay=400.0)
     assert 400.0 == after(STATUS, NO_ANSWER, policy=policy, jitter=lambda: 1.0)
 
@@ -79,15 +79,13 @@ def test_pauses_double_up_to_their_bound_and_are_drawn_from_all_of_it() -> None:
     ("text", "timeout", "expected"),
     [
         *[("7", 60.0, 7.0), ("59.9", 60.0, 59.9), ("0", 60.0, 0.25), ("-5", 60.0, 0.25), ("soon", 60.0, 0.25)],
-        # What cannot be waited for is an error at once.
+        # A pause beyond the deadline is an immediate error.
         *[(text, 60.0, None) for text in ("60", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT")],
-        # Without a deadline, a server may ask for so much and no more.
+        # Without a deadline, Retry-After has an upper limit.
         *[("300", None, 300.0), ("301", None, None), ("301", 1000.0, 301.0)],
     ],
 )
-def test_retry_after_is_honoured_as_far_as_there_is_time(
-    text: str, timeout: float | None, expected: float | None
-) -> None:
+def test_retry_after_is_honoured_within_the_deadline(text: str, timeout: float | None, expected: float | None) -> None:
     got = after(RUN, reply("", 429, retry_after=text), timeout=timeout)
     if expected is not None:
         assert expected == got
@@ -104,7 +102,7 @@ def test_retry_after_is_honoured_as_far_as_there_is_time(
     first=st.floats(0, 100),
     jitter=st.integers().map(seeded),
 )
-def test_no_pause_reaches_the_deadline(
+def test_pauses_end_before_the_deadline(
     outcome: Any, number: int, timeout: float, gone: float, first: float, jitter: Any
 ) -> None:
     policy = RetryPolicy(max_retries=10_000, initial_delay=first)
@@ -119,19 +117,19 @@ def test_no_pause_reaches_the_deadline(
         *[(RETRY, START - 1.0, None), (HEALTH, START - 1.0, None)],
     ],
 )
-def test_a_404_right_after_the_submission_is_asked_again(operation: Any, submitted_at: Any, expected: Any) -> None:
+def test_a_404_right_after_the_submission_is_retried(operation: Any, submitted_at: Any, expected: Any) -> None:
     got = after(operation, 404, submitted_at=submitted_at)
     assert expected == (got if isinstance(got, float) else None)
     assert isinstance(after(STATUS, 400, submitted_at=START), errors.BadRequestError)
 
 
-def test_a_young_job_is_asked_about_also_without_retries_but_with_pauses() -> None:
+def test_a_404_of_a_recently_submitted_job_is_retried_even_without_max_retries() -> None:
     policy = RetryPolicy(max_retries=0, initial_delay=0.0)
     assert 0.1 == after(STATUS, 404, submitted_at=START, policy=policy, number=9)
 
 
 class Service:
-    """Loses, refuses and carries out submissions, and counts those it carried out."""
+    """A service that loses, rejects or processes submissions at random, and counts those processed."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -144,8 +142,8 @@ class Service:
         if kind == "429":
             return reply("", 429, retry_after=self.chance.choice(["0", "1", "x", "900"]))
         if kind == "refused":
-            return reply("no", self.chance.choice([*simulation.REFUSALS, 404, 413]))
-        # Whether it was carried out, nobody can tell from what comes back.
+            return reply("no", self.chance.choice([*simulation.FINAL, 404, 413]))
+        # The response does not tell whether the submission was processed.
         self.submitted += kind in {"good", "broken"} or self.chance.random() < 0.5
         if kind == "lost":
             return ResponseLost("ReadError: reset", partial=self.chance.choice([b"", b'{"id": "job-1", "sta']))
@@ -155,7 +153,7 @@ class Service:
 
 
 def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: float | None) -> Any:
-    """What a session does with the decisions: the error, None after success."""
+    """Submit as a session does. Returns the error, or None on success."""
     call = Call(operation, ENDPOINT, JOB if operation is RETRY else None)
     now, end = START, deadline(timeout)
     attempts = Attempts(call, policy, end, START, server.chance.random)
@@ -179,12 +177,12 @@ def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: 
     policy=st.builds(RetryPolicy, max_retries=st.integers(0, 20), resubmit=st.booleans()),
     timeout=st.none() | st.floats(0.1, 100.0),
 )
-def test_a_job_is_paid_for_once_and_doubt_is_always_told(
+def test_a_job_is_processed_at_most_once_and_doubt_is_reported(
     operation: Operation, seed: int, policy: RetryPolicy, timeout: float | None
 ) -> None:
     server = Service(seed)
     error = submit(operation, server, policy, timeout)
-    # Twice only where the caller allowed it.
+    # Twice only with resubmit=True.
     assert server.submitted <= (policy.max_retries + 1 if policy.resubmit else 1)
     if error is None:
         assert server.submitted >= 1

@@ -1,4 +1,4 @@
-"""What TLS keeps between the network and the reader: answers nobody asked for, requests that are not out yet."""
+"""Tests of data buffered in the TLS layer: unsolicited responses and unsent requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 import pytest
 import trustme
 
-from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _network
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _async_network
 from tests.servers import KEY, PATIENCE, Connection, RawServer
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ ONCE = RetryPolicy(max_retries=0)
 
 @pytest.fixture
 def server_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """What a server needs whom clients trust."""
+    """The TLS context of a server that clients trust."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Tickets come when they like, and are no answers.
+    # Session tickets would arrive between responses.
     context.num_tickets = 0
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
 class Records:
-    """The server's end of a TLS connection, which sends what was written in one segment."""
+    """The server side of a TLS connection. `flush` sends everything written in one segment."""
 
     def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
         self._peer = connection._peer
-        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._came, self._goes, server_side=True)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._until_done(self._tls.do_handshake)
         self.flush()
 
@@ -54,21 +54,21 @@ class Records:
         self._tls.write(data)
 
     def flush(self) -> None:
-        if data := self._goes.read():
+        if data := self._outgoing.read():
             self._peer.sendall(data)
 
     def _until_done(self, step: Callable[[], Any]) -> Any:
         while True:
             try:
                 return step()
-            except ssl.SSLWantReadError:  # a handshake takes several
+            except ssl.SSLWantReadError:  # a handshake takes several steps
                 self.flush()
                 if not (data := self._peer.recv(65536)):
                     return b""
-                self._came.write(data)
+                self._incoming.write(data)
 
 
-def answer(job: str) -> bytes:
+def response(job: str) -> bytes:
     body = b'{"id": "%s", "status": "IN_QUEUE"}' % job.encode()
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
@@ -79,15 +79,15 @@ def secure(server: RawServer) -> str:
 
 @pytest.fixture
 def doubling(server_side: ssl.SSLContext) -> Iterator[str]:
-    """The address of a server whose first answer on each connection is followed by another, in a record of its own."""
+    """The address of a server whose first response on each connection is followed by another, in a record of its own."""
     count = iter(range(1, 100))
 
     def behave(connection: Connection) -> None:
         records = Records(connection, server_side)
         number = next(count)
         while records.read():
-            records.write(answer(f"job-{number}"))
-            records.write(answer("job-of-nobody"))
+            records.write(response(f"job-{number}"))
+            records.write(response("job-unsolicited"))
             records.flush()
 
     with RawServer(behave) as server:
@@ -95,7 +95,7 @@ def doubling(server_side: ssl.SSLContext) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_answer_that_nobody_asked_for_is_nobodys(backend: str, doubling: str) -> None:
+def test_unsolicited_responses_are_ignored(backend: str, doubling: str) -> None:
     async def main() -> None:
         async with AsyncRunpod(KEY, base_url=doubling, retry=ONCE) as client:
             jobs = [(await client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)).id for _ in range(3)]
@@ -104,23 +104,23 @@ def test_an_answer_that_nobody_asked_for_is_nobodys(backend: str, doubling: str)
     anyio.run(main, backend=backend)
 
 
-def test_an_answer_that_nobody_asked_for_is_nobodys_in_sync_code(doubling: str) -> None:
+def test_unsolicited_responses_are_ignored_sync(doubling: str) -> None:
     with Runpod(KEY, base_url=doubling, retry=ONCE) as client:
         jobs = [client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE).id for _ in range(3)]
     assert ["job-1", "job-2", "job-3"] == jobs
 
 
-def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
+def test_cancellation_at_the_end_of_the_handshake_closes_the_socket(
     server_side: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def behave(connection: Connection) -> None:
         records = Records(connection, server_side)
         while records.read():
-            records.write(answer("job-1"))
+            records.write(response("job-1"))
             records.flush()
 
     async def main(base_url: str) -> None:
-        made = _network._AsyncioStream.connection_made
+        made = _async_network._AsyncioStream.connection_made
 
         def connection_made(self: Any, transport: Any) -> None:
             made(self, transport)
@@ -128,11 +128,11 @@ def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
 
         async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
             with monkeypatch.context() as patch:
-                patch.setattr(_network._AsyncioStream, "connection_made", connection_made)
+                patch.setattr(_async_network._AsyncioStream, "connection_made", connection_made)
                 task = asyncio.ensure_future(client.endpoint("ep").status("job-1"))
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            # The next socket gets the number of the last, of which the event loop must know nothing any more.
+            # The next socket reuses the file descriptor, which must no longer be registered with the event loop.
             for _ in range(3):
                 assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=PATIENCE)).id
 
@@ -141,7 +141,7 @@ def test_a_call_cancelled_as_its_handshake_ends_leaves_nothing(
         assert 2 == server.connections
 
 
-def test_a_connection_with_a_request_that_is_not_out_is_not_used_again(server_side: ssl.SSLContext) -> None:
+def test_a_connection_with_an_unsent_request_is_not_reused(server_side: ssl.SSLContext) -> None:
     over = threading.Event()
 
     def behave(connection: Connection) -> None:
@@ -153,7 +153,7 @@ def test_a_connection_with_a_request_that_is_not_out_is_not_used_again(server_si
             records.flush()
             over.wait(PATIENCE)
         else:
-            records.write(answer("job-1"))
+            records.write(response("job-1"))
             records.flush()
 
     async def main(base_url: str) -> None:

@@ -1,1 +1,1 @@
-"""The clients: thin code that carries out what `runpod._protocol` decides."""
+"""The clients: thin I/O code around the logic in `runpod._protocol`."""

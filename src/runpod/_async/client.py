@@ -1,4 +1,4 @@
-"""The client: one API key, one address, one pool of connections."""
+"""The client: an API key, a base URL and a connection pool."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class AsyncRunpod:
         api_key: By default `RUNPOD_API_KEY`, then `[default] api_key` of
             `~/.runpod/config.toml`.
         base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`.
-        timeout: Seconds or timedelta for a whole call, where the call has no default of its
-            own; None: no limit.
-        retry: How often a request may be sent again.
-        wait_limits: How often jobs may be polled while they are waited for.
-        http_client: An `httpx.AsyncClient` of yours, for its proxies, TLS settings, event hooks
-            or transports. It stays yours to close. In sync code, a call over a client of yours
-            can miss its deadline: by one read (what was left of the deadline when the request was
-            sent, at most 30 s, in a long poll 120 s), by a host look-up, and longer only where a
-            server drips its response header.
-        allow_insecure: Whether `base_url` may be http:// to another machine, which sends the
-            API key in the clear.
+        timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
+            Methods with their own default are not affected. See docs/timeouts.md.
+        retry: Retry settings.
+        wait_limits: Rate limits for polling.
+        http_client: Your `httpx.AsyncClient`, for custom proxies, TLS settings, event hooks or
+            transports. It is not closed with this client. In sync code, a call over your own
+            client can exceed its deadline by one read (at most 30 s, or 120 s in a long poll, and
+            no more than the time that remained when the request was sent), by a host name
+            resolution, and longer only if a server drips its response header.
+        allow_insecure: Whether `base_url` may be http:// to a non-loopback host, which sends the
+            API key unencrypted.
 
     Raises:
-        ConfigurationError: There is no API key, or a setting cannot be used.
+        ConfigurationError: No API key was found, or a setting is invalid.
 
     Example:
         >>> async with AsyncRunpod() as client:
@@ -81,22 +81,21 @@ class AsyncRunpod:
     @overload
     def endpoint(self, endpoint_id: str, *, output_type: type[T]) -> AsyncEndpoint[T]: ...
 
-    # A union or an Annotated is no `type` to a type checker.
+    # For type checkers, a union or an Annotated is not a `type`.
     @overload
     def endpoint(self, endpoint_id: str, *, output_type: Any) -> AsyncEndpoint[Any]: ...
 
     def endpoint(self, endpoint_id: str, *, output_type: Any = None) -> Any:
-        """An endpoint by its id. No request.
+        """Returns an endpoint by its id, without sending a request.
 
         Args:
             endpoint_id: The endpoint's id, or the slug of a public one.
-            output_type: What the output of its jobs is: a pydantic model or any type that
-                pydantic can validate. Applied to jobs that completed. Type checkers follow
-                classes; for a union, annotate: `horses: AsyncEndpoint[Horse | None] = …`.
+            output_type: The type of the output of completed jobs: a pydantic model or any type
+                that pydantic can validate. Type checkers infer classes; for a union, annotate:
+                `horses: AsyncEndpoint[Horse | None] = …`.
 
         Raises:
-            InvalidRequestError: The id is empty or not text, or pydantic cannot validate the
-                type.
+            InvalidRequestError: The id is blank or not a str, or pydantic cannot validate the type.
 
         Example:
             >>> endpoint = client.endpoint("ENDPOINT_ID", output_type=Horse)
@@ -111,20 +110,20 @@ class AsyncRunpod:
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
     ) -> Self:
-        """A client with other options, over the same connections. What is not given stays as it is.
+        """Returns a client with other options that shares the connections. Omitted options are unchanged.
 
-        Closing it does not close the connections, which belong to the client it came from.
+        Closing it does not close the connections, which belong to the original client.
 
         Args:
-            timeout: Seconds or timedelta for a whole call, where the call has no default of its
-                own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
-                limit.
-            retry: How often a request may be sent again.
-            wait_limits: How often jobs may be polled while they are waited for. Waits under
-                other limits are counted separately.
+            timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
+                `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
+                no limit by default.
+            retry: Retry settings.
+            wait_limits: Rate limits for polling. Polls under different limits are counted
+                separately.
 
         Raises:
-            ConfigurationError: An option cannot be used.
+            ConfigurationError: An option is invalid.
 
         Example:
             >>> patient = client.with_options(timeout=300, retry=RetryPolicy(max_retries=10))
@@ -136,7 +135,7 @@ class AsyncRunpod:
         return other
 
     async def aclose(self) -> None:
-        """Closes the connections. An `http_client` of yours stays open."""
+        """Closes the connections, but not your own `http_client`."""
         await self._session.aclose()
 
     async def __aenter__(self) -> Self:

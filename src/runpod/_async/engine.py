@@ -1,4 +1,4 @@
-"""The engine: bytes and a deadline in; a response or a transport error out."""
+"""The engine: sends one request within a deadline and returns a response or a transport error."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from runpod._environment import certificate_advice
 from runpod._exchange import CONNECT_TIMEOUT, Exchange, current
 from runpod._logging import logger
 from runpod._primitives import AsyncCaller, AsyncTimeLimit, async_shield
-from runpod._protocol.bodies import ACCEPTED
+from runpod._protocol.bodies import ACCEPT_ENCODING
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.outcomes import RequestNotSent
-from runpod._transport_errors import NEVER_SENT, is_of_certificate, is_of_transport, may_have_been_sent
+from runpod._transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
 from runpod.models._text import readable
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Outcome
 
-# The longest URL that httpx takes.
+# Maximum length of a URL in httpx.
 MAX_URL = 65536
 
-# A body is sent in pieces of this size, in bytes.
+# Request bodies are sent in pieces of this size, in bytes.
 _PIECE = 256 * 1024  # async-only
 
 
 class AsyncEngine:
-    """Sends bytes and brings bytes back, within a deadline. Every request is sent with `send` of an httpx client."""
+    """Sends requests with `send` of an httpx client."""
 
     def __init__(self, config: Config, http_client: object | None) -> None:
         problem = _url_problem(config.base_url)
@@ -44,14 +44,14 @@ class AsyncEngine:
             msg = f"base_url cannot be used: {problem}."
             raise ConfigurationError(msg)
         self.config = config
-        # Whether the httpx client is the library's own.
+        # Whether the httpx client was created by the library.
         self.owned: bool = http_client is None
-        # Whether the network streams tell when a request leaves. Where they do not, the trace of httpcore does, for a
-        # twentieth more of a call.
-        tells = False
+        # Whether the network streams report when a request is sent. Otherwise the trace extension of httpcore is used,
+        # which costs 5 % of a call.
+        reports_sending = False
         if http_client is None:
-            http_client, tells = _new_client(config.base_url)
-        self._traced = not tells
+            http_client, reports_sending = _new_client(config.base_url)
+        self._traced = not reports_sending
         if not isinstance(http_client, httpx.AsyncClient):
             raise ConfigurationError(_wrong_client(http_client))
         self._client = http_client
@@ -61,12 +61,12 @@ class AsyncEngine:
             {
                 "Host": httpx.URL(config.base_url).netloc.decode("ascii"),
                 "Accept": "application/json",
-                "Accept-Encoding": ACCEPTED,
+                "Accept-Encoding": ACCEPT_ENCODING,
                 "User-Agent": config.user_agent,
                 "Authorization": f"Bearer {self._key}",
             }
         )
-        self._headers_of_json = httpx.Headers({**self._headers, "Content-Type": "application/json"})
+        self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._caller = AsyncCaller()
         self._closed = False
 
@@ -79,89 +79,89 @@ class AsyncEngine:
         """
         self.check_open(call)
         self._caller.check()
-        left = deadline.remaining(clock.now())
-        exchange = Exchange(call, left)
+        remaining = deadline.remaining(clock.now())
+        exchange = Exchange(call, remaining)
         if len(self._base_url) + len(exchange.target) > MAX_URL:
-            msg = f"The address of {call.operation.name} cannot be used: it is too long. Check the ids."
+            msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job ids."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
         problem: Exception | None = None
-        # A deadline can pass in a pause before an attempt, and then nothing is sent.
-        if left > 0:
+        # If the deadline passed during the delay before an attempt, nothing is sent.
+        if remaining > 0:
             token = current.set(exchange.sending)
             try:
-                with AsyncTimeLimit(left) as limit:
-                    await self._carry(exchange, left, limit)
+                with AsyncTimeLimit(remaining) as limit:
+                    await self._exchange(exchange, remaining, limit)
                 exchange.late = limit.passed()
             except BaseException as error:
-                if not is_of_transport(error):
+                if not is_transport_error(error):
                     if isinstance(error, RuntimeError):
-                        # So httpx says that somebody closed it a moment ago.
+                        # httpx raises it if the client was closed meanwhile.
                         self.check_open(call)
-                    _note_interrupted(call, exchange, error)
+                    _log_interruption(call, exchange, error)
                     raise
                 problem = error
             finally:
                 current.reset(token)
-        # Timers are not exact; what ends just before the deadline was ended by it.
+        # With a tolerance, since timers are inexact.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
-        if isinstance(outcome, RequestNotSent) and is_of_certificate(problem):
+        if isinstance(outcome, RequestNotSent) and is_certificate_error(problem):
             return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
         return outcome
 
-    async def _carry(self, exchange: Exchange, left: float, limit: AsyncTimeLimit) -> None:
+    async def _exchange(self, exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:
         sending = exchange.sending
 
         async def trace(event: str, info: dict[str, Any]) -> None:
             if not sending.traced:
                 sending.traced, sending.sent = True, False
-            # A request by which a proxy is asked for a tunnel is not yet ours.
+            # A CONNECT request to a proxy is not the actual request.
             if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
                 sending.sent = True
 
-        request = self._request(exchange, left)
+        request = self._request(exchange, remaining)
         if self._traced:
             request.extensions["trace"] = trace
         try:
             response = await self._client.send(request, auth=None, stream=True, follow_redirects=False)
         except httpx.HTTPStatusError as error:
-            # An event hook of the caller's raised for the status. With that, the outcome is known.
-            _take_refused(exchange, error.response)
+            # The caller's event hook raised for the status, so there is a response.
+            _record_closed(exchange, error.response)
             raise
         except NEVER_SENT as error:
             if not sending.traced:
                 sending.sent = may_have_been_sent(error)
             raise
         exchange.began(response.status_code, response.headers.raw)
-        # A response that is read already was decoded by the transport of a caller.
+        # A response that is already read was decoded by the caller's transport.
         encoded = not response.is_stream_consumed
         pieces = response.aiter_raw() if encoded else response.aiter_bytes()
         try:
             async for piece in pieces:
                 if not exchange.received(piece, encoded=encoded):
-                    await _abandon(response, pieces)
+                    await _discard(response, pieces)
                     break
                 if limit.passed():
-                    # A client of a caller does not end single reads at the deadline.
+                    # The caller's own client does not end single reads at the deadline.
                     return
             exchange.complete = True
         finally:
             await response.aclose()
-            # The two hold each other, which costs the garbage collector a fifth of a call where many are under way.
+            # Break a reference cycle: with many concurrent calls, its garbage collection takes 20 % of a call.
             response.stream = httpx.ByteStream(b"")
 
-    def _request(self, exchange: Exchange, left: float) -> httpx.Request:
+    def _request(self, exchange: Exchange, remaining: float) -> httpx.Request:
         content = exchange.content or b""
-        headers = httpx.Headers(self._headers_of_json if content else self._headers)
+        headers = httpx.Headers(self._json_headers if content else self._headers)
         if exchange.method == "POST":
             headers["Content-Length"] = str(len(content))
         cookies = None
         if not self.owned:
-            # A caller's client adds what it adds to every request.
+            # The default headers and cookies of the caller's client.
             headers, cookies = _merged(self._client.headers, headers), self._client.cookies
-        # The deadline ends it by other means, but for a client of a caller in sync code.
-        patience = exchange.patience
-        step = min(left, patience) if not self.owned else patience if patience < left else None
+        # Only the caller's own client in sync code needs the deadline as a timeout.
+        read_timeout = exchange.read_timeout
+        step = min(remaining, read_timeout) if not self.owned else read_timeout if read_timeout < remaining else None
         request = httpx.Request(
             exchange.method,
             _parsed(self._base_url + exchange.target),
@@ -170,14 +170,14 @@ class AsyncEngine:
             stream=_Body(content),
             extensions={
                 "timeout": {
-                    "connect": min(left, CONNECT_TIMEOUT),
+                    "connect": min(remaining, CONNECT_TIMEOUT),
                     "read": step,
                     "write": step,
-                    "pool": None if left == float("inf") else left,
+                    "pool": None if remaining == float("inf") else remaining,
                 }
             },
         )
-        # So that mocks, hooks and transports find its `content`.
+        # Makes `content` available to mocks, hooks and transports.
         request.read()
         return request
 
@@ -203,9 +203,9 @@ class _Body(httpx.ByteStream):
 
 
 class _Pieces:  # async-only
-    """The pieces of a body, each of which must move within the time that a stalled connection is given.
+    """The pieces of a body, each with a write timeout of its own.
 
-    No generator, as httpx has it: a cancelled request leaves that to the garbage collector, and trio warns of it.
+    Not a generator as in httpx: a cancelled request would leave it to the garbage collector, and trio warns about that.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -219,7 +219,7 @@ class _Pieces:  # async-only
         start, self._start = self._start, self._start + _PIECE
         if start >= len(self._body):
             raise StopAsyncIteration
-        # No copy of a body in one piece.
+        # This does not copy a body in one piece.
         return self._body[start : self._start]
 
 
@@ -234,39 +234,39 @@ def _merged(theirs: httpx.Headers, ours: httpx.Headers) -> httpx.Headers:
     return headers
 
 
-def _take_refused(exchange: Exchange, response: httpx.Response) -> None:
-    """Takes a response that httpx closed, with its body where a hook read it."""
+def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
+    """Records a response that httpx has closed, with its body if a hook has read it."""
     exchange.began(response.status_code, response.headers.raw)
     with suppress(httpx.ResponseNotRead):
         exchange.received(response.content, encoded=False)
 
 
-async def _abandon(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
-    """Ends a body that nobody wants the rest of."""
-    # Generators within end with the next read; left in the middle, trio warns of them.
+async def _discard(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+    """Closes a response whose remaining body is not needed."""
+    # Read on, so that inner generators finish: trio warns about unfinished ones.
     with async_shield(), suppress(Exception):
         await response.aclose()
         for _ in range(100):
             await anext(pieces)
 
 
-def _note_interrupted(call: Call, exchange: Exchange, error: BaseException) -> None:
-    """Logs what a caller cannot learn from an error that is not ours."""
+def _log_interruption(call: Call, exchange: Exchange, error: BaseException) -> None:
+    """Logs the job or the possible execution, since an exception from outside the library does not carry it."""
     job_id = call.job_id or submitted_job(call, exchange.partial)
     if job_id is not None:
-        msg = "Job %s on endpoint %s: %s was interrupted by %s; the job goes on"
+        msg = "Job %s on endpoint %s: %s was interrupted by %s; the job keeps running"
         logger.info(msg, readable(job_id), call.endpoint_id, call.operation.name, type(error).__name__)
     elif not call.operation.repeatable and exchange.sending.sent:
-        msg = "%s was interrupted by %s after it was sent; it may have been carried out"
+        msg = "%s was interrupted by %s after it was sent; it may have been executed"
         logger.warning(msg, call, type(error).__name__)
 
 
 def _new_client(base_url: str) -> tuple[httpx.AsyncClient, bool]:
-    # It takes its time to import, and not every program builds a client.
+    # Imported lazily: it is slow to import.
     try:
         from runpod._async.connection_pool import new_client
-    except Exception as error:  # what patches other modules can break an import in any way
-        msg = f"The HTTP client cannot be built: importing httpcore failed with {type(error).__name__}: {error}."
+    except Exception as error:  # libraries that patch other modules can break an import in any way
+        msg = f"The HTTP client cannot be created: importing httpcore failed with {type(error).__name__}: {error}."
         raise ConfigurationError(msg) from error
     return new_client(base_url)
 
@@ -275,14 +275,14 @@ def _wrong_client(given: object) -> str:
     kind = type(given)
     msg = f"http_client must be an httpx.{httpx.AsyncClient.__name__}, not "
     if kind.__module__.partition(".")[0] == "httpx2":
-        return f"{msg}one of httpx2: its errors and responses are of other classes."
+        return f"{msg}an httpx2 client: its errors and responses have other classes."
     return f"{msg}{kind.__name__}."
 
 
 def _url_problem(url: str) -> str | None:
-    """Why the HTTP library takes no such URL; None where it does."""
+    """Why the HTTP library rejects a URL, or None."""
     try:
         _ = httpx.URL(url).host
-    except (httpx.InvalidURL, UnicodeError) as error:  # the latter is what idna raises
+    except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError is raised by idna
         return str(error)
     return None

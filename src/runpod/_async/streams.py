@@ -1,4 +1,4 @@
-"""What `watch` and `stream` return: iterators over what one poll after another brings."""
+"""The iterators that `watch` and `stream` return."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ItemT = TypeVar("ItemT")
 
 
 class _AsyncPolls(ABC, Generic[ItemT]):
-    """An object rather than a generator: between two items nothing is open that would have to be closed."""
+    """Base of the iterators. Not a generator, so that nothing has to be closed if a loop is left."""
 
     def __init__(self, session: AsyncSession, poller: Poller, items: deque[Any]) -> None:
         self._session = session
         self._poller = poller
-        # What was received and not yet given.
+        # Received, but not yet yielded.
         self._items: deque[Any] = items
         self._over = False
 
@@ -53,7 +53,7 @@ class _AsyncPolls(ABC, Generic[ItemT]):
                 return self._read(item)
             if self._over:
                 raise StopAsyncIteration
-            # Over unless the poll succeeds: like a generator, it raises its error once.
+            # Ended unless the poll succeeds: like a generator, it raises its error once.
             self._over = True
             poll = await self._session.poll(self._poller)
             if poll is not None:
@@ -61,7 +61,7 @@ class _AsyncPolls(ABC, Generic[ItemT]):
                 self._over = False
 
     async def aclose(self) -> None:
-        """Ends the iteration. Leaving the loop does the same: nothing stays open."""
+        """Ends the iteration. Optional: no resources are held between two items."""
         self._over = True
         self._items = deque()
 
@@ -81,7 +81,7 @@ class _AsyncPolls(ABC, Generic[ItemT]):
 
 
 class AsyncJobStream(_AsyncPolls[StreamChunk[ChunkT]], Generic[ChunkT]):
-    """The chunks of a job, as `stream` gives them: an iterator, and a context manager that closes it.
+    """The chunks of a job, returned by `stream`: an iterator and a context manager.
 
     Example:
         >>> async with job.stream() as chunks:
@@ -108,7 +108,7 @@ class AsyncJobStream(_AsyncPolls[StreamChunk[ChunkT]], Generic[ChunkT]):
 
 
 class AsyncJobUpdates(_AsyncPolls[JobState[OutputT]], Generic[OutputT]):
-    """The states of a job, as `watch` gives them: an iterator, and a context manager that closes it.
+    """The states of a job, returned by `watch`: an iterator and a context manager.
 
     Example:
         >>> async for state in job.watch():
@@ -119,13 +119,13 @@ class AsyncJobUpdates(_AsyncPolls[JobState[OutputT]], Generic[OutputT]):
         self,
         session: AsyncSession,
         waiter: Waiter,
-        seen: Callable[[JobState[Any]], JobState[OutputT]],
+        update: Callable[[JobState[Any]], JobState[OutputT]],
     ) -> None:
         super().__init__(session, waiter, deque([] if waiter.state is None else [waiter.state]))
         self._waiter = waiter
-        self._seen = seen
+        self._update = update
 
     def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[JobState[OutputT]]:
         old = self._waiter.state
         state = self._waiter.received(call, outcome, now)
-        return [] if state is None or not (state.completed or differs(old, state)) else [self._seen(state)]
+        return [] if state is None or not (state.completed or differs(old, state)) else [self._update(state)]

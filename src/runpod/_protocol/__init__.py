@@ -1,5 +1,5 @@
-"""The decisions, without I/O: what to send, what an answer means, when to look again.
+"""The protocol logic without I/O: what to send, how to interpret responses, when to poll or retry.
 
-Nothing here knows the HTTP library, a clock or a colour: time comes in as numbers (seconds on
-a monotonic clock), answers come in as bytes, and what to do next comes out.
+It is independent of the HTTP library and shared by the sync and async clients. Time is passed in as seconds on the
+monotonic clock, responses are passed in as bytes, and the next action is returned.
 """

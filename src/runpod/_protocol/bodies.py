@@ -1,65 +1,65 @@
-"""How large the body of an answer may become, and how it may be packed."""
+"""Decoding of response bodies, with a size limit."""
 
 from __future__ import annotations
 
 import io
 import zlib
 
-# What requests ask for. More packings could be undone, but with no bound on what comes of them.
-ACCEPTED = "gzip"
+# The Accept-Encoding of requests. Only encodings that can be decoded with a size limit.
+ACCEPT_ENCODING = "gzip"
 
-# Bytes, unpacked. The service's own limit for an output is 20 MB.
+# In bytes, decoded. The service limits outputs to 20 MB.
 MAX_BODY = 100 * 1024 * 1024
 
-# What is kept of a body that is too large: an id in it must not be lost.
+# How much is kept of a body that is too large, in bytes: enough to find the id of a job.
 _KEPT = 64 * 1024
 
 _INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BodyReader:
-    """Puts a body together from what arrives, and never from more than the limit.
+    """Assembles and decodes a body, up to a size limit.
 
-    A small body can unpack to any size, so it is unpacked here, piece by piece, rather than by an
-    HTTP library.
+    A small compressed body can expand to any size, so it is decoded here, incrementally, instead of by the HTTP
+    library.
 
     Args:
-        packing: The answer's `Content-Encoding`.
-        limit: Bytes, unpacked; by default `MAX_BODY`.
+        packing: The `Content-Encoding` of the response.
+        limit: Maximum size in bytes, decoded; by default `MAX_BODY`.
 
     Attributes:
-        problem: Why the body is not usable; empty while it is.
+        problem: Why the body is unusable; empty if it is usable.
     """
 
     def __init__(self, packing: str = "", limit: int | None = None) -> None:
         self.problem = ""
         self._limit = MAX_BODY if limit is None else limit
-        # A body in one piece stays as it came. More of them go into one buffer, which gives out its
-        # content without a copy: a large body must not be here twice.
+        # A single piece is kept as is. More pieces go into a buffer, whose `getvalue` does not copy: a large body must
+        # not be in memory twice.
         self._body = b""
         self._buffer: io.BytesIO | None = None
         self._size = 0
         packing = packing.strip().lower()
-        # 32: the header says whether it is gzip or zlib.
+        # 32: detect gzip or zlib by the header.
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if packing in _INFLATED else None
         if self._inflater is None and packing not in {"", "identity"}:
-            self.problem = "it is packed in a way that was not asked for"
+            self.problem = "its Content-Encoding is not supported"
 
     @property
     def body(self) -> bytes:
-        """What there is of it."""
+        """The body received so far."""
         return self._body if self._buffer is None else self._buffer.getvalue()
 
     def feed(self, piece: bytes, *, packed: bool = True) -> bool:
-        """Takes the next piece; False where there is no use for more."""
+        """Adds the next piece. Returns False if more data is not needed."""
         if self.problem:
             return False
         if packed and self._inflater is not None:
             try:
                 piece = self._inflater.decompress(piece, self._limit - self._size + 1)
             except zlib.error:
-                # Kept as it came: it may be plain text, with the id of a job in it.
-                self.problem = "it is not the gzip that it says it is"
+                # Kept undecoded: it may be plain text that contains the id of a job.
+                self.problem = "it is not valid gzip"
         if self._size == 0:
             self._body = piece
         else:

@@ -1,4 +1,4 @@
-"""Timeouts that callers give, and the deadlines that come of them."""
+"""Timeouts and deadlines."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class ClientDefault(Enum):
 
 
 CLIENT_DEFAULT: Literal[ClientDefault.CLIENT_DEFAULT] = ClientDefault.CLIENT_DEFAULT
-"""As a `timeout`: the one that the client or the endpoint was built with."""
+"""As a `timeout`: use the timeout of the client or endpoint."""
 
-# Seconds or timedelta; None: no limit.
+# Seconds or timedelta; None for no limit.
 Timeout: TypeAlias = Union[float, timedelta, None]  # noqa: UP007 - evaluated on Python 3.10
 TimeoutOrDefault: TypeAlias = Union[float, timedelta, ClientDefault, None]  # noqa: UP007
 
 
 def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequestError) -> float | None:
-    """A `timeout` as seconds; None for no limit.
+    """Converts a `timeout` to seconds; None for no limit.
 
     Raises:
-        error_class: It is neither None nor positive.
+        error_class: The timeout has a wrong type or is not positive.
     """
     if value is None:
         return None
@@ -59,11 +59,11 @@ def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequest
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment on the monotonic clock at which a call must be over.
+    """The time on the monotonic clock by which a call must end.
 
     Attributes:
-        at: The moment; infinite without a limit.
-        span: The timeout it came from, for messages.
+        at: The time in seconds; infinite without a limit.
+        span: The original timeout in seconds, for messages.
     """
 
     at: float = math.inf

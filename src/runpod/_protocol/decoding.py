@@ -1,4 +1,4 @@
-"""From the bytes of a good response to models."""
+"""Parsing of successful responses."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def read(model: type[ModelT], response: Response, call: Call) -> ModelT:
-    """A good response as a model.
+    """Parses a successful response.
 
     Raises:
-        APIResponseError: The body is not what the protocol allows.
+        APIResponseError: The body is invalid.
     """
     value = _json(response, call)
     problem = _error_instead(value)
@@ -39,23 +39,23 @@ def read(model: type[ModelT], response: Response, call: Call) -> ModelT:
         read = model.model_validate(value)
     except ValidationError as error:
         raise response_error(response, call, problem or describe(error, model.__name__, model)) from None
-    # A model that requires nothing takes anything.
+    # A model without required fields accepts any object.
     if problem is not None and "error" in value:
         raise response_error(response, call, problem)
     return read
 
 
 def _error_instead(value: object) -> str | None:
-    """What is wrong with a 2xx that holds an error instead, as some gateways send; None for every other."""
+    """The problem of a 2xx body that contains an error, as some gateways send; otherwise None."""
     error = error_in(value)
-    return None if error is None or "id" in cast("dict[str, Any]", value) else f"it is an error, {readable(error)!r}"
+    return None if error is None or "id" in cast("dict[str, Any]", value) else f"it is an error: {readable(error)!r}"
 
 
 def read_job(response: Response, call: Call) -> JobState[Any]:
-    """A good response as the state of the job that it is about.
+    """Parses a successful response as the state of a job.
 
     Raises:
-        APIResponseError: No id, no status, another job's id, or no JSON object at all.
+        APIResponseError: The body is not a JSON object, has no id or status, or is about another job.
     """
     state = read(JobState, response, call)
     if call.job_id is not None and state.id != call.job_id:
@@ -64,31 +64,31 @@ def read_job(response: Response, call: Call) -> JobState[Any]:
     return state
 
 
-def is_bare(operation: Operation, state: JobState[Any]) -> bool:
-    """True if a cancel response holds only a final status. `/status` has the rest."""
+def is_status_only(operation: Operation, state: JobState[Any]) -> bool:
+    """Whether a cancel response has only a final status. `/status` has the output and the error."""
     ended = state.completed and state.status != JobStatus.CANCELLED
     return ended and operation is not STATUS and not state.has_output and state.error is None
 
 
 def read_stream(response: Response, call: Call) -> tuple[JobStatus | None, list[StreamChunk[Any]]]:
-    """A good response of `/stream`: the job's status, None where it has none, and the chunks.
+    """Parses a successful response of `/stream`: the status of the job, or None, and the chunks.
 
     Raises:
-        APIResponseError: It is neither the envelope nor a list of chunks.
+        APIResponseError: The body is neither the envelope nor a list of chunks.
     """
     chunks = _json(response, call)
     status: JobStatus | None = None
-    # The operation reference shows a bare list; everything captured is the envelope.
+    # The operation reference shows a bare list; all captured responses have the envelope.
     if isinstance(chunks, dict):
         envelope = cast("dict[str, Any]", chunks)
         text = envelope.get("status")
-        # What is not printable, such as half of a surrogate pair, is no status: `/status` is asked then.
+        # An unprintable status, such as one with a lone surrogate, is ignored: `/status` is polled instead.
         status = JobStatus(text) if isinstance(text, str) and text and text.isprintable() else None
         if status is None and "stream" not in envelope:
             raise response_error(response, call, _error_instead(envelope) or "it has neither a status nor a stream")
         chunks = envelope.get("stream")
         if chunks is None:
-            # Absent or null: nothing since the last poll.
+            # Absent or null: no chunks since the last poll.
             return status, []
     if not isinstance(chunks, list):
         raise response_error(response, call, "its stream is not a list")
@@ -100,7 +100,7 @@ def _chunk(item: object) -> StreamChunk[Any]:
         try:
             return StreamChunk.model_validate(item)
         except ValidationError:
-            # A key that is not quite Unicode must not lose the chunk.
+            # A key with a lone surrogate must not lose the chunk.
             fields = cast("dict[str, Any]", item)
             return StreamChunk(output=fields.get("output"), metrics=fields.get("metrics"))
     return StreamChunk(output=cast("Any", item))
@@ -109,34 +109,33 @@ def _chunk(item: object) -> StreamChunk[Any]:
 def _json(response: Response, call: Call) -> Any:
     if response.problem:
         raise response_error(response, call, response.problem)
-    # Into plain values at once: `model_validate_json` builds a tree of its own first, which takes
-    # twice the time and memory for an output of many objects. A model then looks at no more than
-    # its own fields.
+    # Parsed to plain values: `model_validate_json` builds an intermediate tree first, which takes twice the time and
+    # memory for an output of many objects. The models validate only their own fields.
     with suppress(ValueError):
         return from_json(response.body, cache_strings="keys")
-    # It is stricter than Python's reader (lone surrogates, depth): an output that Python can read
-    # must not be lost for that.
+    # `from_json` is stricter than the json module (lone surrogates, depth). Outputs that only the latter accepts must
+    # not be lost.
     with suppress(ValueError, RecursionError):
         return json.loads(response.body)
     if not response.body.strip():
         raise response_error(response, call, "it is empty")
-    kind = "HTML" if response.body.lstrip()[:1] == b"<" else "not JSON, or cut short"
+    kind = "HTML" if response.body.lstrip()[:1] == b"<" else "not valid JSON, or truncated"
     raise response_error(response, call, f"it is {kind}")
 
 
 def response_error(response: Response, call: Call, problem: str) -> APIResponseError:
-    """The error for a 2xx whose body the protocol does not allow."""
+    """The error for a 2xx response with an invalid body."""
     context = context_of(call, response)
     context["retryable"] = not context["maybe_submitted"]
     msg = (
         f"{call} got HTTP {response.status} with an unusable body: {problem.rstrip('.')}. "
-        "Is base_url the address of the Runpod API?"
+        "Check that base_url is the address of the Runpod API."
     )
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
-        msg += " It may have been carried out; sending it again may do it twice."
+        msg += " The request may have been executed; sending it again may execute it twice."
     elif context["maybe_submitted"]:
         known = f" with the id {context['job_id']!r}" if context["job_id"] else ""
-        msg += f" A job may have been submitted{known}; submitting again may pay twice."
+        msg += f" A job may have been submitted{known}; submitting again may run it twice."
     return APIResponseError(
         msg,
         status_code=response.status,
@@ -167,7 +166,7 @@ class OutputReader(Generic[OutputT]):
             return
         try:
             self._adapter = TypeAdapter(output_type)
-            # A name that is not defined yet comes to light at the first use, so this is one.
+            # Forward references are resolved on first use: fail here rather than at the first output.
             _ = self._adapter.validator.title
         except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError):
             msg = (
@@ -180,34 +179,35 @@ class OutputReader(Generic[OutputT]):
         return OutputReader, (self.output_type, self._name)
 
     def __call__(self, state: JobState[Any], endpoint_id: str) -> JobState[OutputT]:
-        """The state with its output as `output_type`, if the job completed.
+        """Validates the output of a completed job; other states are returned unchanged.
 
         Raises:
-            JobOutputError: The output does not fit; the error carries the raw state.
+            JobOutputError: The output does not match; the error has the raw state.
         """
         if self._adapter is None or not state.succeeded:
             return state
         output, problem = self._validated(state.output)
         if problem is None:
-            # An absent output stays absent where the type takes None for it.
+            # A missing output stays missing if the type accepts None.
             return state.model_copy(update={"output": output}) if state.has_output else state
         job = f"Job {state.id!r} on endpoint {endpoint_id!r} completed"
         if state.has_output:
             msg = (
-                f"{job}, but its output does not fit {self._name}: {problem}. The raw output is in error.state.output."
+                f"{job}, but its output does not match {self._name}: {problem}. "
+                "The raw output is in error.state.output."
             )
         else:
             msg = (
-                f"{job} without output, which does not fit {self._name}: there was none, or it was too large for the "
-                "platform. A handler that yields may need `stream` instead."
+                f"{job} without output, which does not match {self._name}: the handler returned none, or it was too "
+                "large for the platform. If the handler yields, use `stream`."
             )
         raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
 
     def chunk(self, chunk: StreamChunk[Any], job_id: str, endpoint_id: str) -> StreamChunk[OutputT]:
-        """The chunk with its output as `chunk_type`.
+        """Validates the output of a chunk.
 
         Raises:
-            JobOutputError: The output does not fit; the error carries it in a state of its own.
+            JobOutputError: The output does not match; `error.state.output` has the raw output.
         """
         if self._adapter is None:
             return chunk
@@ -215,22 +215,22 @@ class OutputReader(Generic[OutputT]):
         if problem is None:
             return chunk.model_copy(update={"output": output})
         msg = (
-            f"A chunk of job {job_id!r} on endpoint {endpoint_id!r} does not fit {self._name}: {problem}. "
+            f"A chunk of job {job_id!r} on endpoint {endpoint_id!r} does not match {self._name}: {problem}. "
             "The raw chunk is in error.state.output."
         )
         state: JobState[Any] = JobState(id=job_id, status=JobStatus.IN_PROGRESS, output=chunk.output)
         raise JobOutputError(msg, state=state, endpoint_id=endpoint_id)
 
     def _validated(self, output: object) -> tuple[OutputT | None, str | None]:
-        """The output and None, or None and why it does not fit."""
+        """The validated output and None, or None and the problem."""
         assert self._adapter is not None
         try:
             try:
                 return self._adapter.validate_python(output), None
             except ValidationError:
-                # A strict type takes from JSON what it does not take from Python: a date as text.
+                # Strict types accept more from JSON than from Python values, such as a date as text.
                 return self._adapter.validate_json(json.dumps(output)), None
         except ValidationError as error:
             return None, describe(error, "The output").rstrip(".")
-        except Exception as error:  # noqa: BLE001 - a validator of the caller's raises anything
+        except Exception as error:  # noqa: BLE001 - the caller's validators can raise anything
             return None, f"its validator raised {type(error).__name__}"

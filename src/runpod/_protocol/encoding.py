@@ -1,4 +1,4 @@
-"""From what a caller passed to the bytes of a submission."""
+"""Encoding of job submissions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from runpod.errors import InvalidRequestError
 from runpod.models._base import nearest
 from runpod.models.requests import ExecutionPolicy, JobRequest, S3Config
 
-# How deep an input may be nested.
+# Maximum nesting depth of an input.
 MAX_DEPTH = 64
 
-# What pydantic writes in the place of a secret.
+# How pydantic serializes secrets.
 _MASK = "**********"
 
 _WIRE_FIELDS = {
@@ -33,14 +33,14 @@ _KEYWORD_FORM = 'endpoint.run(input={"prompt": "…"})'
 
 
 def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_config: Any) -> bytes:
-    """The body of a submission, out of what a caller passed to `run`.
+    """Encodes the arguments of `run` as the body of a submission.
 
     Raises:
-        InvalidRequestError: It cannot be sent.
+        InvalidRequestError: The arguments are invalid.
     """
     job = job_request(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
     if _is_mapping(job.input) and not job.input:
-        warn("input is empty: the platform strips it, and the job ends FAILED after about 30 s. Give it any key.")
+        warn("input is empty: the platform drops it, and the job ends FAILED after about 30 s. Add any key to it.")
     return encode(job)
 
 
@@ -52,30 +52,30 @@ def job_request(
     webhook: Any,
     s3_config: Any,
 ) -> JobRequest:
-    """One request out of either form: positional in the shape of the wire, or by keyword.
+    """Creates a job request from either form: a positional request in the wire format, or keywords.
 
     Raises:
-        InvalidRequestError: Both forms at once or neither, an unknown or missing field, or a
-            field that does not fit.
+        InvalidRequestError: Both forms or neither were passed, or a field is unknown, missing or
+            invalid.
     """
     keywords: dict[str, Any] = {"input": input, "policy": policy, "webhook": webhook, "s3_config": s3_config}
     given = {name: value for name, value in keywords.items() if value is not None}
     if request is None:
         if input is None:
-            msg = f"There is no input. Pass it as {_KEYWORD_FORM}; an empty one is {{}}."
+            msg = f"input is missing. Pass it as {_KEYWORD_FORM}, or {{}} if it is empty."
             raise InvalidRequestError(msg)
-        return _built(given)
+        return _build(given)
     if given:
         msg = (
-            f"Pass one form only: a request, or keywords. There are both: a positional request and {', '.join(given)}=."
+            f"Pass either a positional request or keywords, not both: got a positional request and {', '.join(given)}=."
         )
         raise InvalidRequestError(msg)
     if isinstance(request, JobRequest):
         return request
     if not _is_mapping(request):
         msg = (
-            f"A positional request is a mapping or a JobRequest, not {type(request).__name__}. "
-            f"By keyword it is {_KEYWORD_FORM}."
+            f"A positional request must be a mapping or a JobRequest, not {type(request).__name__}. "
+            f"To pass the input alone, use {_KEYWORD_FORM}."
         )
         raise InvalidRequestError(msg)
     return _from_mapping(request)
@@ -88,20 +88,20 @@ def _from_mapping(request: Mapping[Any, Any]) -> JobRequest:
             "The request has no 'input' key"
             + (f" (it has {', '.join(repr(name) for name in unknown[:3])})" if unknown else "")
             + '. The positional form is {"input": {…}, "policy": {…}}; '
-            f"to pass the input alone, write {_KEYWORD_FORM}."
+            f"to pass the input alone, use {_KEYWORD_FORM}."
         )
         raise InvalidRequestError(msg)
     for name in unknown:
         msg = (
             f"The request has an unknown key {name!r}{nearest(str(name), _WIRE_FIELDS)}. "
-            f"Known are {', '.join(_WIRE_FIELDS)}. The platform would drop it in silence."
+            f"Allowed keys are {', '.join(_WIRE_FIELDS)}. The platform would ignore it silently."
         )
         raise InvalidRequestError(msg)
     fields: dict[str, Any] = {_WIRE_FIELDS[name]: v for name, v in request.items() if v is not None or name == "input"}
-    return _built(fields)
+    return _build(fields)
 
 
-def _built(fields: dict[str, Any]) -> JobRequest:
+def _build(fields: dict[str, Any]) -> JobRequest:
     for name in ("policy", "s3_config"):
         part = fields.get(name)
         if _is_mapping(part) and not all(isinstance(key, str) for key in part):
@@ -111,10 +111,11 @@ def _built(fields: dict[str, Any]) -> JobRequest:
 
 
 def encode(request: JobRequest) -> bytes:
-    """The body of a submission, as UTF-8 JSON.
+    """Encodes a job request as UTF-8 JSON.
 
     Raises:
-        InvalidRequestError: JSON cannot hold the input, or the webhook is not an http(s) URL. It says where.
+        InvalidRequestError: The input is not JSON-serializable (the message names the place), or the webhook is not
+            an http(s) URL.
     """
     if not _is_mapping(request.input) and not isinstance(request.input, BaseModel):
         raise InvalidRequestError(_no_object(request.input))
@@ -128,7 +129,7 @@ def encode(request: JobRequest) -> bytes:
         if isinstance(part, (ExecutionPolicy, S3Config)):
             body[name] = part.model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
-        # The request itself is no level of the input.
+        # The request object itself does not count as a level.
         ready = _jsonable(body, -1)
         if isinstance(ready["input"], dict):
             return to_json(ready)
@@ -136,20 +137,20 @@ def encode(request: JobRequest) -> bytes:
     except _UnfitError as unfit:
         msg = f"{unfit.place} {unfit.problem}."
     except (PydanticSerializationError, TypeError, ValueError, RuntimeError) as error:  # e.g. changed by another thread
-        msg = f"The request cannot be written as JSON: {error}."
+        msg = f"The request cannot be serialized to JSON: {error}."
     raise InvalidRequestError(msg)
 
 
 def _no_object(given: object) -> str:
     kind = "None" if given is None else type(given).__name__
     return (
-        f"input must be a mapping or a pydantic model, not {kind}: the platform takes JSON objects only. "
+        f"input must be a mapping or a pydantic model, not {kind}: the platform accepts JSON objects only. "
         'Wrap it: {"input": {"value": …}}.'
     )
 
 
 class _UnfitError(Exception):
-    """JSON cannot hold a value. `steps` lead to it, the last one first."""
+    """A value is not JSON-serializable. `steps` is the path to it, innermost first."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -166,36 +167,36 @@ class _UnfitError(Exception):
 
 
 def _jsonable(value: Any, depth: int, *, of_model: bool = False) -> Any:
-    """A value as JSON can hold it.
+    """Converts a value to plain JSON types.
 
     Raises:
-        _UnfitError: JSON cannot hold it.
+        _UnfitError: The value is not JSON-serializable.
     """
     kind = type(cast("object", value))
     if value is None or kind is int or kind is bool:
         return value
     if isinstance(value, str):
-        _check_text(value, "holds a lone surrogate")
+        _check_text(value, "contains a lone surrogate")
         if of_model and value == _MASK:
-            msg = f"is a secret, which would arrive as {_MASK}. Pass its get_secret_value(), as a str"
+            msg = f"is a secret, which would be sent as {_MASK}. Pass its get_secret_value() as a str"
             raise _UnfitError(msg)
         return str.__str__(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            msg = f"is {value}, which JSON does not have; use None or a number"
+            msg = f"is {value}, which JSON does not support; use None or a number"
             raise _UnfitError(msg)
         return float(value)
     if isinstance(value, int):
         return int(value)
     if kind is not dict and kind is not list and isinstance(value, BaseModel):
-        return _jsonable(_dumped(value), depth, of_model=True)
+        return _jsonable(_dump(value), depth, of_model=True)
     if depth >= MAX_DEPTH:
         msg = f"is nested deeper than {MAX_DEPTH} levels"
         raise _UnfitError(msg)
     if kind is dict or _is_mapping(value):
         for key in value:
             if not isinstance(key, str):
-                msg = f"has a key of type {type(key).__name__}; JSON keys are str"
+                msg = f"has a key of type {type(key).__name__}; JSON keys must be str"
                 raise _UnfitError(msg)
             _check_text(key, "has a key with a lone surrogate")
         step: Any = None
@@ -208,12 +209,12 @@ def _jsonable(value: Any, depth: int, *, of_model: bool = False) -> Any:
             raise
         return fields
     if not _is_array(value):
-        msg = f"is a {kind.__name__}, which JSON cannot hold{_hint(value)}"
+        msg = f"is a {kind.__name__}, which is not JSON-serializable{_hint(value)}"
         raise _UnfitError(msg)
     items: list[Any] = []
     try:
         for item in value:
-            items.append(_jsonable(item, depth + 1, of_model=of_model))  # noqa: PERF401 - its length is the place
+            items.append(_jsonable(item, depth + 1, of_model=of_model))  # noqa: PERF401 - its length is the failing index
     except _UnfitError as unfit:
         unfit.steps.append(len(items))
         raise
@@ -225,7 +226,7 @@ def _check_text(text: str, problem: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError:
-            msg = f"{problem}, which UTF-8 cannot carry"
+            msg = f"{problem}, which UTF-8 cannot encode"
             raise _UnfitError(msg) from None
 
 
@@ -233,30 +234,30 @@ def _hint(value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "; encode it as base64 text"
     if isinstance(value, (set, frozenset)):
-        return "; make it a list"
+        return "; convert it to a list"
     if callable(getattr(value, "get_secret_value", None)):
         return "; pass its get_secret_value()"
     return ""
 
 
-def _dumped(model: BaseModel) -> Any:
+def _dump(model: BaseModel) -> Any:
     try:
         full = model.model_dump(mode="json", by_alias=True)
         given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-        # The text of the error can quote the input; `model_dump` shows it to who needs it.
+        # The pydantic error is not shown, since it can quote the input.
         msg = (
-            f"is a {type(model).__name__} that pydantic cannot write as JSON "
-            f'({type(error).__name__}); call its model_dump(mode="json") to see why'
+            f"is a {type(model).__name__} that pydantic cannot serialize to JSON "
+            f'({type(error).__name__}); call its model_dump(mode="json") for details'
         )
         raise _UnfitError(msg) from None
     return _without_unset(full, given)
 
 
 def _without_unset(full: Any, given: Any) -> Any:
-    """What a model was dumped to, without what nobody set and that is None.
+    """A model dump without unset fields that are None.
 
-    That would arrive as null, and so hide the default that the worker has for it.
+    As null, they would override the worker's defaults.
     """
     if _is_mapping(full):
         known: Mapping[Any, Any] = given if _is_mapping(given) else {}
@@ -282,5 +283,5 @@ def _check_webhook(hook: str) -> None:
     except ValueError:
         good = False
     if not good or any(c.isspace() or not c.isprintable() for c in hook):
-        msg = "webhook must be a whole URL that starts with https:// (or http://)."
+        msg = "webhook must be an absolute URL that starts with https:// (or http://)."
         raise InvalidRequestError(msg)

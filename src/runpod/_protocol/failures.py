@@ -1,4 +1,4 @@
-"""From a response that refuses, or none at all, to the error that the caller sees."""
+"""Conversion of error responses and transport errors to the errors that callers see."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 
 _ADVICE = {
     401: "Check the API key.",
-    403: "This API key may not use the endpoint; see its permissions in the Runpod console.",
-    413: "Put large data into storage and pass a URL.",
+    403: "This API key has no access to the endpoint; check its permissions in the Runpod console.",
+    413: "Upload large data to storage and pass a URL.",
 }
 
-# "bad request: body: exceeded max body size of 10MiB", captured from the service with a 400, and its like.
+# Matches "bad request: body: exceeded max body size of 10MiB" (captured from the service, with a 400) and similar.
 _BODY = r"(?:body|content|entity|file|image|input|message|payload|request|upload)"
 _TOO_LARGE = re.compile(rf"\b{_BODY}(?: is)? too large\b|\bmax(?:imum)?(?: {_BODY})? size\b", re.IGNORECASE)
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
-# Where the id of the job could be read although the response as a whole could not.
+# For a job id that was extracted from an incomplete response.
 _NAMED = "The response was incomplete but names job {!r}; check that job before resubmitting."
 
 _IN_DOUBT = (
-    "It may have been carried out. Sending it again may do it twice: check the endpoint's queue first, or allow it "
-    "with RetryPolicy(resubmit=True)."
+    "The request may have been executed, and sending it again may execute it twice. Check the endpoint's queue first, "
+    "or allow retries with RetryPolicy(resubmit=True)."
 )
 
 
@@ -72,9 +72,15 @@ def failure(
     doubt: Outcome | None = None,
     state: JobState[Any] | None = None,
 ) -> RunpodError:
-    """The error for an outcome that is not a good response.
+    """The error for an outcome that is not a successful response.
 
-    `doubt` is an earlier outcome of the same call after which it may have been carried out.
+    Args:
+        call: The call.
+        outcome: Its last outcome.
+        deadline: Its deadline.
+        attempts: The number of attempts made.
+        doubt: An earlier outcome of the same call after which it may have been executed.
+        state: The last known state of the job.
     """
     context = context_of(call, outcome)
     context["retryable"] = is_transient(outcome) or (
@@ -91,7 +97,7 @@ def failure(
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {_span(deadline)}{tried}."
         if not outcome.sent and not call.operation.repeatable:
-            end = " It was not sent."
+            end = " The request was not sent."
         return RunpodTimeoutError(msg + end, state=state, **context)
     if isinstance(outcome, TransportError):
         verb = "could not be sent" if isinstance(outcome, RequestNotSent) else "got no response"
@@ -107,34 +113,34 @@ def closed_error(call: Call) -> ClientClosedError:
 
 
 def context_of(call: Call, outcome: Outcome) -> dict[str, Any]:
-    """Which endpoint and job it was, and whether a submission may be out there."""
+    """The attributes of an error: endpoint, job, and whether the request may have been executed."""
     maybe = in_doubt(call, outcome)
     return {
         "endpoint_id": call.endpoint_id,
-        "job_id": _job_named_by(outcome) if maybe and call.job_id is None else call.job_id,
+        "job_id": _job_id_in(outcome) if maybe and call.job_id is None else call.job_id,
         "maybe_submitted": maybe,
     }
 
 
-def _job_named_by(outcome: Outcome) -> str | None:
-    """The id of the job in a body that cannot be read as a whole, or None."""
+def _job_id_in(outcome: Outcome) -> str | None:
+    """The id of the job in an incomplete or invalid body, or None."""
     if isinstance(outcome, TransportError):
         return _top_level_texts(outcome.partial).get("id")
     texts = _top_level_texts(outcome.body)
-    # Gateways give their refusals ids as well; one with a status beside it is a job's.
+    # Error responses of gateways have ids, too; only one with a status beside it is a job's.
     return texts.get("id") if outcome.good or "status" in texts else None
 
 
 def submitted_job(call: Call, partial: bytes) -> str | None:
-    """The id of the job that a submission made, out of as much of the response as came."""
+    """The id of a submitted job, extracted from a partial response, or None."""
     return None if call.operation.repeatable or call.job_id is not None else _top_level_texts(partial).get("id")
 
 
 def _top_level_texts(body: bytes) -> dict[str, str]:
-    """The fields of a JSON object whose values are text, as far as the object goes.
+    """The string fields of a possibly truncated JSON object.
 
-    The same of the first object of a list, which is no valid response but can name a job. The output of a
-    job may have an `id` of its own, so depth matters.
+    For a list, those of its first object: it is not a valid response, but can contain the id of a job. Nested
+    objects are skipped, since the output of a job may have an `id`.
     """
     text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n[")
     found: dict[str, str] = {}
@@ -165,7 +171,7 @@ def _unquoted(part: str) -> str:
 
 
 def retry_after(response: Response) -> float | None:
-    """The seconds of a `Retry-After` header, given as seconds or as a date; None without one."""
+    """The `Retry-After` header in seconds (it may be a number or a date), or None."""
     text = response.headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -174,7 +180,7 @@ def retry_after(response: Response) -> float | None:
         moment = _date(text)
         if moment is None:
             return None
-        # Against the server's own clock where it tells it: ours may be wrong.
+        # Relative to the server's clock, if known: the local clock may be wrong.
         now = _date(response.headers.get("date", "")) or datetime.now(timezone.utc)
         seconds = (moment - now).total_seconds()
     return max(0.0, float(seconds))
@@ -188,8 +194,8 @@ def _date(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def said_by(text: str) -> str:
-    """What the server says went wrong: the text in its JSON, or the body as text."""
+def error_text(text: str) -> str:
+    """The error message of a response body: a field of its JSON, or the body as text."""
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -198,7 +204,7 @@ def said_by(text: str) -> str:
 
 
 def error_in(value: object) -> str | None:
-    """The error that a JSON object tells of, as text; None where it tells of none."""
+    """The error message in a JSON object, or None."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         for name in ("error", "message", "detail", "title"):
@@ -216,7 +222,7 @@ def _without_markup(text: str) -> str:
 
 
 def is_transient(outcome: Outcome) -> bool:
-    """Whether another try could end otherwise: no response, or one of the passing kind."""
+    """Whether a retry may succeed: after transport errors, 408, 429 and 5xx."""
     if isinstance(outcome, RequestNotSent):
         return not outcome.final
     if isinstance(outcome, TransportError):
@@ -225,30 +231,30 @@ def is_transient(outcome: Outcome) -> bool:
 
 
 def in_doubt(call: Call, outcome: Outcome) -> bool:
-    """Whether something that must not be done twice may have been done."""
-    return not call.operation.repeatable and _fate_unknown(outcome)
+    """Whether a request that must not be executed twice may have been executed."""
+    return not call.operation.repeatable and _outcome_unknown(outcome)
 
 
-def _fate_unknown(outcome: Outcome) -> bool:
+def _outcome_unknown(outcome: Outcome) -> bool:
     if isinstance(outcome, DeadlineExceeded):
         return outcome.sent
     if isinstance(outcome, TransportError):
         return not isinstance(outcome, RequestNotSent)
-    # A 2xx gets here when its body is unreadable: then something was done.
+    # A 2xx with an invalid body: the request was executed.
     return outcome.good or outcome.status >= 500 or outcome.status == 408
 
 
 def _status_error(call: Call, response: Response, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
-    said = said_by(response.text)
+    reason = error_text(response.text)
     cls = _CLASSES.get(response.status, ServerError if response.status >= 500 else APIStatusError)
-    if cls is BadRequestError and _TOO_LARGE.search(said):
+    if cls is BadRequestError and _TOO_LARGE.search(reason):
         cls = PayloadTooLargeError
     msg = f"{call} failed with HTTP {response.status}{tried}"
     if response.redirect:
         where = readable(response.redacted_headers.get("location", "another address"), 200)
-        msg += f", a redirect to {where}. Redirects are not followed; check base_url."
+        msg += f": redirect to {where}. Redirects are not followed; check base_url."
     else:
-        msg += f": {readable(said)}" if said else ", without a reason"
+        msg += f": {readable(reason)}" if reason else ", without a reason"
         msg += "" if msg.endswith((".", "!", "?")) else "."
         advice = _ADVICE.get(413 if cls is PayloadTooLargeError else response.status)
         if response.status == 404:
@@ -265,9 +271,9 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
 
 
 def _not_found_advice(call: Call) -> str:
-    advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key may access it."
+    advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key has access to it."
     if call.job_id is not None:
-        advice += " Is the job id right? Results are kept for 30 minutes, those of run_sync for one."
+        advice += " Check the job id. Results are kept for 30 minutes, and for one minute after run_sync."
     return advice
 
 

@@ -1,4 +1,4 @@
-"""The operations of an endpoint, and calls of them."""
+"""The operations of an endpoint, and calls to them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from urllib.parse import quote
 
 from runpod.errors import InvalidRequestError
 
-# What nearly every id looks like.
+# Ids that need no quoting.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
-# The server's limits for `wait` (docs.runpod.io, "Operation reference"), in seconds.
+# Bounds of the `wait` parameter (docs.runpod.io, "Operation reference"), in seconds.
 MIN_HOLD = 1.0
 MAX_HOLD = 300.0
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of the table: how an operation meets HTTP, and whether it may be repeated."""
+    """An operation: its HTTP method and path, and whether it is safe to repeat."""
 
     name: str
     method: str
     path: str
-    # May it be sent again although it may have arrived? False where doing it twice costs.
+    # Whether it may be sent again although the server may have executed it.
     repeatable: bool
 
 
@@ -40,12 +40,12 @@ PURGE_QUEUE = Operation("purge_queue", "POST", "purge-queue", repeatable=False)
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an operation: everything that goes on the wire but the key."""
+    """A call to an operation: the whole request except for the API key."""
 
     operation: Operation
     endpoint_id: str
     job_id: str | None = None
-    # How long the server may hold the response, in seconds; on the wire milliseconds.
+    # For long polls: how long the server may hold the response, in seconds. Sent in milliseconds.
     hold: float | None = None
     body: bytes | None = field(default=None, repr=False)
 
@@ -67,31 +67,31 @@ _PLURALS = {"endpoint_id": "Endpoint IDs", "job_id": "Job IDs"}
 
 
 def check_id(value: object, what: str) -> str:
-    """An endpoint or job id as it is, if it can be one.
+    """Validates an endpoint or job id.
 
     Raises:
-        InvalidRequestError: It is not text, or there is nothing in it. An empty id would make
-            the path name something else.
+        InvalidRequestError: The id is not a str, is blank (the path would have another meaning), or
+            cannot be encoded.
     """
     if not isinstance(value, str):
         msg = f"{_PLURALS[what]} must be str, not {type(value).__name__}."
         raise InvalidRequestError(msg)
     if not value.strip():
-        msg = f"{what} is empty: pass the ID that Runpod gave you."
+        msg = f"{what} is blank. Pass the ID that Runpod assigned."
         raise InvalidRequestError(msg)
     try:
         value.encode()
     except UnicodeEncodeError:
-        msg = f"{what} holds a lone surrogate and cannot be put into a URL."
+        msg = f"{what} contains a lone surrogate and cannot be encoded in a URL."
         raise InvalidRequestError(msg) from None
     return value
 
 
 def encoded(identifier: str) -> str:
-    """An id as one segment of a path."""
+    """Encodes an id as one path segment."""
     if _PLAIN.fullmatch(identifier):
         return identifier
-    # An id is one segment of a path whatever is in it. Dots alone would mean another folder.
+    # `.` and `..` would be resolved as relative path segments.
     encoded = quote(identifier, safe="")
     return encoded if encoded.strip(".") else encoded.replace(".", "%2E")
 

@@ -1,4 +1,4 @@
-"""The outcome of a request: a response, or one of three transport errors."""
+"""The outcome of a request: a response or a transport error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Response:
-    """What the server sent. Header names are in lower case.
+    """An HTTP response. Header names are in lower case.
 
     Attributes:
-        secret: The key the request went with. Some servers quote requests, and parts of a response end in errors and
-            logs.
-        problem: Why the body cannot be used; empty if it can.
+        secret: The API key of the request, to redact it: some servers quote requests, and parts of responses appear
+            in errors and logs.
+        problem: Why the body is unusable; empty if it is usable.
     """
 
     status: int
@@ -50,11 +50,11 @@ class Response:
 
 @dataclass(frozen=True)
 class TransportError:
-    """There is no usable response.
+    """No usable response was received.
 
     Attributes:
-        reason: Why, without key and input.
-        partial: The part of the body that arrived: it may hold the id of a job.
+        reason: The cause, without API key and input.
+        partial: The part of the body that was received: it may contain the id of a job.
     """
 
     reason: str
@@ -63,14 +63,14 @@ class TransportError:
 
 @dataclass(frozen=True)
 class RequestNotSent(TransportError):  # noqa: N818 - a value
-    """The request provably never reached the server. `final`: another attempt would fail in the same way."""
+    """The request provably never reached the server. `final`: a retry would fail in the same way."""
 
     final: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
 class ResponseLost(TransportError):  # noqa: N818
-    """The request may have reached the server. What the server did with it is unknown."""
+    """The request may have reached the server; whether it was executed is unknown."""
 
 
 @dataclass(frozen=True)

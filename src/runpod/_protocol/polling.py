@@ -1,11 +1,11 @@
-"""What waiting for a job and streaming it have in common: they poll until the job has ended.
+"""Common parts of waiting for a job and streaming it: both poll until the job has ended.
 
-A machine is asked what to do next (`next`) and told the outcome (`received`):
+A poller is a state machine. `next` returns the next action, and `received` takes the outcome of a poll:
 
-    Poll → carry out the call, then tell `received` the outcome and the time
-    Pause → let so many seconds pass
-    Done → over; the state or the chunks are in hand
-    Fail → over, with an error
+    Poll → make the call, then pass the outcome and the time to `received`
+    Pause → sleep
+    Done → finished
+    Fail → finished with an error
 """
 
 from __future__ import annotations
@@ -33,48 +33,48 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.outcomes import Outcome
 
-# One poll is held for at most this long, in seconds, as the JavaScript SDK does.
+# Maximum hold of one long poll, in seconds, as in the JavaScript SDK.
 LONG_HOLD = 90.0
 
-# How much of the deadline is left for the response to a long poll to travel, in seconds.
+# How long before the deadline a long poll ends, in seconds, so that its response arrives in time.
 MARGIN = 0.25
 
-# Polls start at the first interval, in seconds, which grows by the factor up to the last one.
+# Polls start at the first interval, in seconds, which grows exponentially up to the last one.
 FIRST_INTERVAL = 0.1
 LAST_INTERVAL = 5.0
 FACTOR = 1.5
 
-# Without a deadline, this many polls in a row may fail.
+# Without a deadline, a wait ends after this many consecutive failed polls.
 MAX_FAILURES = 10
 
-# The longest pause between two polls, in seconds. The result of a `sync-` job is kept for a minute only, so two polls
-# of it must fall into one minute.
+# Maximum pause between two polls, in seconds. The result of a `sync-` job is kept for one minute only, which must be
+# enough for two polls.
 MAX_PAUSE = 60.0
 MAX_PAUSE_SYNC = 30.0
 
 
 @dataclass(frozen=True)
 class Poll:
-    """Carry out this call, once."""
+    """Make this call, once."""
 
     call: Call
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Let this many seconds pass."""
+    """Sleep for this many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Done:
-    """There is nothing more to poll for."""
+    """Polling has ended."""
 
 
 @dataclass(frozen=True)
 class Fail:
-    """Give up with this error."""
+    """Polling has ended with this error."""
 
     error: RunpodError
 
@@ -84,19 +84,19 @@ Action: TypeAlias = Union[Poll, Pause, Done, Fail]  # noqa: UP007 - evaluated on
 
 @dataclass
 class Routes:
-    """What a client has learned about the routes of its server."""
+    """Which optional routes the server supports, as far as the client has found out."""
 
     long_poll: bool = True
 
 
 @dataclass
 class Poller(ABC):
-    """Deals with time and with polls that fail.
+    """Base of the state machines: timing, and handling of failed polls.
 
     Attributes:
-        state: The last state seen.
-        submitted_at: When this client submitted the job; None if it did not.
-        interval: Seconds until the next poll, where the server does not hold polls.
+        state: The last known state of the job.
+        submitted_at: When this client submitted the job; None if it did not, or not recently.
+        interval: Seconds until the next poll, if the server does not hold polls.
     """
 
     endpoint_id: str
@@ -121,11 +121,11 @@ class Poller(ABC):
     def _next_call(self, now: float) -> Call: ...
 
     def end(self) -> float:
-        """The moment at which polling is over, whatever was seen by then."""
+        """The time at which polling ends in any case."""
         return self.deadline.at
 
     def _last_poll(self) -> float:
-        """The moment by which the last poll must have its response."""
+        """The time at which the hold of the last poll ends."""
         return self.deadline.at - MARGIN
 
     def next(self, now: float) -> Action:
@@ -143,7 +143,7 @@ class Poller(ABC):
         return Call(operation, self.endpoint_id, self.job_id, hold=hold)
 
     def _pause(self, seconds: float, now: float) -> None:
-        """No poll before so many seconds from now, yet one more before the end."""
+        """Delays the next poll, but allows one more before the end."""
         moment = now + seconds
         last = self._last_poll()
         if moment > last > now:
@@ -153,18 +153,18 @@ class Poller(ABC):
     def _next_interval(self) -> float:
         interval = self.interval
         self.interval = min(interval * FACTOR, LAST_INTERVAL)
-        # Jitter keeps a thousand waiters from polling in step.
+        # Jitter keeps many waiters from polling in lockstep.
         return interval * (0.8 + 0.4 * self.jitter())
 
     def _reset_interval(self) -> None:
-        """Polls fast again: something changed."""
+        """Resets the interval after a change."""
         self.interval = FIRST_INTERVAL
 
     def _back_off(self, now: float) -> None:
         self._pause(self._next_interval(), now)
 
     def _failed(self, call: Call, outcome: Outcome | APIResponseError, now: float) -> None:
-        """Goes on after an outcome that says nothing about the job, or gives up."""
+        """Handles a failed poll: backs off, or gives up."""
         asked = retry_after(outcome) if isinstance(outcome, Response) else None
         if isinstance(outcome, APIResponseError):
             error: RunpodError = outcome
@@ -180,12 +180,12 @@ class Poller(ABC):
             return
         longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
         pause = backoff(self.policy, self._failures, self.jitter)
-        # No faster than the interval: a policy without pauses would make a wait spin.
+        # At least the interval: with a policy without delays, a wait would spin.
         pause = max(pause, asked or 0.0, self._next_interval())
         self._pause(min(pause, longest), now)
 
     def _not_found(self, call: Call, response: Response, now: float) -> None:
-        """The server does not know the job: not yet, no longer, or not at all."""
+        """Handles a 404 for the job: it is too recent, has expired, or never existed."""
         if is_recent(self.submitted_at, now):
             self._back_off(now)
         elif self.state is None and self.submitted_at is None:
@@ -194,15 +194,15 @@ class Poller(ABC):
             self.over = Fail(self._expired_error())
 
     def _expired_error(self) -> JobExpiredError:
-        seen = f" (last seen {readable(self.state.status, 40)})" if self.state is not None else ""
+        last = f" (last status: {readable(self.state.status, 40)})" if self.state is not None else ""
         msg = (
-            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} no longer exists{seen}. Its result or its time to "
-            "live expired: results are kept for 30 minutes, those of run_sync for one."
+            f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} no longer exists{last}. Its result or its time to "
+            "live expired: results are kept for 30 minutes, and for one minute after run_sync."
         )
         return JobExpiredError(msg, state=self.state, job_id=self.job_id, endpoint_id=self.endpoint_id)
 
     def _last_status(self) -> str:
-        return "never seen" if self.state is None else self.state.status
+        return "unknown" if self.state is None else self.state.status
 
     def _timeout_error(self) -> RunpodTimeoutError:
         status = self._last_status()

@@ -1,7 +1,7 @@
-"""The bytes of one HTTP/1.1 response as they came, to tell whether anything came behind it.
+"""Detection of unsolicited bytes after an HTTP/1.1 response.
 
-What a server sends behind a response would be taken for the response to the next request on that connection: a job
-would get the id of another. So such a connection is not used again.
+Bytes after a response would be parsed as the response to the next request on the same connection, so that a job could
+get the id of another one. Such a connection is not reused.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The end of a header, as h11 sees it.
+# The end of a header, as in h11.
 _END = re.compile(rb"\n\r?\n")
 
-# How a body in chunks ends that has no trailers, and how any response begins.
+# The end of a chunked body without trailers, and the start of any response.
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _BEGIN = b"HTTP/"
 
 
 def is_interim(data: bytes) -> bool:
-    """Whether these bytes begin an interim response, such as 100 Continue: the final one is still to come."""
+    """Whether a response is an interim one, such as 100 Continue, which is followed by the final response."""
     # HTTP/1.1 100
     return data[9:10] in {b"", b"1"}
 
 
 class ResponseBytes:
-    """Counts the bytes behind the header of a response."""
+    """Tracks the bytes after the header of a response."""
 
     __slots__ = ("_another", "_head", "_length", "_tail")
 
     def __init__(self) -> None:
-        # What there is of the header, while it is incomplete.
+        # The incomplete header.
         self._head = b""
-        # How many bytes came behind the header; -1 before its end.
+        # Number of bytes after the header; -1 before its end.
         self._length = -1
-        # The last of them, and whether there may be the beginning of another response among them.
+        # The last of these bytes, and whether they may contain the start of another response.
         self._tail: bytes = b"\r\n"
         self._another = False
 
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes."""
+        """Adds received bytes."""
         if self._length < 0:
             self._head += data
             while (end := _END.search(self._head)) and is_interim(self._head):
@@ -52,15 +52,15 @@ class ResponseBytes:
             self._length = 0
             self._head = b""
         self._length += len(data)
-        # Large ones are not copied for that.
+        # Search for the start of a response without copying large data.
         seam = self._tail + data[: len(_BEGIN)]
         self._another = self._another or _BEGIN in seam or _BEGIN in data
         self._tail = (data if len(data) >= len(_LAST_CHUNK) else self._tail + data)[-len(_LAST_CHUNK) :]
 
     def is_exactly(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether nothing came behind a response that was read to its end, given its headers.
+        """Whether no bytes follow a completely read response with these headers.
 
-        A response in chunks with trailers, or with what could begin another response, counts as followed by something.
+        False also for a chunked response with trailers, or with bytes that look like the start of another response.
         """
         length = b"0"
         for name, value in headers:

@@ -1,4 +1,4 @@
-"""Whether a request may be sent again, and when."""
+"""Retries: whether and when a request is sent again."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from runpod._protocol.outcomes import Outcome
     from runpod.models.retry import RetryPolicy
 
-# The shortest pause before a job is asked about again that was submitted a moment ago, in seconds.
+# Minimum delay after a 404 for a recently submitted job, in seconds.
 RECENT_PAUSE = 0.1
 
-# How long a server may make a call without a deadline wait by `Retry-After`, in seconds.
+# Maximum accepted `Retry-After` of a call without a deadline, in seconds.
 MAX_RETRY_AFTER = 300.0
 
 
@@ -30,9 +30,9 @@ class Attempts:
     """The attempts of one call.
 
     Attributes:
-        submitted_at: When this client submitted the job that the call is about; None if it did not.
-        number: Of the current attempt, from 1.
-        doubt: The outcome of an earlier attempt after which the call may have been carried out.
+        submitted_at: When this client submitted the job of the call; None if it did not, or not recently.
+        number: The number of the current attempt, from 1.
+        doubt: The first outcome after which the call may have been executed.
     """
 
     call: Call
@@ -44,13 +44,13 @@ class Attempts:
     doubt: Outcome | None = None
 
     def next_delay(self, outcome: Outcome, now: float) -> float:
-        """Takes the outcome of the current attempt, which is not a good response.
+        """Takes the outcome of a failed attempt.
 
         Returns:
-            Seconds to pause before the next attempt.
+            The delay before the next attempt, in seconds.
 
         Raises:
-            RunpodError: There must be no other attempt.
+            RunpodError: The call must not be retried.
         """
         asked = (retry_after(outcome) if isinstance(outcome, Response) else None) or 0.0
         delay = max(backoff(self.policy, self.number, self.jitter), asked)
@@ -68,7 +68,7 @@ class Attempts:
     def _is_retryable(self, outcome: Outcome) -> bool:
         if not is_transient(outcome):
             return False
-        # Refused with 429, or never sent: nothing was done, whatever the operation.
+        # Rejected with 429, or never sent: the request was not executed.
         if isinstance(outcome, RequestNotSent) or (isinstance(outcome, Response) and outcome.status == 429):
             return True
         return self.call.operation.repeatable or self.policy.resubmit
@@ -80,7 +80,7 @@ class Attempts:
 
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: Callable[[], float]) -> float:
-    """The pause before the next attempt, in seconds: exponential, with full jitter."""
-    # 2.0 ** 1100 overflows; the bound has long stopped growing by then.
+    """The delay before the next attempt, in seconds: exponential backoff with full jitter."""
+    # The exponent is limited, since 2.0 ** 1100 overflows.
     bound = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, 60))
     return bound * jitter()

@@ -1,4 +1,4 @@
-"""The machine that streams a job: it fetches chunks until the job has ended and nothing is left."""
+"""The state machine of `stream`: polls for chunks until the job has ended and no chunks are left."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from runpod._protocol.outcomes import Outcome
     from runpod.models.jobs import StreamChunk
 
-# The service holds an empty stream for 10 s unless told otherwise (Runpod's MCP server).
+# The service holds an empty stream response for 10 s by default (source: Runpod's MCP server).
 STREAM_HOLD = 10.0
 
-# An empty response that came sooner, in seconds, was not held.
+# An empty response that arrived sooner, in seconds, was not held.
 _HELD = 0.5
 
 
@@ -28,17 +28,17 @@ _HELD = 0.5
 class Streamer(Poller):
     """Streams the chunks of a job.
 
-    Each response of `/stream` takes its chunks out of the server's buffer, and the last ones can come with the final
-    status or after it. So the stream is over when the job has ended and a response was empty. Why a job failed, only
-    `/status` tells.
+    Each response of `/stream` removes its chunks from the server's buffer. The last chunks can arrive with the final
+    status or after it, so the stream ends when the job has ended and a response is empty. The error of a failed job is
+    only in `/status`.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # The final status, as /stream told it.
+        # The final status, from /stream.
         self._ended: JobStatus | None = None
         self._had_chunks = False
-        # Ask /status next: for the error, or because /stream did not tell the status.
+        # Poll /status next: for the error, or because /stream had no status.
         self._needs_status = False
 
     def _next_call(self, now: float) -> Call:
@@ -49,7 +49,7 @@ class Streamer(Poller):
         return self._call(STREAM, hold=max(MIN_HOLD, min(self._last_poll() - now, STREAM_HOLD)))
 
     def received(self, call: Call, outcome: Outcome, now: float) -> list[StreamChunk]:
-        """Takes the outcome of a poll. Returns the chunks it brought, each exactly once."""
+        """Takes the outcome of a poll. Returns its chunks, each exactly once."""
         if isinstance(outcome, Response) and outcome.status == 404:
             self._missing(call, outcome, now)
             return []
@@ -69,7 +69,7 @@ class Streamer(Poller):
 
     def _take_chunks(self, status: JobStatus | None, chunks: list[StreamChunk], now: float) -> None:
         self._failures = 0
-        # A server that forgets a job once it was streamed says FAILED after COMPLETED.
+        # A server that deletes a job once it was streamed reports FAILED after COMPLETED.
         if status is not None and status.terminal and self._ended != JobStatus.COMPLETED:
             self._ended = status
         if status is not None and self._ended is None:
@@ -88,18 +88,20 @@ class Streamer(Poller):
         if self._ended is not None:
             return self._ended
         # A stream that is a bare list of chunks has no status.
-        return "unknown, but chunks came" if self.state is None and self._had_chunks else super()._last_status()
+        return (
+            "unknown, but chunks were received" if self.state is None and self._had_chunks else super()._last_status()
+        )
 
     def _take_status(self, state: JobState[Any], now: float) -> None:
         self._failures = 0
         self._needs_status = False
         self.state = state
         if not state.completed:
-            # Also after a final status of /stream: somebody retried the job.
+            # Also after a final status from /stream: the job was retried meanwhile.
             self._ended = None
             self._back_off(now)
         elif self._ended is None:
-            # It ended between two polls, so there may be chunks from in between.
+            # It ended between two polls, and there may be more chunks.
             self._ended = state.status
         else:
             self._end_with(state)
@@ -118,11 +120,11 @@ class Streamer(Poller):
 
     def _missing(self, call: Call, response: Response, now: float) -> None:
         if self._ended is not None:
-            # It expired right after its end: everything there was has been received.
+            # The job expired right after its end: all chunks were received.
             known = self.state if self.state is not None and self.state.completed else None
             self._end_with(known or JobState(id=self.job_id, status=self._ended))
         elif call.operation is STREAM:
-            # The job or only its stream is missing; /status knows.
+            # Poll /status to find out whether the job or only its stream is missing.
             self._needs_status = True
         else:
             self._needs_status = False

@@ -1,24 +1,24 @@
-"""The jobs that this client submitted a moment ago: a 404 for one of those is not final."""
+"""Recently submitted jobs: a 404 for one of them is not final."""
 
 from __future__ import annotations
 
 from collections import deque
 
-# Right after a submission, a job can be unknown to the part of the service that is asked about it: Runpod's own
-# unreleased client goes on asking for a while, and third parties saw it. In seconds.
+# For how long after the submission a 404 is retried, in seconds. The service can be inconsistent for a short time: third
+# parties report it, and Runpod's own unreleased client retries as well.
 GRACE = 10.0
 
 
 def is_recent(submitted_at: float | None, now: float) -> bool:
-    """Whether a job was submitted so lately that a 404 is not final."""
+    """Whether a job was submitted so recently that a 404 is not final."""
     return submitted_at is not None and now - submitted_at < GRACE
 
 
 class RecentSubmissions:
-    """When the jobs of the last seconds were submitted, on the monotonic clock.
+    """The submission times of recent jobs, on the monotonic clock.
 
-    Threads may share it without a lock, which a fork could leave locked for ever: each step is atomic, and the worst
-    that two threads can do is forget a job a moment early.
+    Thread-safe without a lock, which a fork could leave locked: each step is atomic, and the worst result of a race is
+    that a job is dropped slightly early.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class RecentSubmissions:
         self._in_order.append((now, (endpoint_id, job_id)))
 
     def submitted_at(self, endpoint_id: str, job_id: str | None, now: float) -> float | None:
-        """When this job was submitted; None if that is long ago or was not seen."""
+        """When this client submitted the job; None if it did not, or not recently."""
         self._forget(now)
         return None if job_id is None else self._moments.get((endpoint_id, job_id))
 

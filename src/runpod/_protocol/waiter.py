@@ -1,4 +1,4 @@
-"""The machine that waits for a job: it polls until the job has ended, with long polls where the server has them."""
+"""The state machine of `wait` and `watch`: polls until the job has ended, with long polls if the server has them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from runpod._protocol.outcomes import Outcome
     from runpod.models.jobs import JobState
 
-# Statuses by which a server says that it has no such route, or not with such a `wait`.
+# Statuses of a server without this route, or without the `wait` parameter.
 _NO_LONG_POLL = frozenset({400, 405})
 
-# A long poll that came back sooner (in seconds) without the end of the job was not held.
+# A long poll that returned sooner, in seconds, although the job had not ended, was not held.
 _HELD = 0.9 * MIN_HOLD
 
 
@@ -29,8 +29,8 @@ class Waiter(Poller):
     """Waits for the end of a job.
 
     Attributes:
-        changes: Poll often enough to see statuses and progress on the way, not just the end.
-        until: A moment from which on the latest state will do, ended or not.
+        changes: Whether to poll often enough for status and progress changes, not only for the end.
+        until: From this time on, the latest state is returned even if the job has not ended.
     """
 
     changes: bool = False
@@ -38,7 +38,7 @@ class Waiter(Poller):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # After a 404 of the long poll, /status tells whether the job or the route is missing.
+        # After a 404 for a long poll, /status shows whether the job or the route is missing.
         self._checking_route = False
         self._route_misses = 0
         self._has_polled = False
@@ -51,7 +51,7 @@ class Waiter(Poller):
         return super().next(now)
 
     def end(self) -> float:
-        # Until a state was seen, there is nothing to return at `until` either.
+        # `until` applies only once there is a state to return.
         return min(super().end(), self.until) if self._has_polled else super().end()
 
     def _last_poll(self) -> float:
@@ -63,12 +63,11 @@ class Waiter(Poller):
             return self._call(STATUS)
         if not self.changes:
             return self._call(STATUS_SYNC, hold=min(room, LONG_HOLD))
-        # A long poll sees the end at once and nothing else before its time, so it is used only where the pause would
-        # be as long.
+        # A long poll returns early only at the end of the job, so it is used only if the pause would be as long.
         return self._call(STATUS) if self.interval < MIN_HOLD else self._call(STATUS_SYNC, hold=MIN_HOLD)
 
     def received(self, call: Call, outcome: Outcome, now: float) -> JobState[Any] | None:
-        """Takes the outcome of a poll. Returns the state of the job, if it was one."""
+        """Takes the outcome of a poll. Returns the state of the job, if the poll succeeded."""
         if isinstance(outcome, Response):
             if outcome.good:
                 return self._take(call, outcome, now)
@@ -98,14 +97,14 @@ class Waiter(Poller):
         if state.completed:
             self.over = Done()
         elif call.hold is None or now - self._polled_at < _HELD:
-            # Also where the server does not hold long polls: do not spin.
+            # Also if the server does not hold long polls, to avoid a busy loop.
             self._back_off(now)
         return state
 
     def _learn_route(self, call: Call, now: float) -> None:
         if self._checking_route:
-            # A recent job can be missing in one place and known in the next. That takes a second proof, since what is
-            # learned here holds for the whole client.
+            # For a recent job, a 404 of one route may be an inconsistency. Require it twice, since `long_poll` is
+            # disabled for the whole client.
             self._route_misses += 1
             if self._route_misses >= (2 if is_recent(self.submitted_at, now) else 1):
                 self.routes.long_poll = False

@@ -1,3 +1,3 @@
 # Generated from src/runpod/_async/__init__.py by scripts/generate_sync.py. Do not edit.
 
-"""The clients: thin code that carries out what `runpod._protocol` decides."""
+"""The clients: thin I/O code around the logic in `runpod._protocol`."""

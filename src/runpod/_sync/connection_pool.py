@@ -1,6 +1,6 @@
 # Generated from src/runpod/_async/connection_pool.py by scripts/generate_sync.py. Do not edit.
 
-"""The HTTP client that the library makes for itself, and the pool of connections beneath it."""
+"""The default HTTP client of the library, and its connection pool."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from runpod._network import Backend
 from runpod._environment import proxies_for, tls_context, warn_of_proxy
-from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_left
-from runpod._network import Backend, Exchanging
+from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
+from runpod._network import ExchangeStream
 from runpod._primitives import Clock, Slots, home, shield
 
 if TYPE_CHECKING:
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
 
 
 def new_client(base_url: str) -> tuple[httpx.Client, bool]:
-    """A client for one address. It verifies TLS, and takes a proxy from the environment.
+    """Creates a client for one base URL. It verifies TLS and uses the proxy of the environment, if any.
 
     Returns:
-        The client, and whether its network streams tell when a request leaves: not through a proxy, which is sent
-        requests of its own.
+        The client, and whether its network streams report when a request is sent. They do not if a proxy is used,
+        which receives requests of its own.
 
     Raises:
         ConfigurationError: The certificate authorities cannot be loaded.
     """
     context = tls_context()
     transport, proxy = _transport(base_url, context)
-    # httpx has no public way to give a transport a pool. Where this is not its place, httpx's own pool serves.
+    # httpx has no public way to replace the pool of a transport. Without this attribute, the pool of httpx is used.
     has_place = hasattr(transport, "_pool")
     if has_place:
         pool: Any = ConnectionPool(context, proxy)
         transport._pool = pool  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
 
-    # Defined here, since some tools replace `httpx.Client` by a subclass.
+    # Defined here, since some tools replace `httpx.Client` with a subclass.
     class Client(httpx.Client):
-        """Without cookies: the API has none, and a jar takes a twentieth of the time of a call."""
+        """Without cookies: the API sets none, and a cookie jar takes 5 % of the time of a call."""
 
         @property
         def cookies(self) -> Any:
@@ -64,7 +65,7 @@ def _transport(base_url: str, context: ssl.SSLContext) -> tuple[httpx.HTTPTransp
     return httpx.HTTPTransport(verify=context, limits=limits), None
 
 
-def _in_terms_of_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
+def _httpcore_proxy(proxy: httpx.Proxy) -> httpcore.Proxy:
     url = proxy.url
     return httpcore.Proxy(
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -76,46 +77,46 @@ def _in_terms_of_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
 
 class _NoCookies(httpx.Cookies):
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Keeps none."""
+        """Ignores cookies."""
 
 
 _no_cookies = _NoCookies()
 
 
 class ConnectionPool:
-    """Lends out connections, the one used last first.
+    """A connection pool, last in, first out.
 
-    httpcore's own pool looks at all of its connections and requests for every request. This one holds pools of
-    httpcore's with one connection each, so that what a request costs does not grow with their number, and what is
-    patched in httpcore is not passed by. Connections belong to an event loop and to a process.
+    The pool of httpcore iterates over all connections and requests for every request. This one manages httpcore pools
+    with one connection each: the cost of a request is independent of their number, and patches of httpcore still apply.
+    Connections belong to an event loop and to a process.
     """
 
     def __init__(self, context: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
         self._context = context
-        self._proxy = None if proxy is None else _in_terms_of_httpcore(proxy)
+        self._proxy = None if proxy is None else _httpcore_proxy(proxy)
         self._connections: dict[tuple[int, Any], Connections] = {}
         self._closed = False
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Sends a request over a connection that nobody uses. Closing the response gives it back.
+        """Sends a request over an idle or new connection. Closing the response releases it.
 
         Raises:
-            httpcore.PoolTimeout: No connection was given back before the deadline.
+            httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        where = home()
-        here = self._connections.get(where) or self._new_home(where)
-        here.wait_for_slot()
+        key = home()
+        connections = self._connections.get(key) or self._add_connections(key)
+        connections.wait_for_slot()
         connection = None
         try:
-            connection = here.take() or Connection(self._context, self._proxy)
+            connection = connections.take() or Connection(self._context, self._proxy)
             response = connection.handle_request(request)
         except BaseException:
-            here.give_back(connection, reusable=False)
+            connections.give_back(connection, reusable=False)
             raise
-        response.stream = PooledStream(response, here, connection)
+        response.stream = PooledStream(response, connections, connection)
         return response
 
-    def _new_home(self, where: tuple[int, Any]) -> Connections:
+    def _add_connections(self, where: tuple[int, Any]) -> Connections:
         # Connections of an event loop that has ended can be neither used nor closed.
         for key in list(self._connections):
             if getattr(key[1], "is_closed", bool)():
@@ -123,61 +124,61 @@ class ConnectionPool:
         return self._connections.setdefault(where, Connections(closed=self._closed))
 
     def close(self) -> None:
-        """Closes the idle connections now, and the others as soon as they are given back."""
+        """Closes the idle connections now, and the others when they are released."""
         self._closed = True
-        here = self._connections.pop(home(), None)
-        if here is not None:
-            here.close()
+        connections = self._connections.pop(home(), None)
+        if connections is not None:
+            connections.close()
 
 
 class Connection(httpcore.ConnectionPool):
-    """A pool with one connection. It closes also what httpcore forgets."""
+    """A pool with one connection. It also closes connections that httpcore does not close."""
 
     def __init__(self, context: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
-        self._beneath = Backend(to_tls_proxy=proxy is not None and proxy.url.scheme == b"https")
+        self._backend = Backend(to_tls_proxy=proxy is not None and proxy.url.scheme == b"https")
         super().__init__(
             ssl_context=context,
             proxy=proxy,
             max_connections=1,
             keepalive_expiry=KEEP_ALIVE,
-            network_backend=self._beneath,
+            network_backend=self._backend,
         )
 
     def close(self) -> None:
         super().close()
-        self._beneath.close()
+        self._backend.close()
 
 
 class Connections:
-    """The connections of one event loop: how many there may be, and those that are idle."""
+    """The connections of one event loop: a limit, and the idle ones."""
 
     def __init__(self, *, closed: bool) -> None:
         self._slots = Slots(MAX_CONNECTIONS)
         self._clock = Clock()
-        # In the order of the moments since when they are idle, which stand beside them.
+        # With the time since when they are idle, oldest first.
         self._idle: deque[tuple[float, Connection]] = deque()
         self._closed = closed
 
     def wait_for_slot(self) -> None:
-        """Returns once the request on its way may use a connection.
+        """Waits until the current request may use a connection.
 
         Raises:
-            httpcore.PoolTimeout: No connection was given back before its deadline.
+            httpcore.PoolTimeout: No connection became free before the deadline.
         """
         if self._slots.take_nowait():
             return
         sending = current.get()
         if sending is not None:
-            # While it waits, nothing was sent.
+            # Nothing is sent while it waits.
             sending.sent = False
-        if not self._slots.take(time_left()):
+        if not self._slots.take(time_remaining()):
             msg = "no connection became free in time"
             raise httpcore.PoolTimeout(msg)
         if sending is not None:
             sending.sent = True
 
     def take(self) -> Connection | None:
-        """The connection that was used last, if there is an idle one."""
+        """Returns the most recently used idle connection, or None."""
         now = self._clock.now()
         try:
             while now - self._idle[0][0] >= KEEP_ALIVE:
@@ -187,7 +188,7 @@ class Connections:
             return None
 
     def give_back(self, connection: Connection | None, *, reusable: bool) -> None:
-        """Keeps a connection if it can be used again, and frees its slot."""
+        """Releases a slot, and keeps the connection if it can be reused."""
         self._slots.give_back()
         if connection is None:
             return
@@ -200,7 +201,7 @@ class Connections:
             self._close(connection)
 
     def close(self) -> None:
-        """Closes the idle connections now, and the others as soon as they are given back."""
+        """Closes the idle connections now, and the others when they are released."""
         self._closed = True
         while self._idle:
             self._close_one(self._idle.pop)
@@ -218,15 +219,15 @@ class Connections:
 
 
 class PooledStream:
-    """The body of a response. Closing it gives its connection back."""
+    """The body of a response. Closing it releases the connection."""
 
-    def __init__(self, response: httpcore.Response, home: Connections, connection: Connection) -> None:
-        # httpcore types it as either kind.
+    def __init__(self, response: httpcore.Response, connections: Connections, connection: Connection) -> None:
+        # httpcore types it as a union of sync and async streams.
         self._stream: Any = response.stream
         self._headers = response.headers
-        said: Any = response
-        self._network: object = said.extensions.get("network_stream")
-        self._home = home
+        untyped: Any = response
+        self._network: object = untyped.extensions.get("network_stream")
+        self._connections = connections
         self._connection = connection
         self._closed = False
 
@@ -239,10 +240,10 @@ class PooledStream:
             return
         self._closed = True
         try:
-            # A mock may have put something in its place that need not be closed.
+            # A mock may have replaced it with an object without this method.
             if hasattr(self._stream, "close"):
                 self._stream.close()
         finally:
-            # A mock's response has no network stream of ours.
-            reusable = not isinstance(self._network, Exchanging) or self._network.is_reusable(self._headers)
-            self._home.give_back(self._connection, reusable=reusable)
+            # A mock's response has no such network stream.
+            reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(self._headers)
+            self._connections.give_back(self._connection, reusable=reusable)

@@ -1,6 +1,6 @@
 # Generated from src/runpod/_async/endpoint.py by scripts/generate_sync.py. Do not edit.
 
-"""An endpoint: everything that can be asked of it."""
+"""A serverless endpoint and its operations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint(Generic[OutputT]):
-    """A serverless endpoint, made by `client.endpoint(id)`.
+    """A serverless endpoint, created by `client.endpoint(id)`.
 
     Attributes:
         id: The endpoint's id, or the slug of a public one.
@@ -60,18 +60,18 @@ class Endpoint(Generic[OutputT]):
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
     ) -> Self:
-        """The same endpoint with other options, over the same connections. What is not given stays as it is.
+        """Returns this endpoint with other options, sharing the connections. Omitted options are unchanged.
 
         Args:
-            timeout: Seconds or timedelta for a whole call, where the call has no default of its
-                own (`run_sync` and `status_sync` have 90 s, waits and streams none); None: no
-                limit.
-            retry: How often a request may be sent again.
-            wait_limits: How often jobs may be polled while they are waited for. Waits under
-                other limits are counted separately.
+            timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
+                `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
+                no limit by default.
+            retry: Retry settings.
+            wait_limits: Rate limits for polling. Polls under different limits are counted
+                separately.
 
         Raises:
-            ConfigurationError: An option cannot be used.
+            ConfigurationError: An option is invalid.
 
         Example:
             >>> endpoint.with_options(retry=RetryPolicy(resubmit=True)).run(input={"n": 1})
@@ -117,17 +117,17 @@ class Endpoint(Generic[OutputT]):
         """Submits a job and returns its handle at once. `POST /run`.
 
         Args:
-            request: The whole request in the shape of the wire, or a `JobRequest`:
+            request: The request in the wire format, or a `JobRequest`:
                 `{"input": {…}, "policy": {"executionTimeout": 60000}}`.
-            input: Or its input, by keyword: what the handler gets as `job["input"]`.
-            policy: Limits and priority on the platform.
-            webhook: A URL that the platform calls when the job ended.
-            s3_config: A bucket for the worker.
+            input: Instead of `request`: the handler's `job["input"]`.
+            policy: Time limits and priority on the platform.
+            webhook: A URL that the platform calls when the job ends.
+            s3_config: An S3 bucket for the worker.
             timeout: Seconds or timedelta for the submission, not for the job.
 
         Raises:
-            InvalidRequestError: It cannot be sent, and was not.
-            RunpodError: It was not submitted, or `maybe_submitted` says that nobody knows.
+            InvalidRequestError: The arguments are invalid. Nothing was sent.
+            RunpodError: The job was not submitted, or `maybe_submitted` is True.
 
         Example:
             >>> job = endpoint.run({"input": {"prompt": "a horse"}})
@@ -173,28 +173,27 @@ class Endpoint(Generic[OutputT]):
         s3_config: S3Config | S3ConfigDict | None = None,
         timeout: TimeoutOrDefault = 90.0,
     ) -> JobState[OutputT]:
-        """Submits a job and waits until it ends, however it ends. `POST /runsync`.
+        """Submits a job and waits until it ends, whatever its final status. `POST /runsync`.
 
-        The response to the submission comes after a second at the latest, so the job's id is
-        known before the long wait begins. With a timeout of about a second or less the id may
-        not come in time.
+        The submission itself is held for at most one second, so that the job id is known before
+        the long wait. With a timeout of about one second or less, the id may not arrive in time.
 
         Args:
-            request: The whole request in the shape of the wire, or a `JobRequest`.
-            input: Or its input, by keyword: what the handler gets as `job["input"]`.
-            policy: Limits and priority on the platform.
-            webhook: A URL that the platform calls when the job ended.
-            s3_config: A bucket for the worker.
-            timeout: Seconds or timedelta for everything, submission and wait.
+            request: The request in the wire format, or a `JobRequest`.
+            input: Instead of `request`: the handler's `job["input"]`.
+            policy: Time limits and priority on the platform.
+            webhook: A URL that the platform calls when the job ends.
+            s3_config: An S3 bucket for the worker.
+            timeout: Seconds or timedelta for submission and wait together.
 
         Returns:
-            The final state. It can be a failure: see `state.result()`.
+            The final state, which may be a failure: see `state.result()`.
 
         Raises:
-            InvalidRequestError: It cannot be sent, and was not.
+            InvalidRequestError: The arguments are invalid. Nothing was sent.
             RunpodTimeoutError: The timeout passed. The job is still alive; `job_id` has its id.
-            JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: See `runpod.errors`; `maybe_submitted` and `job_id` say what is known.
+            JobOutputError: The job completed, but its output does not match `output_type`.
+            RunpodError: See `runpod.errors`, and its attributes `maybe_submitted` and `job_id`.
 
         Example:
             >>> result = endpoint.run_sync({"input": {"prompt": "a horse"}}, timeout=60)
@@ -208,7 +207,7 @@ class Endpoint(Generic[OutputT]):
         try:
             state = job.wait_until(deadline, submitted)
         except RunpodError as error:
-            # There is a job: whatever the error is, it names it, and the same call would submit another.
+            # The job was submitted: repeating the call would submit another one.
             error.job_id, error.retryable = job.id, False
             raise
         warn_if_no_output(state, self.id)
@@ -222,16 +221,16 @@ class Endpoint(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            NotFoundError: There is no such job, or its result is no longer kept.
-            JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: There was no good response; see `runpod.errors`.
+            NotFoundError: The job does not exist, or its result has expired.
+            JobOutputError: The job completed, but its output does not match `output_type`.
+            RunpodError: The request failed; see `runpod.errors`.
         """
         return self.job(job_id).refresh(timeout=timeout)
 
     def status_sync(self, job_id: str, *, timeout: TimeoutOrDefault = 90.0) -> JobState[OutputT]:
-        """Waits for the end of a job, but no longer than one long poll. `GET /status-sync/{id}`.
+        """Waits for the end of a job, at most for one long poll. `GET /status-sync/{id}`.
 
-        Where the server has no such route, it polls `/status` instead.
+        If the server does not have this route, it polls `/status` instead.
 
         Args:
             job_id: The job's id.
@@ -243,7 +242,7 @@ class Endpoint(Generic[OutputT]):
 
         Raises:
             RunpodTimeoutError: No state was received in time.
-            NotFoundError: There is no such job, or its result is no longer kept.
+            NotFoundError: The job does not exist, or its result has expired.
             RunpodError: The job cannot be polled; see `runpod.errors`.
         """
         job_id = check_id(job_id, "job_id")
@@ -259,26 +258,26 @@ class Endpoint(Generic[OutputT]):
     @overload
     def stream(self, job_id: str, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> JobStream[ChunkT]: ...
 
-    # A union or an Annotated is no `type` to a type checker.
+    # For type checkers, a union or an Annotated is not a `type`.
     @overload
     def stream(self, job_id: str, *, chunk_type: Any, timeout: Timeout = None) -> JobStream[Any]: ...
 
     def stream(self, job_id: str, *, chunk_type: Any = None, timeout: Timeout = None) -> JobStream[Any]:
-        """Streams what the handler of a job yields. `GET /stream/{id}` until nothing is left.
+        """Streams the values that the handler of a job yields. Polls `GET /stream/{id}`.
 
-        The server hands out each chunk once: two streams of one job share its chunks. If a
+        The server sends each chunk only once: two streams of one job share its chunks. If a
         response is cut off, its chunks are lost.
 
         Args:
             job_id: The job's id.
-            chunk_type: What the output of a chunk is: a pydantic model, or any type that pydantic
-                can validate.
+            chunk_type: The type of the output of a chunk: a pydantic model, or any type that
+                pydantic can validate.
             timeout: Seconds or timedelta for the whole stream; None: until the job ends.
 
         Raises:
-            JobFailedError: The job ended FAILED, after every chunk was given. So for
+            JobFailedError: The job ended FAILED; all its chunks were yielded before. Likewise
                 JobCancelledError and JobTimedOutError.
-            JobOutputError: A chunk does not fit `chunk_type`. The next one may.
+            JobOutputError: A chunk does not match `chunk_type`. The iteration can be continued.
             RunpodTimeoutError: The timeout passed. The job is still alive.
             RunpodError: The job cannot be polled; see `runpod.errors`.
 
@@ -289,23 +288,23 @@ class Endpoint(Generic[OutputT]):
         return self.job(job_id).stream(chunk_type=chunk_type, timeout=timeout)
 
     def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
-        """Cancels a job, queued or running. `POST /cancel/{id}`.
+        """Cancels a queued or running job. `POST /cancel/{id}`.
 
-        A job that had ended before stays as it is. The response may then hold its status alone;
-        `status` gives the rest.
+        A job that has already ended is not changed. The response may then contain only its status;
+        `status` fetches the rest.
 
         Args:
             job_id: The job's id.
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            NotFoundError: There is no such job.
-            RunpodError: There was no good response; see `runpod.errors`.
+            NotFoundError: The job does not exist.
+            RunpodError: The request failed; see `runpod.errors`.
         """
         return self.job(job_id).cancel(timeout=timeout)
 
     def retry(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
-        """Puts a job that FAILED or TIMED_OUT into the queue again. `POST /retry/{id}`.
+        """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
 
         It keeps its id and loses its result.
 
@@ -314,49 +313,49 @@ class Endpoint(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            NotFoundError: There is no such job, or its result is no longer kept.
-            RunpodError: There was no good response. `maybe_submitted` says whether the job may be
-                in the queue all the same.
+            NotFoundError: The job does not exist, or its result has expired.
+            RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
+                requeued.
         """
         return self.job(job_id).retry(timeout=timeout)
 
     def health(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> EndpointHealth:
-        """Counts the jobs and workers of the endpoint. `GET /health`.
+        """Fetches the number of jobs and workers of the endpoint. `GET /health`.
 
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good response; see `runpod.errors`.
+            RunpodError: The request failed; see `runpod.errors`.
         """
         call = Call(HEALTH, self.id)
         response = self._session.send(call, self._session.deadline(timeout))
         return read(EndpointHealth, response, call)
 
     def purge_queue(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> PurgeResult:
-        """Removes every queued job of the endpoint. `POST /purge-queue`.
+        """Removes all queued jobs of the endpoint. `POST /purge-queue`.
 
-        Running jobs go on. The service allows two of these calls in ten seconds.
+        Running jobs are not affected. The service allows two of these calls in ten seconds.
 
         Args:
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good response. `maybe_submitted` says whether the queue may
-                have been purged all the same.
+            RunpodError: The request failed. If `maybe_submitted` is True, the queue may have been
+                purged.
         """
         call = Call(PURGE_QUEUE, self.id)
         response = self._session.send(call, self._session.deadline(timeout))
         return read(PurgeResult, response, call)
 
     def job(self, job_id: str) -> Job[OutputT]:
-        """A handle for the id of a job that you kept. No request.
+        """Returns a handle for a known job id, without sending a request.
 
         Args:
             job_id: The job's id.
 
         Raises:
-            InvalidRequestError: The id is empty or not text.
+            InvalidRequestError: The id is blank or not a str.
         """
         return Job(self._session, self.id, self._read_output, check_id(job_id, "job_id"))
 

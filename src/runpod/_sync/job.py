@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from runpod._sync.streams import JobStream, JobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
-from runpod._protocol.decoding import OutputReader, is_bare
+from runpod._protocol.decoding import OutputReader, is_status_only
 from runpod._protocol.operations import CANCEL, RETRY, STATUS
 from runpod._protocol.streamer import Streamer
 from runpod._protocol.waiter import Waiter
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Job(Generic[OutputT]):
-    """A job on an endpoint: its id, and the last state seen of it.
+    """A job on an endpoint: its id and its last known state.
 
-    `endpoint.run(...)` returns one, and `endpoint.job(id)` makes one for an id that you kept.
+    Returned by `endpoint.run(...)`, and by `endpoint.job(id)` for a known id.
 
     Attributes:
-        id: The job's id. Keep it, and you can find the job again.
+        id: The job's id. Store it to access the job later.
         endpoint_id: The id of the endpoint that the job runs on.
 
     Example:
@@ -52,22 +52,22 @@ class Job(Generic[OutputT]):
         self._session = session
         self._read_output = read_output
         self._state: JobState[OutputT] | None = None
-        # How the job ended, once that is known as a whole: the response to a cancel request may hold the status alone.
+        # The complete final state. (The response to a cancel request may contain only the status.)
         self._end: JobState[OutputT] | JobOutputError | None = None
-        # What streams of this handle received and did not give yet.
+        # Chunks that were received by streams of this handle, but not yet yielded.
         self._chunks: deque[StreamChunk[Any]] = deque()
 
     @property
     def state(self) -> JobState[OutputT]:
-        """The last state seen. No request: `refresh()` fetches a new one.
+        """The last known state. Sends no request; `refresh()` fetches a new one.
 
-        Until the state of a job made by `endpoint.job(id)` was fetched, its status is "UNKNOWN".
+        For a job from `endpoint.job(id)`, the status is "UNKNOWN" until a state was fetched.
         """
         return JobState(id=self.id, status=JobStatus.UNKNOWN) if self._state is None else self._state
 
     @property
     def status(self) -> JobStatus:
-        """The status of the last state seen. No request."""
+        """The status of the last known state. Sends no request."""
         return self.state.status
 
     def refresh(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
@@ -77,18 +77,18 @@ class Job(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            JobOutputError: It completed with an output that does not fit `output_type`.
-            RunpodError: There was no good response; see `runpod.errors`.
+            JobOutputError: The job completed, but its output does not match `output_type`.
+            RunpodError: The request failed; see `runpod.errors`.
         """
         return self._ask(STATUS, timeout)
 
     def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
-        """Waits until the job ends, however it ends.
+        """Waits until the job ends, whatever its final status.
 
         Transport errors do not end the wait: it keeps polling until `timeout` passes.
 
         Args:
-            timeout: Seconds or timedelta; None: until the job ends, or ten polls in a row
+            timeout: Seconds or timedelta; None: until the job ends, or ten consecutive polls
                 failed.
 
         Returns:
@@ -97,13 +97,13 @@ class Job(Generic[OutputT]):
         Raises:
             RunpodTimeoutError: The timeout passed. The job is still alive.
             JobExpiredError: The job no longer exists: its result or its time to live expired.
-            JobOutputError: It completed with an output that does not fit `output_type`.
+            JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The job cannot be polled; see `runpod.errors`.
         """
         return self.wait_until(self._session.deadline(timeout), self._known())
 
     def wait_until(self, deadline: Deadline, known: JobState[Any] | None) -> JobState[OutputT]:
-        """`wait`, for callers within the library: from a known state to a deadline that is already running."""
+        """Like `wait`, with a given state and deadline. For use within the library."""
         if known is not None and known is self._end:
             return known
         waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, state=known)
@@ -111,27 +111,27 @@ class Job(Generic[OutputT]):
             state = self._session.wait(waiter)
         finally:
             self._state = waiter.state or self._state
-        return self._seen(state)
+        return self._update(state)
 
     def result(self, *, timeout: Timeout = None, cancel_on_timeout: bool = False) -> OutputT:
         """Waits until the job ends, and returns its output.
 
         Args:
             timeout: Seconds or timedelta; None: until the job ends.
-            cancel_on_timeout: Whether to cancel the job when the timeout passes, so that it
-                costs no more. The error says whether that worked. The cancel request has a
-                timeout of its own, the client's.
+            cancel_on_timeout: Whether to cancel the job on timeout, so that it causes no more
+                costs. The error message says whether that succeeded. The cancel request uses the
+                timeout of the client.
 
         Returns:
-            The output, as `output_type` where the endpoint has one. None where the job
-            completed without (a handler that streams, mostly) and there is no `output_type`;
-            the log then has a warning.
+            The output, as `output_type` if the endpoint has one. None if the job completed without
+            output (usually because the handler yields) and there is no `output_type`; a warning is
+            logged then.
 
         Raises:
-            JobFailedError: The job ended FAILED; the message says what the worker reported.
+            JobFailedError: The job ended FAILED; the message has the worker's report.
             JobCancelledError: The job ended CANCELLED.
             JobTimedOutError: The job ended TIMED_OUT.
-            RunpodError: Everything that `wait` raises.
+            RunpodError: See `wait`.
 
         Example:
             >>> output = job.result(timeout=600)
@@ -166,17 +166,16 @@ class Job(Generic[OutputT]):
         return None
 
     def watch(self, *, timeout: Timeout = None) -> JobUpdates[OutputT]:
-        """Gives the last state seen, then every change of status or progress, then the final state.
+        """Yields the last known state, then every change of status or progress, then the final state.
 
-        It polls up to ten times a second while things change and about once a second while they
-        do not; changes in between stay unseen. The final state comes at once, however the job
-        ended.
+        It polls up to ten times per second while there are changes, otherwise about once per
+        second; changes between two polls are missed. The final state is yielded immediately.
 
         Args:
             timeout: Seconds or timedelta; None: until the job ends.
 
         Raises:
-            RunpodError: Everything that `wait` raises.
+            RunpodError: See `wait`.
 
         Example:
             >>> for state in job.watch():
@@ -185,7 +184,7 @@ class Job(Generic[OutputT]):
         deadline = self._session.deadline(timeout)
         options = {"state": self._known(), "changes": True}
         waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, **options)
-        return JobUpdates(self._session, waiter, self._seen)
+        return JobUpdates(self._session, waiter, self._update)
 
     @overload
     def stream(self, *, timeout: Timeout = None) -> JobStream[Any]: ...
@@ -193,26 +192,26 @@ class Job(Generic[OutputT]):
     @overload
     def stream(self, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> JobStream[ChunkT]: ...
 
-    # A union or an Annotated is no `type` to a type checker.
+    # For type checkers, a union or an Annotated is not a `type`.
     @overload
     def stream(self, *, chunk_type: Any, timeout: Timeout = None) -> JobStream[Any]: ...
 
     def stream(self, *, chunk_type: Any = None, timeout: Timeout = None) -> JobStream[Any]:
-        """Streams what the handler yields, until the job has ended and nothing is left.
+        """Streams the values that the handler yields, until the job has ended and no chunks are left.
 
-        The server hands out each chunk once: two streams of one job share its chunks. If a
-        response is cut off, its chunks are lost. Chunks that were received before a loop was left
-        are kept in this handle: its next `stream()` begins with them.
+        The server sends each chunk only once: two streams of one job share its chunks. If a
+        response is cut off, its chunks are lost. Chunks that were received but not yielded when a
+        loop is left are kept in this handle; its next `stream()` starts with them.
 
         Args:
-            chunk_type: What the output of a chunk is: a pydantic model, or any type that pydantic
-                can validate.
+            chunk_type: The type of the output of a chunk: a pydantic model, or any type that
+                pydantic can validate.
             timeout: Seconds or timedelta for the whole stream; None: until the job ends.
 
         Raises:
-            JobFailedError: The job ended FAILED, after every chunk was given. So for
+            JobFailedError: The job ended FAILED; all its chunks were yielded before. Likewise
                 JobCancelledError and JobTimedOutError.
-            JobOutputError: A chunk does not fit `chunk_type`. The next one may.
+            JobOutputError: A chunk does not match `chunk_type`. The iteration can be continued.
             RunpodTimeoutError: The timeout passed. The job is still alive.
             RunpodError: The job cannot be polled; see `runpod.errors`.
 
@@ -227,9 +226,9 @@ class Job(Generic[OutputT]):
         return JobStream(self._session, streamer, self._chunks, OutputReader(chunk_type, "chunk_type"))
 
     def cancel(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
-        """Cancels the job, queued or running. `POST /cancel/{id}`.
+        """Cancels the job if it is queued or running. `POST /cancel/{id}`.
 
-        A job that had ended before stays as it is. The response may then hold its status alone;
+        A job that has already ended is not changed. The response may then contain only its status;
         `wait` and `result` fetch the rest.
 
         Args:
@@ -241,7 +240,7 @@ class Job(Generic[OutputT]):
         return self._ask(CANCEL, timeout)
 
     def retry(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
-        """Puts a job that FAILED or TIMED_OUT into the queue again. `POST /retry/{id}`.
+        """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
 
         It keeps its id and loses its result.
 
@@ -249,8 +248,8 @@ class Job(Generic[OutputT]):
             timeout: Seconds or timedelta for the whole call; by default the client's.
 
         Raises:
-            RunpodError: There was no good response. `maybe_submitted` says whether the job may be
-                in the queue all the same.
+            RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
+                requeued.
         """
         return self._ask(RETRY, timeout)
 
@@ -258,19 +257,19 @@ class Job(Generic[OutputT]):
         return self.take(operation, self._session.ask(operation, self.endpoint_id, self.id, timeout))
 
     def take(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
-        """Takes the response to an operation on this job, within the library.
+        """Updates the state from the response to an operation. For use within the library.
 
         Raises:
             JobOutputError: The job completed with an output that does not fit `output_type`.
         """
-        if not is_bare(operation, state):
-            return self._seen(state)
+        if not is_status_only(operation, state):
+            return self._update(state)
         if self._end is None:
             self._state = state
         return state
 
     def _known(self) -> JobState[OutputT] | None:
-        """The state to go on from.
+        """The state to start waiting from.
 
         Raises:
             JobOutputError: The job completed with an output that does not fit `output_type`.
@@ -282,7 +281,7 @@ class Job(Generic[OutputT]):
     def _unfinished(self) -> JobState[OutputT] | None:
         return None if self._state is None or self._state.completed else self._state
 
-    def _seen(self, state: JobState[Any]) -> JobState[OutputT]:
+    def _update(self, state: JobState[Any]) -> JobState[OutputT]:
         self._state, self._end = state, None
         if not state.completed:
             return state
@@ -299,10 +298,10 @@ class Job(Generic[OutputT]):
 
 
 def warn_if_no_output(state: JobState[Any], endpoint_id: str) -> None:
-    """Logs that a job completed without an output: None alone says nothing."""
+    """Logs a warning if a job completed without output, since a result of None does not explain it."""
     if state.succeeded and not state.has_output:
         msg = (
-            "Job %s on endpoint %s completed without output: there was none, or it was too large for the platform. "
-            "Use stream() for what a handler yields"
+            "Job %s on endpoint %s completed without output: the handler returned none, or it was too large for the "
+            "platform. If the handler yields, use stream()"
         )
         logger.warning(msg, readable(state.id), endpoint_id)

@@ -1,6 +1,6 @@
 # Generated from src/runpod/_async/session.py by scripts/generate_sync.py. Do not edit.
 
-"""The session: carries out what `runpod._protocol` decides, for every kind of call."""
+"""The session: retries, polling and submission, driven by `runpod._protocol`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Session:
-    """What the endpoints and jobs of one client share."""
+    """State shared by the endpoints and jobs of one client."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class Session:
     def with_options(
         self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | None, wait_limits: WaitLimits | None
     ) -> Session:
-        """A session with other options, over the same connections and with the same knowledge.
+        """Returns a session with other options that shares the connections and all other state.
 
         Raises:
-            ConfigurationError: An option cannot be used.
+            ConfigurationError: An option is invalid.
         """
         other = Session(
             self.engine,
@@ -81,12 +81,12 @@ class Session:
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the settings without the key, which is read anew where they arrive."""
+        """Pickles the settings without the API key, which is loaded again when unpickled."""
         config = self.engine.config
         if not self.engine.owned:
-            msg = "A client with an http_client= of yours cannot be pickled: build it where it is used."
+            msg = "A client with a custom http_client cannot be pickled. Create it in the process that uses it."
             raise TypeError(msg)
-        return _restored, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+        return _unpickled, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Session:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -107,10 +107,10 @@ class Session:
         self._closed = True
 
     def send(self, call: Call, deadline: Deadline) -> Response:
-        """Carries out a call, with as many attempts as the retry table allows.
+        """Makes a call, with retries.
 
         Raises:
-            RunpodError: No attempt got a good response.
+            RunpodError: No attempt succeeded.
         """
         submitted_at = self._submissions.submitted_at(call.endpoint_id, call.job_id, self.clock.now())
         attempts = Attempts(call, self.retry, deadline, submitted_at)
@@ -118,44 +118,44 @@ class Session:
             try:
                 outcome = self._attempt(call, deadline)
             except ClientClosedError as error:
-                # Closed between two attempts, of which the first may have been carried out.
+                # Closed between two attempts; the first one may have been executed.
                 error.maybe_submitted = attempts.doubt is not None
                 raise
             if isinstance(outcome, Response) and outcome.good:
                 return outcome
             delay = attempts.next_delay(outcome, self.clock.now())
-            logger.info("%s: %s; attempt %d follows in %.2f s", call, _said(outcome), attempts.number, delay)
+            logger.info("%s: %s; attempt %d in %.2f s", call, _describe(outcome), attempts.number, delay)
             self.clock.sleep(delay)
 
     def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
-        """Submits a job, and remembers when.
+        """Submits a job, and records its submission time.
 
         Raises:
-            RunpodError: It was not submitted, or `maybe_submitted` says that this is unknown.
+            RunpodError: The job was not submitted, or `maybe_submitted` is True.
         """
         state = read_job(self.send(call, deadline), call)
         self._submissions.add(call.endpoint_id, state.id, self.clock.now())
-        # The id is the server's, and may hold what controls a terminal.
+        # Ids from the server may contain terminal control characters.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
     def ask(
         self, operation: Operation, endpoint_id: str, job_id: str, timeout: TimeoutOrDefault
     ) -> JobState[Any]:
-        """One call about a job, whose response is the state of the job.
+        """Makes a call whose response is the state of the job.
 
         Raises:
-            RunpodError: No attempt got a good response.
+            RunpodError: No attempt succeeded.
         """
         call = Call(operation, endpoint_id, job_id)
         deadline = self.deadline(timeout)
         if operation is STATUS:
-            # It never waits for a permit, but the service counts it with the polls.
+            # It needs no permit, but counts towards the rate limit of the service.
             self._limiters.of(endpoint_id, self.wait_limits).count(self.clock.now())
         return read_job(self.send(call, deadline), call)
 
     def poller(self, kind: type[PollerT], endpoint_id: str, job_id: str, deadline: Deadline, **options: Any) -> PollerT:
-        """A machine that polls a job, ready to be driven."""
+        """Creates a poller for a job."""
         now = self.clock.now()
         return kind(
             endpoint_id,
@@ -169,7 +169,7 @@ class Session:
         )
 
     def wait(self, waiter: Waiter) -> JobState[Any]:
-        """Drives a waiter to its end.
+        """Polls until a waiter is done.
 
         Raises:
             RunpodError: The deadline passed, or the job cannot be polled.
@@ -184,10 +184,10 @@ class Session:
         return state
 
     def poll(self, poller: Poller) -> tuple[Call, Outcome] | None:
-        """Drives a machine up to its next poll, and makes it. None when the machine is done.
+        """Makes the next poll. Returns None if the poller is done.
 
         Raises:
-            RunpodError: The machine ended with one.
+            RunpodError: The poller failed.
         """
         limiter = self._limiters.of(poller.endpoint_id, self.wait_limits)
         wakeup = self.clock.wakeup()
@@ -209,7 +209,7 @@ class Session:
                     call = permit.shorten(action.call)
                     outcome = self._attempt(call, poller.deadline)
                     if not (isinstance(outcome, Response) and outcome.good):
-                        logger.info("%s failed: %s", call, _said(outcome))
+                        logger.info("%s failed: %s", call, _describe(outcome))
                     return call, outcome
         finally:
             limiter.release(permit, self.clock.now(), outcome)
@@ -220,19 +220,19 @@ class Session:
         start = self.clock.now()
         outcome = self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: %s after %.3f s", call, _said(outcome), self.clock.now() - start)
+            logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
         return outcome
 
 
-def _said(outcome: Outcome) -> str:
+def _describe(outcome: Outcome) -> str:
     return f"HTTP {outcome.status}" if isinstance(outcome, Response) else readable(outcome.reason)
 
 
-# The engines of what was unpickled here, by address and key: many tasks of one process share their connections.
+# Engines of unpickled sessions by base URL and API key, so that the tasks of one process share connections.
 _engines: dict[tuple[str, str], Engine] = {}
 
 
-def _restored(
+def _unpickled(
     base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
 ) -> Session:
     config = load_config(None, base_url, allow_insecure=allow_insecure)

@@ -1,6 +1,6 @@
 # Generated from src/runpod/_async/streams.py by scripts/generate_sync.py. Do not edit.
 
-"""What `watch` and `stream` return: iterators over what one poll after another brings."""
+"""The iterators that `watch` and `stream` return."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ItemT = TypeVar("ItemT")
 
 
 class _Polls(ABC, Generic[ItemT]):
-    """An object rather than a generator: between two items nothing is open that would have to be closed."""
+    """Base of the iterators. Not a generator, so that nothing has to be closed if a loop is left."""
 
     def __init__(self, session: Session, poller: Poller, items: deque[Any]) -> None:
         self._session = session
         self._poller = poller
-        # What was received and not yet given.
+        # Received, but not yet yielded.
         self._items: deque[Any] = items
         self._over = False
 
@@ -55,7 +55,7 @@ class _Polls(ABC, Generic[ItemT]):
                 return self._read(item)
             if self._over:
                 raise StopIteration
-            # Over unless the poll succeeds: like a generator, it raises its error once.
+            # Ended unless the poll succeeds: like a generator, it raises its error once.
             self._over = True
             poll = self._session.poll(self._poller)
             if poll is not None:
@@ -63,7 +63,7 @@ class _Polls(ABC, Generic[ItemT]):
                 self._over = False
 
     def close(self) -> None:
-        """Ends the iteration. Leaving the loop does the same: nothing stays open."""
+        """Ends the iteration. Optional: no resources are held between two items."""
         self._over = True
         self._items = deque()
 
@@ -83,7 +83,7 @@ class _Polls(ABC, Generic[ItemT]):
 
 
 class JobStream(_Polls[StreamChunk[ChunkT]], Generic[ChunkT]):
-    """The chunks of a job, as `stream` gives them: an iterator, and a context manager that closes it.
+    """The chunks of a job, returned by `stream`: an iterator and a context manager.
 
     Example:
         >>> with job.stream() as chunks:
@@ -110,7 +110,7 @@ class JobStream(_Polls[StreamChunk[ChunkT]], Generic[ChunkT]):
 
 
 class JobUpdates(_Polls[JobState[OutputT]], Generic[OutputT]):
-    """The states of a job, as `watch` gives them: an iterator, and a context manager that closes it.
+    """The states of a job, returned by `watch`: an iterator and a context manager.
 
     Example:
         >>> for state in job.watch():
@@ -121,13 +121,13 @@ class JobUpdates(_Polls[JobState[OutputT]], Generic[OutputT]):
         self,
         session: Session,
         waiter: Waiter,
-        seen: Callable[[JobState[Any]], JobState[OutputT]],
+        update: Callable[[JobState[Any]], JobState[OutputT]],
     ) -> None:
         super().__init__(session, waiter, deque([] if waiter.state is None else [waiter.state]))
         self._waiter = waiter
-        self._seen = seen
+        self._update = update
 
     def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[JobState[OutputT]]:
         old = self._waiter.state
         state = self._waiter.received(call, outcome, now)
-        return [] if state is None or not (state.completed or differs(old, state)) else [self._seen(state)]
+        return [] if state is None or not (state.completed or differs(old, state)) else [self._update(state)]

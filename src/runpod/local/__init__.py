@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Behavior", "Faults", "Handler", "LocalEndpoint", "LocalServer", "RequestRecord", "progress_update"]
 
-# A name is loaded when it is first used: pytest loads this package for its fixtures, wherever it is
-# installed, and most of the time nobody asks for them.
-_HOMES = {
+# Names are imported on first use: pytest loads this package for its fixtures in every environment that
+# has it installed, whether or not a test uses them.
+_MODULES = {
     "Behavior": "settings",
     "Faults": "faults",
     "Handler": "settings",
@@ -33,11 +33,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name not in _HOMES:
+    if name not in _MODULES:
         msg = f"module 'runpod.local' has no attribute {name!r}"
         raise AttributeError(msg)
     try:
-        home = import_module(f"runpod.local.{_HOMES[name]}")
+        module = import_module(f"runpod.local.{_MODULES[name]}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in {"starlette", "uvicorn"}:
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
             f'runpod.local needs {missing}, which is not installed. Install it with: pip install "runpod-sdk[local]"',
             name=missing,
         ) from error
-    value = globals()[name] = getattr(home, name)
+    value = globals()[name] = getattr(module, name)
     return value
 
 
@@ -54,5 +54,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# Silent unless somebody listens: without this, Python prints warnings that no handler takes.
+# Without a handler, Python prints warnings of an unconfigured logger to stderr.
 logging.getLogger("runpod.local").addHandler(logging.NullHandler())

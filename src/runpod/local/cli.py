@@ -1,4 +1,4 @@
-"""Serving from a command line, until somebody ends it."""
+"""The `serve` command: runs a local server until it is interrupted."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from types import FrameType
 
-    from runpod.local.cli_arguments import Given, GivenEndpoint
+    from runpod.local.cli_arguments import Arguments, EndpointArguments
     from runpod.local.settings import Handler
 
 __all__ = ["main"]
 
 _FAILED = 1
-_CANNOT_BE_DONE = 2
+_USAGE_ERROR = 2
 
 
-class _SentenceError(Exception):
-    """Why it does not work, in a sentence for whoever typed the command."""
+class _CommandError(Exception):
+    """The command failed; the message is shown to the user."""
 
 
 class _Console(logging.Handler):
-    """Shows what the server logs, and notes what makes it pointless to go on."""
+    """Prints the server's log to stderr, and stops the server on a fatal problem."""
 
     def __init__(self, stop: threading.Event) -> None:
         super().__init__(logging.INFO)
@@ -45,50 +45,47 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "broken_endpoint"):
-            # The sentence comes last, where it is seen.
+            # Printed last, after the server has stopped.
             self.problem = self.problem or record.getMessage()
             self._stop.set()
             return
-        with contextlib.suppress(OSError, ValueError):  # Whoever read this has gone.
+        with contextlib.suppress(OSError, ValueError):  # stderr was closed.
             sys.stderr.write(self.format(record) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C; gives the status of the program.
-
-    0 is the end that was asked for, by Ctrl-C or SIGTERM.
-    """
-    given = parse_arguments(arguments)
+    """Serve until interrupted, and return the exit status: 0 after Ctrl-C or SIGTERM."""
+    parsed = parse_arguments(arguments)
     stop = threading.Event()
     console = _Console(stop)
-    with _logging_to(console), _until_told(stop):
+    with _logging_to(console), _stop_on_signals(stop):
         try:
-            _serve(given, stop)
-        except (_SentenceError, RuntimeError) as error:  # What cannot be started says so in a sentence.
-            return _say(str(error), _FAILED)
-        except (TypeError, ValueError) as error:  # So do settings that cannot be.
-            return _say(str(error), _CANNOT_BE_DONE)
-    return 0 if console.problem is None else _say(console.problem, _FAILED)
+            _serve(parsed, stop)
+        except (_CommandError, RuntimeError) as error:  # The server could not be started.
+            return _print_error(str(error), _FAILED)
+        except (TypeError, ValueError) as error:  # Invalid settings.
+            return _print_error(str(error), _USAGE_ERROR)
+    return 0 if console.problem is None else _print_error(console.problem, _FAILED)
 
 
-def _serve(given: Given, stop: threading.Event) -> None:
+def _serve(parsed: Arguments, stop: threading.Event) -> None:
     server = LocalServer(
-        {endpoint.name: _endpoint(endpoint) for endpoint in given.endpoints},
-        host=given.host,
-        port=given.port,
-        api_key=given.api_key,
-        external_webhooks=given.external_webhooks,
-        behavior=given.behavior,
+        {endpoint.name: _endpoint(endpoint) for endpoint in parsed.endpoints},
+        host=parsed.host,
+        port=parsed.port,
+        api_key=parsed.api_key,
+        external_webhooks=parsed.external_webhooks,
+        behavior=parsed.behavior,
     )
     with server:
-        _introduce(server, given)
-        # Not without end: on Windows that could not be interrupted.
+        _print_environment(server, parsed)
+        # With a timeout, because Ctrl-C cannot interrupt an unbounded wait on Windows.
         while not stop.wait(0.5):
             pass
 
 
-def _say(sentence: str, status: int) -> int:
-    sys.stderr.write(sentence + "\n")
+def _print_error(message: str, status: int) -> int:
+    sys.stderr.write(message + "\n")
     return status
 
 
@@ -108,15 +105,15 @@ def _logging_to(console: _Console) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _until_told(stop: threading.Event) -> Generator[None, None, None]:
-    """Turn Ctrl-C, and other ways to end a program, into an event."""
+def _stop_on_signals(stop: threading.Event) -> Generator[None, None, None]:
+    """Set `stop` on Ctrl-C and other termination signals."""
 
-    def told(_number: int, _frame: FrameType | None) -> None:
+    def handle_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Some of them on every system.
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Not every platform has all of them.
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, told) for number in numbers}
+    before = {number: signal.signal(number, handle_signal) for number in numbers}
     try:
         yield
     finally:
@@ -124,14 +121,14 @@ def _until_told(stop: threading.Event) -> Generator[None, None, None]:
             signal.signal(number, handler)
 
 
-def _endpoint(given: GivenEndpoint) -> LocalEndpoint:
+def _endpoint(given: EndpointArguments) -> LocalEndpoint:
     options = dict(given.options)
     if "handler" in options and "command" in options:
-        raise ValueError(f"Endpoint {given.name!r} has a --worker and a --handler. Leave one of them out.")
+        raise ValueError(f"Endpoint {given.name!r} has both --worker and --handler. Pass only one of them.")
     if not {"handler", "command"} & options.keys() and options.get("workers") != 0:
         raise ValueError(
-            f"Endpoint {given.name!r} has nobody to run its jobs. Give it a --worker or a --handler, "
-            "or --workers 0 if you start its workers by hand."
+            f"Endpoint {given.name!r} has no workers for its jobs. Pass --worker or --handler, "
+            "or --workers 0 to start its workers by hand."
         )
     if "handler" in options:
         options["handler"] = _handler(options["handler"], given.name)
@@ -142,50 +139,50 @@ def _endpoint(given: GivenEndpoint) -> LocalEndpoint:
 
 
 def _handler(text: str, endpoint: str) -> Handler:
-    """Import `module:function`, from the current folder before anywhere else."""
+    """Import `module:function`, with the current directory first on the path."""
     module_name, _, function_name = text.partition(":")
     subject = f"The handler {text!r} of endpoint {endpoint!r}"
     if not module_name or not function_name:
-        raise ValueError(f"{subject} is not of the form module:function, such as my_module:horse.")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+        raise ValueError(f"{subject} is not of the form module:function. Pass one such as my_module:horse.")
+    directory = str(Path.cwd())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
     try:
         handler: Any = importlib.import_module(module_name)
         for name in function_name.split("."):
             handler = getattr(handler, name)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001  # Of a module that is being imported, anything.
-        raise _SentenceError(f"{subject} cannot be imported: {_told(error)}") from None
+    except BaseException as error:  # noqa: BLE001  # Importing a module can raise anything.
+        raise _CommandError(f"{subject} cannot be imported: {_describe(error)}") from None
     if not callable(handler):
-        raise _SentenceError(f"{subject} cannot be called: it is of type {type(handler).__name__}.")
-    called: Handler = handler
-    return called
+        raise _CommandError(f"{subject} cannot be called: it is of type {type(handler).__name__}.")
+    function: Handler = handler
+    return function
 
 
-def _told(error: BaseException) -> str:
-    """An error in one sentence, with its place where it is in somebody's own code."""
-    said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def _describe(error: BaseException) -> str:
+    """Describe an error in one line, with its file and line if it is in the user's code."""
+    text = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    if isinstance(error, AttributeError) and "has no attribute 'serverless'" in said:
-        return f"{said}. That is a worker script: give it as --worker, with the Python of the official package."
+    if isinstance(error, AttributeError) and "has no attribute 'serverless'" in text:
+        return f"{text}. This is a worker script: pass it with --worker, run by a Python that has the official package."
     place = ""
     if isinstance(error, SyntaxError):
         place = f" ({error.filename}, line {error.lineno})"
-    elif len(frames) > 1:  # The first one is here.
+    elif len(frames) > 1:  # The first frame is this module's.
         place = f" ({frames[-1].filename}, line {frames[-1].lineno})"
-    return f"{said}{place}."
+    return f"{text}{place}."
 
 
-def _introduce(server: LocalServer, given: Given) -> None:
+def _print_environment(server: LocalServer, parsed: Arguments) -> None:
     sys.stdout.write(f"export RUNPOD_API_KEY={shlex.quote(server.api_key)}\n")
     sys.stdout.write(f"export RUNPOD_ENDPOINT_BASE_URL={shlex.quote(server.base_url)}\n")
-    for endpoint in given.endpoints:
+    for endpoint in parsed.endpoints:
         if endpoint.options.get("workers") == 0:
-            sys.stdout.write(f"# For each worker of {endpoint.name}, with a RUNPOD_POD_ID of its own:\n")
+            sys.stdout.write(f"# For each worker of {endpoint.name}, with its own RUNPOD_POD_ID:\n")
             for name, value in server.worker_environment(endpoint.name, "worker-1").items():
                 sys.stdout.write(f"# export {name}={shlex.quote(value)}\n")
     sys.stdout.flush()
-    names = ", ".join(endpoint.name for endpoint in given.endpoints)
-    logging.getLogger("runpod.local").info("Serving %s at %s. Ctrl-C stops it.", names, server.base_url)
+    names = ", ".join(endpoint.name for endpoint in parsed.endpoints)
+    logging.getLogger("runpod.local").info("Serving %s at %s. Press Ctrl-C to stop.", names, server.base_url)

@@ -1,4 +1,4 @@
-"""What may be given on the command line, and what it means."""
+"""Parsing of the command line."""
 
 from __future__ import annotations
 
@@ -16,71 +16,71 @@ from runpod.local.settings import Behavior
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Given", "GivenEndpoint", "parse_arguments"]
+__all__ = ["Arguments", "EndpointArguments", "parse_arguments"]
 
 _EPILOG = """\
-Options after an --endpoint belong to it. Give --endpoint again for another one.
+Options that follow --endpoint apply to that endpoint. Repeat --endpoint for more endpoints.
 
   python -m runpod.local serve --endpoint horse --worker "worker-env/bin/python worker.py" --workers 3
   python -m runpod.local serve --endpoint horse --handler my_module:horse --endpoint cow --workers 0
 
-Ctrl-C stops the server and its workers.
+Press Ctrl-C to stop the server and its workers.
 """
 
 
 @dataclass
-class GivenEndpoint:
-    """One endpoint, as it was given."""
+class EndpointArguments:
+    """The arguments of one endpoint."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass
-class Given:
-    """All that was given."""
+class Arguments:
+    """The parsed command line."""
 
     host: str
     port: int
     api_key: str | None
     external_webhooks: bool
     behavior: Behavior
-    endpoints: list[GivenEndpoint]
+    endpoints: list[EndpointArguments]
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One sentence; the whole usage would hide it."""
+        """Print one line instead of the whole usage."""
         self.exit(2, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
 
 
-class _NewEndpoint(argparse.Action):
+class _EndpointAction(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:  # noqa: ARG002
         if any(endpoint.name == values for endpoint in namespace.endpoints):
-            parser.error(f"the endpoint {values!r} is given twice")
-        namespace.endpoints.append(GivenEndpoint(values))
+            parser.error(f"endpoint {values!r} is passed twice")
+        namespace.endpoints.append(EndpointArguments(values))
 
 
-class _OfEndpoint(argparse.Action):
-    """An option of the endpoint that was given last."""
+class _EndpointOptionAction(argparse.Action):
+    """An option of the last --endpoint."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         if not namespace.endpoints:
-            parser.error(f"{option_string} belongs to an endpoint: give --endpoint NAME before it")
+            parser.error(f"{option_string} applies to an endpoint: pass --endpoint NAME before it")
         options = namespace.endpoints[-1].options
         if self.dest in options:
-            parser.error(f"{option_string} is given twice for endpoint {namespace.endpoints[-1].name!r}")
+            parser.error(f"{option_string} is passed twice for endpoint {namespace.endpoints[-1].name!r}")
         options[self.dest] = self.const if self.nargs == 0 else values
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> Given:
-    """Read the command line; ends the program, with status 2, where it cannot be read."""
-    parser = _Parser(prog="python -m runpod.local", description="Runpod serverless endpoints on your own machine.")
+def parse_arguments(arguments: Sequence[str] | None) -> Arguments:
+    """Parse the command line; exits with status 2 if it is invalid."""
+    parser = _Parser(prog="python -m runpod.local", description="Run Runpod serverless endpoints on this machine.")
     commands = parser.add_subparsers(required=True, metavar="serve")
     serve = commands.add_parser(
         "serve",
         help="serve endpoints until Ctrl-C",
-        description="Serve endpoints on this machine, as Runpod does, until Ctrl-C.",
+        description="Serve endpoints on this machine like Runpod does, until Ctrl-C.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -91,12 +91,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> Given:
     serve.set_defaults(endpoints=[])
     namespace = parser.parse_args(arguments)
     if not namespace.endpoints:
-        serve.error("there is nothing to serve: give --endpoint NAME, and --worker or --handler for it")
+        serve.error("no endpoint to serve: pass --endpoint NAME with --worker or --handler")
     try:
         behavior = Behavior(**{name: value for name, value in vars(namespace).items() if name in switches})
     except (TypeError, ValueError) as error:
         serve.error(str(error).rstrip("."))
-    return Given(
+    return Arguments(
         namespace.host,
         namespace.port,
         namespace.api_key,
@@ -109,42 +109,44 @@ def parse_arguments(arguments: Sequence[str] | None) -> Given:
 def _add_server(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    group.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one (default: %(default)s)")
-    group.add_argument("--api-key", metavar="KEY", help="the key clients must send (default: a new one)")
     group.add_argument(
-        "--external-webhooks", action="store_true", help="call webhooks on other machines, too, and not only on this"
+        "--port", type=int, default=8000, help="port to listen on; 0 picks a free one (default: %(default)s)"
+    )
+    group.add_argument("--api-key", metavar="KEY", help="API key that clients must send (default: a random one)")
+    group.add_argument(
+        "--external-webhooks", action="store_true", help="also call webhooks on other machines, not only on this one"
     )
 
 
 def _add_endpoints(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("endpoints")
-    group.add_argument("--endpoint", action=_NewEndpoint, metavar="NAME", help="the id of an endpoint")
+    group.add_argument("--endpoint", action=_EndpointAction, metavar="NAME", help="ID of an endpoint")
 
     def add(option: str, **settings: Any) -> None:
-        group.add_argument(option, action=_OfEndpoint, default=argparse.SUPPRESS, **settings)
+        group.add_argument(option, action=_EndpointOptionAction, default=argparse.SUPPRESS, **settings)
 
     add(
         "--worker",
         dest="command",
-        type=_words,
+        type=_split_command,
         metavar="COMMAND",
-        help="run its jobs in worker processes: this command",
+        help="run jobs in worker processes started with this command",
     )
-    add("--handler", metavar="MODULE:FUNCTION", help="run its jobs in the server: this function")
-    add("--workers", type=int, metavar="N", help="how many workers (default: 1); 0 for workers that you start by hand")
-    add("--cold-start", type=_seconds, metavar="SECONDS", help="how long a worker with a handler boots (default: 0)")
-    add("--execution-timeout", type=_seconds, metavar="SECONDS", help="how long a job may run (default: 600)")
+    add("--handler", metavar="MODULE:FUNCTION", help="run jobs in the server with this function")
+    add("--workers", type=int, metavar="N", help="number of workers (default: 1); 0 to start workers by hand")
+    add("--cold-start", type=_seconds, metavar="SECONDS", help="boot time of a handler's worker (default: 0)")
+    add("--execution-timeout", type=_seconds, metavar="SECONDS", help="maximum run time of a job (default: 600)")
     add(
         "--return-aggregate-stream",
         nargs=0,
         const=True,
-        help="make the yields of a generator handler the output of its job",
+        help="return the list of a generator handler's yields as the job's output",
     )
 
 
 def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:
-    """One option for every switch that there is."""
-    group = parser.add_argument_group("behavior, where nobody knows for sure what the service does")
+    """Add one option for each field of `Behavior`."""
+    group = parser.add_argument_group("behavior where the service is undocumented")
     types, helps = get_type_hints(Behavior), _helps()
     for switch in fields(Behavior):
         option = "--" + switch.name.replace("_", "-")
@@ -165,19 +167,19 @@ def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def _helps() -> dict[str, str]:
-    """What the docstring says of each switch; nothing where docstrings are stripped."""
-    # Python strips their indentation from 3.13 on; this does it before that.
+    """Return the docstring of each field of `Behavior`; empty under `python -OO`."""
+    # Before Python 3.13, `__doc__` is still indented; getdoc() strips that.
     _, _, text = (inspect.getdoc(Behavior) or "").partition("Args:\n")
     text = text.partition("\n\n")[0]
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
-    return {name: " ".join(said.split()).replace("`", "").replace("%", "%%") for name, said in found}
+    return {name: " ".join(description.split()).replace("`", "").replace("%", "%%") for name, description in found}
 
 
-def _words(command: str) -> list[str]:
+def _split_command(command: str) -> list[str]:
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{command!r} cannot be taken apart: {error}") from None
+        raise argparse.ArgumentTypeError(f"cannot parse {command!r}: {error}") from None
     if not words:
         raise argparse.ArgumentTypeError("the command is empty")
     return words
@@ -187,7 +189,7 @@ def _seconds(text: str) -> timedelta:
     try:
         return timedelta(seconds=float(text))
     except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
 
 
 def _number_or_none(text: str) -> int | None:

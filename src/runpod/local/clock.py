@@ -1,4 +1,4 @@
-"""The server's clock, which tests can move."""
+"""The server's clock, which tests can advance."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["Clock", "Timer"]
 
 
 class Clock:
-    """Goes as time does, and jumps when it is told to. May be read and moved from any thread."""
+    """A monotonic clock that can be advanced. Thread-safe."""
 
     def __init__(self) -> None:
-        self.moved = Signal()
-        """Fires after a jump."""
+        self.advanced = Signal()
+        """Fires after the clock was advanced."""
 
         self._lock = threading.Lock()
         self._offset = 0.0
 
     def __call__(self) -> float:
-        """Give the time now, in seconds since some moment."""
+        """Return the current time in seconds, from an arbitrary start."""
         return time.monotonic() + self._offset
 
     def __repr__(self) -> str:
         return f"<Clock {self._offset:g} s ahead>"
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead."""
+        """Advance the clock by `seconds`."""
         with self._lock:
             self._offset += seconds
-        self.moved.fire()
+        self.advanced.fire()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until so many seconds have passed on this clock."""
+        """Wait until `seconds` have passed on this clock."""
         passed = asyncio.Event()
         timer = Timer(self, self() + seconds, passed.set)
         try:
@@ -50,37 +50,37 @@ class Clock:
 
 
 class Timer:
-    """Calls back once at a moment of the clock, on the event loop it was made on."""
+    """Calls `callback` once, at the time `when` of the clock, on the event loop it was created on."""
 
     def __init__(self, clock: Clock, when: float, callback: Callable[[], object]) -> None:
         self._clock = clock
         self._when = when
         self._callback = callback
         self._loop = asyncio.get_running_loop()
-        self._over = False
+        self._done = False
         self._handle: asyncio.TimerHandle | None = None
-        self._disconnect = clock.moved.connect(partial(call_soon, self._loop, self._look))
-        self._look()
+        self._disconnect = clock.advanced.connect(partial(call_soon, self._loop, self._check))
+        self._check()
 
     def __repr__(self) -> str:
-        return f"<Timer {'over' if self._over else 'set'}>"
+        return f"<Timer {'done' if self._done else 'set'}>"
 
     def cancel(self) -> None:
-        """Do not call back any more."""
-        self._over = True
+        """Cancel the timer."""
+        self._done = True
         self._disconnect()
         if self._handle is not None:
             self._handle.cancel()
 
-    def _look(self) -> None:
-        if self._over:
+    def _check(self) -> None:
+        if self._done:
             return
         if self._handle is not None:
             self._handle.cancel()
         remaining = self._when - self._clock()
         if remaining > 0:
-            self._handle = self._loop.call_later(remaining, self._look)
+            self._handle = self._loop.call_later(remaining, self._check)
         else:
             self.cancel()
-            # In a turn of its own: whoever makes a timer does not expect to be called from there.
+            # Not called directly: `callback` must not run inside the constructor.
             self._loop.call_soon(self._callback)

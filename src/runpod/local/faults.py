@@ -1,4 +1,4 @@
-"""Faults on demand: what a network and a busy service do now and then, when a test says so."""
+"""Fault injection: network and service failures that a test requests."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _OPERATIONS = sorted({o.name for route in routes(Behavior()) for o in route.oper
 
 
 class Exchange(Protocol):
-    """One request, and what can be done about it."""
+    """One request and its connection."""
 
-    async def answer(self) -> Response:
-        """Process the request; gives what would be answered."""
+    async def process(self) -> Response:
+        """Process the request and return the response, without sending it."""
         ...
 
     async def send(self, response: Response, *, size: int | None = None) -> None:
-        """Send a response, or the head and the first bytes of one."""
+        """Send a response, or its head and the first `size` bytes of its body."""
         ...
 
     async def send_more(self, content: bytes) -> None:
-        """Send more of a response that was begun."""
+        """Send more of the body."""
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Wait."""
+        """Wait on the server's clock."""
         ...
 
     async def cut(self) -> None:
@@ -50,27 +50,26 @@ class _Fault:
     operation: str
     endpoint_id: str | None
     times: int
-    happen: Callable[[Exchange], Awaitable[None]]
+    inject: Callable[[Exchange], Awaitable[None]]
 
-    def fits(self, operation: str, endpoint_id: str) -> bool:
+    def matches(self, operation: str, endpoint_id: str) -> bool:
         return self.operation in {_ANY, operation} and self.endpoint_id in {None, endpoint_id}
 
 
 class Faults:
-    """What goes wrong with the next requests to a `LocalServer`: `server.faults`.
+    """Faults to inject into the next requests to a `LocalServer`: `server.faults`.
 
-    Each method takes the operation it is about, by its path or by the name of the client's
-    method: `run`, `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`,
+    Each method takes an operation, by its path or by the name of the client's method: `run`, `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`,
     `cancel`, `retry`, `purge-queue` or `purge_queue`, `health`, `batch`, or `any` for all of
-    them. The next `times` requests to it have the fault, and none after that. With several
-    faults for one operation, each has its turn. `endpoint=` limits a fault to one endpoint.
+    them. The fault applies to the next `times` requests to that operation. Several faults for one
+    operation apply one after another. `endpoint=` limits a fault to one endpoint.
 
-    Every fault of a request is recorded in `server.requests` as usual.
+    Requests with a fault are recorded in `server.requests` like all others.
 
     Example:
         ```python
         server.faults.fail("run", times=2, status=429, retry_after=1)
-        server.faults.cut("run_sync", processed=True)  # there is a job, but nobody gets its id
+        server.faults.cut("run_sync", processed=True)  # the job is created, but its id is lost
         ```
     """
 
@@ -83,12 +82,12 @@ class Faults:
 
     @property
     def pending(self) -> int:
-        """How many faults have not happened yet."""
+        """The number of faults that are still to be injected."""
         with self._lock:
             return sum(fault.times for fault in self._faults)
 
     def clear(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Remove all pending faults."""
         with self._lock:
             self._faults.clear()
 
@@ -102,133 +101,133 @@ class Faults:
         body: str | None = None,
         endpoint: str | None = None,
     ) -> None:
-        """Answer with an error, without processing the request.
+        """Respond with an error, without processing the request.
 
         Args:
-            operation: Which operation; see `Faults`.
-            times: How many requests.
+            operation: The operation; see `Faults`.
+            times: Number of requests.
             status: The HTTP status.
-            retry_after: What the header `Retry-After` says: seconds, or a date as text.
-            body: The body as HTML; by default it is a JSON object like those of the service.
-            endpoint: The id of the endpoint; by default any.
+            retry_after: Value of the `Retry-After` header: seconds, or an HTTP date as str.
+            body: An HTML body; by default a JSON object like those of the service.
+            endpoint: ID of the endpoint; by default any.
 
         Raises:
-            ValueError: There is no such operation, or an argument is out of range.
+            ValueError: The operation is unknown, or an argument is out of range.
         """
         check_integer("status", status, 200, 599)
         headers = {} if retry_after is None else {"retry-after": f"{retry_after}"}
 
-        async def happen(exchange: Exchange) -> None:
+        async def inject(exchange: Exchange) -> None:
             content, kind = (body, "text/html") if body is not None else (_error(status), "application/json")
-            if status in {204, 304}:  # HTTP allows them no body.
+            if status in {204, 304}:  # HTTP allows no body for them.
                 content = ""
             await exchange.send(Response(content, status, headers, kind))
 
-        self._add(operation, times, endpoint, happen)
+        self._add(operation, times, endpoint, inject)
 
     def delay(self, operation: str, seconds: float, *, times: int = 1, endpoint: str | None = None) -> None:
-        """Process the request, and answer so many seconds later by the server's clock.
+        """Process the request, and delay the response by `seconds` of the server's clock.
 
         Args:
-            operation: Which operation; see `Faults`.
-            seconds: How much later.
-            times: How many requests.
-            endpoint: The id of the endpoint; by default any.
+            operation: The operation; see `Faults`.
+            seconds: The delay.
+            times: Number of requests.
+            endpoint: ID of the endpoint; by default any.
 
         Raises:
-            ValueError: There is no such operation, or an argument is out of range.
+            ValueError: The operation is unknown, or an argument is out of range.
         """
         check_seconds("seconds", seconds)
 
-        async def happen(exchange: Exchange) -> None:
-            response = await exchange.answer()
+        async def inject(exchange: Exchange) -> None:
+            response = await exchange.process()
             await exchange.pause(seconds)
             await exchange.send(response)
 
-        self._add(operation, times, endpoint, happen)
+        self._add(operation, times, endpoint, inject)
 
     def cut(self, operation: str, *, processed: bool = False, times: int = 1, endpoint: str | None = None) -> None:
-        """Close the connection without an answer.
+        """Close the connection without a response.
 
         Args:
-            operation: Which operation; see `Faults`.
-            processed: Whether the request is processed before. The client cannot tell.
-            times: How many requests.
-            endpoint: The id of the endpoint; by default any.
+            operation: The operation; see `Faults`.
+            processed: Whether to process the request first. The client cannot tell.
+            times: Number of requests.
+            endpoint: ID of the endpoint; by default any.
 
         Raises:
-            ValueError: There is no such operation, or an argument is out of range.
+            ValueError: The operation is unknown, or an argument is out of range.
         """
 
-        async def happen(exchange: Exchange) -> None:
+        async def inject(exchange: Exchange) -> None:
             if processed:
-                await exchange.answer()
+                await exchange.process()
             await exchange.cut()
 
-        self._add(operation, times, endpoint, happen)
+        self._add(operation, times, endpoint, inject)
 
     def truncate(self, operation: str, *, times: int = 1, endpoint: str | None = None) -> None:
-        """Process the request, and close the connection after half of the answer's body.
+        """Process the request, and close the connection after half of the response body.
 
         Args:
-            operation: Which operation; see `Faults`.
-            times: How many requests.
-            endpoint: The id of the endpoint; by default any.
+            operation: The operation; see `Faults`.
+            times: Number of requests.
+            endpoint: ID of the endpoint; by default any.
 
         Raises:
-            ValueError: There is no such operation, or an argument is out of range.
+            ValueError: The operation is unknown, or an argument is out of range.
         """
 
-        async def happen(exchange: Exchange) -> None:
-            response = await exchange.answer()
+        async def inject(exchange: Exchange) -> None:
+            response = await exchange.process()
             await exchange.send(response, size=len(response.body) // 2)
             await exchange.cut()
 
-        self._add(operation, times, endpoint, happen)
+        self._add(operation, times, endpoint, inject)
 
     def drip(self, operation: str, interval: float = 0.1, *, times: int = 1, endpoint: str | None = None) -> None:
-        """Process the request, and send the answer's body byte by byte.
+        """Process the request, and send the response body byte by byte.
 
         Args:
-            operation: Which operation; see `Faults`.
-            interval: Seconds between two bytes, by the server's clock.
-            times: How many requests.
-            endpoint: The id of the endpoint; by default any.
+            operation: The operation; see `Faults`.
+            interval: Seconds between two bytes, on the server's clock.
+            times: Number of requests.
+            endpoint: ID of the endpoint; by default any.
 
         Raises:
-            ValueError: There is no such operation, or an argument is out of range.
+            ValueError: The operation is unknown, or an argument is out of range.
         """
         check_seconds("interval", interval)
 
-        async def happen(exchange: Exchange) -> None:
-            response = await exchange.answer()
+        async def inject(exchange: Exchange) -> None:
+            response = await exchange.process()
             await exchange.send(response, size=0)
             for number in bytes(response.body):
                 await exchange.pause(interval)
                 await exchange.send_more(bytes([number]))
 
-        self._add(operation, times, endpoint, happen)
+        self._add(operation, times, endpoint, inject)
 
     def take(self, operation: str, endpoint_id: str) -> Callable[[Exchange], Awaitable[None]] | None:
-        """Give what is to happen to a request that has arrived."""
+        """Return the fault to inject into a request, if any."""
         with self._lock:
             for fault in self._faults:
-                if fault.fits(operation, endpoint_id):
+                if fault.matches(operation, endpoint_id):
                     fault.times -= 1
                     if not fault.times:
                         self._faults.remove(fault)
-                    return fault.happen
+                    return fault.inject
         return None
 
     def _add(
-        self, operation: str, times: int, endpoint: str | None, happen: Callable[[Exchange], Awaitable[None]]
+        self, operation: str, times: int, endpoint: str | None, inject: Callable[[Exchange], Awaitable[None]]
     ) -> None:
         check_integer("times", times, 1, None)
         name = operation.replace("_", "-").replace("run-sync", "runsync")
         if name != _ANY and name not in _OPERATIONS:
-            raise ValueError(f"There is no operation {operation!r}. Use one of {', '.join(_OPERATIONS)}, or {_ANY}.")
+            raise ValueError(f"Unknown operation {operation!r}. Use one of {', '.join(_OPERATIONS)}, or {_ANY}.")
         with self._lock:
-            self._faults.append(_Fault(name, endpoint, times, happen))
+            self._faults.append(_Fault(name, endpoint, times, inject))
 
 
 def _error(status: int) -> str:

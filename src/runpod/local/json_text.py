@@ -1,8 +1,8 @@
-"""JSON as it travels: checked and encoded once, then only pasted together.
+"""JSON text that is validated and encoded once, then concatenated.
 
-A handler's output is encoded when the handler hands it over and kept as text. So what a client
-reads is what the handler meant at that moment, large outputs are encoded once however often they
-are read, and nothing that is nested too deeply can fail later, in the middle of an answer.
+A handler's output is encoded as soon as the handler returns it, and kept as text. Later changes to
+the object have no effect, large outputs are encoded once however often they are read, and values
+that cannot be encoded (nested too deeply, say) fail early, not while a response is sent.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ class JSONText(str):
 
 
 def encode(value: object) -> JSONText:
-    """Encode what a handler gave.
+    """Encode a handler's value.
 
-    Raises whatever the value makes the encoder raise: `TypeError` for a type JSON does not have,
-    `ValueError` for NaN, infinities and circles, `RecursionError` for bottomless nesting.
+    Raises:
+        TypeError: JSON has no such type.
+        ValueError: The value holds NaN, an infinity or a circular reference.
+        RecursionError: The value is nested too deeply.
     """
-    # The worker does not escape non-ASCII text either. NaN is refused because no JSON parser on
-    # the way would take it.
+    # The official worker does not escape non-ASCII text either. NaN is not valid JSON.
     return JSONText(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=_COMPACT))
 
 
 def decode(text: str) -> Any:
-    """Decode what a client sent; `ValueError` says that it is no JSON."""
+    """Decode a client's JSON; raises `ValueError` if it is invalid."""
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
@@ -44,21 +45,21 @@ def decode(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    # `json` takes NaN, Infinity and -Infinity, which are not JSON.
+    # `json` accepts NaN, Infinity and -Infinity, which are not valid JSON.
     raise ValueError(f"invalid literal {name}")
 
 
 def object_text(fields: Mapping[str, object]) -> JSONText:
-    """Encode an object, with values that are already JSON text pasted in as they are.
+    """Encode an object; values of type `JSONText` are inserted unchanged.
 
-    Keys are sorted: the bodies captured from the service are.
+    Keys are sorted, as in the bodies captured from the service.
     """
     members = (f"{json.dumps(key)}:{_member_text(fields[key])}" for key in sorted(fields))
     return JSONText("{" + ",".join(members) + "}")
 
 
 def array_text(items: Iterable[JSONText]) -> JSONText:
-    """Make an array of items that are already JSON text."""
+    """Join JSON texts into an array."""
     return JSONText("[" + ",".join(items) + "]")
 
 
@@ -71,7 +72,7 @@ def _member_text(value: object) -> str:
 def to_bytes(text: JSONText) -> bytes:
     r"""Encode JSON text as UTF-8.
 
-    Half a surrogate pair has no UTF-8 form, but `backslashreplace` writes `\ud800`, which inside
-    a JSON string (the only place it can stand) is the right escape.
+    A lone surrogate has no UTF-8 form. `backslashreplace` writes `\ud800`, which is a valid escape
+    inside a JSON string, the only place where it can occur.
     """
     return text.encode("utf-8", "backslashreplace")

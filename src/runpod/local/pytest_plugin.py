@@ -1,6 +1,6 @@
-"""Fixtures for pytest, which finds them by itself.
+"""Fixtures for pytest, registered through an entry point.
 
-pytest loads this module at every start, so everything else is loaded when a fixture is used.
+pytest imports this module at every start, so other imports happen when a fixture is used.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def runpod_endpoints() -> Mapping[str, Handler | LocalEndpoint]:
-    """What `runpod_server` serves: write a fixture of this name that returns a mapping of ids to handlers."""
+    """The endpoints of `runpod_server`. Override it to return a mapping of endpoint IDs to handlers."""
     pytest.fail(
-        "runpod_server does not know what to serve. Write a fixture `runpod_endpoints` that returns "
-        "your handlers by endpoint id, for example {'captions': captions}.",
+        "runpod_server has no endpoints to serve. Define a fixture `runpod_endpoints` that returns "
+        "your handlers by endpoint ID, for example {'captions': captions}.",
         pytrace=False,
     )
 
 
 @pytest.fixture
 def runpod_server(runpod_endpoints: Mapping[str, Handler | LocalEndpoint]) -> Iterator[LocalServer]:
-    """A local server for one test, which serves what `runpod_endpoints` says."""
+    """A running local server with the endpoints of `runpod_endpoints`; one per test."""
     from runpod.local import LocalServer
 
     with LocalServer(runpod_endpoints) as server:
@@ -37,7 +37,7 @@ def runpod_server(runpod_endpoints: Mapping[str, Handler | LocalEndpoint]) -> It
 
 @pytest.fixture
 def runpod_client(runpod_server: LocalServer) -> Iterator[Runpod]:
-    """A client of `runpod_server`."""
+    """A client for `runpod_server`."""
     from runpod import Runpod
 
     with Runpod(runpod_server.api_key, base_url=runpod_server.base_url) as client:
@@ -46,12 +46,12 @@ def runpod_client(runpod_server: LocalServer) -> Iterator[Runpod]:
 
 @pytest.fixture
 def async_runpod_client(runpod_server: LocalServer) -> AsyncRunpod:
-    """A client of `runpod_server` for async code, on whatever event loop the test runs."""
+    """An async client for `runpod_server`, for any event loop."""
     import httpx
 
     from runpod import AsyncRunpod
 
-    # It keeps no connection, so nothing is left to close: a fixture that is closed in an async way
-    # would have to know which plugin runs the test.
+    # Without keep-alive connections there is nothing to close. Async teardown would depend on the
+    # plugin that runs the test.
     http_client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
     return AsyncRunpod(runpod_server.api_key, base_url=runpod_server.base_url, http_client=http_client)

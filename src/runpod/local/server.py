@@ -1,4 +1,4 @@
-"""The local server, as people use it."""
+"""The local server."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from runpod.local.clock import Clock
 from runpod.local.faults import Faults
 from runpod.local.http.app import App
 from runpod.local.http.call import Endpoint
-from runpod.local.http.rate_limits import Rates
+from runpod.local.http.rate_limits import RateLimiter
 from runpod.local.http.request_log import Recorder
 from runpod.local.http.server_thread import ServerThread
 from runpod.local.http.worker_api import worker_environment
 from runpod.local.jobs.batches import Batches
-from runpod.local.jobs.expiry import Alarm
+from runpod.local.jobs.expiry import ExpiryTimer
 from runpod.local.jobs.policy import EXECUTION_TIMEOUT
 from runpod.local.jobs.queue import JobQueue
-from runpod.local.jobs.webhooks import Courier
+from runpod.local.jobs.webhooks import WebhookSender
 from runpod.local.settings import (
     Behavior,
     LocalEndpoint,
@@ -54,34 +54,34 @@ __all__ = ["LocalServer"]
 
 
 class LocalServer:
-    """A real HTTP server that does for a client what Runpod serverless endpoints do.
+    """An HTTP server that behaves like Runpod serverless endpoints.
 
-    It takes jobs, queues them, runs your handlers on them, and answers on every route from `/run`
-    to `/health`, with the states, long polls, streams and errors of the service. Start it with
-    `with` or `async with` (on asyncio and on trio), or with `start()` and `stop()`. It runs in a
-    thread of its own, takes a free port, and can be used once.
+    It queues jobs, runs your handlers on them, and serves every route from `/run` to `/health`,
+    with the states, long polls, streams and errors of the service. Start it with `with` or
+    `async with` (on asyncio and trio), or with `start()` and `stop()`. It runs in its own thread,
+    picks a free port, and can be started once.
 
     Args:
-        endpoints: Handlers by endpoint id. A handler takes `{"id": …, "input": …}` and gives the
-            output; it is a function, an `async def`, a generator or an async generator, as
-            for a Runpod worker. Sync ones run in threads, async ones on the server's event loop.
-            Where endpoints differ in more than the handler: a `LocalEndpoint` each.
-        host: Address to listen on. The default can be reached from this machine only.
-        port: Port to listen on; 0 takes a free one.
-        api_key: The key that clients must send; by default a random one.
-        workers: How many workers an endpoint has that is given as a handler. A worker runs one
+        endpoints: Handlers by endpoint ID. A handler takes `{"id": …, "input": …}` and returns the
+            output; it is a function, an `async def`, a generator or an async generator, as for
+            a Runpod worker. Sync handlers run in threads, async ones on the server's event loop.
+            Pass a `LocalEndpoint` instead of a handler to configure an endpoint.
+        host: Address to listen on. The default is reachable from this machine only.
+        port: Port to listen on; 0 picks a free one.
+        api_key: API key that clients must send; by default a random one.
+        workers: Number of workers of each endpoint that is passed as a handler. A worker runs one
             job at a time. With 0, jobs stay in the queue.
-        cold_start: How long such a worker takes to boot before its first job.
-        return_aggregate_stream: Whether the list of all yields becomes the output of a job whose
-            handler is a generator. Without it, as on the service, `output` is an empty list.
-        execution_timeout: How long a job may run that sets no `executionTimeout` itself.
-        behavior: What the server does where nobody knows for sure what the service does.
-        external_webhooks: Whether webhooks are called on other machines, too. Not by default:
-            a test that submits what production submits must not tell production about it.
+        cold_start: Time such a worker takes to boot before its first job.
+        return_aggregate_stream: Whether the output of a generator handler is the list of its yields.
+            If False, `output` is an empty list, as on the service.
+        execution_timeout: Maximum run time of a job without its own `executionTimeout`.
+        behavior: Behavior where the service is undocumented.
+        external_webhooks: Whether to call webhooks on other machines. Off by default, so that a
+            test with production payloads does not call production webhooks.
 
     Raises:
-        TypeError: A handler cannot be called, or an argument has the wrong type.
-        ValueError: An endpoint id cannot stand in a URL, or an argument is out of range.
+        TypeError: A handler is not callable, or an argument has the wrong type.
+        ValueError: An endpoint ID cannot be used in a URL, or an argument is out of range.
 
     Example:
         ```python
@@ -117,19 +117,19 @@ class LocalServer:
     ) -> None:
         check_endpoint_ids(endpoints)
         check_integer("port", port, 0, 65535)
-        # Also where no endpoint takes them: a mistake should not hide until one does.
+        # Checked here, because `LocalEndpoint` values do not use these defaults.
         check_integer("workers", workers, 0, None)
         check_duration("cold_start", cold_start)
         check_duration("execution_timeout", execution_timeout)
         self._behavior = Behavior() if behavior is None else behavior
         self._host = host
         self._port = port
-        self._api_key = _checked_key(api_key)
+        self._api_key = _check_api_key(api_key)
         self._worker_token = secrets.token_urlsafe(24)
         self._recorder = Recorder()
         self._faults = Faults()
         self._clock = Clock()
-        self._courier = Courier(self._clock, anywhere=external_webhooks)
+        self._webhooks = WebhookSender(self._clock, allow_external=external_webhooks)
         self._endpoints: dict[str, Endpoint] = {}
         for endpoint_id, given in endpoints.items():
             settings = given
@@ -140,16 +140,16 @@ class LocalServer:
                 behavior=self._behavior,
                 execution_timeout=settings.execution_timeout.total_seconds(),
                 name=endpoint_id,
-                deliver=self._courier.deliver,
+                deliver=self._webhooks.deliver,
             )
             remote = Workers(queue)
-            rates = Rates(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
+            rate_limiter = RateLimiter(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
             self._endpoints[endpoint_id] = Endpoint(
                 queue,
                 self._pool(endpoint_id, settings, queue, remote),
                 remote,
                 Batches(endpoint_id, queue, self._clock),
-                rates,
+                rate_limiter,
             )
         self._lock = threading.Lock()
         self._bound_port: int | None = None
@@ -163,29 +163,29 @@ class LocalServer:
 
     @property
     def base_url(self) -> str:
-        """What stands in for `https://api.runpod.ai/v2`: `http://127.0.0.1:PORT/v2`.
+        """The base URL that replaces `https://api.runpod.ai/v2`: `http://127.0.0.1:PORT/v2`.
 
         Raises:
-            RuntimeError: The server was not started, so it has no port yet.
+            RuntimeError: The server has not been started, so it has no port yet.
         """
         if self._bound_port is None:
             raise RuntimeError(
-                "A local server has no address before it is started. "
+                "The local server has no address: it has not been started. "
                 "Use it inside `with LocalServer(...) as server:`, or call start() first."
             )
-        # Nobody can connect to "every address".
+        # Clients cannot connect to the wildcard address.
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._bound_port}/v2"
 
     @property
     def api_key(self) -> str:
-        """The key that clients must send."""
+        """The API key that clients must send."""
         return self._api_key
 
     @property
     def jobs(self) -> dict[str, list[dict[str, Any]]]:
-        """Every job of every endpoint as `/status` would show it now, oldest first."""
+        """The jobs of each endpoint as `/status` returns them now, oldest first."""
         return {
             endpoint_id: [json.loads(text) for text in endpoint.queue.snapshot()]
             for endpoint_id, endpoint in self._endpoints.items()
@@ -193,30 +193,29 @@ class LocalServer:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The last requests that arrived, oldest first, whatever they were answered.
+        """The latest requests, oldest first, including refused ones.
 
-        10,000 of them, or fewer where their bodies are large.
+        Up to 10,000 are kept, fewer if their bodies are large.
         """
         return self._recorder.snapshot()
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong with the next requests."""
+        """Faults to inject into the next requests."""
         return self._faults
 
     def advance(self, seconds: float) -> None:
-        """Move the server's clock ahead, so that a test need not wait for what time brings.
+        """Advance the server's clock, so that tests need not wait.
 
-        Everything the server times goes by that clock: cold starts, long polls, execution
-        timeouts, times to live, how long results are kept, pauses between the attempts at a
-        webhook. Handlers that sleep are not woken. When this returns, `jobs` shows the result;
-        requests that are held are answered soon after.
+        The clock controls cold starts, long polls, execution timeouts, TTLs, the retention of
+        results, and the delays between webhook attempts. Sleeping handlers are not woken. When
+        this returns, `jobs` reflects the new time; held requests complete soon after.
 
         Args:
-            seconds: How far to move it.
+            seconds: How far to advance the clock.
 
         Raises:
-            ValueError: It would go backwards.
+            ValueError: `seconds` is negative or not finite.
 
         Example:
             ```python
@@ -231,35 +230,35 @@ class LocalServer:
             endpoint.queue.expire()
 
     def worker_environment(self, endpoint_id: str, worker_id: str) -> dict[str, str]:
-        """Give the variables that make a worker script a worker of an endpoint here.
+        """Return the environment variables that connect a worker script to an endpoint.
 
-        For workers that you start by hand, with whatever else they need in their environment.
+        Use them for workers that you start by hand, in addition to their own variables.
 
         Args:
-            endpoint_id: The endpoint whose jobs it takes.
-            worker_id: What it is called: another name for each worker.
+            endpoint_id: The endpoint whose jobs the worker takes.
+            worker_id: ID of the worker; must be unique.
 
         Raises:
-            RuntimeError: The server was not started, so it has no address yet.
-            KeyError: There is no such endpoint.
+            RuntimeError: The server has not been started, so it has no address yet.
+            KeyError: The endpoint does not exist.
         """
         if endpoint_id not in self._endpoints:
-            raise KeyError(f"There is no endpoint {endpoint_id!r}, only {sorted(self._endpoints)}.")
+            raise KeyError(f"Unknown endpoint {endpoint_id!r}. Use one of {sorted(self._endpoints)}.")
         return worker_environment(
             endpoint_id, worker_id, base_url=self.base_url, api_key=self._api_key, token=self._worker_token
         )
 
     def start(self) -> None:
-        """Start to listen; returns once requests are answered.
+        """Start the server, and return once it accepts requests.
 
         Raises:
-            RuntimeError: The server was started before, its address cannot be listened on, or a
-                worker command cannot be run.
+            RuntimeError: The server was started before, cannot listen on its address, or a worker
+                command cannot be run.
         """
         with self._lock:
             if self._thread is not None:
                 raise RuntimeError(
-                    "This local server was started before, and a server can be used once. Make a new LocalServer."
+                    "The local server was already started, and can be started only once. Create a new LocalServer."
                 )
             listening = _listen(self._host, self._port)
             app = App(
@@ -272,22 +271,21 @@ class LocalServer:
                 behavior=self._behavior,
             )
             endpoints = self._endpoints.values()
-            alarms = [Alarm(endpoint.queue, self._clock) for endpoint in endpoints]
+            timers = [ExpiryTimer(endpoint.queue, self._clock) for endpoint in endpoints]
             self._thread = ServerThread(
-                app, [self._courier, *alarms, *(endpoint.pool for endpoint in endpoints)], listening
+                app, [self._webhooks, *timers, *(endpoint.pool for endpoint in endpoints)], listening
             )
             self._bound_port = listening.getsockname()[1]
             self._thread.start()
-            # A server that nobody stopped must not run on while the interpreter is taken apart:
-            # a daemon thread that is in the middle of something then can crash it.
+            # A daemon thread that still runs at interpreter shutdown can crash the process.
             atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Stop; returns once every connection is closed.
+        """Stop the server, and return once every connection is closed.
 
-        Requests that are held are answered with what is known, async handlers are cancelled, and
-        sync ones that still run are left to themselves. Worker processes are ended, with all they
-        started. Stopping twice is fine.
+        Held requests return the current state, async handlers are cancelled, and sync handlers
+        that still run are abandoned. Worker processes are terminated with their child processes.
+        Can be called more than once.
         """
         with self._lock:
             if self._thread is not None and not self._stopped:
@@ -337,7 +335,7 @@ class LocalServer:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Also where the code inside was cancelled: a server must not be left running.
+        # Shielded, so that the server stops even if the body was cancelled.
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.stop)
 
@@ -350,11 +348,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise RuntimeError(
-            f"The host {host!r} of a local server has no address here: {error}. "
-            "Leave `host` out to listen on 127.0.0.1."
+            f"Cannot resolve the local server's host {host!r}: {error}. Leave `host` out to listen on 127.0.0.1."
         ) from error
     try:
-        if sys.platform == "win32":  # There, SO_REUSEADDR would share a port that is in use.
+        if sys.platform == "win32":  # On Windows, SO_REUSEADDR would share a port in use.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -364,20 +361,20 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise RuntimeError(
-            f"A local server cannot listen on {host}:{port}: {error.strerror or error}. "
-            "Stop what uses this port, or take port 0, which is any free one."
+            f"The local server cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Stop the process that uses this port, or pass port 0 to pick a free one."
         ) from error
     return listening
 
 
-def _checked_key(api_key: str | None) -> str:
+def _check_api_key(api_key: str | None) -> str:
     if api_key is None:
         return f"local-{secrets.token_hex(16)}"
     if not isinstance(cast("object", api_key), str):
-        raise TypeError("The API key is no text. Pass a str, or nothing for a random key.")
+        raise TypeError(f"The API key must be str, not {type(api_key).__name__}. Leave it out to use a random key.")
     if not api_key or not all("!" <= character <= "~" for character in api_key):
         raise ValueError(
             "The API key cannot be sent in a header. "
-            "Use visible ASCII characters without spaces, or pass nothing for a random key."
+            "Use visible ASCII characters without spaces, or leave it out to use a random key."
         )
     return api_key

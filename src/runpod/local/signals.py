@@ -1,4 +1,4 @@
-"""A bell that any thread may ring and any number of listeners may hear."""
+"""Signals: thread-safe notifications for any number of listeners."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Signal", "call_soon"]
 
 
 class Signal:
-    """Calls every connected listener, in the thread of whoever fires it.
+    """Calls every connected listener, in the thread that fires it.
 
-    A listener must be short, must not raise, and must not call back into what fired it: it
-    usually does nothing but `call_soon(loop, …)`.
+    A listener must be short, must not raise, and must not call back into the object that fired
+    the signal: usually it only does `call_soon(loop, …)`.
     """
 
     __slots__ = ("_listeners", "_lock")
@@ -27,7 +27,7 @@ class Signal:
         self._listeners: dict[object, Callable[[], None]] = {}
 
     def connect(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Add a listener; gives the function that takes it away again."""
+        """Add a listener, and return the function that removes it."""
         key = object()
         with self._lock:
             self._listeners[key] = listener
@@ -47,12 +47,12 @@ class Signal:
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    """Run `callback` on `loop`, from any thread; does nothing once the loop is closed.
+    """Schedule `callback` on `loop` from any thread; does nothing if the loop is closed.
 
-    A handler in a thread may outlive the server it belongs to: nobody is left to be told then.
+    The loop can be closed because a handler's thread may outlive its server.
 
-    The context variables of whoever calls are none of the callback's business: a timer that it sets
-    would keep them, and with them a job and its output, for as long as it runs.
+    The callback runs in an empty context: a timer that it sets would otherwise keep the caller's
+    context variables, and with them a job and its output, alive.
     """
     try:
         loop.call_soon_threadsafe(callback, context=contextvars.Context())

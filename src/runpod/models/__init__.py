@@ -1,4 +1,4 @@
-"""The models shared by both twins: what is sent, and what comes back."""
+"""Request and response models, shared by the sync and async clients."""
 
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, StreamChunk

@@ -1,4 +1,4 @@
-"""What the models have in common: how they read the wire, and how they report mistakes."""
+"""Base classes and field types of the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_VALID = " is not valid: "
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What follows an unknown name in a message: ` (did you mean 'ttl'?)`, or nothing."""
+    """A suggestion for an unknown name, such as ` (did you mean 'ttl'?)`; empty without a close match."""
     by_fold = {fold(k): k for k in known}
     close = difflib.get_close_matches(fold(name), by_fold, n=1, cutoff=0.6)
     return f" (did you mean {by_fold[close[0]]!r}?)" if close else ""
@@ -31,7 +31,7 @@ def fold(name: str) -> str:
 
 
 def milliseconds(span: timedelta) -> int:
-    """A span as the whole number of milliseconds that goes on the wire."""
+    """Converts a duration to whole milliseconds, the unit of the API."""
     return round(span / timedelta(milliseconds=1))
 
 
@@ -39,7 +39,7 @@ def _given_duration(value: object) -> timedelta:
     if not isinstance(value, timedelta):
         example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
         msg = f"must be a timedelta, such as {example}, not {type(value).__name__}"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueErrors only
+        raise ValueError(msg)  # noqa: TRY004 - pydantic handles ValueError only
     if milliseconds(value) <= 0:
         msg = f"must be positive, got {value!r}"
         raise ValueError(msg)
@@ -47,10 +47,10 @@ def _given_duration(value: object) -> timedelta:
 
 
 def from_milliseconds(value: object) -> timedelta:
-    """A duration as callers write it in a mapping in the shape of the wire.
+    """Converts a duration of a request in the wire format, in milliseconds.
 
     Raises:
-        ValueError: It is not a positive number, nor a timedelta.
+        ValueError: It is neither a positive number nor a timedelta.
     """
     if isinstance(value, timedelta):
         return value
@@ -59,13 +59,13 @@ def from_milliseconds(value: object) -> timedelta:
             return timedelta(milliseconds=value)
         except (OverflowError, ValueError):
             pass
-    said = value if isinstance(value, (int, float)) else type(value).__name__
-    msg = f"must be a positive number of milliseconds, got {said!s:.20}"
+    shown = value if isinstance(value, (int, float)) else type(value).__name__
+    msg = f"must be a positive number of milliseconds, got {shown!s:.20}"
     raise ValueError(msg)
 
 
 def _received_duration(value: object) -> timedelta | None:
-    # It comes with the result, so nonsense must not cost the result.
+    # An invalid duration must not make the result of a job unusable.
     if isinstance(value, timedelta):
         return value
     number = value if type(value) is int else received_number(value)
@@ -78,7 +78,7 @@ def _received_duration(value: object) -> timedelta | None:
 
 
 def received_number(value: object) -> float | None:
-    """A number the server sent, also when it came as text; None for anything else."""
+    """A number from the server, also if it was sent as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -103,7 +103,7 @@ GivenDuration = Annotated[timedelta, BeforeValidator(_given_duration), _as_milli
 ReceivedDuration = Annotated[
     timedelta | None,
     BeforeValidator(_received_duration),
-    # Exact, so that what was read can be written and read again.
+    # Not rounded, so that a round trip preserves the value.
     PlainSerializer(lambda span: None if span is None else span / timedelta(milliseconds=1), when_used="json"),
 ]
 ReceivedText = Annotated[str | None, BeforeValidator(_received_text)]
@@ -112,7 +112,7 @@ ReceivedTotal = Annotated[int, BeforeValidator(lambda value: _received_count(val
 
 
 class ReceivedModel(BaseModel):
-    """What the server says: frozen, tolerant, and keeping what it does not know."""
+    """Base of models of responses: frozen, lenient, and keeps unknown fields."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
@@ -124,7 +124,7 @@ class ReceivedModel(BaseModel):
 
 
 class GivenModel(BaseModel):
-    """What a caller gives: strict, and its mistakes are named as the caller wrote them."""
+    """Base of models that callers create: frozen, strict, and rejects unknown fields."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
@@ -146,7 +146,7 @@ class GivenModel(BaseModel):
 
 
 def describe(error: ValidationError, subject: str, model: type[BaseModel] | None = None) -> str:
-    """One sentence for what is wrong where, without the values themselves."""
+    """Describes validation errors in one sentence, without the input values."""
     known = list(model.model_fields) if model is not None else []
     by_alias = {to_camel(name): name for name in known}
     parts: list[str] = []
@@ -158,7 +158,7 @@ def describe(error: ValidationError, subject: str, model: type[BaseModel] | None
             parts.append(f"{by_alias.get(field, field)} is missing")
         else:
             message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            # A model within this one has said the same of itself.
+            # Drop the prefix that a nested model has added.
             message = message.partition(_NOT_VALID)[2] or message
             parts.append(f"{field}: {message}" if field else message)
     return subject + _NOT_VALID + "; ".join(parts) + "."

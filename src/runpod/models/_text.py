@@ -1,4 +1,4 @@
-"""Text of other people's, fit to be shown."""
+"""Display of untrusted text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _shortened.maxlevel, _shortened.maxstring, _shortened.maxother = 3, 60, 60
 
 
 class Shortened:
-    """Stands for a value in a repr, which it shortens: outputs can be megabytes."""
+    """Shortens the repr of a value, since outputs can have megabytes."""
 
     def __init__(self, value: Any) -> None:
         self._text = readable(_shortened.repr(value), 200)
@@ -20,7 +20,7 @@ class Shortened:
 
 
 def readable(text: str, limit: int = 500) -> str:
-    """Foreign text, fit for a message: cut, and without characters that steer a terminal."""
+    """Truncates untrusted text for a message, and escapes terminal control characters."""
     cut = text if len(text) <= limit else text[:limit] + f"… ({len(text)} characters)"
     if cut.isprintable():
         return cut

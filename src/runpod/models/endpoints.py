@@ -1,4 +1,4 @@
-"""What an endpoint says of itself."""
+"""Responses about an endpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["EndpointHealth", "JobCounts", "PurgeResult", "WorkerCounts"]
 
 
 class JobCounts(ReceivedModel):
-    """Jobs of an endpoint by what became of them. Fields the server leaves out are 0."""
+    """Number of jobs of an endpoint by status. Missing fields are 0."""
 
     completed: ReceivedTotal = 0
     failed: ReceivedTotal = 0
@@ -20,7 +20,7 @@ class JobCounts(ReceivedModel):
 
 
 class WorkerCounts(ReceivedModel):
-    """Workers of an endpoint by what they are doing. Fields the server leaves out are 0."""
+    """Number of workers of an endpoint by state. Missing fields are 0."""
 
     idle: ReceivedTotal = 0
     initializing: ReceivedTotal = 0
@@ -31,18 +31,18 @@ class WorkerCounts(ReceivedModel):
 
 
 class EndpointHealth(ReceivedModel):
-    """The answer of `health()`: how many jobs and workers an endpoint has, in which states."""
+    """The response of `health()`: the jobs and workers of an endpoint by status."""
 
     jobs: JobCounts = Field(default_factory=JobCounts)
     workers: WorkerCounts = Field(default_factory=WorkerCounts)
 
 
 class PurgeResult(ReceivedModel):
-    """The answer of `purge_queue()`.
+    """The response of `purge_queue()`.
 
     Attributes:
-        removed: How many queued jobs were removed; None where the server did not say.
-        status: What the server says of the purge ("completed"); None where it did not say.
+        removed: The number of queued jobs that were removed; None if missing.
+        status: The status of the purge, such as "completed"; None if missing.
     """
 
     removed: ReceivedCount = None

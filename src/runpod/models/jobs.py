@@ -1,4 +1,4 @@
-"""The state of a job, and the errors that its end stands for."""
+"""The state of a job, and the errors for jobs that did not succeed."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def _received_id(value: object) -> object:
 
 
 class JobState(ReceivedModel, Generic[OutputT]):
-    """What the server said of a job at one moment. Frozen; fields it does not know are kept.
+    """The state of a job at one point in time. Frozen; unknown fields are kept.
 
     Attributes:
         id: The job's id.
         status: Its status; see `JobStatus`.
-        output: Once COMPLETED, what the handler returned, as `output_type` where the endpoint
-            has one. While the job runs, its last progress update. Otherwise mostly None: a job
-            that failed can have some. `has_output` tells "no output" from "the output is null",
-            and `result()` gives the output of a job that completed, or raises.
-        error: What went wrong, as the server sent it: mostly text, but handlers may put any
-            JSON there. `worker_error` takes it apart, `error_message` makes a line of it.
-        delay_time: How long the job waited for a worker. Counted anew when it is retried.
+        output: Once COMPLETED, the handler's return value, as `output_type` if the endpoint has
+            one. While the job runs, its last progress update. Otherwise usually None, but a failed
+            job can have one. `has_output` distinguishes a missing output from null, and `result()`
+            returns the output of a completed job or raises.
+        error: The error as the server sent it: usually text, but handlers can return any JSON.
+            See `worker_error` and `error_message` for parsed forms.
+        delay_time: How long the job waited for a worker. Restarts when the job is retried.
         execution_time: How long it ran.
-        worker_id: The worker that took it.
-        retries: How often the platform gave it to another worker.
+        worker_id: The worker that ran it.
+        retries: How often the platform reassigned it to another worker.
     """
 
     id: Annotated[str, Field(min_length=1), BeforeValidator(_received_id)]
@@ -79,7 +79,7 @@ class JobState(ReceivedModel, Generic[OutputT]):
 
     @property
     def has_output(self) -> bool:
-        """Whether the server sent an `output` at all. False: none; True with None: null."""
+        """Whether the response has an `output`. If True and `output` is None, it was null."""
         return "output" in self.model_fields_set
 
     @property
@@ -89,12 +89,12 @@ class JobState(ReceivedModel, Generic[OutputT]):
 
     @property
     def worker_error(self) -> WorkerFailure | None:
-        """The worker's report of its failure; None where `error` is plain text or absent."""
+        """The worker's failure report; None if `error` is plain text or absent."""
         return parse_worker_error(self.error)
 
     @property
     def error_message(self) -> str | None:
-        """What went wrong as one text, without a traceback; None where nothing did."""
+        """The error as one text, without a traceback; None without an error."""
         if self.error is None:
             return None
         report = self.worker_error
@@ -105,10 +105,12 @@ class JobState(ReceivedModel, Generic[OutputT]):
         return json.dumps(self.error, ensure_ascii=False, default=str)
 
     def result(self) -> OutputT:
-        """The output of a job that completed.
+        """Returns the output of a completed job.
 
         Raises:
-            JobFailedError: The job ended FAILED. So for JobCancelledError and JobTimedOutError.
+            JobFailedError: The job ended FAILED.
+            JobCancelledError: The job ended CANCELLED.
+            JobTimedOutError: The job ended TIMED_OUT.
             JobError: The job has not ended.
 
         Example:
@@ -116,12 +118,12 @@ class JobState(ReceivedModel, Generic[OutputT]):
         """
         self.raise_for_status()
         if not self.succeeded:
-            msg = f"Job {self.id!r} has no result yet: it is {readable(self.status, 40)}."
+            msg = f"Job {self.id!r} has no result yet: its status is {readable(self.status, 40)}."
             raise JobError(msg, state=self)
         return cast("OutputT", self.output)
 
     def raise_for_status(self) -> Self:
-        """Raises if the job ended without success; otherwise returns the state itself.
+        """Raises an error if the job ended without success; otherwise returns this state.
 
         Raises:
             JobFailedError: The job ended FAILED.
@@ -150,7 +152,7 @@ class JobState(ReceivedModel, Generic[OutputT]):
 
 
 def state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
-    """The state of a job out of such a mapping."""
+    """The job state in the details of an error, if any."""
     found = known(details).get("state")
     if found is None:
         return None
@@ -158,13 +160,13 @@ def state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
 
 
 class JobError(RunpodError):
-    """A job did not give what was asked of it.
+    """A job did not produce the expected result.
 
     Attributes:
-        state: The last state of the job that was seen, whole; None where it was never seen, or is not known.
+        state: The last known state of the job, or None.
     """
 
-    _leaves_open = False
+    _maybe_submitted_default = False
     _details = (*CONTEXT, "state")
 
     def __init__(
@@ -184,7 +186,7 @@ class JobError(RunpodError):
 
 
 class JobFailedError(JobError):
-    """The job ended FAILED: the handler raised or returned an error, or the platform gave up."""
+    """The job ended FAILED: the handler raised or returned an error, or the platform gave up on it."""
 
 
 class JobCancelledError(JobError):
@@ -192,28 +194,28 @@ class JobCancelledError(JobError):
 
 
 class JobTimedOutError(JobError):
-    """The job ended TIMED_OUT: it expired in the queue, or its worker never reported back."""
+    """The job ended TIMED_OUT: it expired in the queue, or its worker never reported a result."""
 
 
 _FAILURES: dict[str, tuple[type[JobError], str]] = {
     "FAILED": (JobFailedError, "failed"),
     "CANCELLED": (JobCancelledError, "was cancelled"),
-    "TIMED_OUT": (JobTimedOutError, "was given up by the platform (TIMED_OUT)"),
+    "TIMED_OUT": (JobTimedOutError, "timed out on the platform (TIMED_OUT)"),
 }
 
 
 def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobError | None:
-    """The error that a job's end stands for; None for success and for a job still running."""
+    """The error for a job that ended without success; None if it succeeded or has not ended."""
     found = _FAILURES.get(state.status)
     if found is None:
         return None
     cls, verb = found
     where = f" on endpoint {endpoint_id!r}" if endpoint_id else ""
-    said = state.error_message
-    message = f"Job {state.id!r}{where} {verb}" + (f": {readable(said)}" if said else "")
+    reason = state.error_message
+    message = f"Job {state.id!r}{where} {verb}" + (f": {readable(reason)}" if reason else "")
     message += "" if message.endswith((".", "!", "?")) else "."
-    if state.status == "FAILED" and not said:
-        message += " The worker gave no reason; its log may."
+    if state.status == "FAILED" and not reason:
+        message += " The worker reported no reason; check its log."
     if isinstance(state.worker_error, WorkerFailure) and state.worker_error.traceback:
         message += " The worker's traceback is in error.state.worker_error.traceback."
     return cls(message, state=state, endpoint_id=endpoint_id)
@@ -223,8 +225,8 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
     """One value that a generator handler yielded.
 
     Attributes:
-        output: The value, as `chunk_type` where the stream has one.
-        metrics: Counters that some workers (older vLLM ones) send beside it.
+        output: The value, as `chunk_type` if the stream has one.
+        metrics: Counters that some workers (older vLLM workers) send with it.
     """
 
     output: ChunkT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

@@ -1,4 +1,4 @@
-"""How much of an endpoint's allowance the waits of a client may take."""
+"""Limits for polling."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Count = Annotated[StrictInt, Field(ge=1)]
 
 
 class WaitLimits(GivenModel):
-    """How many looks at the jobs of one endpoint may be under way, and begin in a second.
+    """Limits for the polls of one endpoint: how many run at once, and how many start per second.
 
-    Waiting, watching and streaming look at a job again and again. Where more jobs are waited for
-    than may be looked at, they take turns. The service allows 400 looks at once and 2,000 in ten
-    seconds for an endpoint (docs.runpod.io, "Send API requests"), more where many workers run;
-    the defaults leave something of that for other calls.
+    Waiting, watching and streaming poll a job repeatedly. If more jobs are waited for than polls
+    are allowed, the polls are queued. The service allows 400 concurrent polls and 2,000 in ten
+    seconds per endpoint (docs.runpod.io, "Send API requests"), and more if many workers run. The
+    defaults leave some of that for other calls.
 
     Args:
-        concurrent: Looks under way at once, on one endpoint.
-        per_second: Looks that begin in any one second, on one endpoint.
+        concurrent: Polls of one endpoint that run at once.
+        per_second: Polls of one endpoint that start in any one second.
 
     Raises:
         ConfigurationError: A value is less than 1 or not a whole number.

@@ -1,4 +1,4 @@
-"""What a caller sends: a job request with its policy and its storage."""
+"""Job requests, execution policies and S3 settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class ExecutionPolicyDict(TypedDict, total=False):
-    """`ExecutionPolicy` in the shape of the wire. Durations are milliseconds."""
+    """`ExecutionPolicy` in the wire format. Durations are milliseconds."""
 
     executionTimeout: int
     lowPriority: bool
@@ -32,7 +32,7 @@ class ExecutionPolicyDict(TypedDict, total=False):
 
 
 class S3ConfigDict(TypedDict, total=False):
-    """`S3Config` in the shape of the wire."""
+    """`S3Config` in the wire format."""
 
     accessId: Required[str]
     accessSecret: Required[str]
@@ -42,7 +42,7 @@ class S3ConfigDict(TypedDict, total=False):
 
 
 class JobRequestDict(TypedDict, total=False):
-    """A job request in the shape of the wire, as `run` and `run_sync` take it."""
+    """A job request in the wire format, as accepted by `run` and `run_sync`."""
 
     input: Required[Mapping[str, Any] | BaseModel]
     policy: ExecutionPolicyDict | ExecutionPolicy
@@ -52,18 +52,18 @@ class JobRequestDict(TypedDict, total=False):
 
 
 class ExecutionPolicy(GivenModel):
-    """How long a job may take on the platform, and how urgent it is.
+    """Time limits and priority of a job on the platform.
 
-    Limits and defaults are the server's (docs.runpod.io, "Send API requests").
+    The server sets the bounds and defaults (docs.runpod.io, "Send API requests").
 
     Args:
-        execution_timeout: The longest the job may run on a worker. Default there: 10 minutes.
-        ttl: The longest the job may live, queue and run together. Default there: 24 hours.
-            After that the platform deletes it, also while it runs.
-        low_priority: True: the job does not make the endpoint start more workers.
+        execution_timeout: Maximum run time on a worker. Server default: 10 minutes.
+        ttl: Maximum lifetime, including the time in the queue. Server default: 24 hours. The
+            platform then deletes the job, even if it is running.
+        low_priority: If True, the job does not make the endpoint start more workers.
 
     Raises:
-        InvalidRequestError: A duration is no timedelta or not positive, or a value has a wrong type.
+        InvalidRequestError: A duration is not a positive timedelta, or a value has a wrong type.
 
     Example:
         >>> ExecutionPolicy(execution_timeout=timedelta(minutes=5), low_priority=True)
@@ -85,17 +85,17 @@ class ExecutionPolicy(GivenModel):
 
 
 class S3Config(GivenModel):
-    """A bucket of yours that the platform hands to the worker. It is never echoed back.
+    """Your S3 bucket, which the platform passes on to the worker. It is not part of any response.
 
     Args:
         access_id: The access key id.
-        access_secret: The secret key. Hidden in every `repr`.
-        bucket_name: The bucket.
+        access_secret: The secret key. Hidden in `repr`.
+        bucket_name: The name of the bucket.
         endpoint_url: The URL of the S3 service.
-        object_path: A prefix within the bucket.
+        object_path: A key prefix within the bucket.
 
     Raises:
-        InvalidRequestError: A field is missing or not text.
+        InvalidRequestError: A field is missing or not a str.
     """
 
     access_id: Annotated[StrictStr, Field(min_length=1, repr=False)]
@@ -118,7 +118,7 @@ class S3Config(GivenModel):
 
     @field_serializer("access_secret", when_used="json")
     def _reveal(self, secret: SecretStr) -> str:
-        # The wire needs the secret; `model_dump()` in Python mode goes on hiding it.
+        # Requests contain the secret; `model_dump()` in Python mode still masks it.
         return secret.get_secret_value()
 
 
@@ -136,21 +136,21 @@ def _policy_from_wire(value: object) -> object:
 
 
 class JobRequest(GivenModel):
-    """One job: what `run` and `run_sync` take as their positional argument.
+    """A job request: the positional argument of `run` and `run_sync`.
 
     Args:
-        input: What the handler gets as `job["input"]`: a mapping that JSON can hold, or a
-            pydantic model. Not shown in the `repr`.
-        policy: Limits and priority on the platform. In a mapping in the shape of the wire,
-            durations are milliseconds.
-        webhook: An http(s) URL that the platform calls when the job ended. Not shown in the
-            `repr`, since people put tokens there.
-        webhook_v2: Passed on as it is; the service does not say what it does.
-        s3_config: A bucket for the worker.
+        input: The handler's `job["input"]`: a JSON-serializable mapping or a pydantic model.
+            Hidden in `repr`.
+        policy: Time limits and priority. In a mapping in the wire format, durations are
+            milliseconds.
+        webhook: An http(s) URL that the platform calls when the job ends. Hidden in `repr`, since
+            it may contain a token.
+        webhook_v2: Passed on unchanged; the service does not document it.
+        s3_config: An S3 bucket for the worker.
 
     Raises:
-        InvalidRequestError: A field has a wrong type. What is inside `input` is looked at when
-            the request is sent.
+        InvalidRequestError: A field has a wrong type. The content of `input` is validated when the
+            request is sent.
     """
 
     input: Annotated[Any, Field(repr=False)]

@@ -1,4 +1,4 @@
-"""How often, and after how long, a request may be sent again."""
+"""Retry settings."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 class RetryPolicy(GivenModel):
-    """How a client deals with trouble on the way.
+    """When and how often a client retries requests.
 
-    What may be sent again at all depends on the operation: a submission is repeated only when
-    it provably never reached the server, or was refused with 429.
+    Submissions are retried only if they provably never reached the server or were rejected with
+    429. Other requests are retried after any transport error, 408, 429 or 5xx.
 
     Args:
-        max_retries: How often one call may be sent again. 0: never.
-        initial_delay: Upper bound of the first pause, in seconds. It doubles from try to try,
-            and the pause is drawn evenly between zero and the bound (full jitter).
-        max_delay: Where the bound stops growing, in seconds. A `Retry-After` of the server is
-            honoured beyond it, up to the deadline of the call.
-        resubmit: Your word that submitting twice is fine: then submissions are repeated like
-            any other request. Handlers should tell doubles apart by a key of yours in `input`.
+        max_retries: Maximum number of retries of one call. 0: no retries.
+        initial_delay: Upper bound of the first delay, in seconds. It doubles with every attempt;
+            each delay is drawn uniformly between zero and the bound (full jitter).
+        max_delay: Maximum of the upper bound, in seconds. A `Retry-After` header is honoured beyond
+            it, up to the deadline of the call.
+        resubmit: Retry submissions like any other request, although that may submit a job twice.
+            Handlers should detect duplicates by an idempotency key in `input`.
 
     Raises:
         ConfigurationError: A value is negative or has a wrong type.

@@ -19,8 +19,7 @@ _KNOWN = _TERMINAL | {"IN_QUEUE", "IN_PROGRESS"}
 class JobStatus(str):
     """The status of a job, compared as text: `state.status == "COMPLETED"`.
 
-    The statuses are the server's, so the set is open: a text that is not among the constants is
-    kept as it is and counts as still running.
+    The set of statuses is open: an unknown status is kept unchanged and treated as not terminal.
 
     Example:
         >>> JobStatus("COMPLETED") == JobStatus.COMPLETED == "COMPLETED"
@@ -35,12 +34,12 @@ class JobStatus(str):
     FAILED: ClassVar[JobStatus]
     CANCELLED: ClassVar[JobStatus]
     TIMED_OUT: ClassVar[JobStatus]
-    # The library's own, for a job whose state was never fetched.
+    # Not sent by the server: the state of this job was never fetched.
     UNKNOWN: ClassVar[JobStatus]
 
     def __new__(cls, text: str) -> Self:
-        """The status that a text stands for."""
-        # A known status in other letters is that status; runpodctl compares so, too.
+        """Creates a status. Known statuses are case-insensitive."""
+        # runpodctl compares them case-insensitively, too.
         known = text.upper()
         return super().__new__(cls, known if known in _KNOWN else text)
 

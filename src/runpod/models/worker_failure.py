@@ -1,4 +1,4 @@
-"""What a worker reports when its handler failed."""
+"""Failure reports of workers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["WorkerFailure"]
 
 
 class WorkerFailure(BaseModel):
-    """What a worker said when its handler failed, taken apart.
+    """A worker's report about a failed handler.
 
     Attributes:
-        type: The class of the exception, such as "ValueError"; None where it is not known.
-        message: The text of the exception.
-        traceback: The worker's traceback; None where there is none.
-        hostname: The machine the worker ran on.
-        worker_id: The worker.
+        type: The class of the exception, such as "ValueError"; None if unknown.
+        message: The message of the exception.
+        traceback: The worker's traceback, or None.
+        hostname: The host of the worker.
+        worker_id: The id of the worker.
         runpod_version: The version of the worker's runpod package.
     """
 
@@ -38,7 +38,7 @@ class WorkerFailure(BaseModel):
     runpod_version: ReceivedText = None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # The traceback would make the line a page.
+        # Without the traceback, which is long.
         yield "type", self.type
         yield "message", self.message
 
@@ -49,10 +49,10 @@ _LAST_LINE = re.compile(r"^(?:[\w.]+\.)?(?P<type>[A-Za-z_]\w*)(?::|$)")
 
 
 def parse_worker_error(error: object) -> WorkerFailure | None:
-    """The worker's own report in the `error` of a job, or None where it is just text.
+    """Parses the worker's report in the `error` of a job; None if it is plain text.
 
-    Workers send two forms: JSON text with `error_message` and more (a handler that raised), and
-    text that reads `handler: … traceback: …` (a generator that raised).
+    Workers send two formats: a JSON object with `error_message` and other fields (a handler that
+    raised), and the text `handler: … traceback: …` (a generator that raised).
     """
     report: object = error
     if isinstance(error, str):
@@ -73,8 +73,8 @@ def parse_worker_error(error: object) -> WorkerFailure | None:
             return None
     if not isinstance(report, dict) or "error_message" not in report:
         return None
-    said = cast("dict[str, Any]", report)
-    fields: dict[str, Any] = {str(name).removeprefix("error_"): v for name, v in said.items()}
+    values = cast("dict[str, Any]", report)
+    fields: dict[str, Any] = {str(name).removeprefix("error_"): v for name, v in values.items()}
     kind = _CLASS_TEXT.fullmatch(str(fields.get("type")))
     if kind:
         fields["type"] = kind[1]

@@ -1,4 +1,4 @@
-// Makes the calls of the JavaScript SDK that its input asks for, a JSON object a line, and says what came of each.
+// Make calls with the JavaScript SDK. Reads calls and writes results, one JSON object per line.
 // Run it in a folder in which the SDK is installed.
 
 import { createRequire } from "node:module";
@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+const send = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
-// The SDK prints with what console.log is while it is loaded, and would print between these lines.
-console.log = (...words) => say({ printed: words.join(" ") });
+// The SDK binds console.log while it is loaded. Its output must not mix with the results.
+console.log = (...words) => send({ printed: words.join(" ") });
 
 const require = createRequire(join(process.cwd(), "anything.mjs"));
 const { default: runpodSdk } = await import(pathToFileURL(require.resolve("runpod-sdk")));
@@ -17,7 +17,7 @@ const { default: runpodSdk } = await import(pathToFileURL(require.resolve("runpo
 const functionsOf = (object) =>
   Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((name) => name !== "constructor");
 
-async function carryOut({ number, name, apiKey, baseUrl, endpoint: id, arguments: given }) {
+async function call({ number, name, apiKey, baseUrl, endpoint: id, arguments: given }) {
   const endpoint = runpodSdk(apiKey, { baseUrl }).endpoint(id);
   if (name === "functions") {
     return functionsOf(endpoint);
@@ -27,7 +27,7 @@ async function carryOut({ number, name, apiKey, baseUrl, endpoint: id, arguments
     return await result;
   }
   for await (const item of result) {
-    say({ number, item });
+    send({ number, item });
   }
   return { yielded: true };
 }
@@ -35,9 +35,9 @@ async function carryOut({ number, name, apiKey, baseUrl, endpoint: id, arguments
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   const { number } = command;
-  carryOut(command).then(
-    (result) => say({ number, result }),
-    (error) => say({ number, error: { kind: error.name, message: error.message, status: error.response?.status } }),
+  call(command).then(
+    (result) => send({ number, result }),
+    (error) => send({ number, error: { kind: error.name, message: error.message, status: error.response?.status } }),
   );
 }
 process.exit(0);

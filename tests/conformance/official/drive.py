@@ -1,7 +1,7 @@
-"""Makes the calls of the official package's client that its input asks for, a JSON object a line.
+"""Make calls with a client of the official package. Reads calls and writes results, one JSON object per line.
 
-Says what came of each. Its argument is `sync` or `asyncio`, which of the two clients it is about. It finds the server
-as every program with that package does, by `RUNPOD_ENDPOINT_BASE_URL`; the package wants its key set by hand.
+The argument is the client, `sync` or `asyncio`. The package reads the address of the server from
+`RUNPOD_ENDPOINT_BASE_URL`, but its API key must be set in code.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ lock = threading.Lock()
 jobs: dict[str, Any] = {}
 
 
-def say(**line: Any) -> None:
+def send(**line: Any) -> None:
     with lock:
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 
-def say_error(number: int, error: Exception) -> None:
+def send_error(number: int, error: Exception) -> None:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    say(number=number, error={"kind": type(error).__name__, "message": str(error), "status": status})
+    send(number=number, error={"kind": type(error).__name__, "message": str(error), "status": status})
 
 
-def say_result(number: int, result: Any) -> None:
-    if hasattr(result, "job_id"):  # A job: later commands name it.
+def send_result(number: int, result: Any) -> None:
+    if hasattr(result, "job_id"):  # A job, to which later commands refer by id.
         jobs[result.job_id] = result
         result = {"job": result.job_id}
-    say(number=number, result=result)
+    send(number=number, result=result)
 
 
 def function_of(command: dict[str, Any], session: Any = None) -> Any:
@@ -51,36 +51,36 @@ def function_of(command: dict[str, Any], session: Any = None) -> Any:
     return getattr(target, command["name"])
 
 
-def carry_out(command: dict[str, Any]) -> None:
+def call(command: dict[str, Any]) -> None:
     number = command["number"]
     try:
         result = function_of(command)(*command.get("arguments", ()), **command.get("keywords", {}))
         if inspect.isgenerator(result):
             for item in result:
-                say(number=number, item=item)
+                send(number=number, item=item)
             result = {"yielded": True}
-        say_result(number, result)
-    except Exception as error:  # noqa: BLE001  # Whatever it is, a test wants to know.
-        say_error(number, error)
+        send_result(number, result)
+    except Exception as error:  # noqa: BLE001  # Every error is reported to the test.
+        send_error(number, error)
 
 
-async def carry_out_async(command: dict[str, Any], session: Any) -> None:
+async def call_async(command: dict[str, Any], session: Any) -> None:
     number = command["number"]
     try:
         result = function_of(command, session)(*command.get("arguments", ()), **command.get("keywords", {}))
         if inspect.isasyncgen(result):
             async for item in result:
-                say(number=number, item=item)
-            say_result(number, {"yielded": True})
+                send(number=number, item=item)
+            send_result(number, {"yielded": True})
         else:
-            say_result(number, await result)
+            send_result(number, await result)
     except Exception as error:  # noqa: BLE001  # As above.
-        say_error(number, error)
+        send_error(number, error)
 
 
 def main() -> None:
     for line in sys.stdin:
-        threading.Thread(target=carry_out, args=[json.loads(line)], daemon=True).start()
+        threading.Thread(target=call, args=[json.loads(line)], daemon=True).start()
 
 
 async def main_async() -> None:
@@ -88,7 +88,7 @@ async def main_async() -> None:
     tasks = set()
     async with AsyncClientSession() as session:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
-            tasks.add(asyncio.create_task(carry_out_async(json.loads(line), session)))
+            tasks.add(asyncio.create_task(call_async(json.loads(line), session)))
         for task in tasks:
             task.cancel()
 

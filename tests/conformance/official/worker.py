@@ -1,4 +1,4 @@
-"""A worker built on the official package. Its first argument names the handler, the others are the package's own."""
+"""A worker with the official package. The first argument names the handler, the others are for the package."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def nothing(job: Job) -> Any:
 
 
 def progress_sending(job: Job) -> Any:
-    """Goes on when a file is there whose name the job brings."""
+    """Send progress updates, then wait until the file `go` exists."""
     for percent in job["input"]["progress"]:
         runpod.serverless.progress_update(job, {"percent": percent})
     while not Path(job["input"]["go"]).exists():
@@ -65,7 +65,7 @@ def crashing(job: Job) -> Any:
 
 
 def meeting(job: Job) -> Any:
-    """Ends when as many jobs as expected are at it at once."""
+    """Wait until the expected number of jobs is running concurrently."""
     folder = Path(job["input"]["folder"])
     (folder / job["id"]).touch()
     while len(list(folder.iterdir())) < job["input"]["expected"]:
@@ -73,19 +73,19 @@ def meeting(job: Job) -> Any:
     return "met"
 
 
-at_once: list[Job] = []
+running: list[Job] = []
 
 
 async def meeting_here(job: Job) -> Any:
-    """Ends when as many jobs as expected are at it at once in this process."""
-    at_once.append(job)
-    while len(at_once) < job["input"]["expected"]:  # noqa: ASYNC110
+    """Wait until the expected number of jobs is running concurrently in this process."""
+    running.append(job)
+    while len(running) < job["input"]["expected"]:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return "met"
 
 
 async def waiting(job: Job) -> Any:
-    """Never ends by itself; says so in files whose names the job brings, since nobody else hears a handler."""
+    """Run until cancelled. The files `started` and `stopped` report this to the test."""
     Path(job["input"]["started"]).touch()  # noqa: ASYNC240
     try:
         await asyncio.Event().wait()
@@ -98,7 +98,7 @@ def refreshing(job: Job) -> Any:
 
 
 def chosen(job: Job) -> Any:
-    """Any of the others that are no generators, so that a test can do with one worker."""
+    """Call the handler named by the input, except generators, so that tests can share a worker."""
     return globals()[job["input"]["handler"]](job)
 
 

@@ -1,1 +1,1 @@
-"""The HTTP side of the local server: what clients and workers send, and what they get."""
+"""The HTTP side of the local server: its routes for clients and workers."""

@@ -1,4 +1,4 @@
-"""The HTTP side: from a request to an operation, and back to an answer."""
+"""The ASGI application: dispatches requests to operations and sends their responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runpod.local.http import validation
 from runpod.local.http.call import Call, Endpoint
 from runpod.local.http.long_poll import hold
 from runpod.local.http.openapi import describe
-from runpod.local.http.routing import Found, Operation, find, routes
+from runpod.local.http.routing import Operation, RouteMatch, find_route, routes
 from runpod.local.http.validation import Refusal
 from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, WorkerCall, WorkerOperation
 from runpod.local.jobs.queue import JobNotFoundError, JobNotRetryableError
@@ -40,12 +40,12 @@ logger = logging.getLogger("runpod.local")
 
 
 class _ClientGoneError(Exception):
-    """Nobody is left to answer."""
+    """The client has disconnected."""
 
 
 @dataclass(frozen=True)
 class _Request:
-    """A request that has been read."""
+    """A request with its body."""
 
     method: str
     path: bytes
@@ -53,24 +53,24 @@ class _Request:
     query: Mapping[str, str]
     body: bytes
     complete: bool
-    found: Found[Operation] | None
+    match: RouteMatch[Operation] | None
 
     @property
     def operation(self) -> Operation | None:
-        return self.found.path.operations.get(self.method) if self.found else None
+        return self.match.path.operations.get(self.method) if self.match else None
 
 
 class App:
-    """An ASGI application that answers for the service.
+    """The ASGI application of a local server.
 
     Args:
-        endpoints: What there is, by endpoint id.
-        api_key: The one key that is let in.
-        worker_token: What lets workers in besides.
-        recorder: Gets every request that arrives.
-        faults: What goes wrong.
-        clock: How long requests are held.
-        behavior: What it does where nobody knows for sure what the service does.
+        endpoints: The endpoints by ID.
+        api_key: The API key of clients.
+        worker_token: The token of workers.
+        recorder: Records every request of a client.
+        faults: Faults to inject.
+        clock: Clock for held requests.
+        behavior: Behavior where the service is undocumented.
     """
 
     def __init__(
@@ -99,46 +99,46 @@ class App:
         return f"<App {sorted(self._endpoints)}>"
 
     def close(self) -> None:
-        """Answer everything that is held with what is known now. Call it on the event loop."""
+        """Complete all held requests with the current state. Must be called on the event loop."""
         self._closed = True
         self._closing.fire()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         try:
-            of_worker = find(scope["raw_path"], WORKER_PATHS)
-            if of_worker is not None:
-                response = await self._answer_worker(of_worker, scope, receive)
+            worker_match = find_route(scope["raw_path"], WORKER_PATHS)
+            if worker_match is not None:
+                response = await self._respond_to_worker(worker_match, scope, receive)
                 await response(scope, receive, send)
                 return
             exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
-            found, operation = exchange.request.found, exchange.request.operation
-            fault = self._faults.take(operation.name, found.endpoint_id) if found and operation else None
+            match, operation = exchange.request.match, exchange.request.operation
+            fault = self._faults.take(operation.name, match.endpoint_id) if match and operation else None
             if fault is not None:
                 await fault(exchange)
             else:
-                await exchange.send(await exchange.answer())
+                await exchange.send(await exchange.process())
         except _ClientGoneError:
             return
 
-    async def answer(self, request: _Request, receive: Receive) -> Response:
-        """Process a request, whatever comes of it."""
+    async def process(self, request: _Request, receive: Receive) -> Response:
+        """Process a request and return the response, also on errors."""
         try:
-            return _respond(await self._process(request, receive))
+            return _respond(await self._run_operation(request, receive))
         except _ClientGoneError:
             raise
         except Refusal as refusal:
             return _refuse(refusal)
         except Exception:
-            logger.exception("The local server failed to answer a request.")
+            logger.exception("The local server failed to process a request.")
             return _respond(object_text({"error": "internal server error"}), status=500)
 
     async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
-        """Keep a request open."""
-        if not await self._holds(receive, changed, ready, seconds):
+        """Keep a request open until `ready()`, or for `seconds` at most."""
+        if not await self._hold(receive, changed, ready, seconds):
             raise _ClientGoneError
 
-    async def _holds(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> bool:
+    async def _hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> bool:
         return await hold(
             lambda: self._closed or ready(),
             seconds=seconds,
@@ -153,35 +153,35 @@ class App:
         method: str = scope["method"]
         query = _first_values(QueryParams(scope["query_string"]))
         headers = Headers(scope=scope)
-        found = find(path, self._routes)
-        operation = found.path.operations.get(method) if found else None
+        match = find_route(path, self._routes)
+        operation = match.path.operations.get(method) if match else None
         limit = operation.body_limit if operation else validation.RUN_BODY_LIMIT
         body, complete = await _read_body(receive, limit)
         self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
-        return _Request(method, path, headers, query, body, complete, found)
+        return _Request(method, path, headers, query, body, complete, match)
 
-    async def _process(self, request: _Request, receive: Receive) -> JSONText:
-        # The description alone is for everyone.
+    async def _run_operation(self, request: _Request, receive: Receive) -> JSONText:
+        # The only route that needs no API key.
         if request.path == b"/openapi.json" and request.method == "GET":
             return describe(self._routes, list(self._endpoints))
-        found = request.found
-        if found is None:
+        match = request.match
+        if match is None:
             raise Refusal(404, "not found")
         self._authorize(request.headers)
-        endpoint = self._endpoints.get(found.endpoint_id)
+        endpoint = self._endpoints.get(match.endpoint_id)
         if endpoint is None:
             raise Refusal(404, "endpoint not found")
         operation = request.operation
         if operation is None:
-            raise _not_allowed(found)
+            raise _method_not_allowed(match)
 
         async def hold_for(job: Job, ready: Callable[[], bool], seconds: float) -> None:
             await self.hold(receive, job.changed, ready, seconds)
 
-        with endpoint.rates.admit(operation.name) if endpoint.rates else nullcontext():
+        with endpoint.rate_limiter.admit(operation.name) if endpoint.rate_limiter else nullcontext():
             if not request.complete:
                 raise validation.body_too_large(operation.body_limit)
-            call = Call(endpoint, found.ids, request.query, request.body, self._behavior, hold_for)
+            call = Call(endpoint, match.ids, request.query, request.body, self._behavior, hold_for)
             try:
                 return await operation.function(call)
             except JobNotFoundError:
@@ -189,43 +189,45 @@ class App:
             except JobNotRetryableError as error:
                 raise Refusal(400, str(error)) from None
 
-    async def _answer_worker(self, found: Found[WorkerOperation], scope: Scope, receive: Receive) -> Response:
-        # Not recorded, and nothing goes wrong on demand: what workers ask is not what a client did.
+    async def _respond_to_worker(self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive) -> Response:
+        # Requests of workers are not recorded and get no faults: only those of clients are.
         try:
-            reply = await self._process_worker(found, scope, receive)
+            reply = await self._run_worker_operation(match, scope, receive)
         except Refusal as refusal:
             return _refuse(refusal)
         except JobNotFoundError:
             return _refuse(Refusal(404, "job not found"))
         return Response(status_code=204) if reply is None else _respond(reply)
 
-    async def _process_worker(self, found: Found[WorkerOperation], scope: Scope, receive: Receive) -> JSONText | None:
+    async def _run_worker_operation(
+        self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive
+    ) -> JSONText | None:
         query = _first_values(QueryParams(scope["query_string"]))
         body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
         if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
             self._authorize(Headers(scope=scope))
-        endpoint = self._endpoints.get(found.endpoint_id)
+        endpoint = self._endpoints.get(match.endpoint_id)
         if endpoint is None:
             raise Refusal(404, "endpoint not found")
-        operation = found.path.operations.get(scope["method"])
+        operation = match.path.operations.get(scope["method"])
         if operation is None:
-            raise _not_allowed(found)
-        hold_for = partial(self._holds, receive)
-        worker_id, job_id = found.ids["worker_id"], found.ids.get("job_id", "")
-        return await operation.answer(WorkerCall(worker_id, job_id, endpoint.workers, query, body, complete, hold_for))
+            raise _method_not_allowed(match)
+        hold_for = partial(self._hold, receive)
+        worker_id, job_id = match.ids["worker_id"], match.ids.get("job_id", "")
+        return await operation.run(WorkerCall(worker_id, job_id, endpoint.workers, query, body, complete, hold_for))
 
     def _authorize(self, headers: Headers) -> None:
-        # Documentation shows both the key after `Bearer` and the bare key.
+        # Documentation shows both `Bearer KEY` and the bare key.
         given = headers.get("authorization", "").strip()
         scheme, _, rest = given.partition(" ")
         key = rest.strip() if scheme.lower() == "bearer" else given
-        # Starlette reads headers as latin-1, which gives every byte back.
+        # Starlette decodes headers as latin-1; this restores the bytes.
         if not hmac.compare_digest(key.encode("latin-1"), self._api_key):
             raise Refusal(401, "unauthorized")
 
 
 class _Exchange:
-    """One request and its connection, in the hands of whoever decides what the client sees."""
+    """One request and its connection; implements `faults.Exchange`."""
 
     def __init__(self, app: App, request: _Request, scope: Scope, receive: Receive, send: Send) -> None:
         self.request = request
@@ -233,10 +235,10 @@ class _Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._left = 0
+        self._remaining = 0
 
-    async def answer(self) -> Response:
-        return await self._app.answer(self.request, self._receive)
+    async def process(self) -> Response:
+        return await self._app.process(self.request, self._receive)
 
     async def send(self, response: Response, *, size: int | None = None) -> None:
         if size is None:
@@ -244,12 +246,12 @@ class _Exchange:
             return
         start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
         await self._send(start)
-        self._left = len(response.body)
+        self._remaining = len(response.body)
         await self.send_more(bytes(response.body[:size]))
 
     async def send_more(self, content: bytes) -> None:
-        self._left -= len(content)
-        await self._send({"type": "http.response.body", "body": content, "more_body": self._left > 0})
+        self._remaining -= len(content)
+        await self._send({"type": "http.response.body", "body": content, "more_body": self._remaining > 0})
 
     async def pause(self, seconds: float) -> None:
         await self._app.hold(self._receive, Signal(), lambda: False, seconds)
@@ -257,11 +259,11 @@ class _Exchange:
     async def cut(self) -> None:
         self._scope["state"]["close"]()
         while (await self._receive())["type"] != "http.disconnect":
-            pass  # Until the connection is closed, or the HTTP protocol would make up an answer.
+            pass  # Returning earlier would make uvicorn send an error response.
 
 
-def _not_allowed(found: Found[Any]) -> Refusal:
-    return Refusal(405, "method not allowed", {"allow": ", ".join(sorted(found.path.operations))})
+def _method_not_allowed(match: RouteMatch[Any]) -> Refusal:
+    return Refusal(405, "method not allowed", {"allow": ", ".join(sorted(match.path.operations))})
 
 
 def _first_values(params: QueryParams) -> dict[str, str]:
@@ -272,10 +274,10 @@ def _first_values(params: QueryParams) -> dict[str, str]:
 
 
 async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
-    """Read a body to its end, keeping no more than `limit` bytes of it.
+    """Read a body to its end, keeping at most `limit` bytes.
 
-    To its end also where it is too large: a client that is still sending would see a reset
-    connection instead of the answer.
+    A body that is too large is read to its end as well: a client that is still sending would
+    otherwise see a connection reset instead of the response.
     """
     kept = bytearray()
     size = 0

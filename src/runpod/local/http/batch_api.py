@@ -1,7 +1,6 @@
-"""What each operation on batches does and answers.
+"""The operations on batches.
 
-Where "response UNKNOWN" is all there is, the answer is the one of the call that begins a batch,
-`{"id", "status"}`.
+For operations with "response UNKNOWN", the response is that of creating a batch: `{"id", "status"}`.
 """
 
 from __future__ import annotations
@@ -25,41 +24,41 @@ _MAX_LIMIT = 1000  # "sample limit 50; max UNKNOWN"
 
 
 async def create(call: Call) -> JSONText:
-    """Begin a batch."""
-    # "top-level JSON array of {"input":{…}} (or [])", unlike the call that adds some.
+    """Create a batch."""
+    # "top-level JSON array of {"input":{…}} (or [])", unlike the operation that adds requests.
     batch = call.endpoint.batches.create(_payloads(call, validation.json_of(call.body)))
     return _brief(batch)
 
 
 async def add(call: Call) -> JSONText:
-    """Add requests."""
+    """Add requests to a batch."""
     body = _object(call)
     call.endpoint.batches.add(_batch(call), _payloads(call, body.get("requests")))
     return _brief(_batch(call))
 
 
 async def remove(call: Call) -> JSONText:
-    """Take a request away."""
+    """Remove a request from a batch."""
     call.endpoint.batches.remove(_batch(call), call.ids["request_id"])
     return _brief(_batch(call))
 
 
 async def finalize(call: Call) -> JSONText:
-    """Submit it."""
+    """Submit a batch."""
     call.endpoint.batches.finalize(_batch(call))
     return _brief(_batch(call))
 
 
 async def cancel(call: Call) -> JSONText:
-    """Drop what waits."""
+    """Cancel the queued jobs of a batch."""
     call.endpoint.batches.cancel(_batch(call))
     return _brief(_batch(call))
 
 
 async def change(call: Call) -> JSONText:
-    """Give it a name."""
-    # "attributes such as a display name; field names UNKNOWN". The name is kept, every other key
-    # dropped, as the platform does with what it does not know.
+    """Change the name of a batch."""
+    # "attributes such as a display name; field names UNKNOWN". `name` is kept, and other keys are
+    # dropped, as the platform does with unknown ones.
     name = _object(call).get("name")
     if name is not None and not isinstance(name, str):
         raise Refusal(400, "bad request: body: name must be a string")
@@ -69,18 +68,18 @@ async def change(call: Call) -> JSONText:
 
 
 async def show(call: Call) -> JSONText:
-    """Show a batch."""
+    """Return a batch."""
     return call.endpoint.batches.text(_batch(call))
 
 
 async def show_all(call: Call) -> JSONText:
-    """Show every batch, the newest first."""
+    """List all batches, newest first."""
     batches = call.endpoint.batches
     return object_text({"batches": array_text(batches.text(batch) for batch in batches.newest_first())})
 
 
 async def show_requests(call: Call) -> JSONText:
-    """Show some of the requests of a batch."""
+    """Return a page of the requests of a batch."""
     offset = _number(call, "offset", 0, lowest=0, highest=10**9)
     limit = _number(call, "limit", _DEFAULT_LIMIT, lowest=1, highest=_MAX_LIMIT)
     return call.endpoint.batches.page(_batch(call), offset, limit)

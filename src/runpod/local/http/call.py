@@ -1,4 +1,4 @@
-"""One request to one operation of one endpoint, with all an operation needs to answer it."""
+"""The context of an operation: the endpoint and the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from runpod.local.http.rate_limits import Rates
+    from runpod.local.http.rate_limits import RateLimiter
     from runpod.local.jobs.batches import Batches
     from runpod.local.jobs.job import Job
     from runpod.local.jobs.queue import JobQueue
@@ -21,28 +21,28 @@ __all__ = ["Call", "Endpoint"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What stands behind one endpoint id."""
+    """The parts of one endpoint."""
 
     queue: JobQueue
     pool: Pool
     workers: Workers
     batches: Batches
-    rates: Rates | None = None
-    """None where requests are not limited."""
+    rate_limiter: RateLimiter | None = None
+    """None if there are no rate limits."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, read and let in.
+    """One authorized request.
 
     Attributes:
-        endpoint: Where it went to.
-        ids: What stands for the parts in braces of the route's template.
-        query: The query parameters; of one given twice the first.
-        body: The body.
-        behavior: What the server does where nobody knows for sure what the service does.
-        hold: Keeps the request open until the function given says so or so many seconds have
-            passed, asking it again whenever the job changes.
+        endpoint: The endpoint.
+        ids: Values of the parameters in the route's template.
+        query: The query parameters; the first value of each.
+        body: The request body.
+        behavior: Behavior where the service is undocumented.
+        hold: Keeps the request open until the function returns True, or for a number of seconds.
+            The function is called whenever the job changes.
     """
 
     endpoint: Endpoint
@@ -54,10 +54,10 @@ class Call:
 
     @property
     def queue(self) -> JobQueue:
-        """The jobs of the endpoint."""
+        """The queue of the endpoint."""
         return self.endpoint.queue
 
     @property
     def job_id(self) -> str:
-        """The job it is about."""
+        """The job id in the path."""
         return self.ids["job_id"]

@@ -1,4 +1,4 @@
-"""What each operation on jobs does and answers."""
+"""The operations on jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "health", "purge_queue", "retry", "run", "run_sync", "status", "status_sync", "stream"]
 
-# Milliseconds. The default of /status-sync is documented nowhere; that of /runsync serves both.
+# Milliseconds. The default of /status-sync is undocumented; that of /runsync is used for both.
 _DEFAULT_WAIT = 90_000
 _DEFAULT_STREAM_WAIT = 10_000
 
@@ -25,50 +25,51 @@ _DEFAULT_STREAM_WAIT = 10_000
 async def run(call: Call) -> JSONText:
     """Submit a job."""
     job = call.queue.submit(validation.payload(call.body, call.behavior))
-    # By its name rather than by its state, which may have moved on.
+    # Not `job.status`: the job may have started already.
     return object_text({"id": job.id, "status": "IN_QUEUE"})
 
 
 async def run_sync(call: Call) -> JSONText:
-    """Submit a job and wait for its end."""
+    """Submit a job and wait until it ends."""
     seconds = validation.wait(call.query, _DEFAULT_WAIT)
     job = call.queue.submit(validation.payload(call.body, call.behavior), sync=True)
-    await call.hold(job, lambda: job.over, seconds)
-    status = job.status  # Looked at first, so that the job cannot end between the two looks.
-    if job.over:
+    await call.hold(job, lambda: job.done, seconds)
+    status = job.status  # Read before `done`, as the job may end in between.
+    if job.done:
         return _text(call, job)
     # Captured from the service: 200 with {"id", "status"}, and nothing else.
     return object_text({"id": job.id, "status": status})
 
 
 async def status(call: Call) -> JSONText:
-    """Show a job."""
+    """Return a job."""
     # "sets that job's time-to-live (example 6000); older text: lets you drop the result sooner
-    # than the default retention. Exact effect UNKNOWN." Here it never lengthens anything.
+    # than the default retention. Exact effect UNKNOWN." Here it never
+    # extends the retention.
     seconds = validation.ttl(call.query)
     if seconds is not None:
-        return _text(call, call.queue.remember(call.job_id, seconds))
+        return _text(call, call.queue.limit_retention(call.job_id, seconds))
     return _text(call, call.queue.get(call.job_id))
 
 
 async def status_sync(call: Call) -> JSONText:
-    """Show a job once it has ended, or the time to wait is over."""
+    """Return a job when it has ended, or after the wait."""
     seconds = validation.wait(call.query, _DEFAULT_WAIT)
     job = call.queue.get(call.job_id)
-    await call.hold(job, lambda: job.over, seconds)
+    await call.hold(job, lambda: job.done, seconds)
     return _text(call, job)
 
 
 async def stream(call: Call) -> JSONText:
-    """Give the chunks that nobody has got yet, waiting for one if there is none."""
+    """Return the chunks that were not returned yet, waiting for one if there is none."""
     seconds = validation.wait(call.query, _DEFAULT_STREAM_WAIT)
     job = call.queue.get(call.job_id)
     when = call.behavior.stream_hold
     if when == "always" or (when == "started" and job.status != "IN_QUEUE"):
-        await call.hold(job, lambda: bool(job.chunks) or job.over, seconds)
+        await call.hold(job, lambda: bool(job.chunks) or job.done, seconds)
     _check_exists(job)
-    # Of two polls released by the same chunk one gets it, the other one nothing. A final status
-    # comes together with the last chunks, and never with an error text.
+    # If one chunk releases two polls, only one of them returns it. A final status is returned with
+    # the last chunks, and never with an error text.
     status, chunks = call.queue.drain(job)
     items = array_text(object_text({"output": chunk}) for chunk in chunks)
     return object_text({"status": status, "stream": items})
@@ -76,8 +77,7 @@ async def stream(call: Call) -> JSONText:
 
 async def cancel(call: Call) -> JSONText:
     """Cancel a job."""
-    # What the service says of a job that has ended is documented nowhere. Here it stays as it
-    # is, and says so.
+    # The response for a job that has ended is undocumented. Here it holds the unchanged status.
     status = call.queue.get(call.job_id).status
     if status in ENDED and call.behavior.refuse_late_cancel:
         raise Refusal(400, f"job is {status}; only jobs that have not ended can be cancelled")
@@ -85,14 +85,14 @@ async def cancel(call: Call) -> JSONText:
 
 
 async def retry(call: Call) -> JSONText:
-    """Put a failed job into the queue again."""
+    """Put a failed job back into the queue."""
     job = call.queue.retry(call.job_id)
     return object_text({"id": job.id, "status": "IN_QUEUE"})
 
 
 async def purge_queue(call: Call) -> JSONText:
     """Remove every job that waits for a worker."""
-    # In lower case: it is the operation's status, not a job's.
+    # In lower case: the status of the operation, not of a job.
     return object_text({"removed": call.queue.purge(), "status": "completed"})
 
 
@@ -100,7 +100,7 @@ async def health(call: Call) -> JSONText:
     """Count jobs and workers."""
     workers = Counter(call.endpoint.pool.counts())
     workers.update(call.endpoint.workers.counts())
-    # A worker that could take a job at once; no source says how it differs from idle.
+    # The difference between ready and idle is undocumented.
     workers["ready"] = workers["idle"]
     return object_text({"jobs": call.queue.counts(), "workers": workers})
 

@@ -1,4 +1,4 @@
-"""Holding a request open until there is something to say."""
+"""Holds requests open until a condition is met."""
 
 from __future__ import annotations
 
@@ -30,44 +30,45 @@ async def hold(
     closing: Signal,
     receive: Receive,
 ) -> bool:
-    """Wait until `ready()`, for so many seconds at most, and no longer than the server runs.
+    """Wait until `ready()`, for at most `seconds`, or until the server stops.
 
-    Nothing is polled: `ready` is asked again each time `changed` fires, from whatever thread.
-    Gives False where the client has gone meanwhile, so that nothing is taken out of a stream for
-    somebody who cannot get it any more.
+    `ready` is called each time `changed` fires, from any thread; there is no polling.
+
+    Returns:
+        False if the client disconnected meanwhile. No chunk should be taken from a stream then.
     """
     loop = asyncio.get_running_loop()
     wake = asyncio.Event()
-    patience = True
+    waiting = True
 
-    def give_up() -> None:
-        nonlocal patience
-        patience = False
+    def stop_waiting() -> None:
+        nonlocal waiting
+        waiting = False
         wake.set()
 
-    # Connected before the first look, so that no change falls between the two.
+    # Connected before the first check, so that no change is missed.
     disconnects = [
         changed.connect(partial(call_soon, loop, wake.set)),
-        closing.connect(give_up),
+        closing.connect(stop_waiting),
     ]
-    timer = Timer(clock, clock() + seconds, give_up)
-    gone = loop.create_task(_until_gone(receive))
-    gone.add_done_callback(lambda _: wake.set())
+    timer = Timer(clock, clock() + seconds, stop_waiting)
+    disconnected = loop.create_task(_wait_for_disconnect(receive))
+    disconnected.add_done_callback(lambda _: wake.set())
     try:
         while True:
             wake.clear()
-            if ready() or not patience or gone.done():
-                return not gone.done()
+            if ready() or not waiting or disconnected.done():
+                return not disconnected.done()
             await wake.wait()
     finally:
         timer.cancel()
         for disconnect in disconnects:
             disconnect()
-        gone.cancel()
+        disconnected.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await gone
+            await disconnected
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The server's description of itself, in the form of OpenAPI 3.1."""
+"""The OpenAPI 3.1 description of the server."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ _TTL = _milliseconds("ttl", 0, 10**15 - 1)
 _OFFSET = {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 10**9}}
 _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}}
 
-# What each function takes and gives, by its module and name: query parameters, body, answer.
+# Query parameters, request body and response of each function, by its module and name.
 _SHAPES: dict[str, tuple[list[_Schema], _Schema | None, str]] = {
     "run": ([], _ref("JobRequest"), "JobStatus"),
     "run_sync": ([_WAIT], _ref("JobRequest"), "Job"),
@@ -138,13 +138,13 @@ _SHAPES: dict[str, tuple[list[_Schema], _Schema | None, str]] = {
 }
 
 
-# What begins something, and the name of the id that it gives. The operations that take one are linked to it.
-_BEGINNINGS = {"run": "job_id", "run_sync": "job_id", "batch create": "batch_id"}
+# Operations that create a resource, with the name of its id. Operations that take this id are linked to them.
+_CREATORS = {"run": "job_id", "run_sync": "job_id", "batch create": "batch_id"}
 
 
 def describe(routes: Sequence[Path[Operation]], endpoint_ids: Sequence[str]) -> JSONText:
     """Describe every route."""
-    links: dict[str, dict[str, _Schema]] = {id_name: {} for id_name in _BEGINNINGS.values()}
+    links: dict[str, dict[str, _Schema]] = {id_name: {} for id_name in _CREATORS.values()}
     for route in routes:
         for id_name in _ids(route):
             for method, operation in route.operations.items():
@@ -175,7 +175,7 @@ def describe(routes: Sequence[Path[Operation]], endpoint_ids: Sequence[str]) -> 
 
 def _operation(method: str, operation: Operation, links: dict[str, dict[str, _Schema]]) -> _Schema:
     name = _name(operation)
-    parameters, body, answer = _SHAPES[name]
+    parameters, body, response = _SHAPES[name]
     error = {"description": "Refused.", "content": _json(_ref("Error"))}
     described: _Schema = {
         "operationId": _operation_id(method, operation),
@@ -184,8 +184,8 @@ def _operation(method: str, operation: Operation, links: dict[str, dict[str, _Sc
         "responses": {
             "200": {
                 "description": "Done.",
-                "content": _json(_ref(answer)),
-                "links": links.get(_BEGINNINGS.get(name, ""), {}),
+                "content": _json(_ref(response)),
+                "links": links.get(_CREATORS.get(name, ""), {}),
             },
             **{str(status): error for status in (400, 401, 404, 405, 429)},
         },

@@ -1,4 +1,4 @@
-"""How often, and how often at once, an endpoint may be asked for something."""
+"""Rate limits of an endpoint: requests per ten seconds, and concurrent requests."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from runpod.local.jobs.queue import JobQueue
 
-__all__ = ["Rates"]
+__all__ = ["RateLimiter"]
 
 _WINDOW = 10.0  # seconds
 
 
 class _Rate(NamedTuple):
     requests: int
-    """In ten seconds."""
+    """Per ten seconds."""
 
-    at_once: int | None
+    concurrent: int | None
 
 
 # "Per endpoint (per user), DOCS send-requests". "Effective limit = max(base, running workers x
-# per-worker allowance (value UNKNOWN))": here the base it is. Those of the other operations are
+# per-worker allowance (value UNKNOWN))": here the base applies. The limits of other operations are
 # unknown, so they have none.
 _STATUS = _Rate(2000, 400)
 _RATES = {
@@ -43,13 +43,13 @@ _RATES = {
 _BUCKETS = {"status-sync": "status", "stream": "status"}
 
 
-class Rates:
-    """The limits of one endpoint, and what is used of them. Used on the server's event loop alone.
+class RateLimiter:
+    """The rate limits of one endpoint and their usage. Used only on the server's event loop.
 
     Args:
-        clock: What the ten seconds go by.
-        queue: Whose length counts.
-        workers: How many workers there are.
+        clock: Clock for the ten seconds.
+        queue: Queue whose length is limited.
+        workers: Number of workers.
     """
 
     def __init__(self, clock: Callable[[], float], queue: JobQueue, workers: int) -> None:
@@ -60,11 +60,11 @@ class Rates:
         self._open: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"<Rates open={dict(+self._open)}>"
+        return f"<RateLimiter open={dict(+self._open)}>"
 
     @contextmanager
     def admit(self, operation: str) -> Generator[None, None, None]:
-        """Let a request in for as long as it takes, or refuse it."""
+        """Count a request while it runs; raises `Refusal` if it exceeds a limit."""
         rate = _RATES.get(operation)
         if rate is None:
             yield
@@ -73,7 +73,7 @@ class Rates:
         now, times = self._clock(), self._times[bucket]
         while times and times[0] <= now - _WINDOW:
             times.popleft()
-        if len(times) >= rate.requests or (rate.at_once is not None and self._open[bucket] >= rate.at_once):
+        if len(times) >= rate.requests or (rate.concurrent is not None and self._open[bucket] >= rate.concurrent):
             # "429: body UNKNOWN". "Retry-After / rate-limit headers: none documented, none captured".
             raise Refusal(429, "too many requests")
         # "An older 429 rule: queue > 50 and queue > workersMax x 500. Still enforced? UNKNOWN".

@@ -1,4 +1,4 @@
-"""What arrived at the server, kept so that tests can look at it."""
+"""Records requests for inspection by tests."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Recorder", "RequestRecord"]
 
 _MAX_RECORDS = 10_000
 _MAX_BODY = 64 * 1024  # bytes
-_MAX_BODIES = 32 * 1024 * 1024  # bytes of all of them
+_MAX_BODIES = 32 * 1024 * 1024  # bytes in total
 
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """One request as it arrived, whatever the answer was.
+    """One received request, whatever its response.
 
     Attributes:
         method: The HTTP method.
-        path: The path as it was sent, still percent-encoded.
-        query: The query parameters; of one given twice the first.
-        headers: The headers, names in lower case. The value of `authorization` is not kept.
-        body: The body, up to 64 KB of it.
+        path: The path as sent, percent-encoded.
+        query: The query parameters; the first value of each.
+        headers: The headers, with names in lower case. The value of `authorization` is not recorded.
+        body: The first 64 KB of the body.
     """
 
     method: str
@@ -41,7 +41,7 @@ class RequestRecord:
 
 
 class Recorder:
-    """Keeps the last 10,000 requests, or fewer where their bodies are large."""
+    """Keeps the latest 10,000 requests, or fewer if their bodies are large."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class Recorder:
         headers: Iterable[tuple[str, str]],
         body: bytes,
     ) -> None:
-        """Keep one request."""
+        """Record a request."""
         kept: dict[str, str] = {}
         for name, value in headers:
             shown = "[not recorded]" if name == "authorization" else value
@@ -69,6 +69,6 @@ class Recorder:
                 self._size -= len(self._records.popleft().body)
 
     def snapshot(self) -> list[RequestRecord]:
-        """Give the requests so far, oldest first."""
+        """Return the recorded requests, oldest first."""
         with self._lock:
             return list(self._records)

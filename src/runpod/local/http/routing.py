@@ -1,4 +1,4 @@
-"""Which path and method lead to which operation: Starlette's routing, with ids that may hold an encoded slash."""
+"""Routes from path and method to operation: Starlette's routing, with ids that may hold an encoded slash."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from runpod.local.json_text import JSONText
     from runpod.local.settings import Behavior
 
-__all__ = ["Found", "Operation", "Path", "find", "routes"]
+__all__ = ["Operation", "Path", "RouteMatch", "find_route", "routes"]
 
 OperationT = TypeVar("OperationT")
 
 
 class _Segment(Convertor[str]):
-    """A part of the path as it was sent, decoded by itself."""
+    """One path segment, decoded after the path was split."""
 
     regex = "[^/]+"
 
@@ -41,24 +41,24 @@ register_url_convertor("segment", _Segment())
 
 
 class Path(Route, Generic[OperationT]):
-    """A path below `/v2/{endpoint_id}/`, and what can be done there.
+    """A path below `/v2/{endpoint_id}/` and its operations.
 
     Args:
-        template: The path, with names in braces where there are ids: `status/{job_id}`.
-        operations: What can be done, by HTTP method.
+        template: The path with parameters in braces: `status/{job_id}`.
+        operations: The operations by HTTP method.
     """
 
     def __init__(self, template: str, operations: Mapping[str, OperationT]) -> None:
         path = f"/v2/{{endpoint_id}}/{template}".replace("}", ":segment}")
-        # Only its matching is used: what is recorded, and whoever is let in, comes before an operation.
+        # Only matching is used: recording and authorization come before the operation.
         super().__init__(path, endpoint=operations.get)
         self.template = template
         self.operations = operations
 
 
 @dataclass(frozen=True)
-class Found(Generic[OperationT]):
-    """Where a path leads."""
+class RouteMatch(Generic[OperationT]):
+    """The route of a path, with its parameters."""
 
     endpoint_id: str
     path: Path[OperationT]
@@ -67,12 +67,12 @@ class Found(Generic[OperationT]):
 
 @dataclass(frozen=True)
 class Operation:
-    """What can be done at a path.
+    """An operation of the client API.
 
     Attributes:
-        name: What its limits and its faults go by: mostly the first part of its path.
-        function: What does it.
-        body_limit: Bytes of a body.
+        name: Name for rate limits and faults: mostly the first segment of the path.
+        function: The implementation.
+        body_limit: Maximum bytes of a request body.
     """
 
     name: str
@@ -81,13 +81,13 @@ class Operation:
 
 
 def routes(behavior: Behavior) -> list[Path[Operation]]:
-    """Every path of the client API."""
+    """Return the routes of the client API."""
     run = Operation("run", jobs.run)
     run_sync = Operation("runsync", jobs.run_sync, RUNSYNC_BODY_LIMIT)
 
     def reads(operation: Operation) -> dict[str, Operation]:
-        # "POST alternatives for status, status-sync and stream": one of the official clients
-        # uses them.
+        # "POST alternatives for status, status-sync and stream": one official client uses
+        # them.
         return {"GET": operation, "POST": operation} if behavior.post_reads else {"GET": operation}
 
     status_sync = [Path("status-sync/{job_id}", reads(Operation("status-sync", jobs.status_sync)))]
@@ -110,16 +110,16 @@ def routes(behavior: Behavior) -> list[Path[Operation]]:
         Path("batch/{batch_id}/requests/{request_id}", {"DELETE": Operation("batch", batch.remove)}),
         Path("batch/{batch_id}/finalize", {"POST": Operation("batch", batch.finalize)}),
         Path("batch/{batch_id}/cancel", {"POST": Operation("batch", batch.cancel)}),
-        # "`GET /requests`: query and response shape UNKNOWN", so there is none.
+        # "`GET /requests`: query and response shape UNKNOWN", so it is not implemented.
     ]
 
 
-def find(raw_path: bytes, among: Sequence[Path[OperationT]]) -> Found[OperationT] | None:
-    """Find where a path leads."""
+def find_route(raw_path: bytes, paths: Sequence[Path[OperationT]]) -> RouteMatch[OperationT] | None:
+    """Find the route of a path."""
     scope = {"type": "http", "method": "GET", "path": raw_path.decode("ascii", "replace")}
-    for path in among:
-        match, found = path.matches(scope)
+    for path in paths:
+        match, child_scope = path.matches(scope)
         if match is not Match.NONE:
-            ids: dict[str, str] = found["path_params"]
-            return Found(ids.pop("endpoint_id"), path, ids)
+            ids: dict[str, str] = child_scope["path_params"]
+            return RouteMatch(ids.pop("endpoint_id"), path, ids)
     return None

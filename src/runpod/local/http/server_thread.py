@@ -1,8 +1,8 @@
-"""Serving on a socket, in a thread with an event loop of its own.
+"""Serves an application on a socket, in a thread with its own event loop.
 
-This drives uvicorn's HTTP protocol itself instead of running `uvicorn.Server`, which looks for
-its end ten times a second and sleeps while it shuts down (a test suite starts hundreds of
-servers), and which logs and sets up logging for the whole process.
+This uses uvicorn's HTTP protocol without `uvicorn.Server`, which polls for its shutdown ten times a
+second and sleeps while it shuts down (a test suite starts hundreds of servers), and which configures
+logging for the whole process.
 """
 
 from __future__ import annotations
@@ -31,45 +31,45 @@ __all__ = ["ServerThread"]
 logger = logging.getLogger("runpod.local")
 
 # Seconds.
-_KEEP_ALIVE = 300  # Long enough that nobody who steps through a program loses a connection.
-_ANSWER_GRACE = 0.25  # For answers that are on their way when the server stops.
-_CANCEL_GRACE = 0.05  # For one round of cancelling what runs; there are a few rounds.
+_KEEP_ALIVE = 300  # Long enough to keep connections open while stepping through a debugger.
+_RESPONSE_GRACE = 0.25  # For responses in progress when the server stops.
+_CANCEL_GRACE = 0.05  # For each round of cancelling tasks.
 _CANCEL_ROUNDS = 4
-_JOIN_GRACE = 2.0  # For an async handler that blocks the event loop itself.
+_JOIN_GRACE = 2.0  # For an async handler that blocks the event loop.
 
-_TURNS_TO_CONNECT = 8  # Turns of the event loop; asyncio takes about four.
+_ITERATIONS_TO_CONNECT = 8  # Iterations of the event loop; asyncio needs about four.
 
 
-class Part(Protocol):
-    """Something that goes on beside requests."""
+class Component(Protocol):
+    """A background component of the server."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
 
     def stop(self) -> None:
-        """End, without waiting for anything."""
+        """Stop, without waiting."""
 
 
 @runtime_checkable
-class Lasting(Protocol):
-    """A part that must not be left running, and takes a moment to end."""
+class AsyncStop(Protocol):
+    """A component whose stop takes time and has to be awaited."""
 
-    async def stopped(self) -> None:
-        """Wait until it has ended, which it was told before."""
+    async def wait_stopped(self) -> None:
+        """Wait until it has stopped; `stop` was called before."""
 
 
 class ServerThread:
-    """A daemon thread that serves `app` on a listening socket, and runs what goes on besides.
+    """A daemon thread that serves `app` on a listening socket.
 
     Args:
-        app: What answers requests.
-        parts: What is started with it and stopped with it, on its event loop.
-        listening: A socket that listens; it is closed with the server.
+        app: The application.
+        components: Background components, started and stopped on the thread's event loop.
+        listening: A listening socket; closed with the server.
     """
 
-    def __init__(self, app: App, parts: Sequence[Part], listening: socket.socket) -> None:
+    def __init__(self, app: App, components: Sequence[Component], listening: socket.socket) -> None:
         self._app = app
-        self._parts = parts
+        self._components = components
         self._listening = listening
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -81,7 +81,7 @@ class ServerThread:
         return f"<ServerThread {self._thread.name}>"
 
     def start(self) -> None:
-        """Start, and wait until connections are taken."""
+        """Start, and wait until connections are accepted."""
         self._thread.start()
         self._started.result()
 
@@ -89,7 +89,7 @@ class ServerThread:
         """Stop, and wait until everything is closed."""
         if threading.current_thread() is self._thread:
             raise RuntimeError(
-                "A local server cannot be stopped from inside its own event loop. "
+                "Cannot stop the local server from its own event loop. "
                 "Stop it from the code that started it, not from an async handler."
             )
         call_soon(self._loop, self._stopping.set)
@@ -97,16 +97,16 @@ class ServerThread:
         if self._thread.is_alive():
             logger.warning(
                 "The local server did not stop: an async handler blocks its event loop. "
-                "Make the handler a plain function, which runs in a thread of its own."
+                "Make the handler a plain function, which runs in its own thread."
             )
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._main())
-        except BaseException as error:  # For the caller of start(), who waits.
+        except BaseException as error:  # Reported by start().
             if self._started.done():
-                logger.exception("The local server broke down.")
+                logger.exception("The local server crashed.")
             else:
                 self._started.set_exception(error)
         finally:
@@ -126,7 +126,7 @@ class ServerThread:
             http="h11",
             ws="none",
             lifespan="off",
-            log_config=None,  # None of the process-wide settings is touched.
+            log_config=None,  # Leave the process-wide logging settings unchanged.
             log_level=None,
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE,
@@ -138,52 +138,54 @@ class ServerThread:
 
         server = await self._loop.create_server(new_connection, sock=self._listening, backlog=2048)
         try:
-            for part in self._parts:
-                part.start()
+            for component in self._components:
+                component.start()
         except BaseException:
             server.close()
-            for part in self._parts:
-                part.stop()
-            await self._parts_stopped()
+            for component in self._components:
+                component.stop()
+            await self._wait_stopped()
             raise
         self._started.set_result(None)
         await self._stopping.wait()
 
-        # No connection is taken any more. One that was taken a moment ago is a task of asyncio's
-        # that needs a few turns to become one of ours; if the server were closed before that,
-        # it would be dropped without being closed. Proactor loops have no readers.
+        # Accept no more connections. asyncio needs a few loop iterations to hand over a connection
+        # that was just accepted; closing the server earlier would leak it. Proactor loops have no
+        # readers.
         with contextlib.suppress(NotImplementedError):
             self._loop.remove_reader(self._listening.fileno())
-        for _ in range(_TURNS_TO_CONNECT):
+        for _ in range(_ITERATIONS_TO_CONNECT):
             await asyncio.sleep(0)
-        # Before the address is closed: a worker process that asks for its next job in between would
-        # be refused, and say so.
-        for part in self._parts:
-            part.stop()
+        # Before the socket is closed: a worker process would log an error if its next request for a
+        # job were refused.
+        for component in self._components:
+            component.stop()
         server.close()
-        # Whatever is held is answered now; after that, connections close by themselves.
+        # Completes held requests; after that, connections close by themselves.
         self._app.close()
         for connection in list(state.connections):
             connection.shutdown()
-        for grace in (_ANSWER_GRACE, _CANCEL_GRACE):
+        for grace in (_RESPONSE_GRACE, _CANCEL_GRACE):
             if state.connections:
                 all_closed.clear()
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(all_closed.wait(), grace)
-            # Those left are of clients that neither send all of a request nor read an answer.
+            # Clients of the remaining connections have not sent a full request or do not read the response.
             for connection in list(state.connections):
                 connection.transport.abort()
-        if state.tasks:  # They have been told that their client is gone.
+        if state.tasks:  # Their client has disconnected.
             await asyncio.wait(state.tasks, timeout=_CANCEL_GRACE)
-        await self._parts_stopped()
+        await self._wait_stopped()
 
-    async def _parts_stopped(self) -> None:
-        # Together, since each of them may take its time.
-        await asyncio.gather(*(part.stopped() for part in self._parts if isinstance(part, Lasting)))
+    async def _wait_stopped(self) -> None:
+        # Concurrently, as each of them may take time.
+        await asyncio.gather(
+            *(component.wait_stopped() for component in self._components if isinstance(component, AsyncStop))
+        )
 
 
 class _Connection(H11Protocol):
-    """An HTTP connection that logs where the server does, and says when it was the last one."""
+    """An HTTP connection that uses the server's logger, and signals when the last one was closed."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState, all_closed: asyncio.Event) -> None:
         super().__init__(config=config, server_state=state, app_state={"close": self._close})
@@ -192,7 +194,7 @@ class _Connection(H11Protocol):
         self._all_closed = all_closed
 
     def _close(self) -> None:
-        # What was sent before goes out, and nothing after.
+        # Flushes data that was already written.
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -202,7 +204,7 @@ class _Connection(H11Protocol):
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what handlers left running, without waiting long for those that refuse."""
+    """Cancel tasks that handlers left running, waiting a limited time for each round."""
     for _ in range(_CANCEL_ROUNDS):
         tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
         if not tasks:
@@ -210,14 +212,14 @@ async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
-    stubborn = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    for task in stubborn:
+    remaining = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in remaining:
         logger.debug("A task of a handler did not end when it was cancelled: %r", task)
-        # It goes down with its loop, as intended. asyncio gives its own abandoned tasks the same
-        # attribute, so that nothing is printed about them.
+        # Destroyed with its loop on purpose. asyncio sets the same attribute on tasks that it
+        # abandons, to suppress the warning.
         setattr(task, "_log_destroy_pending", False)  # noqa: B010
-    if stubborn:
-        return  # They may still be inside their async generators, which cannot be closed then.
+    if remaining:
+        return  # They may still run async generators, which then cannot be closed.
     try:
         await asyncio.wait_for(loop.shutdown_asyncgens(), _CANCEL_GRACE)
     except asyncio.TimeoutError:

@@ -1,4 +1,4 @@
-"""What clients send, checked: bodies, query parameters, and the texts of a refusal."""
+"""Validation of request bodies and query parameters, with the service's error texts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RUNSYNC_BODY_LIMIT = 20 * 1024 * 1024
 _MIN_WAIT = 1000
 _MAX_WAIT = 300_000
 
-# What reaches the worker besides `input`; the platform keeps `policy` to itself and "silently
+# Fields that are passed on to the worker besides `input`; the platform keeps `policy` and "silently
 # drops" every other top-level key.
 _FOR_THE_WORKER: tuple[tuple[str, type], ...] = (
     ("webhook", str),
@@ -47,12 +47,12 @@ _POLICY: tuple[tuple[str, type], ...] = (
     ("lowPriority", bool),
     ("ttl", int),
 )
-_LONGEST = 10**15  # Milliseconds. Longer ones would only be trouble for a clock.
+_MAX_DURATION = 10**15  # Milliseconds. Longer durations could overflow.
 _TYPE_NAMES = {bool: "a boolean", dict: "an object", int: "an integer", str: "a string"}
 
 
-class Refusal(Exception):  # noqa: N818  # It is an answer.
-    """The request is answered with this HTTP status and `{"error": text}`."""
+class Refusal(Exception):  # noqa: N818  # Not an error of the server, but a response.
+    """Makes the server respond with this HTTP status and `{"error": text}`."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
@@ -62,17 +62,17 @@ class Refusal(Exception):  # noqa: N818  # It is an answer.
 
 
 def body_too_large(limit: int) -> Refusal:
-    """Refuse a body over the limit, with the service's own text."""
+    """Create the refusal of a body over the limit, with the service's text."""
     return _bad_body(f"exceeded max body size of {limit // (1024 * 1024)}MiB")
 
 
 def payload(body: bytes, behavior: Behavior) -> Payload:
-    """Read the body of `/run` or `/runsync`."""
+    """Parse the body of `/run` or `/runsync`."""
     return job_request(json_of(body), behavior)
 
 
 def json_of(body: bytes) -> Any:
-    """Read a body as JSON."""
+    """Parse a body as JSON."""
     try:
         return decode(body.decode())
     except ValueError as error:
@@ -80,23 +80,23 @@ def json_of(body: bytes) -> Any:
 
 
 def job_request(request: object, behavior: Behavior) -> Payload:
-    """Read what is submitted for one job."""
+    """Validate the submission of one job."""
     if not isinstance(request, dict):
         raise _bad_body("must be a JSON object")
     fields = cast("dict[str, Any]", request)
     if fields.get("input") is None:
         raise _bad_body("input is required")
     # "array/scalar rejected with 400: the server decodes into a struct whose input is an object".
-    # The other fields have their types in that struct as well.
+    # The other fields are typed in that struct as well.
     _check(fields, (("input", dict), ("policy", dict), *_FOR_THE_WORKER))
     policy = cast("dict[str, Any]", fields.get("policy") or {})
     _check(policy, _POLICY, within="policy.")
-    kept = {"input": fields["input"]}
+    passed_on = {"input": fields["input"]}
     for name, _ in _FOR_THE_WORKER:
         if fields.get(name) is not None:
-            kept[name] = fields[name]
+            passed_on[name] = fields[name]
     return Payload(
-        _encode(kept),
+        _encode(passed_on),
         empty=not fields["input"],
         policy=_policy(policy, behavior),
         webhook=fields.get("webhook"),
@@ -111,7 +111,7 @@ def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
             return None
         if milliseconds < least * 1000 and behavior.refuse_short_policies:
             raise _bad_body(f"policy.{name} must be at least {least * 1000:.0f}")
-        return max(min(milliseconds, _LONGEST) / 1000, least)
+        return max(min(milliseconds, _MAX_DURATION) / 1000, least)
 
     return Policy(
         ttl=seconds("ttl", MIN_TTL) or TTL,
@@ -121,7 +121,7 @@ def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
 
 
 def wait(query: Mapping[str, str], default: int) -> float:
-    """Read how long a long poll may take, given in milliseconds; gives seconds."""
+    """Parse the `wait` parameter in milliseconds, and return seconds."""
     text = query.get("wait") or str(default)
     milliseconds = int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else 0
     if not _MIN_WAIT <= milliseconds <= _MAX_WAIT:
@@ -131,7 +131,7 @@ def wait(query: Mapping[str, str], default: int) -> float:
 
 
 def ttl(query: Mapping[str, str]) -> float | None:
-    """Read how long a job is to be remembered, given in milliseconds; gives seconds."""
+    """Parse the `ttl` parameter in milliseconds, and return seconds, or None if it is missing."""
     text = query.get("ttl")
     if not text:
         return None
@@ -149,14 +149,14 @@ def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, wi
         value = fields.get(name)
         if value is None:
             continue
-        # A bool is an int in Python only.
+        # A bool is an int in Python, but not in JSON.
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             raise _bad_body(f"{within}{name} must be {_TYPE_NAMES[expected]}")
 
 
-def _encode(kept: object) -> JSONText:
+def _encode(value: object) -> JSONText:
     try:
-        # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON, and becomes one.
-        return JSONText(json.dumps(kept, ensure_ascii=False))
+        # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON and decodes to one.
+        return JSONText(json.dumps(value, ensure_ascii=False))
     except (RecursionError, ValueError) as error:
         raise _bad_body(f"invalid JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""The routes that workers call: where they take jobs, and post what came of them."""
+"""The routes for workers: taking jobs, and posting results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORKER_BODY_LIMIT", "WORKER_PATHS", "WorkerCall", "WorkerOperation", "worker_environment"]
 
-# A worker gives up on an answer after 90 s, and asks again at once.
+# The official worker's request times out after 90 s, and is retried at once.
 _HOLD = 60.0
 
 _PING_INTERVAL = "4000"  # milliseconds
@@ -26,7 +26,7 @@ _PING_INTERVAL = "4000"  # milliseconds
 # "10/20 MB order; oversize results are refused when the worker posts them"
 WORKER_BODY_LIMIT = RUNSYNC_BODY_LIMIT
 
-# None is 204: nothing to say.
+# None becomes 204 No Content.
 Reply = JSONText | None
 _OK = object_text({})
 
@@ -42,17 +42,17 @@ class WorkerCall:
     body: bytes
     complete: bool
     hold: Callable[[Signal, Callable[[], bool], float], Awaitable[bool]]
-    """Waits until something is so, and gives False where the worker has gone meanwhile."""
+    """Waits for a condition; returns False if the worker disconnected meanwhile."""
 
 
 @dataclass(frozen=True)
 class WorkerOperation:
-    """What a worker can do at a path."""
+    """An operation of the worker API."""
 
     function: Callable[[WorkerCall, Worker], Awaitable[Reply]]
 
-    async def answer(self, call: WorkerCall) -> Reply:
-        """Do what a worker wants; None where there is nothing to say."""
+    async def run(self, call: WorkerCall) -> Reply:
+        """Run the operation; None means 204 No Content."""
         if self.function is _ping:
             return await _ping(call, Worker(call.worker_id))
         worker = call.workers.get(call.worker_id)
@@ -61,11 +61,11 @@ class WorkerOperation:
 
 
 def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_key: str, token: str) -> dict[str, str]:
-    """Give what turns a program that calls `runpod.serverless.start` into a worker of an endpoint.
+    """Return the environment that connects a program with `runpod.serverless.start` to an endpoint.
 
-    Workers put their id and the job's in the place of `$RUNPOD_POD_ID` and `$ID`, and append
-    `&…`, hence the queries. The token is there because a worker on a machine with a
-    `~/.runpod/config.toml` sends the key of that file instead of the one it was given.
+    Workers replace `$RUNPOD_POD_ID` and `$ID` by their id and the job's, and append `&…`, hence the
+    queries. The token is needed because a worker on a machine with a `~/.runpod/config.toml` sends
+    the API key of that file instead of the one in its environment.
     """
     address = f"{base_url}/{quote(endpoint_id, safe='')}"
     query = f"?gpu=none&token={token}"
@@ -79,8 +79,8 @@ def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_k
         "RUNPOD_POD_HOSTNAME": "localhost",
         "RUNPOD_ENDPOINT_ID": endpoint_id,
         "RUNPOD_AI_API_KEY": api_key,
-        # Those of the official worker judge a machine of the cloud: free disk space, a way to the
-        # internet. A desk may be without.
+        # The checks of the official worker are meant for machines in the cloud: free disk space,
+        # internet access. A developer's machine may fail them.
         "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
         "RUNPOD_SKIP_GPU_CHECK": "true",
     }
@@ -102,12 +102,12 @@ async def _take_batch(call: WorkerCall, worker: Worker) -> Reply:
 async def _jobs(call: WorkerCall, worker: Worker, count: int) -> list[JSONText]:
     workers = call.workers
     in_progress = call.query.get("job_in_progress")
-    workers.asks(worker, busy=None if in_progress is None else in_progress != "0")
+    workers.polled(worker, busy=None if in_progress is None else in_progress != "0")
     queue = workers.queue
     if not await call.hold(queue.arrivals, lambda: queue.waiting > 0, _HOLD):
-        workers.left(worker)
+        workers.disconnected(worker)
         return []
-    # Of several workers that one job has woken, the first one gets it.
+    # If one job wakes several workers, the first one takes it.
     return workers.take(worker, count)
 
 
@@ -140,7 +140,7 @@ async def _ping(call: WorkerCall, _: Worker) -> Reply:
 
 async def _stop(call: WorkerCall, worker: Worker) -> Reply:
     if not await call.hold(worker.changed, lambda: bool(worker.stops), _HOLD):
-        call.workers.left(worker)
+        call.workers.disconnected(worker)
         return None
     stops = call.workers.stops(worker)
     return object_text({"jobsToStop": stops}) if stops else None

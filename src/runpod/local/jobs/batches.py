@@ -1,4 +1,4 @@
-"""Batches: many jobs that are put together first and submitted at once (the service calls it beta)."""
+"""Batches: jobs that are collected in a draft and submitted together (beta on the service)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Batches"]
 
-# "10 active batches/endpoint, 5,000 requests/batch, 50,000 queued requests/endpoint". With which
-# status and text more are refused is documented nowhere.
+# "10 active batches/endpoint, 5,000 requests/batch, 50,000 queued requests/endpoint". The status
+# and text of the error over a limit are undocumented.
 _MAX_ACTIVE = 10
 _MAX_REQUESTS = 5_000
 _MAX_QUEUED = 50_000
 
 # "DRAFT → FINALIZED → (FAILED | CANCELLED). There is no RUNNING/COMPLETED". "FAILED = systemic",
-# which nothing is here.
+# which does not occur here.
 BatchStatus = Literal["DRAFT", "FINALIZED", "CANCELLED"]
 
 
@@ -35,20 +35,20 @@ BatchStatus = Literal["DRAFT", "FINALIZED", "CANCELLED"]
 class _Request:
     payload: Payload
     job: Job | None = None
-    """None until the batch is finalized. It stays here when its queue has forgotten it."""
+    """None until the batch is finalized. Kept after the queue has deleted the job."""
 
     @property
     def status(self) -> str:
-        # What a request of a draft shows is documented nowhere; it is waiting, in its way.
+        # The status of a draft's request is undocumented.
         if self.job is None:
             return "IN_QUEUE"
-        # A job that was purged, or whose time to live was over, never ran to its end.
+        # A purged or expired job has no final status of its own.
         return "CANCELLED" if self.job.deleted and self.job.ended_at is None else self.job.status
 
 
 @dataclass
 class Batch:
-    """One batch, changed on the server's event loop alone."""
+    """One batch. Modified only on the server's event loop."""
 
     id: str
     created_at: int
@@ -61,28 +61,28 @@ class Batch:
 
     @property
     def status(self) -> BatchStatus:
-        """Where it stands. "CANCELLED is reported only after running children drained"."""
+        """The status. "CANCELLED is reported only after running children drained"."""
         if self.cancelled and not self.count("IN_PROGRESS"):
             return "CANCELLED"
         return "FINALIZED" if self.finalized else "DRAFT"
 
     @property
     def done(self) -> bool:
-        """Whether nothing will become of it any more."""
+        """Whether all its requests have ended."""
         return self.status == "CANCELLED" or (self.finalized and not self.count("IN_QUEUE", "IN_PROGRESS"))
 
     def count(self, *statuses: str) -> int:
-        """Count requests."""
+        """Count the requests with one of `statuses`."""
         return sum(request.status in statuses for request in self.requests.values())
 
 
 class Batches:
-    """The batches of one endpoint. Used on the server's event loop alone.
+    """The batches of one endpoint. Used only on the server's event loop.
 
     Args:
-        endpoint_id: Which endpoint.
-        queue: Where the jobs go.
-        clock: The clock of the queue.
+        endpoint_id: ID of the endpoint.
+        queue: The endpoint's queue.
+        clock: The queue's clock.
     """
 
     def __init__(self, endpoint_id: str, queue: JobQueue, clock: Callable[[], float]) -> None:
@@ -96,7 +96,7 @@ class Batches:
         return f"<Batches of {self._endpoint_id}: {len(self._batches)}>"
 
     def create(self, payloads: Iterable[Payload]) -> Batch:
-        """Begin a draft."""
+        """Create a draft."""
         if sum(not batch.done for batch in self._batches.values()) >= _MAX_ACTIVE:
             raise Refusal(400, f"bad request: there are {_MAX_ACTIVE} active batches already")
         batch = Batch(str(uuid.uuid4()), round((self._epoch + self._clock()) * 1000))
@@ -105,14 +105,14 @@ class Batches:
         return batch
 
     def get(self, batch_id: str) -> Batch:
-        """Find a batch."""
+        """Return a batch."""
         try:
             return self._batches[batch_id]
         except KeyError:
             raise Refusal(404, "batch not found") from None
 
     def newest_first(self) -> list[Batch]:
-        """Give all of them."""
+        """Return all batches, newest first."""
         return list(reversed(self._batches.values()))
 
     def add(self, batch: Batch, payloads: Iterable[Payload]) -> None:
@@ -124,7 +124,7 @@ class Batches:
         batch.requests.update(added)
 
     def remove(self, batch: Batch, request_id: str) -> None:
-        """Take a request out of a draft."""
+        """Remove a request from a draft."""
         self._check_draft(batch)
         if batch.requests.pop(request_id, None) is None:
             raise Refusal(404, "request not found")
@@ -139,14 +139,14 @@ class Batches:
             request.job = self._queue.submit(request.payload, job_id=request_id)
 
     def cancel(self, batch: Batch) -> None:
-        """Drop what waits, and let run what runs: "queued children are dropped unbilled"."""
+        """Cancel queued jobs, but not running ones: "queued children are dropped unbilled"."""
         batch.cancelled = True
         for request in batch.requests.values():
             if request.job is not None:
-                self._queue.drop(request.job)
+                self._queue.cancel_if_queued(request.job)
 
     def text(self, batch: Batch) -> JSONText:
-        """Give a batch in its wire shape."""
+        """Return a batch as JSON."""
         return object_text(
             {
                 **batch.attributes,
@@ -156,15 +156,15 @@ class Batches:
                 "requestTotal": len(batch.requests),
                 "requestInProgress": batch.count("IN_PROGRESS"),
                 "requestCompleted": batch.count("COMPLETED"),
-                # Whatever ended in another way, or "done when completed + failed == total" would
-                # never be true.
+                # Every other final status counts as failed, so that "done when completed + failed
+                # == total" becomes true.
                 "requestFailed": batch.count("FAILED", "TIMED_OUT", "CANCELLED"),
                 "createdAt": batch.created_at,
             }
         )
 
     def page(self, batch: Batch, offset: int, limit: int) -> JSONText:
-        """Give some of the requests of a batch in their wire shape."""
+        """Return a page of the requests of a batch as JSON."""
         shown = list(batch.requests.items())[offset : offset + limit]
         total = len(batch.requests)
         return object_text(

@@ -1,4 +1,4 @@
-"""Expires jobs in time, also while nobody asks for anything."""
+"""Expires jobs on time, independently of requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from runpod.local.clock import Clock
     from runpod.local.jobs.queue import JobQueue
 
-__all__ = ["Alarm"]
+__all__ = ["ExpiryTimer"]
 
 
-class Alarm:
-    """Has a queue do in time what is due, also while nobody asks it for anything."""
+class ExpiryTimer:
+    """Calls `JobQueue.expire` when a deadline passes."""
 
     def __init__(self, queue: JobQueue, clock: Clock) -> None:
         self._queue = queue
@@ -29,27 +29,27 @@ class Alarm:
         self._disconnect: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Alarm of {self._queue!r}>"
+        return f"<ExpiryTimer of {self._queue!r}>"
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Start the timer."""
         loop = asyncio.get_running_loop()
-        self._disconnect = self._queue.nearer.connect(partial(call_soon, loop, self._look))
-        self._look()
+        self._disconnect = self._queue.deadline_moved.connect(partial(call_soon, loop, self._check))
+        self._check()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop the timer."""
         if self._disconnect is not None:
             self._disconnect()
             self._disconnect = None
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._disconnect is None:
             return
         if self._timer is not None:
             self._timer.cancel()
-        nearest = self._queue.expire()
-        if nearest < math.inf:
-            self._timer = Timer(self._clock, nearest, self._look)
+        earliest = self._queue.expire()
+        if earliest < math.inf:
+            self._timer = Timer(self._clock, earliest, self._check)

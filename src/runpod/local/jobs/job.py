@@ -1,4 +1,4 @@
-"""A job: what was asked, where it stands, and what came of it."""
+"""A job: its payload, its state and its outcome."""
 
 from __future__ import annotations
 
@@ -31,59 +31,59 @@ RETRYABLE: frozenset[Status] = frozenset({"FAILED", "TIMED_OUT"})
 
 
 class JobNotFoundError(LookupError):
-    """No job has this id, or none any more."""
+    """The job does not exist, or was deleted."""
 
 
 class JobNotRetryableError(Exception):
-    """Only a job that is FAILED or TIMED_OUT can be retried."""
+    """The job is not FAILED or TIMED_OUT, so it cannot be retried."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(f"job is {status}; only FAILED or TIMED_OUT jobs can be retried")
 
 
 def new_id(*, sync: bool = False) -> str:
-    """Make up the id of a job."""
+    """Create the id of a job."""
     prefix = "sync-" if sync else ""
     return f"{prefix}{uuid.uuid4()}-u1"
 
 
 @dataclass(frozen=True)
 class Payload:
-    """What a worker gets besides the id: a JSON object, kept as text.
+    """The body that a worker receives besides the id: a JSON object, kept as text.
 
-    Every attempt decodes it anew, so a handler that changes its input cannot spoil a later one.
+    Each attempt decodes it again, so that a handler cannot modify the input of a later attempt.
     """
 
     text: JSONText
     empty: bool
-    """Whether `input` is `{}`, which the service loses on the way to the worker."""
+    """Whether `input` is `{}`, which the service does not pass on to the worker."""
 
     policy: Policy = field(default_factory=Policy)
     webhook: str | None = None
     input: JSONText | None = None
-    """What the webhook is told of the input; None where there is no webhook."""
+    """The input for the webhook's body; None without a webhook."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker posts when it is done with a job."""
+    """What a worker posts at the end of a job."""
 
     output: JSONText | None = None
-    """None where the worker posts no output at all, which is not the same as `null`."""
+    """None if the worker posts no output, which differs from `null`."""
 
     error: str | None = None
     restart: bool = False
-    """Whether the worker wants a restart (`refresh_worker`); clients never see it."""
+    """Whether the worker requests a restart (`refresh_worker`); not visible to clients."""
 
 
 class Lease:
-    """A worker's hold on a job, for one attempt.
+    """One attempt of a worker at a job.
 
-    Everything a worker reports comes with its lease. Once the lease is revoked (the job was
-    cancelled, or the server stops) or the job was given to another worker, reports are ignored.
+    A worker passes its lease with every report. Reports are ignored once the lease is revoked (the
+    job was cancelled, or the server stops) or the job was given to another worker.
 
-    A worker whose lease was revoked may finish what it does, but one that is `killed` may not:
-    another worker takes its place.
+    A worker whose lease is revoked may finish its handler. If the lease is also `killed`, a new
+    worker replaces it.
     """
 
     __slots__ = ("job", "killed", "revocation", "revoked", "worker_id")
@@ -102,9 +102,9 @@ class Lease:
 
 @dataclass(eq=False)
 class Job:
-    """One job. Only its queue changes it, under the queue's lock.
+    """One job. Only its queue modifies it, under the queue's lock.
 
-    Times are readings of the queue's clock, in seconds; spans are milliseconds, as on the wire.
+    Times are seconds of the queue's clock; durations are milliseconds, as in responses.
     """
 
     id: str
@@ -112,8 +112,8 @@ class Job:
     sync: bool
     submitted_at: float
     queued_at: float
-    dies_at: float
-    """When its time to live is over; that covers waiting and running."""
+    expires_at: float
+    """End of the TTL, which covers waiting and running."""
 
     status: Status = "IN_QUEUE"
     started_at: float | None = None
@@ -130,12 +130,12 @@ class Job:
     changed: Signal = field(default_factory=Signal)
 
     @property
-    def over(self) -> bool:
-        """Whether there is nothing left to wait for."""
+    def done(self) -> bool:
+        """Whether the job has ended or was deleted."""
         return self.deleted or self.status in ENDED
 
     def reset(self, now: float) -> None:
-        """Put the job back to where it was when it was submitted, keeping its id."""
+        """Reset the job to its state after submission, keeping its id."""
         self.status = "IN_QUEUE"
         self.queued_at = now
         self.started_at = None
@@ -149,7 +149,7 @@ class Job:
         self.lease = None
 
     def text(self, *, webhook: bool = False) -> JSONText:
-        """Give the job as the service shows it: no field before its time, none that is empty.
+        """Return the job as the service shows it, without fields that are not set yet.
 
         "`input`, `webhook`: echoed only in webhook deliveries".
         """

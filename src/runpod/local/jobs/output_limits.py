@@ -1,4 +1,4 @@
-"""How much a job may give: chunks that are split, answers that are full, outputs that are refused."""
+"""Size limits of chunks, stream responses and outputs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from runpod.local.jobs.job import Outcome
 
-__all__ = ["CHUNK_LIMIT", "accepted", "first", "split"]
+__all__ = ["CHUNK_LIMIT", "limit_output", "split", "take_chunks"]
 
 logger = logging.getLogger("runpod.local")
 
-# Bytes. "Chunk cap: 1 MB each, larger yields split". As with bodies, an MB is taken for a MiB.
+# Bytes. "Chunk cap: 1 MB each, larger yields split". As with bodies, MB is read as MiB.
 CHUNK_LIMIT = 1024 * 1024
 
 
 def split(chunk: JSONText) -> list[JSONText]:
-    """Split a chunk that is over the limit.
+    """Split a chunk that exceeds the limit.
 
-    How the service does it is documented nowhere ("split format UNKNOWN"). Here the pieces of
-    text are text, so that joining them gives the whole; of anything else its JSON is split.
+    The service's format is undocumented ("split format UNKNOWN"). Here a string is split into
+    strings, which join to the original; the JSON text of any other value is split.
     """
     if _fits(chunk, CHUNK_LIMIT):
         return [chunk]
@@ -40,8 +40,8 @@ def _split(text: str) -> list[JSONText]:
     return _split(text[:middle]) + _split(text[middle:])
 
 
-def first(chunks: deque[JSONText], limit: int | None) -> list[JSONText]:
-    """Take as many chunks as fit into `limit` bytes, but one at least if there is any."""
+def take_chunks(chunks: deque[JSONText], limit: int | None) -> list[JSONText]:
+    """Take as many chunks as fit into `limit` bytes, but at least one if there is any."""
     taken: list[JSONText] = []
     size = 0
     while chunks:
@@ -52,8 +52,8 @@ def first(chunks: deque[JSONText], limit: int | None) -> list[JSONText]:
     return taken
 
 
-def accepted(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
-    """Give what is left of an outcome whose output may have so many bytes.
+def limit_output(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
+    """Remove an output of more than `limit` bytes from an outcome.
 
     "oversize results are refused when the worker posts them, job shows COMPLETED without
     `output`".
@@ -61,8 +61,8 @@ def accepted(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
     if outcome.output is None or limit is None or _fits(outcome.output, limit):
         return outcome
     logger.warning(
-        "The output of job %s is over %d bytes, which the service refuses: the job is COMPLETED without output. "
-        "Put large outputs into a bucket, and return where.",
+        "The output of job %s exceeds %d bytes, which the service refuses: the job is COMPLETED without output. "
+        "Upload large outputs to a bucket and return their URL.",
         job_id,
         limit,
     )
@@ -70,7 +70,7 @@ def accepted(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
 
 
 def _fits(text: JSONText, limit: int) -> bool:
-    # No character takes more than six bytes: half a surrogate pair does, as an escape.
+    # A character takes at most six bytes: a lone surrogate, as an escape.
     return len(text) * 6 <= limit or (len(text) <= limit and _size(text) <= limit)
 
 

@@ -1,4 +1,4 @@
-"""How long jobs may wait, run and be remembered."""
+"""Timeouts and retention of jobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["EXECUTION_TIMEOUT", "MIN_EXECUTION_TIMEOUT", "MIN_TTL", "RETENTION",
 EXECUTION_TIMEOUT = 600.0
 MIN_EXECUTION_TIMEOUT = 5.0
 
-# "min 10000; default 86400000 (24 h); covers queue + run time". That 7 days are the most is
-# documented, but whoever read the service's code "found only the minimums enforced".
+# "min 10000; default 86400000 (24 h); covers queue + run time". A maximum of
+# 7 days is documented, but a reading of the service's code "found only the minimums enforced".
 TTL = 24 * 3600.0
 MIN_TTL = 10.0
 
-# "/run result: 30 min after completion"; "/runsync result: 1 min after completion", where other
+# "/run result: 30 min after completion"; "/runsync result: 1 min after completion", other
 # texts say five.
 RETENTION = 30 * 60.0
 SYNC_RETENTION = 60.0
@@ -25,12 +25,12 @@ SYNC_RETENTION = 60.0
 
 @dataclass(frozen=True)
 class Policy:
-    """What a submission says about how its job is to be treated.
+    """The execution policy of a job.
 
     Attributes:
-        ttl: Seconds the job may wait and run.
-        execution_timeout: Seconds it may run, or None for what its endpoint says.
-        low_priority: Whether it starts no worker.
+        ttl: Seconds the job may wait and run in total.
+        execution_timeout: Seconds the job may run, or None for the endpoint's default.
+        low_priority: Whether the job does not start a worker.
     """
 
     ttl: float = TTL

@@ -1,4 +1,4 @@
-"""Progress updates, from whatever thread a handler sends them."""
+"""Progress updates of handlers, from any thread."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["attach", "detach", "progress_update"]
 
 logger = logging.getLogger("runpod.local")
 
-# Job ids are unique over all servers of a process, so a handler needs to know no more than its job.
+# Keyed by job id, which is unique across all servers of the process.
 _lock = threading.Lock()
 _receivers: dict[str, Callable[[JSONText], None]] = {}
 
-# The attempt at a job that this very code belongs to. A handler whose job was given to another
-# worker meanwhile must not report on behalf of that one. Threads that handlers start by
-# themselves do not know, and report for whoever has the job.
-_own: ContextVar[tuple[str, Callable[[JSONText], None]] | None] = ContextVar("own", default=None)
+# The attempt that the current context belongs to. If the job was given to another worker meanwhile,
+# the old handler must not report for the new attempt. Threads that a handler starts have no such
+# context; their updates go to the current attempt.
+_current: ContextVar[tuple[str, Callable[[JSONText], None]] | None] = ContextVar("current", default=None)
 
 
 def progress_update(job: Mapping[str, Any], progress: Any) -> None:
-    """Show `progress` as the output of a job that is still running.
+    """Show `progress` as the output of a running job.
 
-    A client reads it as `output` of an IN_PROGRESS `/status`, until the next update or the end of
-    the job. May be called from sync and async handlers and from any thread. An update for a job
-    that is not running (any more) is ignored, as is one that is not JSON, which is logged.
+    Clients read it as `output` of `/status` while the job is IN_PROGRESS, until the next update or
+    the end of the job. Can be called from sync and async handlers and from any thread. An update
+    for a job that is not running is ignored; one that is not valid JSON is logged and ignored.
 
     Args:
-        job: The job as the handler got it.
+        job: The job that was passed to the handler.
         progress: Any JSON value.
 
     Raises:
-        TypeError: `job` has no text as `id`.
+        TypeError: `job` has no `id` of type str.
 
     Example:
         ```python
@@ -55,34 +55,34 @@ def progress_update(job: Mapping[str, Any], progress: Any) -> None:
         job_id = None
     if not isinstance(job_id, str):
         raise TypeError(
-            "progress_update() needs the job as the handler got it. "
-            "Pass the handler's argument itself, not its input or its id."
+            "progress_update() needs the job that was passed to the handler. "
+            "Pass the handler's argument itself, not its input or its ID."
         )
     try:
         text = encode(progress)
-    except Exception as error:  # noqa: BLE001  # Any object may raise anything while it is encoded.
-        # The worker sends updates from a thread of its own, so the handler never hears of this.
-        logger.warning("A progress update of job %s is no JSON and was dropped: %s", job_id, error)
+    except Exception as error:  # noqa: BLE001  # Encoding can run arbitrary code.
+        # The official worker sends updates from another thread, so its handlers see no error either.
+        logger.warning("Dropped a progress update of job %s: not valid JSON: %s", job_id, error)
         return
-    own = _own.get()
+    current = _current.get()
     with _lock:
-        receive = own[1] if own is not None and own[0] == job_id else _receivers.get(job_id)
+        receive = current[1] if current is not None and current[0] == job_id else _receivers.get(job_id)
     if receive is None:
-        logger.debug("A progress update of job %s came too late and was dropped.", job_id)
+        logger.debug("Dropped a progress update of job %s: the job is not running.", job_id)
     else:
         receive(text)
 
 
 def attach(job_id: str, receive: Callable[[JSONText], None]) -> None:
-    """From now on `receive` gets the updates of this job, and those of code that is called from here."""
-    _own.set((job_id, receive))
+    """Route updates of this job, and of the current context, to `receive`."""
+    _current.set((job_id, receive))
     with _lock:
         _receivers[job_id] = receive
 
 
 def detach(job_id: str, receive: Callable[[JSONText], None]) -> None:
-    """Undo `attach`, unless a later attempt at the job has taken its place."""
-    _own.set(None)
+    """Undo `attach`, unless a later attempt at the job has replaced it."""
+    _current.set(None)
     with _lock:
         if _receivers.get(job_id) is receive:
             del _receivers[job_id]

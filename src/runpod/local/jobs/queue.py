@@ -1,4 +1,4 @@
-"""The queue of an endpoint: every rule about what may become of a job, and no HTTP.
+"""The queue of an endpoint: all state transitions of jobs, without HTTP.
 
 ```
             take            finish
@@ -9,10 +9,10 @@ IN_QUEUE ─────────▶ IN_PROGRESS ─────────�
    └────────────────────── retry ───────────────────┘
 ```
 
-A job that runs longer than it may is lost like one whose worker died. One whose time to live is
-over is deleted, wherever it is, and so is one that ended long enough ago.
+A job that exceeds its execution timeout is treated like one whose worker was lost. A job is deleted
+when its TTL ends, in any state, or when its retention after the end is over.
 
-All methods may be called from any thread.
+All methods are thread-safe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from runpod.local.jobs import output_limits
 from runpod.local.jobs.deadlines import Deadlines
 from runpod.local.jobs.job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNotRetryableError, Lease, new_id
-from runpod.local.jobs.line import Line
+from runpod.local.jobs.pending import PendingJobs
 from runpod.local.jobs.policy import EXECUTION_TIMEOUT, RETENTION, SYNC_RETENTION
 from runpod.local.jobs.results import short_error
 from runpod.local.settings import Behavior
@@ -55,14 +55,14 @@ _DEFAULT = Behavior()
 
 
 class JobQueue:
-    """Jobs of one endpoint, waiting, running and ended.
+    """The jobs of one endpoint: waiting, running and ended.
 
     Args:
         clock: A monotonic clock, in seconds.
-        behavior: What it does where nobody knows for sure what the service does.
-        execution_timeout: Seconds a job may run that says nothing of that itself.
-        name: The endpoint's, for the log.
-        deliver: Is called with the webhook of a job that ended, and with what it is to be told.
+        behavior: Behavior where the service is undocumented.
+        execution_timeout: Maximum seconds of a job without its own timeout.
+        name: Name of the endpoint, for the log.
+        deliver: Called with the webhook URL of a job that ended, and the body to send.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class JobQueue:
         deliver: Callable[[str, JSONText], None] | None = None,
     ) -> None:
         self.arrivals = Signal()
-        """Fires whenever a job starts to wait for a worker."""
+        """Fires when a job enters the queue."""
 
-        self.nearer = Signal()
-        """Fires whenever there is something to `expire` sooner than `expire` said last."""
+        self.deadline_moved = Signal()
+        """Fires when the next deadline is earlier than the last return value of `expire`."""
 
         self._clock = clock
         self._behavior = behavior
@@ -87,21 +87,21 @@ class JobQueue:
         self._deliver = deliver
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._waiting = Line()
+        self._pending = PendingJobs()
         self._deadlines = Deadlines()
-        self._announced = 0.0
+        self._reported_deadline = 0.0
         self._counts: Counter[Status] = Counter()
         self._retried = 0
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<JobQueue waiting={len(self._waiting)} jobs={len(self._jobs)}>"
+        return f"<JobQueue waiting={len(self._pending)} jobs={len(self._jobs)}>"
 
-    # What clients do
+    # For clients
 
     def submit(self, payload: Payload, *, sync: bool = False, job_id: str | None = None) -> Job:
         """Add a job to the end of the queue."""
-        with self._changing() as after:
+        with self._transaction() as after:
             now = self._clock()
             job = Job(
                 job_id or new_id(sync=sync),
@@ -109,97 +109,97 @@ class JobQueue:
                 sync=sync,
                 submitted_at=now,
                 queued_at=now,
-                dies_at=now + payload.policy.ttl,
+                expires_at=now + payload.policy.ttl,
             )
             self._jobs[job.id] = job
             self._counts[job.status] += 1
-            self._wait(job)
-            # Told first: somebody takes it the moment it has arrived.
-            self._tell(after, job, "submitted")
+            self._enqueue(job)
+            # Logged first: a worker may take the job as soon as `arrivals` fires.
+            self._log(after, job, "submitted")
             after.append(self.arrivals.fire)
         return job
 
     def get(self, job_id: str) -> Job:
-        """Find a job; `JobNotFoundError` if there is none."""
-        with self._changing():
+        """Return a job; raises `JobNotFoundError` if it does not exist."""
+        with self._transaction():
             return self._get(job_id)
 
     def text(self, job: Job) -> JSONText:
-        """Give a job in its wire shape, as of one moment."""
+        """Return a consistent snapshot of a job as JSON."""
         with self._lock:
             return job.text()
 
     def drain(self, job: Job) -> tuple[Status, list[JSONText]]:
-        """Take the stream chunks that nobody has taken yet, and the status that goes with them.
+        """Take the stream chunks that were not taken yet, with the current status.
 
-        All of them, or as many as fit into one answer.
+        Takes as many as fit into one response.
         """
         limit = self._behavior.stream_reply_limit
         with self._lock:
-            return job.status, output_limits.first(job.chunks, limit)
+            return job.status, output_limits.take_chunks(job.chunks, limit)
 
     def cancel(self, job_id: str) -> Status:
-        """Cancel a job that has not ended; one that has stays as it is. Gives the status after."""
-        with self._changing() as after:
+        """Cancel a job unless it has ended, and return its status."""
+        with self._transaction() as after:
             job = self._get(job_id)
-            if not job.over:
+            if not job.done:
                 self._revoke(job, after)
-                job.output = None  # A progress update is no output of a job that has none.
+                job.output = None  # Remove the last progress update.
                 self._end(job, "CANCELLED", after)
             return job.status
 
-    def drop(self, job: Job) -> None:
-        """Cancel a job if it still waits for a worker."""
-        with self._changing() as after:
-            if job in self._waiting:
+    def cancel_if_queued(self, job: Job) -> None:
+        """Cancel a job if no worker has taken it yet."""
+        with self._transaction() as after:
+            if job in self._pending:
                 self._end(job, "CANCELLED", after)
 
     def retry(self, job_id: str) -> Job:
-        """Put a failed job at the end of the queue again, under the same id, without its output.
+        """Put a failed job back at the end of the queue, with the same id and without its output.
 
-        `retries` of the job stays as it is: it counts only what the platform did by itself. Its
-        time to live begins again, or it could be over before the job is back in the queue.
+        `retries` of the job does not change: it counts only retries by the platform. The TTL
+        starts again, as it could already be over.
         """
-        with self._changing() as after:
+        with self._transaction() as after:
             job = self._get(job_id)
             if job.status not in RETRYABLE:
                 raise JobNotRetryableError(job.status)
-            job.dies_at = self._clock() + job.payload.policy.ttl
+            job.expires_at = self._clock() + job.payload.policy.ttl
             self._requeue(job, after)
         return job
 
     def purge(self) -> int:
-        """Remove every job that waits for a worker; gives how many those were.
+        """Remove every job that waits for a worker, and return their number.
 
-        Purged jobs are gone: from then on their ids are unknown (404). No source says what
-        becomes of their status. Documentation calls the operation a removal and counts what was
-        "removed", and a job the service deletes for its TTL answers 404 as well ("job deleted
+        Purged jobs are deleted: their ids are unknown afterwards (404). Their status is
+        undocumented. Documentation calls the operation a removal and counts what was "removed",
+        and a job that the service deletes for its TTL returns 404 as well ("job deleted
         even while running; then /status = 404").
         """
-        with self._changing() as after:
-            purged = list(self._waiting)
+        with self._transaction() as after:
+            purged = list(self._pending)
             for job in purged:
                 self._delete(job, after)
         return len(purged)
 
-    def remember(self, job_id: str, seconds: float) -> Job:
-        """Forget a job after so many seconds at the latest."""
-        with self._changing():
+    def limit_retention(self, job_id: str, seconds: float) -> Job:
+        """Delete a job after at most `seconds`."""
+        with self._transaction():
             job = self._get(job_id)
             when = self._clock() + seconds
-            job.dies_at = min(job.dies_at, when)
+            job.expires_at = min(job.expires_at, when)
             self._deadlines.set(job, min(self._deadlines.get(job), when))
         return job
 
-    # What workers do
+    # For workers
 
     def take(self, worker_id: str) -> Lease | None:
-        """Give a worker the job that has waited longest, or None."""
-        with self._changing() as after:
-            if self._closed or not self._waiting:
+        """Lease the oldest waiting job to a worker; None if there is none."""
+        with self._transaction() as after:
+            if self._closed or not self._pending:
                 return None
-            job = next(iter(self._waiting))
-            self._waiting.remove(job)
+            job = next(iter(self._pending))
+            self._pending.remove(job)
             now = self._clock()
             lease = Lease(job, worker_id)
             job.lease = lease
@@ -208,58 +208,58 @@ class JobQueue:
             job.delay_time = _milliseconds(now - job.queued_at)
             self._move(job, "IN_PROGRESS")
             timeout = job.payload.policy.execution_timeout
-            may_run = self._execution_timeout if timeout is None else timeout
-            self._deadlines.set(job, min(job.dies_at, now + may_run))
-            self._tell(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
+            max_run_time = self._execution_timeout if timeout is None else timeout
+            self._deadlines.set(job, min(job.expires_at, now + max_run_time))
+            self._log(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
             after.append(job.changed.fire)
         return lease
 
     def progress(self, lease: Lease, value: JSONText) -> None:
         """Show `value` as the output of the running job."""
-        with self._changing() as after:
-            if self._holds(lease):
+        with self._transaction() as after:
+            if self._is_current(lease):
                 lease.job.output = value
                 after.append(lease.job.changed.fire)
 
     def chunk(self, lease: Lease, value: JSONText) -> None:
         """Add a chunk to the stream of the running job."""
         pieces = output_limits.split(value)
-        with self._changing() as after:
-            if self._holds(lease):
+        with self._transaction() as after:
+            if self._is_current(lease):
                 lease.job.chunks.extend(pieces)
                 after.append(lease.job.changed.fire)
 
     def finish(self, lease: Lease, outcome: Outcome) -> None:
-        """End the job with what the worker posted."""
-        outcome = output_limits.accepted(outcome, self._behavior.output_limit, lease.job.id)
-        with self._changing() as after:
-            if self._holds(lease):
+        """End the job with the outcome that the worker posted."""
+        outcome = output_limits.limit_output(outcome, self._behavior.output_limit, lease.job.id)
+        with self._transaction() as after:
+            if self._is_current(lease):
                 job = lease.job
                 job.output = outcome.output
                 job.error = outcome.error
                 self._end(job, "COMPLETED" if outcome.error is None else "FAILED", after)
 
     def lose(self, lease: Lease) -> None:
-        """The worker will never report back: give the job to another one, or give it up."""
-        with self._changing() as after:
-            if self._holds(lease):
+        """Handle the loss of a worker: requeue its job, or fail it."""
+        with self._transaction() as after:
+            if self._is_current(lease):
                 self._lose(lease.job, after)
 
-    # What the server does
+    # For the server
 
     @property
     def waiting(self) -> int:
-        """How many jobs wait for a worker."""
-        return len(self._waiting)
+        """Number of jobs that wait for a worker."""
+        return len(self._pending)
 
     @property
     def urgent(self) -> int:
-        """How many jobs wait for a worker and are worth starting one."""
-        return self._waiting.urgent
+        """Number of waiting jobs that may start a worker."""
+        return self._pending.urgent
 
     def counts(self) -> dict[str, int]:
-        """Count jobs the way `/health` does. Those that ended count for ever."""
-        with self._changing():
+        """Count jobs as `/health` does. Ended jobs are counted even after their deletion."""
+        with self._transaction():
             counts = self._counts
             return {
                 "completed": counts["COMPLETED"],
@@ -270,42 +270,42 @@ class JobQueue:
             }
 
     def snapshot(self) -> list[JSONText]:
-        """Give every job in its wire shape, in the order of submission."""
-        with self._changing():
+        """Return every job as JSON, in order of submission."""
+        with self._transaction():
             return [job.text() for job in self._jobs.values()]
 
     def expire(self) -> float:
-        """Do what is due by now; gives when something will be again, or infinity."""
-        with self._changing():
-            self._announced = self._deadlines.nearest
-            return self._announced
+        """Process passed deadlines, and return the next one, or infinity."""
+        with self._transaction():
+            self._reported_deadline = self._deadlines.earliest
+            return self._reported_deadline
 
     def close(self) -> None:
-        """Give out no job any more and revoke every lease. Jobs stay as they are."""
-        with self._changing() as after:
+        """Stop leasing jobs, and revoke every lease. Job states do not change."""
+        with self._transaction() as after:
             self._closed = True
             for job in self._jobs.values():
                 self._revoke(job, after)
 
-    # Within `_changing`
+    # Internals; the caller holds the lock
 
     @contextmanager
-    def _changing(self) -> Generator[list[Callable[[], object]], None, None]:
-        """Hold the lock, with all done that is due; what is appended is called without it."""
+    def _transaction(self) -> Generator[list[Callable[[], object]], None, None]:
+        """Process passed deadlines and hold the lock; call the appended callbacks after its release."""
         after: list[Callable[[], object]] = []
         try:
             with self._lock:
-                # A closed queue stays as it is.
+                # A closed queue expires no jobs.
                 for job in () if self._closed else self._deadlines.due(self._clock()):
                     self._expire(job, after)
                 yield after
-                if self._deadlines.nearest < self._announced:
-                    after.append(self.nearer.fire)
+                if self._deadlines.earliest < self._reported_deadline:
+                    after.append(self.deadline_moved.fire)
         finally:
-            for tell in after:
-                tell()
+            for callback in after:
+                callback()
 
-    def _tell(self, after: list[Callable[[], object]], job: Job, text: str, *arguments: object) -> None:
+    def _log(self, after: list[Callable[[], object]], job: Job, text: str, *arguments: object) -> None:
         if logger.isEnabledFor(logging.INFO):
             after.append(partial(logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
 
@@ -315,12 +315,12 @@ class JobQueue:
             raise JobNotFoundError(job_id)
         return job
 
-    def _holds(self, lease: Lease) -> bool:
+    def _is_current(self, lease: Lease) -> bool:
         return lease.job.lease is lease and not lease.revoked
 
-    def _wait(self, job: Job, *, first: bool = False) -> None:
-        self._waiting.add(job, first=first)
-        self._deadlines.set(job, job.dies_at)
+    def _enqueue(self, job: Job, *, first: bool = False) -> None:
+        self._pending.add(job, first=first)
+        self._deadlines.set(job, job.expires_at)
 
     def _move(self, job: Job, status: Status) -> None:
         self._counts[job.status] -= 1
@@ -336,27 +336,27 @@ class JobQueue:
     def _end(self, job: Job, status: Status, after: list[Callable[[], object]]) -> None:
         assert status in ENDED
         now = self._clock()
-        self._waiting.remove(job)
+        self._pending.remove(job)
         job.ended_at = now
         if job.started_at is not None:
             job.execution_time = _milliseconds(now - job.started_at)
         job.lease = None
         self._move(job, status)
         self._deadlines.set(job, now + (SYNC_RETENTION if job.sync else RETENTION))
-        took = "" if job.started_at is None else f" after {now - job.started_at:.2f} s"
-        why = "" if job.error is None else f": {short_error(job.error)}"
-        self._tell(after, job, "%s%s%s", status, took, why)
+        duration = "" if job.started_at is None else f" after {now - job.started_at:.2f} s"
+        error = "" if job.error is None else f": {short_error(job.error)}"
+        self._log(after, job, "%s%s%s", status, duration, error)
         after.append(job.changed.fire)
-        told = status in _WEBHOOK_STATUSES or self._behavior.webhook_on_every_end
-        if self._deliver is not None and job.payload.webhook and told:
+        has_webhook = status in _WEBHOOK_STATUSES or self._behavior.webhook_on_every_end
+        if self._deliver is not None and job.payload.webhook and has_webhook:
             after.append(partial(self._deliver, job.payload.webhook, job.text(webhook=True)))
 
     def _requeue(self, job: Job, after: list[Callable[[], object]], *, first: bool = False) -> None:
         self._move(job, "IN_QUEUE")
         job.reset(self._clock())
         self._retried += 1
-        self._wait(job, first=first)
-        self._tell(after, job, "back in the queue")
+        self._enqueue(job, first=first)
+        self._log(after, job, "requeued")
         after += [job.changed.fire, self.arrivals.fire]
 
     def _lose(self, job: Job, after: list[Callable[[], object]]) -> None:
@@ -373,7 +373,7 @@ class JobQueue:
             self._delete(job, after)
             return
         self._revoke(job, after, kill=True)
-        if self._clock() < job.dies_at:
+        if self._clock() < job.expires_at:
             self._lose(job, after)
         elif job.status == "IN_QUEUE" and self._behavior.timed_out:
             self._end(job, "TIMED_OUT", after)
@@ -381,14 +381,14 @@ class JobQueue:
             self._delete(job, after)
 
     def _delete(self, job: Job, after: list[Callable[[], object]]) -> None:
-        self._waiting.remove(job)
+        self._pending.remove(job)
         self._deadlines.remove(job)
         del self._jobs[job.id]
         if job.status not in ENDED:
             self._counts[job.status] -= 1
         job.deleted = True
         job.lease = None
-        self._tell(after, job, "gone")
+        self._log(after, job, "deleted")
         after.append(job.changed.fire)
 
 

@@ -1,6 +1,6 @@
-"""What a worker posts: how a handler's return, yields and exceptions turn into wire shapes.
+"""Converts return values, yields and exceptions of handlers to what a worker posts.
 
-The shapes are those of the official worker, except where that would leave a job hanging: see
+The format is that of the official worker, except where that would leave a job hanging: see
 `Collector.add`.
 """
 
@@ -18,18 +18,18 @@ __all__ = ["Collector", "from_exception", "from_return", "short_error"]
 
 logger = logging.getLogger("runpod.local")
 
-# What `runpod_version` of a worker error says: the worker whose shapes these are.
+# `runpod_version` in worker errors: the version of the official worker that is imitated.
 _WORKER_VERSION = "1.12.0"
 
-# Characters of an error that the log shows.
-_LINE = 200
+# Maximum characters of an error in the log.
+_MAX_LOGGED = 200
 
 
 def from_return(value: object, worker_id: str) -> Outcome:
-    """Turn what a handler returned into what the worker posts."""
+    """Convert the return value of a handler."""
     try:
         return _from_return(value)
-    except Exception as error:  # noqa: BLE001  # Any object may raise anything while it is looked at.
+    except Exception as error:  # noqa: BLE001  # Encoding can run arbitrary code.
         return from_exception(error, worker_id)
 
 
@@ -40,14 +40,14 @@ def _from_return(value: object) -> Outcome:
     rest = dict(value)
     error = rest.pop("error", None)
     restart = bool(rest.pop("refresh_worker", None))
-    # An empty dict is dropped by the worker, also where it is all the handler returned.
+    # The worker drops an empty dict, even if the handler returned nothing else.
     output = encode(rest) if rest else None
     if error and not isinstance(error, str):
-        # The service takes text alone. Reported for the real one: "if you use a dict, it will
+        # The service accepts str only. Reported for the real service: "if you use a dict, it will
         # result in the job returning as COMPLETED instead of FAILED without any output".
         logger.warning(
             "A handler returned an `error` of type %s, which the service refuses: the job is "
-            "COMPLETED without output. Return text as `error`.",
+            "COMPLETED without output. Return a str as `error`.",
             type(error).__name__,
         )
         return Outcome(restart=restart)
@@ -55,7 +55,7 @@ def _from_return(value: object) -> Outcome:
 
 
 def from_exception(error: BaseException, worker_id: str) -> Outcome:
-    """Turn what a handler raised into what the worker posts."""
+    """Convert an exception of a handler."""
     information = {
         "error_type": str(type(error)),
         "error_message": _message(error),
@@ -68,21 +68,21 @@ def from_exception(error: BaseException, worker_id: str) -> Outcome:
 
 
 def short_error(error: str) -> str:
-    """Give the error of a job in one line, for the log."""
+    """Shorten the error of a job to one line for the log."""
     try:
         information: Any = json.loads(error)
         text = f"{information['error_type']}: {information['error_message']}"
     except (ValueError, LookupError, TypeError, RecursionError):
         text = error
     line = " ".join(text.split())
-    return line if len(line) <= _LINE else f"{line[:_LINE]}…"
+    return line if len(line) <= _MAX_LOGGED else f"{line[:_MAX_LOGGED]}…"
 
 
 class Collector:
-    """Turns what a generator yields into chunks, and its end into what the worker posts.
+    """Converts the yields of a generator to chunks, and its end to an outcome.
 
     Args:
-        aggregate: Whether the list of all yields becomes the output (`return_aggregate_stream`).
+        aggregate: Whether the output is the list of all yields (`return_aggregate_stream`).
             Otherwise "worker posts an empty list".
     """
 
@@ -93,14 +93,14 @@ class Collector:
 
     @property
     def outcome(self) -> Outcome:
-        """What the worker posts now that the generator has ended."""
+        """The outcome once the generator has ended."""
         return self._failure or Outcome(output=array_text(self._yields))
 
     def add(self, value: object) -> JSONText | None:
-        """Take one yield; gives the chunk to stream, or None where the job has failed with it.
+        """Add one yield, and return the chunk to stream, or None if it fails the job.
 
-        A yield that is no JSON fails the job. The official worker logs it and goes on, which with
-        `return_aggregate_stream` leaves the job running for ever.
+        A yield that is not valid JSON fails the job. The official worker logs it and continues,
+        which with `return_aggregate_stream` leaves the job running forever.
         """
         try:
             if _is_dict(value):
@@ -117,7 +117,7 @@ class Collector:
         return chunk
 
     def fail(self, error: BaseException) -> None:
-        """Take what the generator raised. Unlike other handlers' it is posted as plain text."""
+        """Record an exception of the generator. Unlike those of other handlers, it is posted as plain text."""
         if self._failure is None:
             text = f"handler: {_message(error)} \ntraceback: {_traceback(error)}"
             self._failure = Outcome(error=text)
@@ -130,12 +130,12 @@ def _is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # `__str__` is the handler's code as well.
-        return f"<{type(error).__name__} without a readable message>"
+    except Exception:  # noqa: BLE001  # `__str__` can be the user's code.
+        return f"<{type(error).__name__} with unreadable message>"
 
 
 def _traceback(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001  # As above.
-        return "<traceback not readable>"
+        return "<unreadable traceback>"

@@ -1,4 +1,4 @@
-"""Telling a webhook that a job has ended."""
+"""Sends webhooks when jobs end."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ if TYPE_CHECKING:
     from runpod.local.clock import Clock
     from runpod.local.json_text import JSONText
 
-__all__ = ["Courier"]
+__all__ = ["WebhookSender"]
 
 logger = logging.getLogger("runpod.local")
 
 # Seconds between the attempts. "DOCS says 10 s delay, captured gaps 5 s then 15 s; 3 deliveries
 # total." Both sources agree on the number.
-_PAUSES = (5.0, 15.0)
+_DELAYS = (5.0, 15.0)
 
-# Seconds of real time for one attempt; no source says how patient the service is.
-_PATIENCE = 10.0
+# Timeout of one attempt, in seconds of real time. The service's timeout is undocumented.
+_TIMEOUT = 10.0
 
 
-class Courier:
-    """Delivers webhooks on the server's event loop, beside everything else.
+class WebhookSender:
+    """Sends webhooks in background tasks on the server's event loop.
 
-    Nothing that goes wrong here becomes the job's trouble: "Webhook failure never fails the job".
+    A failed webhook does not affect its job: "Webhook failure never fails the job".
 
     Args:
-        clock: What the pauses between attempts go by.
-        anywhere: Whether hosts that are not this machine are called as well.
+        clock: Clock for the delays between attempts.
+        allow_external: Whether to call hosts other than this machine.
     """
 
-    def __init__(self, clock: Clock, *, anywhere: bool) -> None:
+    def __init__(self, clock: Clock, *, allow_external: bool) -> None:
         self._clock = clock
-        self._anywhere = anywhere
+        self._allow_external = allow_external
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        return f"<Courier under way={len(self._tasks)}>"
+        return f"<WebhookSender in flight={len(self._tasks)}>"
 
     def start(self) -> None:
-        """Deliver from now on."""
+        """Start sending."""
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
-        """Give up what is under way."""
+        """Cancel all attempts in flight."""
         self._loop = None
         for task in self._tasks:
             task.cancel()
 
     def deliver(self, url: str, body: JSONText) -> None:
-        """Send `body` to `url`, up to three times. Comes back at once; from whatever thread."""
+        """Send `body` to `url` in the background, in up to three attempts. Thread-safe."""
         if self._loop is None:
             return
-        if not self._anywhere and not _is_this_machine(url):
+        if not self._allow_external and not _is_this_machine(url):
             logger.warning(
                 "The webhook %s was not called: it is not on this machine. "
-                "Pass LocalServer(..., external_webhooks=True) if what runs here may reach it.",
-                _shown(url),
+                "Pass LocalServer(..., external_webhooks=True) to call webhooks on other machines.",
+                _without_query(url),
             )
             return
         call_soon(self._loop, partial(self._begin, url, to_bytes(body)))
@@ -78,17 +78,17 @@ class Courier:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, url: str, body: bytes) -> None:
-        for pause in (*_PAUSES, None):
+        for delay in (*_DELAYS, None):
             if await _attempt(url, body):
-                logger.debug("The webhook %s took the message.", _shown(url))
+                logger.debug("The webhook %s was delivered.", _without_query(url))
                 return
-            if pause is not None:
-                await self._clock.sleep(pause)
-        logger.info("The webhook %s was given up after three attempts.", _shown(url))
+            if delay is not None:
+                await self._clock.sleep(delay)
+        logger.info("The webhook %s failed after three attempts.", _without_query(url))
 
 
 async def _attempt(url: str, body: bytes) -> bool:
-    import httpx  # Only where somebody wants a webhook: loading it takes its time.
+    import httpx  # Imported lazily: the import is slow, and most jobs have no webhook.
 
     # Captured from the service. "no signature header captured or documented".
     headers = {
@@ -96,22 +96,22 @@ async def _attempt(url: str, body: bytes) -> bool:
         "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
         "user-agent": "Go-http-client/2.0",
     }
-    # Loading certificates takes its time, too.
+    # Loading certificates is slow, too.
     verify = not url.lower().startswith("http:")
     try:
         async with (
-            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=verify) as client,
+            httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False, verify=verify) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):
             # "DOCS says "200"; GP16 says any 2xx", and GP16 is the capture.
             return response.is_success
-    except Exception as error:  # noqa: BLE001  # Whatever the address is or the other side does.
+    except Exception as error:  # noqa: BLE001  # A webhook can fail in any way.
         logger.debug("The webhook %s could not be called: %r", url, error)
         return False
 
 
-def _shown(url: str) -> str:
-    # People put tokens into the query.
+def _without_query(url: str) -> str:
+    # The query can hold tokens.
     return url.partition("?")[0]
 
 
@@ -119,7 +119,7 @@ def _is_this_machine(url: str) -> bool:
     import httpx
 
     try:
-        # The parser of whoever calls it, so that both see the same host.
+        # Parsed as httpx does, so that the checked host is the one that is called.
         host = httpx.URL(url).host
     except httpx.InvalidURL:
         return False

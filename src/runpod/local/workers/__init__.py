@@ -1,1 +1,1 @@
-"""What runs jobs: handlers in the server, processes, and workers that were started by hand."""
+"""Workers: handlers in the server, worker processes, and workers that are started by hand."""

@@ -1,4 +1,4 @@
-"""The workers of an endpoint: who is cold, who boots, who waits, who runs what."""
+"""Workers that run a handler in the server process."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ WorkerState = Literal["cold", "initializing", "idle", "running"]
 
 
 class Pool(Protocol):
-    """The workers of an endpoint, whatever they are made of.
+    """The workers of an endpoint: handlers or processes.
 
-    They take jobs from the queue with `take`, which gives a lease, and report with the lease:
-    `progress`, `chunk`, then `finish`, or `lose` where the worker is gone. `arrivals` of the
-    queue says when there is something to take; the lease's `revocation` says when nobody wants
-    its job any more. All three methods are called on the server's event loop.
+    They take jobs with `take` of the queue, which returns a lease, and report with that lease:
+    `progress`, `chunk`, then `finish`, or `lose` if the worker is lost. The queue's `arrivals`
+    fires when a job can be taken; the lease's `revocation` fires when the job is cancelled.
+    All methods are called on the server's event loop.
     """
 
     def start(self) -> None:
-        """Take jobs from now on."""
+        """Start taking jobs."""
 
     def stop(self) -> None:
-        """Take no job any more, and give up those that run. Waits for nothing."""
+        """Stop taking jobs and abandon running ones, without waiting."""
 
     def counts(self) -> dict[str, int]:
-        """Count workers the way `/health` does."""
+        """Count workers as `/health` does."""
         ...
 
 
@@ -49,10 +49,10 @@ class _Worker:
         self.state = state
         self.id = ""
         self.thread: WorkerThread
-        self.renew()
+        self.replace_identity()
 
-    def renew(self) -> None:
-        """Become a worker that nobody has seen before."""
+    def replace_identity(self) -> None:
+        """Become a new worker, with a new id and thread."""
         if self.id:
             self.thread.close()
         self.id = secrets.token_hex(7)
@@ -60,19 +60,19 @@ class _Worker:
 
 
 class HandlerPool:
-    """Workers that run a handler in this process, one job at a time each.
+    """Workers that run a handler in this process, each one job at a time.
 
-    Everything here happens on the event loop that `start` was called on.
+    Runs on the event loop that `start` was called on.
 
     Args:
-        queue: Where the jobs come from.
-        handler: What the workers run.
-        size: How many workers there are.
-        cold_start: Seconds a worker takes to boot. With 0 all of them are ready from the start;
-            otherwise a worker boots when a job waits that no other worker is booting for,
-            unless it is of low priority.
-        aggregate: Whether all yields of a generator become its job's output.
-        clock: How long a cold start takes.
+        queue: The endpoint's queue.
+        handler: The handler.
+        size: Number of workers.
+        cold_start: Seconds a worker takes to boot. With 0, all workers are ready from the start;
+            otherwise a worker boots when a job waits that no other worker is booting for, unless
+            it has low priority.
+        aggregate: Whether the output of a generator is the list of its yields.
+        clock: Clock for cold starts.
     """
 
     def __init__(
@@ -91,21 +91,20 @@ class HandlerPool:
         return f"<HandlerPool {self.counts()}>"
 
     def start(self) -> None:
-        """Take jobs from now on."""
+        """Start taking jobs."""
         loop = asyncio.get_running_loop()
         self._queue.arrivals.connect(partial(call_soon, loop, self._dispatch))
         self._dispatch()
 
     def stop(self) -> None:
-        """Take no more jobs, and end those that run."""
-        # Async handlers are cancelled through their leases; what sync ones do in their threads
-        # is nobody's business any more.
+        """Stop taking jobs, and abandon running ones."""
+        # Async handlers are cancelled through their leases; sync ones run on in their threads.
         self._queue.close()
         for worker in self._workers:
             worker.thread.close()
 
     def counts(self) -> dict[str, int]:
-        """Count workers the way `/health` does."""
+        """Count workers as `/health` does."""
         states = [worker.state for worker in self._workers]
         return {
             "idle": states.count("idle"),
@@ -123,13 +122,13 @@ class HandlerPool:
                 break
             worker.state = "running"
             self._spawn(self._serve(worker, lease))
-        unattended = self._queue.urgent - len(self._in_state("initializing"))
-        for worker in self._in_state("cold")[: max(unattended, 0)]:
+        workers_to_boot = self._queue.urgent - len(self._in_state("initializing"))
+        for worker in self._in_state("cold")[: max(workers_to_boot, 0)]:
             worker.state = "initializing"
             self._spawn(self._boot(worker))
 
     def _replace(self, worker: _Worker, lease: Lease) -> None:
-        """Put a new worker in the place of one that was killed, whose handler may run on."""
+        """Replace a killed worker, whose handler may still run, by a new one."""
         if lease.killed and worker in self._workers:
             worker.thread.close()
             self._workers[self._workers.index(worker)] = _Worker(self._first_state)
@@ -153,23 +152,22 @@ class HandlerPool:
         restart = False
         if lease.job.payload.empty:
             # Captured from the service: it strips the empty dict, the worker finds no `input`
-            # and drops the job without a word, "the job is re-dispatched once and ends FAILED".
-            # There that takes 30 to 50 seconds.
+            # and silently drops the job, "the job is re-dispatched once and ends FAILED".
+            # On the service this takes 30 to 50 seconds.
             self._queue.lose(lease)
         else:
             loop = asyncio.get_running_loop()
             disconnect = lease.revocation.connect(partial(call_soon, loop, partial(self._replace, worker, lease)))
             try:
-                self._replace(worker, lease)  # In case it was killed before anybody listened.
+                self._replace(worker, lease)  # In case it was killed before the listener was connected.
                 outcome = await run_handler(self._handler, lease, self._queue, worker.thread, aggregate=self._aggregate)
             finally:
                 disconnect()
-            # No await between here and the end, so that nobody can see a job that has ended
-            # beside a worker that still runs it.
+            # No await from here on: `/health` must not show a worker as running whose job has ended.
             if outcome is not None:
                 self._queue.finish(lease, outcome)
                 restart = outcome.restart
         if restart:
-            worker.renew()
+            worker.replace_identity()
         worker.state = self._first_state if restart else "idle"
         self._dispatch()

@@ -1,4 +1,4 @@
-"""Running a handler on a job, whatever kind of handler it is."""
+"""Runs a handler of any kind on a job."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["run_handler"]
 
-"""Takes `{"id": …, "input": …}` and gives the output: a function, an `async def`, a generator
-or an async generator. What a job was submitted with besides its input comes along as well."""
-
 
 async def run_handler(
     handler: Handler, lease: Lease, queue: JobQueue, thread: WorkerThread, *, aggregate: bool
 ) -> Outcome | None:
-    """Run a handler to its end, feeding its chunks and progress updates to the queue.
+    """Run a handler to its end, passing its chunks and progress updates to the queue.
 
-    Sync handlers and generators run in `thread`, where nothing can interrupt them: this waits
-    until they are through. Async ones are cancelled once the lease is revoked. Gives what the
-    worker posts, or None where the lease was revoked and nobody wants to know any more.
+    Sync handlers and generators run in `thread` and cannot be interrupted; this waits until they
+    return. Async ones are cancelled when the lease is revoked.
+
+    Returns:
+        What the worker posts, or None if the lease was revoked.
     """
     receive = partial(queue.progress, lease)
     progress.attach(lease.job.id, receive)
     try:
-        # The official worker decides by the same test, so a function that returns a generator
-        # is no generator here either.
+        # The same check as in the official worker: a function that returns a generator is not
+        # treated as a generator.
         if inspect.isasyncgenfunction(handler):
             collector = results.Collector(aggregate=aggregate)
             return await _until_revoked(_iterate_async(handler, lease, queue, collector), lease)
@@ -59,23 +58,23 @@ def _is_async(handler: Handler) -> bool:
 
 
 def _job_of(lease: Lease) -> dict[str, Any]:
-    # Decoded for every attempt, so that handlers may change what they get.
+    # Decoded for each attempt, so that handlers may modify it.
     return {"id": lease.job.id, **json.loads(lease.job.payload.text)}
 
 
-# In the thread. Whatever a handler raises, SystemExit and KeyboardInterrupt included, is a
-# failure of its job and of nothing else, hence BaseException everywhere below.
+# In the thread. Any exception of a handler, including SystemExit and KeyboardInterrupt, fails only
+# its job, hence BaseException below.
 
 
 def _iterate(handler: Handler, lease: Lease, queue: JobQueue, collector: results.Collector) -> Outcome:
     try:
         generator: Generator[Any, None, None] = handler(_job_of(lease))
-    except BaseException as error:  # noqa: BLE001  # Bad arguments, or an input nested too deeply.
+    except BaseException as error:  # noqa: BLE001  # A wrong signature, or an input nested too deeply.
         collector.fail(error)
         return collector.outcome
     try:
         for value in generator:
-            # The worker hears that its job was cancelled between two yields, and no sooner.
+            # A generator can be stopped only between two yields.
             if lease.revoked:
                 break
             chunk = collector.add(value)
@@ -84,7 +83,7 @@ def _iterate(handler: Handler, lease: Lease, queue: JobQueue, collector: results
             queue.chunk(lease, chunk)
     except BaseException as error:  # noqa: BLE001
         collector.fail(error)
-    with contextlib.suppress(BaseException):  # What clean-up raises comes after the last word.
+    with contextlib.suppress(BaseException):  # The outcome is already known.
         generator.close()
     return collector.outcome
 
@@ -102,11 +101,11 @@ async def _call_in_thread(handler: Handler, lease: Lease, thread: WorkerThread) 
     outcome, awaitable = await thread.run(call)
     if awaitable is None:
         return outcome
-    # A plain function may return a coroutine, a lambda for one; the official worker awaits it.
+    # A plain function, such as a lambda, may return a coroutine; the official worker awaits it.
     try:
         return await _until_revoked(_await(awaitable, lease), lease)
     finally:
-        # Cancelled before its first step, it would complain that nobody awaited it.
+        # If cancelled before its first step, Python would warn that it was never awaited.
         if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) == "CORO_CREATED":
             awaitable.close()
 
@@ -153,16 +152,16 @@ async def _await(awaitable: Awaitable[Any], lease: Lease) -> Outcome | None:
 
 
 async def _until_revoked(work: Coroutine[Any, Any, Outcome | None], lease: Lease) -> Outcome | None:
-    """Run `work` as a task of its own, which is cancelled when the lease is revoked.
+    """Run `work` as a task that is cancelled when the lease is revoked.
 
-    Of its own, because a handler may raise CancelledError by itself, and that must not be taken
-    for an end of the worker.
+    A separate task, because a handler may raise CancelledError itself, which must not cancel the
+    worker.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     disconnect = lease.revocation.connect(partial(call_soon, loop, task.cancel))
     try:
-        if lease.revoked:  # Before anybody listened.
+        if lease.revoked:  # Revoked before the listener was connected.
             task.cancel()
         await asyncio.wait([task])
     finally:

@@ -1,4 +1,4 @@
-"""One process of a worker: started in a session of its own, heard, and ended with all it started."""
+"""One worker process: runs in its own session, and is terminated with its child processes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerProcess", "inherited_environment"]
 
-# What a worker may keep of the Runpod settings around the server: how much it logs. All others
-# are about the server, about other workers or about an account.
-_KEPT = frozenset({"RUNPOD_DEBUG_LEVEL", "RUNPOD_LOG_LEVEL"})
+# Runpod variables of the server's environment that workers inherit: the log levels. All others apply to
+# the server, to other workers or to an account.
+_INHERITED = frozenset({"RUNPOD_DEBUG_LEVEL", "RUNPOD_LOG_LEVEL"})
 
-# Seconds, for the last words of a process that has ended.
-_LAST_WORDS = 1.0
+# Seconds to wait for remaining output of a process that has exited.
+_OUTPUT_GRACE = 1.0
 
 
 class WorkerProcess:
-    """A running process. It is there, or making it raises `OSError`.
+    """A running process. The constructor raises `OSError` if it cannot be started.
 
     Args:
         command: The program and its arguments.
-        environment: All of its environment.
-        guard: Ends it where the server cannot do that any more; there is none on Windows.
-        heard: Called with every line of its output, in a thread of this process.
-        ended: Called with its status at its end, in a thread as well.
+        environment: The complete environment.
+        guard: Terminates the process if the server is killed; None on Windows.
+        on_output: Called with each line of output, in a background thread.
+        on_exit: Called with the exit status, in a background thread.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class WorkerProcess:
         environment: Mapping[str, str],
         *,
         guard: Guard | None,
-        heard: Callable[[str], None],
-        ended: Callable[[int], None],
+        on_output: Callable[[str], None],
+        on_exit: Callable[[int], None],
     ) -> None:
         self._guard = guard
-        self._heard = heard
-        self._ended = ended
+        self._on_output = on_output
+        self._on_exit = on_exit
         self._lock = threading.Lock()
-        self._over = False
-        self._process = subprocess.Popen(  # noqa: S603  # It is the point to run what the caller names.
+        self._exited = False
+        self._process = subprocess.Popen(  # noqa: S603  # The command is the user's.
             list(command),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -76,16 +76,16 @@ class WorkerProcess:
         return self._process.pid
 
     def terminate(self) -> None:
-        """Ask it and all it started to end. Waits for nothing."""
+        """Send SIGTERM to the process and its child processes, without waiting."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and all it started. Waits for nothing."""
+        """Send SIGKILL to the process and its child processes, without waiting."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with self._lock:
-            if not self._over:
+            if not self._exited:
                 self._signal_group(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -99,46 +99,46 @@ class WorkerProcess:
         output = cast("IO[str]", self._process.stdout)
         with output:
             for line in output:
-                self._heard(_readable(line.rstrip()))
+                self._on_output(_format_line(line.rstrip()))
 
     def _wait(self) -> None:
         if sys.platform != "win32" and hasattr(os, "waitid"):
-            # Its number is not given to another process before the next wait.
+            # WNOWAIT: the process id is not reused until the process is reaped below.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
-            self._over = True
-            # What it started must not outlive it, and would keep its output open.
+            self._exited = True
+            # Child processes must not outlive it, and would keep its output open.
             if sys.platform != "win32":
                 self._signal_group(signal.SIGKILL)
             if self._guard is not None:
                 self._guard.remove(self.pid)
         status = self._process.wait()
-        self._reader.join(_LAST_WORDS)
-        self._ended(status)
+        self._reader.join(_OUTPUT_GRACE)
+        self._on_exit(status)
 
 
 def inherited_environment() -> dict[str, str]:
-    """What a worker gets of the environment of the server: all but what is Runpod's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_") or name in _KEPT}
-    if not _KEPT & kept.keys():
+    """Return the environment that workers inherit: that of the server without Runpod variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_") or name in _INHERITED}
+    if not _INHERITED & kept.keys():
         kept["RUNPOD_LOG_LEVEL"] = "INFO"
-    # These would make its Python look for modules where the server's does, and find this package
-    # in the place of the official one.
+    # With these, the worker's Python would use the server's module path, and import this package
+    # instead of the official one.
     for name in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__"):
         kept.pop(name, None)
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
-def _readable(line: str) -> str:
-    # The official worker logs JSON where it runs for an endpoint.
+def _format_line(line: str) -> str:
+    # The official worker logs JSON when it runs for an endpoint.
     if not line.startswith("{"):
         return line
     try:
-        said = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return line
-    if not isinstance(said, dict) or "message" not in said or "level" not in said:
+    if not isinstance(entry, dict) or "message" not in entry or "level" not in entry:
         return line
-    fields = cast("dict[str, Any]", said)
-    about = f" (job {fields['requestId']})" if fields.get("requestId") else ""
-    return f"{fields['level']} {fields['message']}{about}"
+    fields = cast("dict[str, Any]", entry)
+    job = f" (job {fields['requestId']})" if fields.get("requestId") else ""
+    return f"{fields['level']} {fields['message']}{job}"

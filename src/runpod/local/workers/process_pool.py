@@ -1,4 +1,4 @@
-"""Workers that are processes: started with the server, started anew when they die, ended with it."""
+"""Worker processes: started and stopped with the server, and restarted when they exit."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ if TYPE_CHECKING:
     from runpod.local.jobs.queue import JobQueue
     from runpod.local.workers.remote_workers import Workers
 
-__all__ = ["ProcessPool", "rest_after"]
+__all__ = ["ProcessPool", "restart_delay"]
 
 logger = logging.getLogger("runpod.local")
 
-# Seconds. A worker that dies without having got a job is given a rest before the next try.
-_FIRST_REST = 0.5
-_LONGEST_REST = 30.0
+# Seconds before a worker that exited without taking a job is restarted, with exponential backoff.
+_FIRST_DELAY = 0.5
+_MAX_DELAY = 30.0
 
-# Seconds, for a worker that was told to end.
+# Seconds between SIGTERM and SIGKILL.
 _GRACE = 0.4
 
 _NOT_OFFICIAL = ("No module named 'runpod.serverless'", "module 'runpod' has no attribute 'serverless'")
 
 
-class _Place:
-    """Room for one worker: the process that it is now, and how often it failed."""
+class _Slot:
+    """A slot for one worker: its current process, and the number of failures."""
 
     def __init__(self) -> None:
         self.worker_id = ""
         self.process: WorkerProcess | None = None
         self.last_line = ""
         self.failures = 0
-        self.renewed = False
+        self.restarting = False
         self.timer: asyncio.TimerHandle | None = None
 
 
 class ProcessPool:
-    """A fixed number of worker processes; none, where all workers are started by hand.
+    """A fixed number of worker processes; zero if all workers are started by hand.
 
-    Everything here happens on the event loop that `start` was called on.
+    Runs on the event loop that `start` was called on.
 
     Args:
-        queue: Where the jobs come from.
-        workers: What is known of the workers by their requests.
-        endpoint_id: For the log.
-        command: The program that is a worker, and its arguments.
-        size: How many worker processes there are.
-        environment: Gives what makes a program a worker, by the id that the worker is to have.
-        secrets: What is not to be logged.
+        queue: The endpoint's queue.
+        workers: The workers' state, derived from their requests.
+        endpoint_id: ID of the endpoint, for the log.
+        command: The worker program and its arguments.
+        size: Number of worker processes.
+        environment: Returns the environment variables for a worker id.
+        secrets: Values to remove from the log.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class ProcessPool:
         self._command = list(command)
         self._environment = environment
         self._secrets = secrets
-        self._places = [_Place() for _ in range(size)]
+        self._slots = [_Slot() for _ in range(size)]
         self._guard: Guard | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._proven = False  # Whether the command is one of a worker: somebody asked for a job.
+        self._proven = False  # Whether a process of this command has ever requested a job.
         self._stopping = False
         self._all_ended = asyncio.Event()
 
@@ -92,156 +92,160 @@ class ProcessPool:
         """Start every worker.
 
         Raises:
-            RuntimeError: The command cannot be run at all.
+            RuntimeError: The command cannot be started.
         """
         self._loop = asyncio.get_running_loop()
-        self._workers.restart = self._renew
-        if self._places and sys.platform != "win32" and sys.executable:
+        self._workers.restart = self._replace
+        if self._slots and sys.platform != "win32" and sys.executable:
             self._guard = Guard()
         try:
-            for place in self._places:
-                self._launch(place)
+            for slot in self._slots:
+                self._launch(slot)
         except OSError as error:
             reason = error.strerror or error
-            raise RuntimeError(f"{self._subject} does not start: {reason}. Check the path of the program.") from error
+            raise RuntimeError(
+                f"{self._subject} cannot be started: {reason}. Check the path of the program."
+            ) from error
 
     def stop(self) -> None:
-        """Ends the processes."""
+        """Terminate the processes, without waiting."""
         self._stopping = True
         self._queue.close()
         self._workers.close()
-        for place in self._places:
-            if place.timer is not None:
-                place.timer.cancel()
-            if place.process is not None:
-                place.process.terminate()
+        for slot in self._slots:
+            if slot.timer is not None:
+                slot.timer.cancel()
+            if slot.process is not None:
+                slot.process.terminate()
         self._check_ended()
 
-    async def stopped(self) -> None:
-        """Wait until every process has ended, the hard way where one takes its time."""
+    async def wait_stopped(self) -> None:
+        """Wait until every process has exited; kill those that do not exit in time."""
         try:
             await asyncio.wait_for(self._all_ended.wait(), _GRACE)
         except asyncio.TimeoutError:
-            for place in self._places:
-                if place.process is not None:
-                    place.process.kill()
+            for slot in self._slots:
+                if slot.process is not None:
+                    slot.process.kill()
             await self._all_ended.wait()
         if self._guard is not None:
             self._guard.close()
 
     def counts(self) -> dict[str, int]:
-        """The workers by what they are doing, as `/health` says it."""
-        states = [self._state(place) for place in self._places]
+        """Count workers as `/health` does."""
+        states = [self._state(slot) for slot in self._slots]
         counts = {state: states.count(state) for state in ("idle", "initializing", "running", "unhealthy")}
         return {**counts, "ready": counts["idle"], "throttled": 0}
 
-    def _state(self, place: _Place) -> str:
-        if place.process is None:  # Between two lives.
+    def _state(self, slot: _Slot) -> str:
+        if slot.process is None:  # Before its restart.
             return "unhealthy"
-        return "initializing" if place.renewed else self._workers.get(place.worker_id).state
+        return "initializing" if slot.restarting else self._workers.get(slot.worker_id).state
 
     @property
     def _subject(self) -> str:
         return f"The worker command {shlex.join(self._command)!r} of endpoint {self._endpoint_id!r}"
 
-    def _launch(self, place: _Place) -> None:
+    def _launch(self, slot: _Slot) -> None:
         assert self._loop is not None
-        # Another life is another worker: what the last one held is lost.
-        place.worker_id = secrets.token_hex(7)
-        place.last_line = ""
-        place.renewed = False
-        place.timer = None
-        place.process = WorkerProcess(
+        # Each process is a new worker, with its own id.
+        slot.worker_id = secrets.token_hex(7)
+        slot.last_line = ""
+        slot.restarting = False
+        slot.timer = None
+        slot.process = WorkerProcess(
             self._command,
-            {**inherited_environment(), **self._environment(place.worker_id)},
+            {**inherited_environment(), **self._environment(slot.worker_id)},
             guard=self._guard,
-            heard=partial(self._heard, place, place.worker_id),
-            ended=partial(self._ended, place),
+            on_output=partial(self._on_output, slot, slot.worker_id),
+            on_exit=partial(self._on_exit, slot),
         )
-        self._workers.started_here(place.worker_id)
-        logger.info("%s: worker %s started, process %d", self._endpoint_id, place.worker_id, place.process.pid)
+        self._workers.expect(slot.worker_id)
+        logger.info("%s: worker %s started, process %d", self._endpoint_id, slot.worker_id, slot.process.pid)
 
-    def _heard(self, place: _Place, worker_id: str, line: str) -> None:
-        # In a thread of the process.
+    def _on_output(self, slot: _Slot, worker_id: str, line: str) -> None:
+        # Called in a background thread.
         for secret in self._secrets:
             line = line.replace(secret, "[key]")
         if line:
-            place.last_line = line
+            slot.last_line = line
             logger.info("%s: worker %s: %s", self._endpoint_id, worker_id, line)
 
-    def _ended(self, place: _Place, status: int) -> None:
-        # In a thread of the process.
+    def _on_exit(self, slot: _Slot, status: int) -> None:
+        # Called in a background thread.
         assert self._loop is not None
-        call_soon(self._loop, partial(self._follow, place, status))
+        call_soon(self._loop, partial(self._handle_exit, slot, status))
 
-    def _follow(self, place: _Place, status: int) -> None:
-        """A process has ended: settle what it held, and start the next one."""
-        place.process = None
-        worker = self._workers.gone(place.worker_id)
-        others = [self._workers.get(each.worker_id) for each in self._places if each.process is not None]
-        self._proven = self._proven or any(each.asked for each in (worker, *others))
+    def _handle_exit(self, slot: _Slot, status: int) -> None:
+        """Release the jobs of an exited process, and restart it."""
+        slot.process = None
+        worker = self._workers.remove(slot.worker_id)
+        others = [self._workers.get(each.worker_id) for each in self._slots if each.process is not None]
+        self._proven = self._proven or any(each.has_polled for each in (worker, *others))
         if self._stopping:
             self._check_ended()
             return
-        if place.renewed:
-            self._next(place)
+        if slot.restarting:
+            self._restart(slot)
             return
         if self._proven:
-            logger.warning("%s: worker %s %s", self._endpoint_id, place.worker_id, _said(status))
+            logger.warning("%s: worker %s %s", self._endpoint_id, slot.worker_id, _describe_exit(status))
         else:
-            # Whoever started the server from a command line is told at once, and it ends.
-            logger.error(self._complaint(place, status, worker.problem), extra={"broken_endpoint": self._endpoint_id})
-        # A job that kills its worker is given up after a few of them; a worker that dies without
-        # a job would be started for ever.
-        place.failures = 0 if worker.served else place.failures + 1
-        if place.failures:
-            self._rest(place)
-        else:
-            self._next(place)
-
-    def _complaint(self, place: _Place, status: int, problem: str | None) -> str:
-        if any(reason in place.last_line for reason in _NOT_OFFICIAL):
-            return (
-                f"{self._subject} is run by a Python that has this package instead of the official one, "
-                "which has the same import name. Name the Python of an environment with the official one."
+            # The command line reports this and exits.
+            logger.error(
+                self._failure_message(slot, status, worker.problem), extra={"broken_endpoint": self._endpoint_id}
             )
-        last_words = problem or place.last_line
-        said = f" Its last words: {last_words}" if last_words else ""
-        return f"{self._subject} {_said(status)} before it asked for a job.{said}"
+        # A job that crashes its worker fails after a few attempts. A worker that exits without a job
+        # would be restarted forever, hence the backoff.
+        slot.failures = 0 if worker.has_taken_job else slot.failures + 1
+        if slot.failures:
+            self._restart_later(slot)
+        else:
+            self._restart(slot)
 
-    def _next(self, place: _Place) -> None:
+    def _failure_message(self, slot: _Slot, status: int, problem: str | None) -> str:
+        if any(reason in slot.last_line for reason in _NOT_OFFICIAL):
+            return (
+                f"{self._subject} uses a Python that has this package instead of the official one, which has "
+                "the same import name. Use the Python of an environment with the official package."
+            )
+        last_line = problem or slot.last_line
+        output = f" Last output: {last_line}" if last_line else ""
+        return f"{self._subject} {_describe_exit(status)} before it requested a job.{output}"
+
+    def _restart(self, slot: _Slot) -> None:
         if self._stopping:
             return
         try:
-            self._launch(place)
+            self._launch(slot)
         except OSError as error:
-            logger.warning("%s does not start any more: %s", self._subject, error.strerror or error)
-            place.failures += 1
-            self._rest(place)
+            logger.warning("%s cannot be restarted: %s", self._subject, error.strerror or error)
+            slot.failures += 1
+            self._restart_later(slot)
 
-    def _rest(self, place: _Place) -> None:
+    def _restart_later(self, slot: _Slot) -> None:
         assert self._loop is not None
-        place.timer = self._loop.call_later(rest_after(place.failures), self._next, place)
+        slot.timer = self._loop.call_later(restart_delay(slot.failures), self._restart, slot)
 
-    def _renew(self, worker_id: str) -> None:
-        """Replace a worker by a fresh one."""
-        for place in self._places:
-            if place.worker_id == worker_id and place.process is not None:
-                place.renewed = True
-                place.process.terminate()
+    def _replace(self, worker_id: str) -> None:
+        """Terminate a worker, so that a new one replaces it."""
+        for slot in self._slots:
+            if slot.worker_id == worker_id and slot.process is not None:
+                slot.restarting = True
+                slot.process.terminate()
                 assert self._loop is not None
-                self._loop.call_later(_GRACE, place.process.kill)
+                self._loop.call_later(_GRACE, slot.process.kill)
 
     def _check_ended(self) -> None:
-        if all(place.process is None for place in self._places):
+        if all(slot.process is None for slot in self._slots):
             self._all_ended.set()
 
 
-def rest_after(failures: int) -> float:
-    """Seconds until a worker that failed so often in a row is started again."""
-    return min(_FIRST_REST * 2.0 ** min(failures - 1, 10), _LONGEST_REST)
+def restart_delay(failures: int) -> float:
+    """Return the seconds before the restart of a worker after `failures` consecutive failures."""
+    return min(_FIRST_DELAY * 2.0 ** min(failures - 1, 10), _MAX_DELAY)
 
 
-def _said(status: int) -> str:
-    # A negative one is the number of the signal, on POSIX.
-    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+def _describe_exit(status: int) -> str:
+    # On POSIX, a negative status is the number of a signal.
+    return f"was terminated by signal {-status}" if status < 0 else f"exited with status {status}"

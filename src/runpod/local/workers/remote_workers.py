@@ -1,6 +1,6 @@
-"""Workers that take jobs over HTTP: those that the server started, and any that were started by hand.
+"""Workers that take jobs over HTTP: worker processes of the server, and workers started by hand.
 
-All of it happens on the server's event loop.
+Used only on the server's event loop.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ __all__ = ["RefusedResultError", "Worker", "Workers"]
 
 logger = logging.getLogger("runpod.local")
 
-# Seconds without a request after which a worker that was started by hand is gone, with and without
-# a job. Of workers that this server started it knows by itself.
-_SILENCE = 60.0
-_IDLE_SILENCE = 5.0
+# Seconds without a request after which a worker that was started by hand is lost, with and without a
+# job. The exit of the server's own worker processes is detected directly.
+_TIMEOUT = 60.0
+_IDLE_TIMEOUT = 5.0
 
-# Seconds that a worker has to let go of a job that ran out of time. What holds it up then is a
-# function that nothing but the end of its process can interrupt.
+# Seconds that a worker has to stop a job after its execution timeout. After that, it is blocked in a
+# function that only the end of the process can interrupt.
 _STOP_GRACE = 5.0
 
 
 class RefusedResultError(ValueError):
-    """What a worker posted is nothing that the service takes."""
+    """The service refuses what the worker posted."""
 
 
 class Worker:
-    """One worker, as far as it shows by its requests."""
+    """The state of one worker, derived from its requests."""
 
     def __init__(self, worker_id: str) -> None:
         self.id = worker_id
-        self.asked = False
-        """Whether it has ever asked for a job: until then it boots."""
-        self.served = False
-        """Whether it has ever got one."""
+        self.has_polled = False
+        """Whether it has ever requested a job; until then it is booting."""
+        self.has_taken_job = False
+        """Whether it has ever received a job."""
         self.problem: str | None = None
-        """Why it is not fit to work, in its own words."""
+        """Why it is unhealthy, as reported by itself."""
         self.leases: dict[str, Lease] = {}
-        self.unwanted: set[str] = set()
-        """Jobs that nobody wants any more, and that it may still be at."""
+        self.revoked_jobs: set[str] = set()
+        """Jobs with a revoked lease that it may still run."""
         self.stops: list[str] = []
-        """Those of them that it has not been told about."""
+        """Revoked jobs that are still to be reported to the worker."""
         self.changed = Signal()
         self.open_requests = 0
         self.pinged = False
@@ -66,68 +66,68 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """What `/health` counts it as."""
+        """The state as counted by `/health`."""
         if self.problem is not None:
             return "unhealthy"
-        if self.leases or self.unwanted:
+        if self.leases or self.revoked_jobs:
             return "running"
-        return "idle" if self.asked else "initializing"
+        return "idle" if self.has_polled else "initializing"
 
 
 class Workers:
     """The workers of one endpoint that take jobs over HTTP.
 
     Args:
-        queue: Where the jobs come from.
-        silence: Seconds without a ping or another request after which a worker is gone.
-        idle_silence: The same for one that has no job.
-        stop_grace: Seconds that a worker has to let go of a job that ran out of time.
+        queue: The endpoint's queue.
+        timeout: Seconds without a request after which a worker with a job is lost.
+        idle_timeout: The same for a worker without a job.
+        stop_grace: Seconds that a worker has to stop a job after its execution timeout.
     """
 
     def __init__(
         self,
         queue: JobQueue,
         *,
-        silence: float = _SILENCE,
-        idle_silence: float = _IDLE_SILENCE,
+        timeout: float = _TIMEOUT,
+        idle_timeout: float = _IDLE_TIMEOUT,
         stop_grace: float = _STOP_GRACE,
     ) -> None:
         self.queue = queue
         self.restart: Callable[[str], None] = lambda _: None
-        """Called with the id of a worker that wants to be started anew, or has to be."""
+        """Called with the id of a worker that requests a restart or needs one."""
 
-        self._silence = silence
-        self._idle_silence = idle_silence
+        self._timeout = timeout
+        self._idle_timeout = idle_timeout
         self._stop_grace = stop_grace
         self._workers: dict[str, Worker] = {}
-        self._started_here: set[str] = set()
-        self._ended_here: set[str] = set()
+        self._expected: set[str] = set()
+        self._exited: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Workers {list(self._workers.values())}>"
 
-    def started_here(self, worker_id: str) -> Worker:
-        """Expect requests of a worker that this server starts."""
-        self._started_here.add(worker_id)
+    def expect(self, worker_id: str) -> Worker:
+        """Register a worker process of this server."""
+        self._expected.add(worker_id)
         return self.get(worker_id)
 
     def get(self, worker_id: str) -> Worker:
-        """Find a worker; one that was not heard of before is new."""
-        if worker_id in self._ended_here:
-            return Worker(worker_id)  # Its last words. Nothing that is given to it arrives.
+        """Return a worker; an unknown id creates one."""
+        if worker_id in self._exited:
+            return Worker(worker_id)  # A late request of an exited process; it must not get a job.
         worker = self._workers.get(worker_id)
         if worker is None:
             worker = self._workers[worker_id] = Worker(worker_id)
-            if worker_id not in self._started_here:
-                logger.info("Worker %s has come.", worker_id)
+            if worker_id not in self._expected:
+                logger.info("Worker %s connected.", worker_id)
         return worker
 
-    def gone(self, worker_id: str) -> Worker:
-        """The worker will never report back: its jobs go back to the queue, or are given up."""
+    def remove(self, worker_id: str) -> Worker:
+        """Remove a lost worker; its jobs are requeued or fail."""
         worker = self._workers.pop(worker_id, None) or Worker(worker_id)
-        if worker_id in self._started_here:
-            self._started_here.remove(worker_id)
-            self._ended_here.add(worker_id)
+        if worker_id in self._expected:
+            self._expected.remove(worker_id)
+            self._exited.add(worker_id)
         if worker.timer is not None:
             worker.timer.cancel()
         self._lose(worker)
@@ -135,52 +135,52 @@ class Workers:
 
     def counts(self) -> dict[str, int]:
         """Count the workers that were started by hand, by state."""
-        states = [worker.state for worker in self._workers.values() if worker.id not in self._started_here]
+        states = [worker.state for worker in self._workers.values() if worker.id not in self._expected]
         return {state: states.count(state) for state in ("idle", "initializing", "running", "unhealthy")}
 
     def close(self) -> None:
-        """Expect nothing any more."""
+        """Cancel all timers."""
         for worker in self._workers.values():
             if worker.timer is not None:
                 worker.timer.cancel()
 
-    # What workers do
+    # Requests of workers
 
-    def asks(self, worker: Worker, *, busy: bool | None) -> None:
-        """A worker asks for jobs, and says whether it is at one; None where it does not say."""
-        worker.asked = True
+    def polled(self, worker: Worker, *, busy: bool | None) -> None:
+        """Record a request for jobs; `busy` is whether the worker runs one, or None if unknown."""
+        worker.has_polled = True
         worker.problem = None
         if busy is False:
-            # It has dropped what it had without a word (that is what becomes of a job without
-            # input), or was started anew under the same name.
+            # It silently dropped its jobs (as it does with a job without input), or was restarted
+            # with the same id.
             self._lose(worker)
-            worker.unwanted.clear()
+            worker.revoked_jobs.clear()
             worker.stops.clear()
 
     def take(self, worker: Worker, count: int) -> list[JSONText]:
-        """Give a worker up to so many of the jobs that have waited longest."""
+        """Lease up to `count` of the oldest waiting jobs to a worker."""
         jobs: list[JSONText] = []
         if self._workers.get(worker.id) is not worker:
-            return jobs  # It died while it was asking.
+            return jobs  # Removed while its request was held.
         while len(jobs) < count and (lease := self.queue.take(worker.id)) is not None:
-            worker.served = True
+            worker.has_taken_job = True
             worker.leases[lease.job.id] = lease
-            worker.unwanted.discard(lease.job.id)
+            worker.revoked_jobs.discard(lease.job.id)
             worker.stops = [job_id for job_id in worker.stops if job_id != lease.job.id]
             loop = asyncio.get_running_loop()
             lease.revocation.connect(partial(call_soon, loop, partial(self._revoke, worker, lease)))
-            if lease.revoked:  # Before anybody listened.
+            if lease.revoked:  # Revoked before the listener was connected.
                 self._revoke(worker, lease)
             jobs.append(_job_text(lease))
         return jobs
 
     def done(self, worker: Worker, job_id: str, body: bytes) -> None:
-        """Take a result, or a progress update, which comes on the same route.
+        """Process a result or a progress update, which share a route.
 
         Raises:
-            RefusedResultError: It is nothing that the service takes. "Result post refused by
+            RefusedResultError: The service refuses the result. "Result post refused by
                 platform: COMPLETED with no `output`".
-            JobNotFoundError: There is no such job.
+            JobNotFoundError: The job does not exist.
         """
         try:
             result = _object(body)
@@ -195,15 +195,15 @@ class Workers:
             self._finish(worker, job_id, outcome)
 
     def refuse(self, worker: Worker, job_id: str) -> None:
-        """A result was larger than the service takes."""
+        """Process a result that exceeds the size limit."""
         self._finish(worker, job_id, Outcome())
 
     def chunk(self, worker: Worker, job_id: str, body: bytes) -> None:
-        """Take a chunk of a stream.
+        """Process a chunk of a stream.
 
         Raises:
-            RefusedResultError: It is no JSON object with an output.
-            JobNotFoundError: There is no such job.
+            RefusedResultError: The body is not a valid JSON object.
+            JobNotFoundError: The job does not exist.
         """
         result = _object(body)
         lease = self._lease(worker, job_id)
@@ -211,57 +211,57 @@ class Workers:
             self.queue.chunk(lease, _encoded(result["output"]))
 
     def ping(self, worker_id: str, query: Mapping[str, str]) -> None:
-        """Take a heartbeat.
+        """Process a heartbeat.
 
-        It comes from a process of its own, which can outlive the worker; so it brings no worker
-        back that has gone, and makes none known that has not asked for a job.
+        It is sent by a separate process, which can outlive the worker. It therefore does not
+        register unknown workers.
         """
         worker = self._workers.get(worker_id)
         if worker is None:
             return
         worker.pinged = True
-        self._listen(worker)
+        self._reset_timer(worker)
         if query.get("status") == "unhealthy":
-            # Sent by the fitness checks of a worker, right before it ends itself.
+            # Sent by the fitness checks of a worker, right before it exits.
             worker.problem = f"{query.get('check', 'a fitness check')}: {query.get('reason', 'failed')}"
 
     @contextmanager
     def request(self, worker: Worker) -> Generator[None, None, None]:
-        """A worker makes a request; one that was started by hand has to go on with that."""
+        """Track an open request of a worker, and restart its timer afterwards."""
         worker.open_requests += 1
         try:
             yield
         finally:
             worker.open_requests -= 1
-            self._listen(worker)
+            self._reset_timer(worker)
 
-    def left(self, worker: Worker) -> None:
-        """A worker has closed a request that was held, which only its end does; or it is silent."""
-        if worker.id not in self._started_here and self._workers.get(worker.id) is worker:
-            logger.info("Worker %s has gone.", worker.id)
-            self.gone(worker.id)
+    def disconnected(self, worker: Worker) -> None:
+        """Remove a worker that closed a held request or timed out."""
+        if worker.id not in self._expected and self._workers.get(worker.id) is worker:
+            logger.info("Worker %s disconnected.", worker.id)
+            self.remove(worker.id)
 
     @staticmethod
     def stops(worker: Worker) -> list[str]:
-        """Give the jobs that the worker has to stop, each of them once."""
+        """Return the jobs that the worker has to stop, and clear the list."""
         stops, worker.stops = worker.stops, []
         return stops
 
-    def _listen(self, worker: Worker) -> None:
+    def _reset_timer(self, worker: Worker) -> None:
         if worker.timer is not None:
             worker.timer.cancel()
             worker.timer = None
-        if self._workers.get(worker.id) is worker and worker.id not in self._started_here:
-            seconds = self._silence if worker.leases else self._idle_silence
-            worker.timer = asyncio.get_running_loop().call_later(seconds, self._silent, worker)
+        if self._workers.get(worker.id) is worker and worker.id not in self._expected:
+            seconds = self._timeout if worker.leases else self._idle_timeout
+            worker.timer = asyncio.get_running_loop().call_later(seconds, self._on_timeout, worker)
 
-    def _silent(self, worker: Worker) -> None:
-        # One that never pings cannot be heard while a job keeps it busy, and the end of a request
-        # that is held open tells by itself.
+    def _on_timeout(self, worker: Worker) -> None:
+        # A worker that never pings sends no requests while it runs a job. The end of a held request
+        # is detected directly.
         if worker.open_requests or (worker.leases and not worker.pinged):
-            self._listen(worker)
+            self._reset_timer(worker)
         else:
-            self.left(worker)
+            self.disconnected(worker)
 
     def _lose(self, worker: Worker) -> None:
         leases = list(worker.leases.values())
@@ -272,21 +272,21 @@ class Workers:
     def _revoke(self, worker: Worker, lease: Lease) -> None:
         if worker.leases.pop(lease.job.id, None) is None:
             return
-        worker.unwanted.add(lease.job.id)
+        worker.revoked_jobs.add(lease.job.id)
         worker.stops.append(lease.job.id)
         worker.changed.fire()
         if lease.killed:
-            asyncio.get_running_loop().call_later(self._stop_grace, self._insist, worker, lease.job.id)
+            asyncio.get_running_loop().call_later(self._stop_grace, self._force_restart, worker, lease.job.id)
 
-    def _insist(self, worker: Worker, job_id: str) -> None:
-        if job_id in worker.unwanted and self._workers.get(worker.id) is worker:
+    def _force_restart(self, worker: Worker, job_id: str) -> None:
+        if job_id in worker.revoked_jobs and self._workers.get(worker.id) is worker:
             self.restart(worker.id)
 
     def _lease(self, worker: Worker, job_id: str) -> Lease | None:
         lease = worker.leases.get(job_id)
         if lease is None:
-            # What comes too late is ignored: "a late progress post racing with the final result".
-            # A job that is not there at all is an error.
+            # Late reports are ignored: "a late progress post racing with the final result".
+            # An unknown job is an error.
             self.queue.get(job_id)
         return lease
 
@@ -296,10 +296,10 @@ class Workers:
             self.queue.progress(lease, _encoded(result.get("output")))
 
     def _finish(self, worker: Worker, job_id: str, outcome: Outcome) -> None:
-        worker.unwanted.discard(job_id)
+        worker.revoked_jobs.discard(job_id)
         lease = self._lease(worker, job_id)
         if lease is not None:
-            # The worker first: nobody may see a job that has ended beside a worker that runs it.
+            # The worker first: `/health` must not show a worker as running whose job has ended.
             del worker.leases[job_id]
             self.queue.finish(lease, outcome)
         if outcome.restart:
@@ -310,7 +310,7 @@ def _job_text(lease: Lease) -> JSONText:
     fields = cast("dict[str, Any]", json.loads(lease.job.payload.text))
     if lease.job.payload.empty:
         # "the platform strips empty dicts, the worker then logs a missing `id or input`" and
-        # drops the job; it says so by asking for the next one.
+        # drops the job; this becomes visible with its next request for a job.
         del fields["input"]
     return object_text({"id": lease.job.id, **fields})
 
@@ -338,5 +338,5 @@ def _outcome(result: dict[str, Any]) -> Outcome:
 def _encoded(value: Any) -> JSONText:
     try:
         return encode(value)
-    except (RecursionError, ValueError) as error:  # 1e999 is valid JSON, and becomes an infinity.
+    except (RecursionError, ValueError) as error:  # 1e999 is valid JSON and decodes to an infinity.
         raise RefusedResultError(f"invalid JSON: {error}") from None

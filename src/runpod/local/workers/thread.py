@@ -1,4 +1,4 @@
-"""The thread in which a worker runs what would block an event loop."""
+"""The thread in which a worker runs sync handlers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class WorkerThread:
-    """One daemon thread that runs one call at a time, always the same thread.
+    """A daemon thread that runs one call at a time.
 
-    Not an executor: those wait for their threads when the interpreter ends, and a handler that
-    sleeps for an hour must keep nobody waiting. The same thread every time, because what handlers
-    hold on to (database connections, GPU contexts) often belongs to the thread that made it.
+    Not an executor: executors wait for their threads at interpreter shutdown, and a handler that
+    sleeps for an hour must not block it. All calls run in the same thread, because resources of
+    handlers (database connections, GPU contexts) are often bound to the thread that created them.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,9 +35,9 @@ class WorkerThread:
         return f"<WorkerThread {self._name}>"
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Call `function` in the thread and wait for what it gives. It must not raise.
+        """Call `function` in the thread and return its result. It must not raise.
 
-        It sees the context variables of whoever waits.
+        It runs in a copy of the caller's context.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
@@ -59,10 +59,10 @@ class WorkerThread:
         return await done
 
     def close(self) -> None:
-        """Let the thread end after the call it is in, if it is in one. Waits for nothing."""
+        """End the thread after its current call, without waiting."""
         self._calls.put(None)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
-            del call  # Or what the last handler returned would live until the next job.
+            del call  # Otherwise the last result stays alive until the next job.

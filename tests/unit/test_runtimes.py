@@ -1,4 +1,4 @@
-"""Where clients are called from: event loops, notebooks, threads, forked processes, programs that end, frozen time."""
+"""Clients in event loops, notebooks, threads, forked processes, at interpreter exit and with frozen time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def settings(server: LocalServer) -> dict[str, Any]:
     return {"api_key": server.api_key, "base_url": server.base_url}
 
 
-async def test_a_sync_client_on_an_event_loop_works_with_one_warning(server: LocalServer) -> None:
+async def test_sync_client_in_an_event_loop_warns_once(server: LocalServer) -> None:
     with Runpod(**settings(server)) as client, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         endpoint = client.endpoint("ep")
@@ -48,9 +48,7 @@ async def test_a_sync_client_on_an_event_loop_works_with_one_warning(server: Loc
     assert "Use AsyncRunpod" in str(caught[0].message)
 
 
-async def test_a_sync_client_in_a_notebook_needs_no_warning(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sync_client_in_a_notebook_does_not_warn(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     ipython = types.ModuleType("IPython")
     ipython.get_ipython = object  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", ipython)
@@ -58,7 +56,7 @@ async def test_a_sync_client_in_a_notebook_needs_no_warning(
         assert client.endpoint("ep").health()
 
 
-async def test_a_sync_client_in_a_thread_of_an_event_loop_needs_none(server: LocalServer) -> None:
+async def test_sync_client_in_a_worker_thread_does_not_warn(server: LocalServer) -> None:
     def use() -> None:
         with Runpod(**settings(server)) as client:
             assert client.endpoint("ep").health()
@@ -68,7 +66,7 @@ async def test_a_sync_client_in_a_thread_of_an_event_loop_needs_none(server: Loc
         await anyio.to_thread.run_sync(use)
 
 
-def test_a_client_of_the_callers_own_may_go_from_loop_to_loop() -> None:
+def test_callers_http_client_in_several_event_loops() -> None:
     mine = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"jobs": {}})))
     client = AsyncRunpod(KEY, http_client=mine)
 
@@ -79,7 +77,7 @@ def test_a_client_of_the_callers_own_may_go_from_loop_to_loop() -> None:
     asyncio.run(use())
 
 
-def test_one_sync_client_serves_many_threads(server: LocalServer) -> None:
+def test_sync_client_shared_by_threads(server: LocalServer) -> None:
     found: list[Any] = []
     with Runpod(**settings(server)) as client:
         endpoint = client.endpoint("ep")
@@ -95,9 +93,9 @@ def test_one_sync_client_serves_many_threads(server: LocalServer) -> None:
     assert [True] * 100 == found
 
 
-def answering(connection: Connection) -> None:
+def respond_done(connection: Connection) -> None:
     while connection.read_request():
-        connection.answer(json.dumps({"jobs": {"inQueue": 1}}).encode())
+        connection.respond(json.dumps({"jobs": {"inQueue": 1}}).encode())
 
 
 def output_of(program: str, base_url: str, *options: str) -> tuple[str, str]:
@@ -117,11 +115,11 @@ def _async_child(client: AsyncRunpod, results: Any) -> None:
     results.put(asyncio.run(use()))
 
 
-# Threads of the test are in the way of nothing here.
+# The threads of the test do not interfere with the fork.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("used", [True, False], ids=["after use", "before use"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_forked_child_does_not_use_the_sockets_of_its_parent(colour: str, used: bool) -> None:
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_forked_child_opens_its_own_connections(kind: str, used: bool) -> None:
     fork = multiprocessing.get_context("fork")
     results = fork.Queue()
 
@@ -133,8 +131,8 @@ def test_a_forked_child_does_not_use_the_sockets_of_its_parent(colour: str, used
         assert 0 == child.exitcode
         return found
 
-    with RawServer(answering) as server:
-        if colour == "sync":
+    with RawServer(respond_done) as server:
+        if kind == "sync":
             with Runpod(KEY, base_url=server.base_url) as client:
                 if used:
                     client.endpoint("ep").health()
@@ -146,16 +144,16 @@ def test_a_forked_child_does_not_use_the_sockets_of_its_parent(colour: str, used
                 async with AsyncRunpod(KEY, base_url=server.base_url) as client:
                     if used:
                         await client.endpoint("ep").health()
-                    # Forked from a thread without a loop, as a preloading server forks before its loop runs.
+                    # Fork in a thread without an event loop, like a preloading server before its loop runs.
                     assert 1 == await anyio.to_thread.run_sync(in_a_child, _async_child, client)
                     assert await client.endpoint("ep").health()
 
             asyncio.run(main())
-        # One of the parent, kept, and one of the child.
+        # One connection of the parent, reused, and one of the child.
         assert (2, 3 if used else 2) == (server.connections, len(server.requests))
 
 
-FROM_LOOP_TO_LOOP = """
+SEVERAL_EVENT_LOOPS = """
 import asyncio, sys
 import anyio.to_thread
 from runpod import AsyncRunpod
@@ -176,13 +174,11 @@ asyncio.run(main())
 """
 
 
-def test_an_async_client_may_go_from_loop_to_loop() -> None:
-    """In a process of its own: nothing can close connections whose event loop has ended, and Python complains of them
-    whenever it collects them.
-    """
-    with RawServer(answering) as server:
-        assert ("1\n" * 4, "") == output_of(FROM_LOOP_TO_LOOP, server.base_url, "-W", "ignore::ResourceWarning")
-        # One for each loop, and the one of the first used again.
+def test_async_client_in_several_event_loops() -> None:
+    """Runs in a subprocess, since connections of an ended event loop cannot be closed and cause a ResourceWarning."""
+    with RawServer(respond_done) as server:
+        assert ("1\n" * 4, "") == output_of(SEVERAL_EVENT_LOOPS, server.base_url, "-W", "ignore::ResourceWarning")
+        # One connection per event loop. The first one is reused.
         assert (3, 4) == (server.connections, len(server.requests))
 
 
@@ -208,17 +204,17 @@ threading.Thread(target=after_the_main_thread).start()
 """
 
 
-def test_a_call_while_the_program_ends() -> None:
-    """Python 3.12 starts no thread any more then, and a host that is given by name has to be looked up."""
-    with RawServer(answering) as server:
+def test_calls_at_interpreter_exit() -> None:
+    """At exit, Python 3.12 cannot start a thread for name resolution."""
+    with RawServer(respond_done) as server:
         base_url = server.base_url.replace("127.0.0.1", "localhost")
         assert ("1\n" * 3, "") == output_of(AT_EXIT, base_url)
 
 
-def test_frozen_time_stands_still_for_nobody_who_waits() -> None:
+def test_frozen_time_does_not_affect_timeouts() -> None:
     def running(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b'{"id":"job-1","status":"IN_PROGRESS"}')
+            connection.respond(b'{"id":"job-1","status":"IN_PROGRESS"}')
 
     with (
         RawServer(running) as server,
@@ -232,10 +228,10 @@ def test_frozen_time_stands_still_for_nobody_who_waits() -> None:
             list(job.watch(timeout=0.2))
 
 
-def test_a_pause_counts_although_a_test_took_the_sleep_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_count_although_sleep_is_patched(monkeypatch: pytest.MonkeyPatch) -> None:
     def running(connection: Connection) -> None:
         while connection.read_request():
-            connection.answer(b'{"id":"job-1","status":"IN_PROGRESS"}')
+            connection.respond(b'{"id":"job-1","status":"IN_PROGRESS"}')
 
     monkeypatch.setattr("time.sleep", lambda _: None)
     with RawServer(running) as server, Runpod(KEY, base_url=server.base_url) as client:

@@ -1,4 +1,4 @@
-"""What servers say in odd shapes: what tests of whole calls used to hold, and no other test here does."""
+"""Tests of responses in unusual formats."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tests.unit.simulation import ENDPOINT, JOB, deadline, job, plain_json, repl
 
 
 @given(plain_json | st.sampled_from([0.1, 1e308, "ü🐎\u2028", [], {}, False]))
-def test_an_output_comes_as_it_is(output: Any) -> None:
+def test_an_output_is_returned_unchanged(output: Any) -> None:
     found = read_job(job("COMPLETED", output=output), Call(STATUS, ENDPOINT, JOB))
     assert repr(output) == repr(found.output)
     assert found.has_output
 
 
-def test_an_id_that_is_a_number_is_that_of_the_job() -> None:
+def test_a_numeric_job_id() -> None:
     assert "4711" == read_job(reply({"id": 4711, "status": "COMPLETED"}), Call(STATUS, ENDPOINT, "4711")).id
 
 
-def test_a_message_says_how_much_of_a_body_it_leaves_out() -> None:
+def test_a_message_names_the_length_of_the_omitted_body() -> None:
     message = str(failure(Call(STATUS, ENDPOINT, JOB), reply("x" * 5_000_000, 503), deadline()))
     assert "x… (5000000 characters)." in message
     assert len(message) < 1000
 
 
-def test_a_date_to_come_back_at_is_by_the_clock_of_the_server_or_ours() -> None:
-    # A zone of -0000 says that nobody knows the zone; the time is UTC all the same.
+def test_retry_after_dates_use_the_clock_of_the_server_or_ours() -> None:
+    # A zone of -0000 means UTC with an unknown local zone.
     headers = {"retry_after": "Wed, 21 Oct 2026 07:28:30 -0000", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
     assert 30.0 == retry_after(reply("", 429, **headers))
     tomorrow = format_datetime(datetime.now(timezone.utc) + timedelta(days=1), usegmt=True)

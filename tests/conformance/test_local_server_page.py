@@ -1,6 +1,6 @@
-"""The chapter "Run Runpod on your desk" of the README, done in an empty folder.
+"""The page docs/local-server.md, followed step by step in an empty folder.
 
-Its commands are run as they are, except for two: what they install is there already.
+Its commands are run as they are, except for those that install: the packages are already installed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.conformance.programs import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "local-server.md"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
 
@@ -36,26 +36,25 @@ INSTALLED = [
 
 
 @pytest.fixture(scope="module")
-def chapter() -> str:
-    _, _, rest = README.read_text(encoding="utf-8").partition("\n## Run Runpod on your desk\n")
-    return rest.partition("\n## ")[0]
+def page() -> str:
+    return PAGE.read_text(encoding="utf-8")
 
 
-def blocks(chapter: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
-def file(chapter: str, name: str) -> str:
-    [code] = re.findall(rf"^<!-- readme: {name} -->\n```python\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+def file(page: str, name: str) -> str:
+    [code] = re.findall(rf"^<!-- example: {name} -->\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return str(code)
 
 
 @pytest.fixture
-def desk(chapter: str, tmp_path: Path, official_python: Path) -> Path:
+def desk(page: str, tmp_path: Path, official_python: Path) -> Path:
     (tmp_path / "worker-env").symlink_to(official_python.parents[1])
     (tmp_path / "client-env").symlink_to(sys.prefix)
     for name, path in (("worker", "worker.py"), ("client", "my_client.py")):
-        (tmp_path / path).write_text(file(chapter, name), encoding="utf-8")
+        (tmp_path / path).write_text(file(page, name), encoding="utf-8")
     return tmp_path
 
 
@@ -65,8 +64,8 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def served(desk: Path, chapter: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    command = [*shlex.split(blocks(chapter, "sh")[1]), "--port", "0"]  # Port 8000 may be in use here.
+def served(desk: Path, page: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    command = [*shlex.split(blocks(page, "sh")[1]), "--port", "0"]  # Port 8000 may be in use here.
     with subprocess.Popen(
         command, cwd=desk, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -74,12 +73,12 @@ def served(desk: Path, chapter: str, environment: dict[str, str]) -> Iterator[su
         process.kill()
 
 
-def test_the_commands_that_install_are_these(chapter: str) -> None:
-    assert INSTALLED == blocks(chapter, "sh")[0].splitlines()
+def test_the_install_commands(page: str) -> None:
+    assert INSTALLED == blocks(page, "sh")[0].splitlines()
 
 
-def test_a_person_can_follow_it(
-    served: subprocess.Popen[str], desk: Path, chapter: str, environment: dict[str, str]
+def test_the_page_works_step_by_step(
+    served: subprocess.Popen[str], desk: Path, page: str, environment: dict[str, str]
 ) -> None:
     assert served.stdout is not None
     assert served.stderr is not None
@@ -87,10 +86,10 @@ def test_a_person_can_follow_it(
     reader = threading.Thread(target=log.extend, args=[served.stderr], daemon=True)
     reader.start()
     exports = [served.stdout.readline() for _ in range(2)]
-    # What is shown of them is how they begin.
-    for shown, printed in zip(blocks(chapter, "text")[0].splitlines(), exports, strict=True):
+    # The page shows how they begin.
+    for shown, printed in zip(blocks(page, "text")[0].splitlines(), exports, strict=True):
         assert printed.startswith(re.split(r"…|8000", shown)[0])
-    client = f"{''.join(exports)}{blocks(chapter, 'sh')[2]}"
+    client = f"{''.join(exports)}{blocks(page, 'sh')[2]}"
     done = subprocess.run(
         ["sh", "-c", client], cwd=desk, env=environment, timeout=PATIENCE, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Clients, endpoints, jobs and errors that go to another process, and copies of them."""
+"""Tests of pickling and copying clients, endpoints, jobs and errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def client(server: LocalServer) -> Iterator[Runpod]:
         yield client
 
 
-def test_a_job_goes_by_its_settings_and_never_with_the_key(
+def test_a_job_is_pickled_without_the_api_key(
     server: LocalServer, client: Runpod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = client.endpoint("ep", output_type=Horse)
@@ -62,16 +62,16 @@ def test_a_job_goes_by_its_settings_and_never_with_the_key(
     parcel = pickle.dumps([client, endpoint, job, job.wait(timeout=PATIENCE)])
     assert server.api_key.encode() not in parcel
 
-    with pytest.raises(ConfigurationError, match="There is no API key"):
+    with pytest.raises(ConfigurationError, match="No API key found"):
         pickle.loads(parcel)
-    # The key is read anew where they arrive.
+    # The receiving process reads the API key from its own settings.
     monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
     client_there, endpoint_there, job_there, state = pickle.loads(parcel)
     assert Horse(legs=4) == job_there.result(timeout=PATIENCE) == state.output
     assert Horse(legs=5) == endpoint_there.run_sync(input={"legs": 5}, timeout=PATIENCE).output
     session = job_there._session
     assert (17.0, 7, 3) == (session.timeout, session.retry.max_retries, session.wait_limits.concurrent)
-    # Everything that arrives in a process shares its connections, and closing one client closes none of them.
+    # Unpickled objects share connections, which closing one of the clients does not close.
     client_there.close()
     (_, another, _, _) = pickle.loads(parcel)
     assert another._session.engine is session.engine
@@ -79,7 +79,7 @@ def test_a_job_goes_by_its_settings_and_never_with_the_key(
     session.engine.close()
 
 
-async def test_an_async_job_goes_as_well(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_async_job_is_pickled(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
     async with AsyncRunpod(base_url=server.base_url) as client:
         job = pickle.loads(pickle.dumps(await client.endpoint("ep").run(input={"n": 1})))
@@ -87,10 +87,10 @@ async def test_an_async_job_goes_as_well(server: LocalServer, monkeypatch: pytes
         await job._session.engine.aclose()
 
 
-def test_a_client_over_a_callers_cannot_go() -> None:
+def test_a_client_with_a_callers_http_client_cannot_be_pickled() -> None:
     with httpx.Client() as http_client:
         client = Runpod(KEY, http_client=http_client)
-        with pytest.raises(TypeError, match="http_client= of yours cannot be pickled"):
+        with pytest.raises(TypeError, match="custom http_client cannot be pickled"):
             pickle.dumps(client.endpoint("ep"))
         assert copy.deepcopy(client.endpoint("ep"))._session is client._session
 
@@ -100,7 +100,7 @@ class Task:
     endpoint: Endpoint[Any]
 
 
-def test_copies_share_the_connections(client: Runpod) -> None:
+def test_copies_share_connections(client: Runpod) -> None:
     endpoint = client.endpoint("ep")
     for copied in (copy.deepcopy(endpoint), dataclasses.asdict(Task(endpoint))["endpoint"], copy.copy(endpoint)):
         assert copied._session is endpoint._session
@@ -109,7 +109,7 @@ def test_copies_share_the_connections(client: Runpod) -> None:
     assert {"n": 2} == copy.deepcopy(job).result(timeout=PATIENCE)
 
 
-# --- Errors, by way of a task queue whose results are JSON ------------------------------------------------------------
+# --- errors in a task queue with JSON results -------------------------------------------------
 
 STATE: JobState[Any] = JobState(id="job-1", status="FAILED", error="no horse", delayTime=1500)
 ERRORS: dict[str, RunpodError] = {
@@ -124,9 +124,9 @@ ERRORS["with a state"] = RunpodTimeoutError("x", state=STATE)
 ERRORS["of a job"] = JobFailedError("x", state=STATE)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of celery itself
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised by celery itself
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_goes_through_celery_as_it_is(name: str) -> None:
+def test_an_error_survives_celery(name: str) -> None:
     error = ERRORS[name]
     backend = Celery("app", backend="cache+memory://", broker="memory://").backend
     arrived = backend.exception_to_python(backend.prepare_exception(error, "json"))
@@ -134,7 +134,7 @@ def test_an_error_goes_through_celery_as_it_is(name: str) -> None:
     assert vars(error) == vars(arrived)
 
 
-def test_an_error_that_lost_all_but_its_text_does_not_read_as_safe() -> None:
+def test_an_error_rebuilt_from_its_message_is_not_marked_safe_to_retry() -> None:
     for name in ("RunpodError", "APIConnectionError", "RunpodTimeoutError", "ServerError", "APIResponseError"):
         assert getattr(runpod, name)("lost").maybe_submitted is True
     for name in ("RateLimitError", "JobFailedError", "InvalidRequestError", "NotFoundError"):

@@ -1,4 +1,4 @@
-"""How calls to servers that misbehave end: with an error of ours, and in time."""
+"""Helpers for calls to misbehaving servers, which must raise a RunpodError before the deadline."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.servers import KEY
 if TYPE_CHECKING:
     from tests.servers import RawServer
 
-# Seconds. A call that only its deadline can end takes so long; every other one ends by itself, long before.
+# Seconds. SHORT is for calls that can only end at their deadline, LONG for calls that fail well before it.
 SHORT = 0.5
 LONG = 60.0
-# For a call that is to end in the middle of a response: longer ones are tried where a busy machine got no further.
+# For calls whose deadline must pass during the response. A busy machine may need one of the longer deadlines.
 DEADLINES = (0.5, 3.0, 20.0)
 
-# Whether clients are made over an HTTP client of a caller's; see the fixture `carrier`.
-over_a_callers = False
+# Whether clients are created with a caller's HTTP client; see the fixture `http_backend`.
+use_callers_client = False
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-class ClientOverACallers(AsyncRunpod):
-    """A client that closes the HTTP client of its caller as well."""
+class ClientWithCallersHTTP(AsyncRunpod):
+    """A client that also closes the HTTP client passed to it."""
 
     def __init__(self, http_client: httpx.AsyncClient, **options: Any) -> None:
         super().__init__(KEY, http_client=http_client, allow_insecure=True, **options)
@@ -41,31 +41,31 @@ class ClientOverACallers(AsyncRunpod):
 
 def new_client(base_url: str, **options: Any) -> AsyncRunpod:
     options.setdefault("retry", RetryPolicy(initial_delay=0.01))
-    if over_a_callers:
-        return ClientOverACallers(httpx.AsyncClient(), base_url=base_url, **options)
+    if use_callers_client:
+        return ClientWithCallersHTTP(httpx.AsyncClient(), base_url=base_url, **options)
     return AsyncRunpod(KEY, base_url=base_url, allow_insecure=True, **options)
 
 
-async def end_of(operation: Operation, client: AsyncRunpod, timeout: float = LONG) -> RunpodError:
-    """The error that a call ended with."""
+async def error_of(operation: Operation, client: AsyncRunpod, timeout: float = LONG) -> RunpodError:
+    """Return the error that a call raises."""
     with pytest.raises(RunpodError) as caught:
         await operation(client.endpoint("ep"), timeout=timeout)
     return caught.value
 
 
-async def ends(base_url: str, timeout: float = LONG) -> list[tuple[Operation, RunpodError]]:
-    """Every operation at once, and how each ended. Those that trouble does not end get a short deadline."""
+async def errors_of_all(base_url: str, timeout: float = LONG) -> list[tuple[Operation, RunpodError]]:
+    """Run all operations concurrently and return the error of each. Operations that poll get a short deadline."""
     async with new_client(base_url) as client:
 
         async def one(index: int) -> RunpodError:
             operation = OPERATIONS[index]
-            return await end_of(operation, client, SHORT if operation.patient else timeout)
+            return await error_of(operation, client, SHORT if operation.polls else timeout)
 
         errors = await async_together(one, len(OPERATIONS))
     return list(zip(OPERATIONS, errors, strict=True))
 
 
-def sent_once(server: RawServer) -> None:
-    """No submission arrived twice."""
+def assert_submitted_once(server: RawServer) -> None:
+    """Assert that no submission arrived twice."""
     for operation in SUBMISSIONS:
         assert server.times(operation.sent.partition("?")[0]) <= 1

@@ -1,11 +1,13 @@
-"""The local server for tests: handlers that a test serves, and one that waits for the test."""
+# Generated from tests/_async/local_server.py by scripts/generate_sync.py. Do not edit.
+
+"""Helpers for tests against the local server."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any
 
-from runpod import AsyncRunpod
+from runpod import Runpod
 from runpod.local import LocalServer
 from tests.servers import PATIENCE
 
@@ -13,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from runpod import AsyncEndpoint
+    from runpod import Endpoint
 
-TIMEOUT = 2 * PATIENCE  # seconds: a test that comes near it fails
+TIMEOUT = 2 * PATIENCE  # seconds
 
 
 class Gate:
-    """A handler that goes on when a test says so."""
+    """A handler that blocks until the test sets `opened`."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -32,24 +34,24 @@ class Gate:
 
 
 class Serve:
-    """Serves a handler as `horse`, and gives its endpoint."""
+    """Serve a handler as the endpoint `horse` and return a client endpoint for it."""
 
-    def __init__(self, stack: ExitStack, clients: list[AsyncRunpod]) -> None:
+    def __init__(self, stack: ExitStack, clients: list[Runpod]) -> None:
         self._stack = stack
         self._clients = clients
         self.server: LocalServer
 
-    def __call__(self, handler: Callable[..., Any], output_type: Any = None, **settings: Any) -> AsyncEndpoint:
+    def __call__(self, handler: Callable[..., Any], output_type: Any = None, **settings: Any) -> Endpoint:
         self.server = self._stack.enter_context(LocalServer({"horse": handler}, **settings))
-        client = AsyncRunpod(self.server.api_key, base_url=self.server.base_url)
+        client = Runpod(self.server.api_key, base_url=self.server.base_url)
         self._clients.append(client)
         return client.endpoint("horse", output_type=output_type)
 
     def sent(self) -> list[str]:
-        """Every request that arrived, without ids and queries."""
+        """Every request received, without IDs and query strings."""
         return [f"{request.method} {request.path.split('/')[3]}" for request in self.server.requests]
 
 
 def echo(job: dict[str, Any]) -> Any:
-    """The handler that gives back what it gets."""
+    """A handler that returns its input."""
     return job["input"]

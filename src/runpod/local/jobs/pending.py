@@ -1,4 +1,4 @@
-"""The line in which jobs wait for a worker."""
+"""Pending jobs of an endpoint, in the order in which workers take them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
     from runpod.local.jobs.job import Job
 
-__all__ = ["Line"]
+__all__ = ["PendingJobs"]
 
 
-class Line:
-    """Jobs in the order in which they have their turn. Its owner keeps it from being used twice at a time."""
+class PendingJobs:
+    """Jobs that wait for a worker, first in, first out. Not thread-safe: the owner holds a lock."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._urgent = 0
 
     def __repr__(self) -> str:
-        return f"<Line of {len(self)}>"
+        return f"<PendingJobs {len(self)}>"
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -34,17 +34,17 @@ class Line:
 
     @property
     def urgent(self) -> int:
-        """How many are worth starting a worker: "lowPriority: job does not trigger worker scale-up"."""
+        """Number of jobs that may start a worker: "lowPriority: job does not trigger worker scale-up"."""
         return self._urgent
 
     def add(self, job: Job, *, first: bool = False) -> None:
-        """Put a job at the end, or to the front."""
+        """Add a job at the end, or at the front."""
         self._jobs[job.id] = job
         self._urgent += not job.payload.policy.low_priority
         if first:
             self._jobs.move_to_end(job.id, last=False)
 
     def remove(self, job: Job) -> None:
-        """Take a job out, if it is in."""
+        """Remove a job, if it is pending."""
         if self._jobs.pop(job.id, None) is not None:
             self._urgent -= not job.payload.policy.low_priority

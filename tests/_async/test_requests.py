@@ -1,4 +1,4 @@
-"""Every operation does what `runpod._protocol` decides. The decisions themselves are tested in tests/unit."""
+"""Validation, retries and errors of each operation. The rules in `runpod._protocol` are tested in tests/unit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from runpod import AsyncRunpod, RetryPolicy, WaitLimits, errors
-from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, of_a_job
-from tests.servers import BASE_URL, KEY, Held
+from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, job_calls
+from tests.servers import BASE_URL, KEY, Delayed
 
 if TYPE_CHECKING:
     from runpod import AsyncEndpoint
@@ -33,9 +33,9 @@ RESUBMIT = RetryPolicy(initial_delay=0, resubmit=True)
 
 
 @pytest.mark.parametrize(
-    ("args", "keywords", "says"),
+    ("args", "keywords", "message"),
     [
-        ((), {}, "There is no input"),
+        ((), {}, "input is missing"),
         ((), {"input": [INPUT]}, "input must be a mapping"),
         ((), {"input": INPUT, "policy": {"ttl": 0}}, r"ttl.*must be a positive number of milliseconds"),
         ((), {"input": INPUT, "s3_config": {}}, "access_id is missing"),
@@ -43,15 +43,15 @@ RESUBMIT = RetryPolicy(initial_delay=0, resubmit=True)
         (({"input": INPUT, "webhook": "example.test"},), {}, r"webhook.*https://"),
         (({"input": INPUT, "polcy": {}},), {}, "did you mean 'policy'"),
         (({"prompt": "a horse"},), {}, r"'input'.*run\(input="),
-        (({"input": INPUT},), {"input": INPUT}, "one form"),
+        (({"input": INPUT},), {"input": INPUT}, "not both"),
     ],
     ids=range(9),
 )
 async def test_an_invalid_request(
-    args: tuple[Any, ...], keywords: dict[str, Any], says: str, endpoint: AsyncEndpoint, wire: Wire
+    args: tuple[Any, ...], keywords: dict[str, Any], message: str, endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
     for submit in (endpoint.run, endpoint.run_sync):
-        with pytest.raises(errors.InvalidRequestError, match=says) as caught:
+        with pytest.raises(errors.InvalidRequestError, match=message) as caught:
             await submit(*args, **keywords)
         assert (False, False) == (caught.value.maybe_submitted, caught.value.retryable)
     assert [] == wire.requests
@@ -59,7 +59,7 @@ async def test_an_invalid_request(
 
 async def test_an_invalid_timeout(client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
     calls = [lambda operation=operation: operation(endpoint, timeout=0) for operation in OPERATIONS]
-    for call in calls + of_a_job(endpoint.job(JOB), timeout=0):
+    for call in calls + job_calls(endpoint.job(JOB), timeout=0):
         with pytest.raises(errors.InvalidRequestError, match="timeout must be"):
             await call()
     for made in (client, endpoint):
@@ -69,23 +69,23 @@ async def test_an_invalid_timeout(client: AsyncRunpod, endpoint: AsyncEndpoint, 
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"), [("", "_id is empty"), (None, "IDs must be str, not NoneType"), ("x" * 70_000, "ids")]
+    ("bad", "message"), [("", "_id is blank"), (None, "IDs must be str, not NoneType"), ("x" * 70_000, "ids")]
 )
-async def test_an_invalid_id(bad: Any, says: str, client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
-    with pytest.raises(errors.InvalidRequestError, match=says):
+async def test_an_invalid_id(bad: Any, message: str, client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
+    with pytest.raises(errors.InvalidRequestError, match=message):
         await client.endpoint(bad).health()
-    with pytest.raises(errors.InvalidRequestError, match=says):
+    with pytest.raises(errors.InvalidRequestError, match=message):
         await endpoint.job(bad).refresh()
     for call in (endpoint.status, endpoint.status_sync, endpoint.cancel, endpoint.retry):
-        with pytest.raises(errors.InvalidRequestError, match=says):
+        with pytest.raises(errors.InvalidRequestError, match=message):
             await call(bad)
-    with pytest.raises(errors.InvalidRequestError, match=says):
+    with pytest.raises(errors.InvalidRequestError, match=message):
         await collect(endpoint.stream(bad))
     assert [] == wire.requests
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"base_url": "https://\uff41pi.runpod.ai/v2"}, "base_url cannot be used"),
         ({"base_url": "https://xn--.com/v2"}, "base_url cannot be used"),
@@ -97,22 +97,22 @@ async def test_an_invalid_id(bad: Any, says: str, client: AsyncRunpod, endpoint:
     ],
     ids=range(7),
 )
-async def test_invalid_settings(settings: dict[str, Any], says: str, endpoint: AsyncEndpoint) -> None:
-    with pytest.raises(errors.ConfigurationError, match=says):
+async def test_invalid_settings(settings: dict[str, Any], message: str, endpoint: AsyncEndpoint) -> None:
+    with pytest.raises(errors.ConfigurationError, match=message):
         AsyncRunpod(**{"api_key": KEY, **settings})
     if settings.keys() <= {"retry", "wait_limits"}:
         for made in (AsyncRunpod(KEY), endpoint):
-            with pytest.raises(errors.ConfigurationError, match=says):
+            with pytest.raises(errors.ConfigurationError, match=message):
                 made.with_options(**settings)
 
 
-# --- refused by the server --------------------------------------------------------------------
+# --- 3xx and 4xx ------------------------------------------------------------------------------
 
 
 @every
-async def test_a_refusal_is_final(operation: Operation, endpoint: AsyncEndpoint, wire: Wire) -> None:
+async def test_a_4xx_is_not_retried(operation: Operation, endpoint: AsyncEndpoint, wire: Wire) -> None:
     headers = {"cf-ray": "8f00-FRA", "X-Other": "1"}
-    wire.say(httpx.Response(403, text='{"error":"no horse today"}', headers=headers))
+    wire.respond(httpx.Response(403, text='{"error":"no horse today"}', headers=headers))
     with pytest.raises(errors.PermissionDeniedError, match=f"^{operation.name} .*'ep'.*403.*no horse today") as caught:
         await operation(endpoint.with_options(retry=RESUBMIT))
     error = caught.value
@@ -125,10 +125,10 @@ async def test_a_refusal_is_final(operation: Operation, endpoint: AsyncEndpoint,
 
 async def test_a_redirect_is_not_followed(endpoint: AsyncEndpoint, wire: Wire) -> None:
     elsewhere = httpx.Response(307, headers={"Location": "https://elsewhere.test/v2/ep"})
-    wire.say(elsewhere, elsewhere)
+    wire.respond(elsewhere, elsewhere)
     async with httpx.AsyncClient(follow_redirects=True) as mine:
-        with_a_callers_client = AsyncRunpod(KEY, base_url=BASE_URL, http_client=mine).endpoint("ep")
-        for one in (endpoint, with_a_callers_client):
+        with_callers_client = AsyncRunpod(KEY, base_url=BASE_URL, http_client=mine).endpoint("ep")
+        for one in (endpoint, with_callers_client):
             with pytest.raises(errors.APIStatusError, match=r"redirect to https://elsewhere\.test.*base_url") as caught:
                 await one.run(input=INPUT)
             assert (307, False) == (caught.value.status_code, caught.value.maybe_submitted)
@@ -137,8 +137,8 @@ async def test_a_redirect_is_not_followed(endpoint: AsyncEndpoint, wire: Wire) -
 
 async def test_an_unknown_job(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.always(404)
-    for call in of_a_job(endpoint.job(JOB)):
-        with pytest.raises(errors.NotFoundError, match="Is the job id right") as caught:
+    for call in job_calls(endpoint.job(JOB)):
+        with pytest.raises(errors.NotFoundError, match="Check the job id") as caught:
             await call()
         assert JOB == caught.value.job_id
     assert [] == clock.pauses
@@ -147,9 +147,9 @@ async def test_an_unknown_job(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncV
 async def test_a_404_right_after_the_submission_is_retried(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    wire.say(QUEUED, 404, 404, QUEUED, 404, QUEUED)
+    wire.respond(QUEUED, 404, 404, QUEUED, 404, QUEUED)
     await endpoint.run(input=INPUT)
-    # One client knows what another one over the same connections submitted.
+    # Clients derived with `with_options` share the list of recently submitted jobs.
     job = endpoint.with_options(retry=RetryPolicy(max_retries=0)).job(JOB)
     assert "IN_QUEUE" == (await job.refresh()).status
     assert "IN_QUEUE" == (await job.cancel()).status
@@ -160,14 +160,14 @@ async def test_a_404_right_after_the_submission_is_retried(
 
 
 @every
-async def test_what_may_be_retried_is_retried(
+async def test_failures_that_are_safe_to_retry_are_retried(
     operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    # The first two were not carried out. The third one may have been.
+    # The first two requests were not processed. The third one may have been.
     responses = [429, REFUSED, *([RESET] if operation.repeatable else [])]
-    wire.say(*responses, operation.good)
+    wire.respond(*responses, operation.good)
     await operation(endpoint)
-    # Without the `wait` of long polls, which depends on the time that is left.
+    # Without the query: the `wait` of long polls depends on the time left.
     assert [operation.sent.partition("?")[0]] * (len(responses) + 1) == [line.partition("?")[0] for line in wire.sent]
     assert {operation.body} == {request.content for request in wire.requests}
 
@@ -177,11 +177,11 @@ async def test_what_may_be_retried_is_retried(
 async def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
     operation: Operation, response: Any, error_class: type[errors.RunpodError], endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
-    wire.say(response)
-    with pytest.raises(error_class, match=r"may have been carried out.*twice") as caught:
+    wire.respond(response)
+    with pytest.raises(error_class, match=r"may have been executed.*twice") as caught:
         await operation(endpoint)
     assert (True, False) == (caught.value.maybe_submitted, caught.value.retryable)
-    wire.say(response, operation.good)
+    wire.respond(response, operation.good)
     await operation(endpoint.with_options(retry=RESUBMIT))
     assert [operation.sent] * 3 == wire.sent
 
@@ -189,7 +189,7 @@ async def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
 @pytest.mark.parametrize(
     ("responses", "maybe"),
     [
-        # The first one may be out there, however the second one ended.
+        # The first request may have been processed, whatever the outcome of the second.
         ((RESET, 429, 429), True),
         ((RESET, 401), True),
         ((502, REFUSED), True),
@@ -198,10 +198,10 @@ async def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
     ],
     ids=range(5),
 )
-async def test_maybe_submitted_says_what_any_attempt_may_have_done(
+async def test_maybe_submitted_covers_all_attempts(
     responses: tuple[Any, ...], maybe: bool, endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
-    wire.say(*responses)
+    wire.respond(*responses)
     policy = RetryPolicy(max_retries=len(responses) - 1, initial_delay=0, resubmit=True)
     with pytest.raises(errors.RunpodError) as caught:
         await endpoint.with_options(retry=policy).run(input=INPUT)
@@ -216,7 +216,7 @@ async def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
             (client.endpoint("ep"), 3),
             (client.with_options(retry=never).endpoint("ep"), 1),
             (client.endpoint("ep").with_options(retry=once), 2),
-            # The client that the others came from is as it was.
+            # The original client is unchanged.
             (client.with_options(timeout=9, wait_limits=WaitLimits()).endpoint("ep"), 3),
         ):
             wire.requests.clear()
@@ -230,11 +230,11 @@ async def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
 async def test_retry_after_is_honoured_up_to_the_deadline(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    wire.say(httpx.Response(429, headers={"Retry-After": "7"}), QUEUED)
+    wire.respond(httpx.Response(429, headers={"Retry-After": "7"}), QUEUED)
     await endpoint.run(input=INPUT)
     assert [7.0] == clock.pauses
     for timeout in (30, None):
-        wire.say(httpx.Response(429, headers={"Retry-After": "86400"}))
+        wire.respond(httpx.Response(429, headers={"Retry-After": "86400"}))
         with pytest.raises(errors.RateLimitError) as caught:
             await endpoint.run(input=INPUT, timeout=timeout)
         assert 86400.0 == caught.value.retry_after
@@ -245,7 +245,7 @@ async def test_retry_after_is_honoured_up_to_the_deadline(
 async def test_the_deadline_ends_retries(
     operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    wire.always(Held(0.3, 429))
+    wire.always(Delayed(0.3, 429))
     policy = RetryPolicy(max_retries=10**6, initial_delay=0.5)
     for timeout in (2, timedelta(seconds=2)):
         start = clock.now()
@@ -253,34 +253,34 @@ async def test_the_deadline_ends_retries(
             await operation(endpoint.with_options(retry=policy), timeout=timeout)
         assert clock.now() <= start + 2.3
         assert caught.value.maybe_submitted is False
-    assert len(set(clock.pauses)) == len(clock.pauses) >= 2, "there is no jitter"
+    assert len(set(clock.pauses)) == len(clock.pauses) >= 2, "the pauses have no jitter"
 
 
-async def test_one_debug_line_for_each_attempt(
+async def test_each_attempt_is_logged_at_debug(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="runpod")
-    wire.say(429, REFUSED, Held(1.5, QUEUED))
+    wire.respond(429, REFUSED, Delayed(1.5, QUEUED))
     await endpoint.run(input=INPUT)
     attempts = [record.getMessage() for record in caplog.records if " after " in record.getMessage()]
     assert [
-        f"run on endpoint 'ep': {what} s"
-        for what in ("HTTP 429 after 0.000", "ConnectError: Connection refused after 0.000", "HTTP 200 after 1.500")
+        f"run on endpoint 'ep': {outcome} s"
+        for outcome in ("HTTP 429 after 0.000", "ConnectError: Connection refused after 0.000", "HTTP 200 after 1.500")
     ] == (attempts)
 
 
-async def test_retries_are_logged_for_operators_with_their_attempt(
+async def test_retries_are_logged_at_info(
     endpoint: AsyncEndpoint, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="runpod")
-    wire.say(429, REFUSED, QUEUED, 503, DONE)
+    wire.respond(429, REFUSED, QUEUED, 503, DONE)
     await (await endpoint.run(input=INPUT)).wait()
-    said = [record.getMessage() for record in caplog.records]
-    assert said[:2] == [
-        "run on endpoint 'ep': HTTP 429; attempt 2 follows in 0.00 s",
-        "run on endpoint 'ep': ConnectError: Connection refused; attempt 3 follows in 0.00 s",
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[:2] == [
+        "run on endpoint 'ep': HTTP 429; attempt 2 in 0.00 s",
+        "run on endpoint 'ep': ConnectError: Connection refused; attempt 3 in 0.00 s",
     ]
-    assert f"status_sync of job '{JOB}' on endpoint 'ep' failed: HTTP 503" in said
+    assert f"status_sync of job '{JOB}' on endpoint 'ep' failed: HTTP 503" in messages
 
 
 # --- 2xx with a body that cannot be used ------------------------------------------------------
@@ -288,7 +288,7 @@ async def test_retries_are_logged_for_operators_with_their_attempt(
 
 @simple
 async def test_a_2xx_with_an_unusable_body(operation: Operation, endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say(HTML)
+    wire.respond(HTML)
     with pytest.raises(errors.APIResponseError, match=r"HTML.*base_url") as caught:
         await operation(endpoint)
     error = caught.value
@@ -297,19 +297,17 @@ async def test_a_2xx_with_an_unusable_body(operation: Operation, endpoint: Async
     assert operation.repeatable is error.retryable
 
 
-async def test_a_2xx_with_an_error_says_what_the_error_is(
-    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
-) -> None:
+async def test_a_2xx_with_an_error_reports_it(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.always({"error": "no horse today"})
     for name in ("run", "status", "stream", "health", "purge_queue"):
-        with pytest.raises(errors.APIResponseError, match="it is an error, 'no horse today'"):
+        with pytest.raises(errors.APIResponseError, match="it is an error: 'no horse today'"):
             await BY_NAME[name](endpoint)
 
 
 @pytest.mark.parametrize("body", ['{"id":"job-1"}', '{"status":7,"id": "job-1"', '{"id":"job-1","status":"IN_QU'])
-async def test_an_id_in_a_broken_response_is_not_lost(body: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
+async def test_the_job_id_of_a_malformed_response_is_kept(body: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     for name in ("run", "run_sync"):
-        wire.say(httpx.Response(200, text=body))
+        wire.respond(httpx.Response(200, text=body))
         with pytest.raises(errors.APIResponseError, match="with the id 'job-1'") as caught:
             await BY_NAME[name](endpoint)
         assert (JOB, True) == (caught.value.job_id, caught.value.maybe_submitted)
@@ -317,7 +315,7 @@ async def test_an_id_in_a_broken_response_is_not_lost(body: str, endpoint: Async
 
 @pytest.mark.parametrize("name", ["status", "cancel", "retry"])
 async def test_a_response_about_another_job(name: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
-    wire.say({"id": "job-2", "status": "COMPLETED"})
+    wire.respond({"id": "job-2", "status": "COMPLETED"})
     with pytest.raises(errors.APIResponseError, match="another job, 'job-2'") as caught:
         await BY_NAME[name](endpoint)
     assert JOB == caught.value.job_id
@@ -329,7 +327,7 @@ async def test_control_characters_in_an_id_do_not_reach_the_log(
     caplog.set_level(logging.DEBUG, logger="runpod")
     evil = "job\x1b[2J\r\n\u202e"
     for status in ("FAILED", "COMPLETED"):
-        wire.say({"id": evil, "status": "IN_QUEUE"}, {"id": evil, "status": status, "error": "\x1b[2J"})
+        wire.respond({"id": evil, "status": "IN_QUEUE"}, {"id": evil, "status": status, "error": "\x1b[2J"})
         job = await endpoint.run(input=INPUT)
         await job.wait()
         assert evil == job.id
