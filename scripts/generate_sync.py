@@ -22,18 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PAIRS = {"src/runpod/_async": "src/runpod/_sync", "tests/_async": "tests/_sync"}
 
 SUBSTITUTIONS = {
-    # Whole words: the package, and names of httpx, httpcore, runpod._primitives and tests.clocks.
+    # Names: of the package, of httpx and httpcore, and those with the prefix `async_`.
     r"\b_async\b": "_sync",
-    r"\b_async_network\b": "_network",
     r"\baclose\b": "close",
     r"\baiter_bytes\b": "iter_bytes",
     r"\baiter_raw\b": "iter_raw",
     r"\banext\b": "next",
     r"\baread\b": "read",
-    r"\basync_home\b": "home",
-    r"\basync_shield\b": "shield",
-    r"\basync_together\b": "together",
     r"\bhandle_async_request\b": "handle_request",
+    r"\basync_(?=[a-z])": "",
     # Classes: `AsyncRunpod`, `_AsyncTimer`, `AsyncIterator`, `StopAsyncIteration`; "an AsyncRunpod" becomes "a Runpod".
     r"\b([Aa])n(\s+[`~]*_*)Async(?=[B-DF-HJ-NP-TV-Z])": r"\1\2",
     r"Async(?=[A-Z])": "",
@@ -49,7 +46,7 @@ SUBSTITUTIONS = {
 FORBIDDEN = {
     r"(?m)^ *(?:import|from) (?:anyio|asyncio|trio)\b": "import it from runpod._primitives",
     r"\bGenerator\[": "use AsyncIterator[X], since Generator has other type parameters",
-    r"\bAwaitable\b|\basync_\w+": "add it to SUBSTITUTIONS",
+    r"\bAwaitable\b": "add it to SUBSTITUTIONS",
 }
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEY = "rpa_TESTKEYTESTKEYTESTKEY"
 BASE_URL = "https://api.example.test/v2"
 
-PATIENCE = 10.0  # seconds, before a test gives up
+TEST_TIMEOUT = 10.0  # seconds, before a test gives up
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class RawServer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(PATIENCE)
+            thread.join(TEST_TIMEOUT)
             assert not thread.is_alive()
         gc.collect()  # so that a ResourceWarning is raised in the test that leaked the resource
 

@@ -60,7 +60,7 @@ class RunpodError(Exception):
         self.job_id = job_id
         self.maybe_submitted: bool = self._maybe_submitted_default if maybe_submitted is None else maybe_submitted
         self.retryable = retryable
-        for name, value in known(details).items():
+        for name, value in details_dict(details).items():
             if name in CONTEXT and value is not None:
                 setattr(self, name, value)
 
@@ -93,7 +93,7 @@ def _to_json(value: Any) -> Any:
     return {"id": value.id, "status": str(value.status)}
 
 
-def known(details: Mapping[str, Any] | None) -> dict[str, Any]:
+def details_dict(details: Mapping[str, Any] | None) -> dict[str, Any]:
     # Copies made by other libraries may pass anything here, such as a str.
     return dict(details) if isinstance(details, Mapping) else {}
 

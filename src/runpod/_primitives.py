@@ -109,7 +109,7 @@ class Wakeup:
         self._event.clear()
 
 
-class AsyncSlots:
+class AsyncSemaphore:
     """A fair semaphore for tasks."""
 
     def __init__(self, number: int) -> None:
@@ -117,7 +117,7 @@ class AsyncSlots:
 
         self._semaphore = anyio.Semaphore(number, fast_acquire=True)
 
-    def take_nowait(self) -> bool:
+    def acquire_nowait(self) -> bool:
         """Takes a slot if one is free."""
         import anyio
 
@@ -127,30 +127,30 @@ class AsyncSlots:
             return False
         return True
 
-    async def take(self, seconds: float) -> bool:  # noqa: ARG002 - the caller's AsyncTimeLimit ends the wait
+    async def acquire(self, seconds: float) -> bool:  # noqa: ARG002 - the caller's AsyncTimeLimit ends the wait
         """Waits for a slot and takes it."""
         await self._semaphore.acquire()
         return True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._semaphore.release()
 
 
-class Slots:
+class Semaphore:
     """A semaphore for threads, with a timeout."""
 
     def __init__(self, number: int) -> None:
         self._semaphore = threading.Semaphore(number)
 
-    def take_nowait(self) -> bool:
+    def acquire_nowait(self) -> bool:
         """Takes a slot if one is free."""
         return self._semaphore.acquire(blocking=False)
 
-    def take(self, seconds: float) -> bool:
+    def acquire(self, seconds: float) -> bool:
         """Waits for a slot and takes it. Returns False on timeout."""
         return self._semaphore.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._semaphore.release()
 
 
@@ -175,7 +175,7 @@ def is_trio() -> bool:
         return False
 
 
-def async_home() -> tuple[int, Any]:
+def async_connection_key() -> tuple[int, Any]:
     """Key of the connections that can be used here: those of this process and event loop, also after a fork."""
     import asyncio
 
@@ -186,7 +186,7 @@ def async_home() -> tuple[int, Any]:
         return os.getpid(), trio.lowlevel.current_trio_token()
 
 
-def home() -> tuple[int, Any]:
+def connection_key() -> tuple[int, Any]:
     """Key of the connections that can be used here: those of this process. Threads share them."""
     return os.getpid(), None
 
@@ -229,14 +229,14 @@ class TimeLimit:
         return monotonic() >= self._end
 
 
-class AsyncCaller:
+class AsyncLoopGuard:
     """Checks where an async client is called from. Any event loop is fine."""
 
     def check(self) -> None:
         """Does nothing."""
 
 
-class Caller:
+class LoopGuard:
     """Checks where a sync client is called from: on a running event loop, it would block the loop.
 
     Notebooks are an exception: their kernel always runs an event loop, and sync code is expected there.

@@ -40,7 +40,7 @@ from runpod._base_errors import (
     ConfigurationError,
     InvalidRequestError,
     RunpodError,
-    known,
+    details_dict,
 )
 from runpod.models.jobs import JobCancelledError, JobError, JobFailedError, JobState, JobTimedOutError, state_in
 
@@ -118,7 +118,7 @@ class _ResponseError(RunpodError):
         **context: Any,
     ) -> None:
         super().__init__(message, details, **context)
-        found = known(details)
+        found = details_dict(details)
         self.status_code: int = status_code or found.get("status_code") or self._status
         self.body: str = body or found.get("body") or ""
         self.headers: dict[str, str] = dict(headers or found.get("headers") or {})
@@ -192,7 +192,7 @@ class RateLimitError(APIStatusError):
         **context: Any,
     ) -> None:
         super().__init__(message, details, **context)
-        found = known(details)
+        found = details_dict(details)
         self.retry_after: float | None = found.get("retry_after") if retry_after is None else retry_after
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpod import AsyncRunpod
 from runpod.local import LocalServer
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runpod import AsyncEndpoint
 
-TIMEOUT = 2 * PATIENCE  # seconds
+TIMEOUT = 2 * TEST_TIMEOUT  # seconds
 
 
 class Gate:
@@ -27,7 +27,7 @@ class Gate:
 
     def __call__(self, job: dict[str, Any]) -> Any:
         self.entered.set()
-        assert self.opened.wait(PATIENCE)
+        assert self.opened.wait(TEST_TIMEOUT)
         return job["input"]
 
 

@@ -30,7 +30,7 @@ from runpod import (
 )
 from tests._async.calls import DONE, INPUT, JOB, QUEUED
 from tests._async.outcomes import LONG, new_client
-from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -308,5 +308,5 @@ async def test_connection_refused_over_httpx_aiohttp() -> None:  # async-only: a
         base_url = f"http://127.0.0.1:{free_port()}"
         client = AsyncRunpod(KEY, base_url=base_url, http_client=http_client, retry=RetryPolicy(initial_delay=0))
         with pytest.raises(APIConnectionError, match=r"could not be sent \(4 attempts\)") as caught:
-            await client.endpoint("ep").run(input=INPUT, timeout=PATIENCE)
+            await client.endpoint("ep").run(input=INPUT, timeout=TEST_TIMEOUT)
     assert caught.value.maybe_submitted is False

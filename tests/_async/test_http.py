@@ -20,7 +20,7 @@ from runpod._async import connection_pool as pools
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
 from tests._async.outcomes import error_of, new_client
 from tests.clocks import async_together
-from tests.servers import KEY, PATIENCE, Connection, RawServer, fail_to_resolve
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, fail_to_resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ async def test_cancelled_calls_release_their_connections(monkeypatch: pytest.Mon
     def later(connection: Connection) -> None:
         while request := connection.read_request():
             if b"/status/last " in request:
-                together.wait(PATIENCE)
+                together.wait(TEST_TIMEOUT)
             elif connection.pause(0.002):
                 return
             connection.respond(json.dumps({**DONE, "id": "last"}).encode())
@@ -146,7 +146,7 @@ async def test_cancelled_calls_release_their_connections(monkeypatch: pytest.Mon
                     await anyio.sleep(chance.random() / 20)
                     group.cancel_scope.cancel()
             # The server responds once all of these requests have arrived.
-            states = await async_together(lambda _: endpoint.status("last", timeout=PATIENCE), slots)
+            states = await async_together(lambda _: endpoint.status("last", timeout=TEST_TIMEOUT), slots)
             assert slots == sum(state.succeeded for state in states)
 
 
@@ -174,7 +174,7 @@ async def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> N
             await client._session.clock.sleep(0.1)
             # All were idle for longer than KEEP_ALIVE. The sync client closes them at the next call.
             await client.endpoint("ep").status(JOB)
-            assert server.closed.wait(PATIENCE)
+            assert server.closed.wait(TEST_TIMEOUT)
 
 
 @own_all_loops
@@ -272,8 +272,8 @@ async def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> N
                 error = await error_of(BY_NAME["run"], client)
                 assert isinstance(error, APIConnectionError)
                 assert error.maybe_submitted is False
-                assert proxy.closed.wait(PATIENCE)
-        assert proxy.closed.wait(PATIENCE)
+                assert proxy.closed.wait(TEST_TIMEOUT)
+        assert proxy.closed.wait(TEST_TIMEOUT)
     assert ([True], 1) == (closed, proxy.connections)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from runpod import AsyncRunpod, RunpodTimeoutError
 from runpod.local import LocalServer
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,7 +38,7 @@ class Stable:
             yield {"photo": number}
 
     def slow(self, job: dict[str, Any]) -> dict[str, str]:
-        self.gate.wait(PATIENCE)
+        self.gate.wait(TEST_TIMEOUT)
         return self.horse(job)
 
 
@@ -93,7 +93,7 @@ async def test_run_returns_an_id(endpoint: AsyncEndpoint, server: LocalServer) -
 
 async def test_the_status_of_a_completed_request_has_its_output(endpoint: AsyncEndpoint) -> None:
     job = await endpoint.run({"input": {"prompt": PROMPT}})
-    await job.wait(timeout=PATIENCE)
+    await job.wait(timeout=TEST_TIMEOUT)
     status = await endpoint.status(job.id)
     assert ("COMPLETED", {"photo_of": PROMPT}) == (status.status, status.output)
     assert status.started
@@ -159,10 +159,10 @@ async def test_a_timeout_raises_instead_of_returning_a_result(runpod: AsyncRunpo
     start = time.monotonic()
     with pytest.raises(RunpodTimeoutError) as caught:
         await endpoint.run_sync({"input": {"prompt": PROMPT}}, timeout=1.5)
-    assert time.monotonic() - start < 1.5 + PATIENCE / 2
+    assert time.monotonic() - start < 1.5 + TEST_TIMEOUT / 2
     # Only the local call ended. The request is still running.
     stable.gate.set()
-    assert {"photo_of": PROMPT} == await endpoint.job(caught.value.job_id).result(timeout=PATIENCE)
+    assert {"photo_of": PROMPT} == await endpoint.job(caught.value.job_id).result(timeout=TEST_TIMEOUT)
 
 
 async def test_the_timeout_of_run_limits_the_submission(runpod: AsyncRunpod, server: LocalServer) -> None:
@@ -176,6 +176,6 @@ async def test_the_timeout_of_run_limits_the_submission(runpod: AsyncRunpod, ser
 async def test_a_policy_limits_the_job(endpoint: AsyncEndpoint, server: LocalServer) -> None:
     # Milliseconds in the wire format, as in JavaScript.
     job = await endpoint.run({"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}})
-    assert {"photo_of": PROMPT} == await job.result(timeout=PATIENCE)
+    assert {"photo_of": PROMPT} == await job.result(timeout=TEST_TIMEOUT)
     body = json.loads(server.requests[0].body)
     assert {"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}} == body

@@ -13,7 +13,7 @@ from runpod.local import progress_update
 from tests._async.calls import collect
 from tests._async.local_server import TIMEOUT, echo
 from tests.clocks import async_together
-from tests.servers import PATIENCE, free_port
+from tests.servers import TEST_TIMEOUT, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ async def test_run_sync_of_a_job_that_outlasts_the_first_request(serve: Serve) -
 async def test_status_and_status_sync(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     job = await endpoint.run(input={"n": 1})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     assert "IN_PROGRESS" == (await endpoint.status(job.id)).status
     assert "IN_PROGRESS" == (await job.refresh()).status == job.status
     assert "IN_PROGRESS" == (await endpoint.status_sync(job.id, timeout=1.5)).status
@@ -109,7 +109,7 @@ async def test_stream_while_the_handler_yields(serve: Serve) -> None:
 
     def yields(job: dict[str, Any]) -> Iterator[int]:
         for number in range(3):
-            assert more.acquire(timeout=PATIENCE)
+            assert more.acquire(timeout=TEST_TIMEOUT)
             yield number
 
     job = await serve(yields).run(input={"n": 1})
@@ -141,7 +141,7 @@ async def test_an_interrupted_stream_can_be_resumed(serve: Serve) -> None:
 
     def yields(job: dict[str, Any]) -> Iterator[int]:
         for number in range(4):
-            assert more.acquire(timeout=PATIENCE)
+            assert more.acquire(timeout=TEST_TIMEOUT)
             yield number
 
     job = await serve(yields).run(input={"n": 1})
@@ -158,7 +158,7 @@ async def test_watch_with_progress(serve: Serve) -> None:
     def paints(job: dict[str, Any]) -> str:
         for percent in (25, 50):
             progress_update(job, f"{percent} %")
-            assert seen.acquire(timeout=PATIENCE)
+            assert seen.acquire(timeout=TEST_TIMEOUT)
         return "a horse"
 
     job = await serve(paints).run(input={"n": 1})
@@ -175,7 +175,7 @@ async def test_cancel(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     running = await endpoint.run(input={"n": 1})
     queued = await endpoint.run(input={"n": 2})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     for job in (queued, running):
         assert "CANCELLED" == (await job.cancel()).status == job.status
         with pytest.raises(JobCancelledError, match="was cancelled"):
@@ -205,7 +205,7 @@ async def test_purge_and_health(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate, workers=2)
     for number in range(5):
         await endpoint.run(input={"n": number})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     health = await endpoint.health()
     assert 5 == health.jobs.in_queue + health.jobs.in_progress
     assert 2 == health.workers.idle + health.workers.running + health.workers.initializing + health.workers.ready

@@ -295,7 +295,7 @@ def narrow(client: AsyncRunpod) -> AsyncEndpoint:
 
 @pytest.fixture
 def limiter(client: AsyncRunpod) -> PollLimiter:
-    return client._session._limiters.of("ep", NARROW)
+    return client._session._limiters.for_endpoint("ep", NARROW)
 
 
 async def test_each_poll_of_a_wait_holds_a_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
@@ -350,7 +350,7 @@ async def test_waits_queue_for_permits_but_status_does_not(
 async def test_permits_limit_poll_rate_and_hold_time(client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock) -> None:
     limits = WaitLimits(concurrent=2, per_second=3)
     narrow = client.with_options(wait_limits=limits).endpoint("ep")
-    client._session._limiters.of("ep", limits).acquire(Permit(Wakeup()), clock.now())
+    client._session._limiters.for_endpoint("ep", limits).acquire(Permit(Wakeup()), clock.now())
     wire.respond(RUNNING, RUNNING, DONE)
     # These two are not delayed, but count towards the rate.
     await narrow.status(JOB)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpod import Runpod
 from runpod.local import LocalServer
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runpod import Endpoint
 
-TIMEOUT = 2 * PATIENCE  # seconds
+TIMEOUT = 2 * TEST_TIMEOUT  # seconds
 
 
 class Gate:
@@ -29,7 +29,7 @@ class Gate:
 
     def __call__(self, job: dict[str, Any]) -> Any:
         self.entered.set()
-        assert self.opened.wait(PATIENCE)
+        assert self.opened.wait(TEST_TIMEOUT)
         return job["input"]
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod import APIConnectionError, APIResponseError, RunpodTimeoutError
-from runpod._network import ExchangeStream
+from runpod._http.network import ExchangeStream
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, QUEUED
 from tests._sync.conftest import HTTP_BACKENDS
 from tests._sync.outcomes import HEAD, assert_submitted_once, error_of, errors_of_all, new_client
-from tests.servers import PATIENCE, RawServer, fail_to_resolve, free_port
+from tests.servers import TEST_TIMEOUT, RawServer, fail_to_resolve, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +142,7 @@ def test_a_connection_closed_between_two_calls() -> None:
             for number in range(1, 4):
                 server.closed.clear()
                 assert JOB == (endpoint.run(input=INPUT)).id
-                assert server.closed.wait(PATIENCE)
+                assert server.closed.wait(TEST_TIMEOUT)
                 assert number == server.times("POST /v2/ep/run")
 
 
@@ -231,7 +231,7 @@ def test_a_reused_connection_is_checked_right_before_the_request(
     def behave(connection: Connection) -> None:
         connection.read_request()
         connection.respond(RESPONSE)
-        if server.connections == 1 and begun.wait(PATIENCE):
+        if server.connections == 1 and begun.wait(TEST_TIMEOUT):
             connection.send(stale)
         else:
             connection.read_request()
@@ -242,7 +242,7 @@ def test_a_reused_connection_is_checked_right_before_the_request(
         if stream._reused and stream._header:
             begun.set()
             # Wait for the end of the connection, or for an unsolicited response.
-            select.select([stream.get_extra_info("socket").fileno()], [], [], PATIENCE)
+            select.select([stream.get_extra_info("socket").fileno()], [], [], TEST_TIMEOUT)
         return to_write(stream, buffer)
 
     monkeypatch.setattr(ExchangeStream, "_to_write", slowly)

@@ -31,7 +31,7 @@ from tests._sync.outcomes import (
     new_client,
 )
 from tests.clocks import together
-from tests.servers import PATIENCE, RawServer
+from tests.servers import TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,7 +245,7 @@ def test_a_timeout_while_waiting_for_a_connection(monkeypatch: pytest.MonkeyPatc
 
     def holding(connection: Connection) -> None:
         connection.read_request()
-        over.wait(PATIENCE)
+        over.wait(TEST_TIMEOUT)
         connection.respond(json.dumps(QUEUED).encode())
 
     with RawServer(holding) as server:

@@ -32,7 +32,7 @@ from runpod import (
 )
 from tests._sync.calls import DONE, INPUT, JOB, QUEUED
 from tests._sync.outcomes import LONG, new_client
-from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from runpod._sync import connection_pool as pools
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
 from tests._sync.outcomes import error_of, new_client
 from tests.clocks import together
-from tests.servers import KEY, PATIENCE, Connection, RawServer, fail_to_resolve
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, fail_to_resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
             client._session.clock.sleep(0.1)
             # All were idle for longer than KEEP_ALIVE. The sync client closes them at the next call.
             client.endpoint("ep").status(JOB)
-            assert server.closed.wait(PATIENCE)
+            assert server.closed.wait(TEST_TIMEOUT)
 
 
 @own_all_loops
@@ -222,8 +222,8 @@ def test_a_socks_proxy(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
                 error = error_of(BY_NAME["run"], client)
                 assert isinstance(error, APIConnectionError)
                 assert error.maybe_submitted is False
-                assert proxy.closed.wait(PATIENCE)
-        assert proxy.closed.wait(PATIENCE)
+                assert proxy.closed.wait(TEST_TIMEOUT)
+        assert proxy.closed.wait(TEST_TIMEOUT)
     assert ([True], 1) == (closed, proxy.connections)
 
 

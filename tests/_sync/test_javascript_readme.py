@@ -13,7 +13,7 @@ import pytest
 
 from runpod import Runpod, RunpodTimeoutError
 from runpod.local import LocalServer
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Stable:
             yield {"photo": number}
 
     def slow(self, job: dict[str, Any]) -> dict[str, str]:
-        self.gate.wait(PATIENCE)
+        self.gate.wait(TEST_TIMEOUT)
         return self.horse(job)
 
 
@@ -95,7 +95,7 @@ def test_run_returns_an_id(endpoint: Endpoint, server: LocalServer) -> None:
 
 def test_the_status_of_a_completed_request_has_its_output(endpoint: Endpoint) -> None:
     job = endpoint.run({"input": {"prompt": PROMPT}})
-    job.wait(timeout=PATIENCE)
+    job.wait(timeout=TEST_TIMEOUT)
     status = endpoint.status(job.id)
     assert ("COMPLETED", {"photo_of": PROMPT}) == (status.status, status.output)
     assert status.started
@@ -161,10 +161,10 @@ def test_a_timeout_raises_instead_of_returning_a_result(runpod: Runpod, stable: 
     start = time.monotonic()
     with pytest.raises(RunpodTimeoutError) as caught:
         endpoint.run_sync({"input": {"prompt": PROMPT}}, timeout=1.5)
-    assert time.monotonic() - start < 1.5 + PATIENCE / 2
+    assert time.monotonic() - start < 1.5 + TEST_TIMEOUT / 2
     # Only the local call ended. The request is still running.
     stable.gate.set()
-    assert {"photo_of": PROMPT} == endpoint.job(caught.value.job_id).result(timeout=PATIENCE)
+    assert {"photo_of": PROMPT} == endpoint.job(caught.value.job_id).result(timeout=TEST_TIMEOUT)
 
 
 def test_the_timeout_of_run_limits_the_submission(runpod: Runpod, server: LocalServer) -> None:
@@ -178,6 +178,6 @@ def test_the_timeout_of_run_limits_the_submission(runpod: Runpod, server: LocalS
 def test_a_policy_limits_the_job(endpoint: Endpoint, server: LocalServer) -> None:
     # Milliseconds in the wire format, as in JavaScript.
     job = endpoint.run({"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}})
-    assert {"photo_of": PROMPT} == job.result(timeout=PATIENCE)
+    assert {"photo_of": PROMPT} == job.result(timeout=TEST_TIMEOUT)
     body = json.loads(server.requests[0].body)
     assert {"input": {"prompt": PROMPT}, "policy": {"executionTimeout": 3000}} == body

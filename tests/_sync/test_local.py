@@ -15,7 +15,7 @@ from runpod.local import progress_update
 from tests._sync.calls import collect
 from tests._sync.local_server import TIMEOUT, echo
 from tests.clocks import together
-from tests.servers import PATIENCE, free_port
+from tests.servers import TEST_TIMEOUT, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_run_sync_of_a_job_that_outlasts_the_first_request(serve: Serve) -> None
 def test_status_and_status_sync(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     job = endpoint.run(input={"n": 1})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     assert "IN_PROGRESS" == (endpoint.status(job.id)).status
     assert "IN_PROGRESS" == (job.refresh()).status == job.status
     assert "IN_PROGRESS" == (endpoint.status_sync(job.id, timeout=1.5)).status
@@ -111,7 +111,7 @@ def test_stream_while_the_handler_yields(serve: Serve) -> None:
 
     def yields(job: dict[str, Any]) -> Iterator[int]:
         for number in range(3):
-            assert more.acquire(timeout=PATIENCE)
+            assert more.acquire(timeout=TEST_TIMEOUT)
             yield number
 
     job = serve(yields).run(input={"n": 1})
@@ -143,7 +143,7 @@ def test_an_interrupted_stream_can_be_resumed(serve: Serve) -> None:
 
     def yields(job: dict[str, Any]) -> Iterator[int]:
         for number in range(4):
-            assert more.acquire(timeout=PATIENCE)
+            assert more.acquire(timeout=TEST_TIMEOUT)
             yield number
 
     job = serve(yields).run(input={"n": 1})
@@ -160,7 +160,7 @@ def test_watch_with_progress(serve: Serve) -> None:
     def paints(job: dict[str, Any]) -> str:
         for percent in (25, 50):
             progress_update(job, f"{percent} %")
-            assert seen.acquire(timeout=PATIENCE)
+            assert seen.acquire(timeout=TEST_TIMEOUT)
         return "a horse"
 
     job = serve(paints).run(input={"n": 1})
@@ -177,7 +177,7 @@ def test_cancel(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     running = endpoint.run(input={"n": 1})
     queued = endpoint.run(input={"n": 2})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     for job in (queued, running):
         assert "CANCELLED" == (job.cancel()).status == job.status
         with pytest.raises(JobCancelledError, match="was cancelled"):
@@ -207,7 +207,7 @@ def test_purge_and_health(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate, workers=2)
     for number in range(5):
         endpoint.run(input={"n": number})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     health = endpoint.health()
     assert 5 == health.jobs.in_queue + health.jobs.in_progress
     assert 2 == health.workers.idle + health.workers.running + health.workers.initializing + health.workers.ready

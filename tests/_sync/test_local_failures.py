@@ -21,7 +21,7 @@ from runpod import (
 )
 from tests._sync.calls import collect
 from tests._sync.local_server import TIMEOUT, echo
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from tests._sync.local_server import Gate, Serve
@@ -137,7 +137,7 @@ def test_a_wrong_key_a_wrong_endpoint_and_a_wrong_job(serve: Serve) -> None:
 def test_a_server_that_stops_while_a_job_is_waited_for(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     job = endpoint.run(input={"n": 1})
-    assert gate.entered.wait(PATIENCE)
+    assert gate.entered.wait(TEST_TIMEOUT)
     serve.server.stop()
     with pytest.raises(RunpodTimeoutError) as caught:
         job.wait(timeout=1)

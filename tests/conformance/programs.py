@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-PATIENCE = 30.0  # seconds, before a test gives up
+TEST_TIMEOUT = 30.0  # seconds, before a test gives up
 
 # Environment variables that programs inherit. None for Runpod, Python or proxies.
 _INHERITED = ("LANG", "LC_ALL", "PATH", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "WINDIR")
@@ -87,11 +87,11 @@ class Process:
             self._stdin.close()
         self._stop()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(TEST_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._kill()
             self._process.wait()
-        self._reader.join(PATIENCE)
+        self._reader.join(TEST_TIMEOUT)
         self._stdout.close()
 
     @property
@@ -143,7 +143,7 @@ class Call:
 
     def item(self) -> Any:
         """Wait for the next item of the call."""
-        return self.items.get(timeout=PATIENCE)
+        return self.items.get(timeout=TEST_TIMEOUT)
 
     def result(self) -> Any:
         """Wait for the return value of the call, or the list of the items that were not read yet.
@@ -151,7 +151,7 @@ class Call:
         Raises:
             ProgramError: The call raised an error, or the program ended.
         """
-        result = self.end.result(PATIENCE)
+        result = self.end.result(TEST_TIMEOUT)
         if result != {"yielded": True}:
             return result
         items = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.programs import PATIENCE
+from tests.conformance.programs import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,12 +91,18 @@ def test_the_page_works_step_by_step(
         assert printed.startswith(re.split(r"…|8000", shown)[0])
     client = f"{''.join(exports)}{blocks(page, 'sh')[2]}"
     done = subprocess.run(
-        ["sh", "-c", client], cwd=desk, env=environment, timeout=PATIENCE, capture_output=True, text=True, check=False
+        ["sh", "-c", client],
+        cwd=desk,
+        env=environment,
+        timeout=TEST_TIMEOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "{'prompt': 'a photo of a horse the size of a Boeing 787', 'image': '…'}\n" == done.stdout, done.stderr
     served.send_signal(signal.SIGINT)
-    assert 0 == served.wait(PATIENCE)
-    reader.join(PATIENCE)
+    assert 0 == served.wait(TEST_TIMEOUT)
+    reader.join(TEST_TIMEOUT)
     text = "".join(log)
     for event in ("submitted", "started by worker", "COMPLETED after"):
         assert re.search(rf" horse: job \S+ {event}", text), text

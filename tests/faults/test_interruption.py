@@ -14,10 +14,10 @@ import anyio
 import pytest
 
 from runpod import AsyncRunpod
-from runpod._exchange import Exchange
+from runpod._http.exchange import Exchange
 from tests.faults.interrupted import CALLS
 from tests.faults.secrets import API_KEY, leaked
-from tests.servers import PATIENCE, RawServer
+from tests.servers import TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
     from tests.servers import Connection
@@ -43,7 +43,7 @@ def test_interrupted_calls(side: str, call: str) -> None:
         while request := connection.read_request():
             if b"/health" in request:
                 # The connection of the interrupted call is closed, and the client is still usable.
-                closed.append(server.closed.wait(PATIENCE))
+                closed.append(server.closed.wait(TEST_TIMEOUT))
                 connection.respond(HEALTH)
             elif len(server.requests) < CALLS[call][1]:
                 connection.respond(QUEUED if b"/runsync" in request else CHUNK)

@@ -14,7 +14,7 @@ import pytest
 
 from runpod import AsyncRunpod, Runpod
 from runpod._async.session import AsyncSession
-from runpod._exchange import Exchange
+from runpod._http.exchange import Exchange
 from runpod._protocol import decoding, encoding
 from runpod._protocol.bodies import BodyReader
 from runpod._protocol.operations import STATUS, Call

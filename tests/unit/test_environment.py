@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runpod import ConfigurationError
-from runpod._environment import certificate_advice, proxies_for, tls_context, warn_of_proxy
+from runpod._http.environment import certificate_advice, proxies_for, tls_context, warn_of_proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def test_no_proxy(host: str, bypassed: list[str], proxied: list[str], monkeypatc
 
 
 def test_a_system_proxy_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runpod._environment.getproxies", lambda: {"https": PROXY})
+    monkeypatch.setattr("runpod._http.environment.getproxies", lambda: {"https": PROXY})
     assert [("the system proxy for https", PROXY)] == list(proxies_for("https://api.test"))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runpod import Runpod
-from tests.servers import KEY, PATIENCE, RawServer
+from tests.servers import KEY, TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +59,10 @@ def test_a_signal_handler_raises_during_a_poll(
     with RawServer(signalling(b"GET ")) as server, Runpod(KEY, base_url=server.base_url) as client:
         endpoint = client.endpoint("ep")
         calls: dict[str, Any] = {
-            "result": lambda: endpoint.job("job-1").result(timeout=PATIENCE),
-            "run_sync": lambda: endpoint.run_sync(input={"n": 1}, timeout=PATIENCE),
-            "stream": lambda: list(endpoint.job("job-1").stream(timeout=PATIENCE)),
-            "status": lambda: endpoint.status("job-1", timeout=PATIENCE),
+            "result": lambda: endpoint.job("job-1").result(timeout=TEST_TIMEOUT),
+            "run_sync": lambda: endpoint.run_sync(input={"n": 1}, timeout=TEST_TIMEOUT),
+            "stream": lambda: list(endpoint.job("job-1").stream(timeout=TEST_TIMEOUT)),
+            "status": lambda: endpoint.status("job-1", timeout=TEST_TIMEOUT),
         }
         with pytest.raises(raised, match="time is up") as caught:
             calls[call]()
@@ -78,7 +78,7 @@ def test_a_signal_handler_raises_during_a_submission(
 ) -> None:
     with RawServer(signalling(b"POST ")) as server, Runpod(KEY, base_url=server.base_url) as client:
         with pytest.raises(raised, match="time is up"):
-            client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)
+            client.endpoint("ep").run(input={"n": 1}, timeout=TEST_TIMEOUT)
         assert 1 == len(server.requests)
     assert f"interrupted by {raised.__name__} after it was sent; it may have been executed" in caplog.text
 

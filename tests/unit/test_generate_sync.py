@@ -41,6 +41,7 @@ def twin(root: Path, text: str) -> str:
         ("from x._async.y import z\nz.aclose(not_aclose)", "from x._sync.y import z\nz.close(not_aclose)"),
         ("x = f'{await y.aread()} {AsyncRunpod!r:>{AsyncWidth}}'", "x = f'{y.read()} {Runpod!r:>{Width}}'"),
         ("def f(c: Callable[[int], Awaitable[dict[str, int]]]): ...", "def f(c: Callable[[int], dict[str, int]]): ..."),
+        ("from x.async_y import async_z\nasync_z(my_async_a)", "from x.y import z\nz(my_async_a)"),
         # Imports of names that are dropped, or that would be imported twice.
         ("from c import AsyncIterator, Awaitable, Iterator", "from c import Iterator"),
         # Docstrings and comments.
@@ -66,7 +67,7 @@ def test_constructs(tmp_path: Path, text: str, expected: str) -> None:
     [
         ("import anyio", "'import anyio' would remain in the sync code: import it from runpod._primitives"),
         ("def f() -> AsyncGenerator[int, None]: ...", "'Generator[' would remain in the sync code: use AsyncIterator"),
-        ("x = 1\nasync_sleep", "'async_sleep' would remain in the sync code: add it to SUBSTITUTIONS"),
+        ("x: Awaitable", "'Awaitable' would remain in the sync code: add it to SUBSTITUTIONS"),
         ("x = [\n    1,  # async-only\n    2,\n]", "`# async-only` must be at the end of the first line"),
         ("async def f():\n    x = 1  # async-only", "the sync code is not valid Python"),
     ],

@@ -22,15 +22,13 @@ from runpod import (
     RetryPolicy,
     Runpod,
     RunpodTimeoutError,
-    _addresses,
-    _async_network,
-    _network,
 )
-from runpod._async_network import AsyncBackend
-from runpod._exchange import Sending, current
-from runpod._network import Backend
+from runpod._http import addresses, async_network, network
+from runpod._http.async_network import AsyncBackend
+from runpod._http.exchange import Sending, current
+from runpod._http.network import Backend
 from tests.faults import invoke
-from tests.servers import KEY, PATIENCE, Connection, RawServer, free_port
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +52,7 @@ def test_no_operation_starts_after_the_deadline() -> None:
         with pytest.raises(httpcore.ConnectTimeout):
             Backend(to_tls_proxy=False).connect_tcp("127.0.0.1", server.port)
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            stream = _network._Stream(httpcore.SyncBackend().connect_tcp("127.0.0.1", server.port))
+            stream = network._Stream(httpcore.SyncBackend().connect_tcp("127.0.0.1", server.port))
             with pytest.raises(httpcore.WriteTimeout):
                 stream.write(b"x")
             with pytest.raises(httpcore.ReadTimeout):
@@ -73,7 +71,7 @@ def entry(address: str) -> tuple[Any, ...]:
 
 def test_address_families_alternate() -> None:
     entries = [entry(address) for address in ("::1", "::2", "::1", "::3", "10.0.0.1", "10.0.0.2")]
-    assert ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"] == _addresses._interleaved(entries)
+    assert ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"] == addresses._interleaved(entries)
 
 
 @pytest.fixture
@@ -95,22 +93,22 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_all_addresses_of_a_host_are_tried(two_addresses: list[str]) -> None:
     with RawServer(lambda connection: connection.hang()) as server:
-        stream = Backend(to_tls_proxy=False).connect_tcp("two.test", server.port, timeout=PATIENCE)
+        stream = Backend(to_tls_proxy=False).connect_tcp("two.test", server.port, timeout=TEST_TIMEOUT)
         assert ("127.0.0.1", server.port) == stream.get_extra_info("server_addr")
         stream.close()
         with pytest.raises(httpcore.ConnectError, match="refused"):
-            Backend(to_tls_proxy=False).connect_tcp("two.test", free_port(), timeout=PATIENCE)
+            Backend(to_tls_proxy=False).connect_tcp("two.test", free_port(), timeout=TEST_TIMEOUT)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("proxied", [True, False])
 def test_all_addresses_of_a_host_are_tried_async(backend: str, proxied: bool, two_addresses: list[str]) -> None:
     async def main(port: int) -> None:
-        stream = await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", port, timeout=PATIENCE)
+        stream = await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", port, timeout=TEST_TIMEOUT)
         assert ("127.0.0.1", port) == tuple(stream.get_extra_info("server_addr"))[:2]
         await stream.aclose()
         with pytest.raises(httpcore.ConnectError):
-            await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", free_port(), timeout=PATIENCE)
+            await AsyncBackend(to_tls_proxy=proxied).connect_tcp("two.test", free_port(), timeout=TEST_TIMEOUT)
 
     with RawServer(lambda connection: connection.hang()) as server:
         anyio.run(main, server.port, backend=backend)
@@ -142,13 +140,13 @@ def test_names_are_resolved_in_the_calling_thread_if_no_thread_can_start(monkeyp
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    found = _addresses.resolve("localhost", 80, 1.0)
+    found = addresses.resolve("localhost", 80, 1.0)
     assert isinstance(found, list)
     assert {"127.0.0.1", "::1"} >= set(found)
-    assert isinstance(_addresses.resolve("x" * 64 + ".test", 80, 1.0), OSError)
+    assert isinstance(addresses.resolve("x" * 64 + ".test", 80, 1.0), OSError)
 
     async def main() -> list[str]:
-        return await _addresses.async_resolve("localhost", 80)
+        return await addresses.async_resolve("localhost", 80)
 
     monkeypatch.setattr(
         asyncio.BaseEventLoop, "getaddrinfo", lambda *_, **__: start(threading.current_thread()), raising=True
@@ -158,8 +156,8 @@ def test_names_are_resolved_in_the_calling_thread_if_no_thread_can_start(monkeyp
 
 def test_a_slow_name_resolution_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
-    assert isinstance(_addresses.resolve("two.test", 80, 0.01), TimeoutError)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(TEST_TIMEOUT) and [])
+    assert isinstance(addresses.resolve("two.test", 80, 0.01), TimeoutError)
     over.set()
 
 
@@ -175,14 +173,14 @@ def test_a_signal_handler_raises_during_name_resolution(
 
     def getaddrinfo(*_: object, **__: object) -> list[Any]:
         os.kill(os.getpid(), signal.SIGUSR1)
-        over.wait(PATIENCE)
+        over.wait(TEST_TIMEOUT)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     before = signal.signal(signal.SIGUSR1, handle)
     try:
         with Runpod(KEY, base_url="https://two.test/v2") as client, pytest.raises(raised, match="time is up"):
-            client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)
+            client.endpoint("ep").run(input={"n": 1}, timeout=TEST_TIMEOUT)
     finally:
         signal.signal(signal.SIGUSR1, before)
         over.set()
@@ -224,12 +222,12 @@ def test_the_header_of_a_request_is_written_with_its_body(side: str) -> None:
     async def exchanges() -> list[bytes]:
         below = Recording()
         stream: Any = (
-            _network._Stream(below)
+            network._Stream(below)
             if side == "sync"
-            else _async_network._AnyIOStream(AsyncRecording(below), single_use=False)
+            else async_network._AnyIOStream(AsyncRecording(below), single_use=False)
         )
         if side == "asyncio":
-            stream = _async_network._AsyncioStream(asyncio.get_running_loop(), sock)
+            stream = async_network._AsyncioStream(asyncio.get_running_loop(), sock)
             stream.connection_made(below)
         # With a body, without one, and the handshake with a SOCKS proxy.
         for parts in ((b"POST", b"body", b"more", b""), (b"GET", b""), (b"CONNECT a:1", b"", b""), (b"\x05\x01\x00",)):
@@ -261,7 +259,7 @@ def test_a_large_upload_that_is_rejected_early(backend: str, caplog: pytest.LogC
     async def main(base_url: str) -> None:
         async with AsyncRunpod(KEY, base_url=base_url, retry=RetryPolicy(max_retries=0)) as client:
             with pytest.raises(BadRequestError) as caught:
-                await client.endpoint("ep").run(input={"data": "x" * 9_000_000}, timeout=PATIENCE)
+                await client.endpoint("ep").run(input={"data": "x" * 9_000_000}, timeout=TEST_TIMEOUT)
             assert caught.value.maybe_submitted is False
 
     caplog.set_level(logging.DEBUG, logger="asyncio")
@@ -319,20 +317,20 @@ def test_stalled_reads_and_writes_time_out() -> None:
 @pytest.mark.parametrize(
     ("raised", "seconds", "foreign"),
     [
-        (TimeoutError("alarm"), PATIENCE, True),
+        (TimeoutError("alarm"), TEST_TIMEOUT, True),
         (TimeoutError("timed out"), 0.0, False),
-        (TimeoutError(110, "Connection timed out"), PATIENCE, False),
+        (TimeoutError(110, "Connection timed out"), TEST_TIMEOUT, False),
         (Alarm("alarm"), 0.0, True),
-        (PermissionError("alarm"), PATIENCE, True),
-        (ConnectionResetError(104, "reset"), PATIENCE, False),
-        (ssl.SSLEOFError(8, "EOF"), PATIENCE, False),
+        (PermissionError("alarm"), TEST_TIMEOUT, True),
+        (ConnectionResetError(104, "reset"), TEST_TIMEOUT, False),
+        (ssl.SSLEOFError(8, "EOF"), TEST_TIMEOUT, False),
     ],
 )
 def test_exceptions_of_signal_handlers_are_foreign(raised: OSError, seconds: float, foreign: bool) -> None:
     late = isinstance(raised, TimeoutError)
     kinds = (httpcore.ConnectTimeout, httpcore.ReadTimeout) if late else (httpcore.ConnectError, httpcore.ReadError)
     for kind in kinds:
-        with pytest.raises((type(raised), kind)) as caught, _network._unwrap_foreign(seconds):
+        with pytest.raises((type(raised), kind)) as caught, network._unwrap_foreign(seconds):
             raise kind from raised
         assert (raised if foreign else kind) in {caught.value, caught.type}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import pkgutil
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,20 @@ def test_import_layers() -> None:
     forbidden = ("httpx", "httpcore", "anyio", "runpod._async", "runpod._sync")
     code = f"import sys, {', '.join(names)}; print([name for name in sys.modules if name.startswith({forbidden!r})])"
     assert "[]" == run(code)[0]
+
+
+def test_there_are_no_import_cycles() -> None:
+    """Imports for type checking included. The sync code mirrors the async code; `__init__` imports lazily."""
+    root = Path(runpod.__file__).parent
+    graph: dict[str, set[str]] = {}
+    for path in root.rglob("*.py"):
+        name = ".".join(("runpod", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+        if "_sync" not in path.parts and name != "runpod":
+            imports = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.ImportFrom)]
+            graph[name] = {f"{each.module}.{alias.name}" for each in imports for alias in each.names}
+            graph[name] |= {str(each.module) for each in imports}
+    assert len(graph) > 60
+    list(TopologicalSorter({name: found & graph.keys() - {name} for name, found in graph.items()}).static_order())
 
 
 SPEAK = """

@@ -27,7 +27,7 @@ from runpod import (
     WaitLimits,
 )
 from runpod.local import LocalServer
-from tests.servers import KEY, PATIENCE
+from tests.servers import KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_a_job_is_pickled_without_the_api_key(
 ) -> None:
     endpoint = client.endpoint("ep", output_type=Horse)
     job = endpoint.run(input={"legs": 4})
-    parcel = pickle.dumps([client, endpoint, job, job.wait(timeout=PATIENCE)])
+    parcel = pickle.dumps([client, endpoint, job, job.wait(timeout=TEST_TIMEOUT)])
     assert server.api_key.encode() not in parcel
 
     with pytest.raises(ConfigurationError, match="No API key found"):
@@ -67,15 +67,15 @@ def test_a_job_is_pickled_without_the_api_key(
     # The receiving process reads the API key from its own settings.
     monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
     client_there, endpoint_there, job_there, state = pickle.loads(parcel)
-    assert Horse(legs=4) == job_there.result(timeout=PATIENCE) == state.output
-    assert Horse(legs=5) == endpoint_there.run_sync(input={"legs": 5}, timeout=PATIENCE).output
+    assert Horse(legs=4) == job_there.result(timeout=TEST_TIMEOUT) == state.output
+    assert Horse(legs=5) == endpoint_there.run_sync(input={"legs": 5}, timeout=TEST_TIMEOUT).output
     session = job_there._session
     assert (17.0, 7, 3) == (session.timeout, session.retry.max_retries, session.wait_limits.concurrent)
     # Unpickled objects share connections, which closing one of the clients does not close.
     client_there.close()
     (_, another, _, _) = pickle.loads(parcel)
     assert another._session.engine is session.engine
-    assert another.run_sync(input={"legs": 6}, timeout=PATIENCE).succeeded
+    assert another.run_sync(input={"legs": 6}, timeout=TEST_TIMEOUT).succeeded
     session.engine.close()
 
 
@@ -83,7 +83,7 @@ async def test_an_async_job_is_pickled(server: LocalServer, monkeypatch: pytest.
     monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
     async with AsyncRunpod(base_url=server.base_url) as client:
         job = pickle.loads(pickle.dumps(await client.endpoint("ep").run(input={"n": 1})))
-        assert {"n": 1} == await job.result(timeout=PATIENCE)
+        assert {"n": 1} == await job.result(timeout=TEST_TIMEOUT)
         await job._session.engine.aclose()
 
 
@@ -104,9 +104,9 @@ def test_copies_share_connections(client: Runpod) -> None:
     endpoint = client.endpoint("ep")
     for copied in (copy.deepcopy(endpoint), dataclasses.asdict(Task(endpoint))["endpoint"], copy.copy(endpoint)):
         assert copied._session is endpoint._session
-        assert copied.run_sync(input={"n": 1}, timeout=PATIENCE).succeeded
+        assert copied.run_sync(input={"n": 1}, timeout=TEST_TIMEOUT).succeeded
     job = endpoint.run(input={"n": 2})
-    assert {"n": 2} == copy.deepcopy(job).result(timeout=PATIENCE)
+    assert {"n": 2} == copy.deepcopy(job).result(timeout=TEST_TIMEOUT)
 
 
 # --- errors in a task queue with JSON results -------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from runpod import AsyncRunpod, RunpodTimeoutError, WaitLimits
 from runpod._protocol.operations import STATUS, STATUS_SYNC, Call
-from runpod._protocol.poll_limiter import PAUSE, SLOWEST, Permit, PollLimiter, PollLimiters
+from runpod._protocol.poll_limiter import MAX_SLOWDOWN, PAUSE, Permit, PollLimiter, PollLimiters
 from runpod._protocol.polling import Done, Routes
 from runpod._protocol.waiter import Waiter
 from tests.servers import BASE_URL, KEY
@@ -197,7 +197,7 @@ def test_a_429_pauses_all_waiters_and_reduces_the_rate() -> None:
         queue.release(acquired(queue, now), now, reply("", 429))
         now += 2.0
     impatient, _ = queued(queue, now - 2.0)
-    assert pytest.approx(SLOWEST / 100) == queue.acquire(impatient, now - 2.0)
+    assert pytest.approx(MAX_SLOWDOWN / 100) == queue.acquire(impatient, now - 2.0)
     queue.release(impatient, now)
     for _ in range(50):  # a burst, once the rate has recovered
         acquired(queue, now + 60.0)
@@ -212,13 +212,13 @@ def test_the_pause_after_a_429_is_bounded() -> None:
 
 def test_limiters_are_separate_per_endpoint_limits_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
     every, limits = PollLimiters(), WaitLimits()
-    found = every.of("one", limits)
-    assert found is every.of("one", WaitLimits())
-    assert found is not every.of("two", limits)
-    assert found is not every.of("one", WaitLimits(concurrent=5))
-    assert found is not every.of("one", WaitLimits(per_second=5))
+    found = every.for_endpoint("one", limits)
+    assert found is every.for_endpoint("one", WaitLimits())
+    assert found is not every.for_endpoint("two", limits)
+    assert found is not every.for_endpoint("one", WaitLimits(concurrent=5))
+    assert found is not every.for_endpoint("one", WaitLimits(per_second=5))
     monkeypatch.setattr("os.getpid", lambda: -1)
-    assert found is not every.of("one", limits)
+    assert found is not every.for_endpoint("one", limits)
 
 
 def test_a_single_wait_is_not_limited() -> None:
@@ -300,7 +300,7 @@ async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
         AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, wait_limits=limits) as client,
         anyio.create_task_group() as group,
     ):
-        queue = client._session._limiters.of("ep", limits)
+        queue = client._session._limiters.for_endpoint("ep", limits)
         tracemalloc.start()
         try:
             # This includes what the first call loads.

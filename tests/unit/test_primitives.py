@@ -11,7 +11,7 @@ import anyio
 
 from runpod import _primitives
 from runpod._primitives import AsyncClock, AsyncWakeup, Clock, TimeLimit, Wakeup, monotonic
-from tests.servers import PATIENCE
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     import pytest
@@ -64,7 +64,7 @@ async def test_wakeup_wakes_a_task_or_a_thread() -> None:
         await async_wakeup.wait(math.inf)
         woken.set()
 
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TEST_TIMEOUT):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
@@ -73,7 +73,7 @@ async def test_wakeup_wakes_a_task_or_a_thread() -> None:
     thread = threading.Thread(target=wakeup.wait, args=(math.inf,), daemon=True)
     thread.start()
     wakeup.set()
-    thread.join(PATIENCE)
+    thread.join(TEST_TIMEOUT)
     assert not thread.is_alive()
 
 
@@ -81,7 +81,7 @@ async def test_a_wakeup_set_in_advance_ends_one_wait() -> None:
     async_wakeup, wakeup = AsyncWakeup(), Wakeup()
     for each in (async_wakeup, wakeup, async_wakeup, wakeup):
         each.set()
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TEST_TIMEOUT):
         await async_wakeup.wait(math.inf)
         wakeup.wait(math.inf)
         # Later waits end after their time, at once if it is negative.

@@ -19,7 +19,7 @@ from freezegun import freeze_time
 
 from runpod import AsyncRunpod, Runpod, RunpodTimeoutError
 from runpod.local import LocalServer
-from tests.servers import KEY, PATIENCE, RawServer
+from tests.servers import KEY, TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_sync_client_shared_by_threads(server: LocalServer) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(TEST_TIMEOUT)
     assert [True] * 100 == found
 
 
@@ -100,7 +100,7 @@ def respond_done(connection: Connection) -> None:
 
 def output_of(program: str, base_url: str, *options: str) -> tuple[str, str]:
     command = [sys.executable, "-W", "error", *options, "-c", program, base_url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * TEST_TIMEOUT)
     return done.stdout, done.stderr
 
 
@@ -126,8 +126,8 @@ def test_forked_child_opens_its_own_connections(kind: str, used: bool) -> None:
     def in_a_child(target: Any, client: Any) -> int:
         child = fork.Process(target=target, args=(client, results))
         child.start()
-        found: int = results.get(timeout=PATIENCE)
-        child.join(PATIENCE)
+        found: int = results.get(timeout=TEST_TIMEOUT)
+        child.join(TEST_TIMEOUT)
         assert 0 == child.exitcode
         return found
 

@@ -12,8 +12,9 @@ import anyio
 import pytest
 import trustme
 
-from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod, _async_network
-from tests.servers import KEY, PATIENCE, Connection, RawServer
+from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod
+from runpod._http import async_network
+from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def doubling(server_side: ssl.SSLContext) -> Iterator[str]:
 def test_unsolicited_responses_are_ignored(backend: str, doubling: str) -> None:
     async def main() -> None:
         async with AsyncRunpod(KEY, base_url=doubling, retry=ONCE) as client:
-            jobs = [(await client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE)).id for _ in range(3)]
+            jobs = [(await client.endpoint("ep").run(input={"n": 1}, timeout=TEST_TIMEOUT)).id for _ in range(3)]
         assert ["job-1", "job-2", "job-3"] == jobs
 
     anyio.run(main, backend=backend)
@@ -106,7 +107,7 @@ def test_unsolicited_responses_are_ignored(backend: str, doubling: str) -> None:
 
 def test_unsolicited_responses_are_ignored_sync(doubling: str) -> None:
     with Runpod(KEY, base_url=doubling, retry=ONCE) as client:
-        jobs = [client.endpoint("ep").run(input={"n": 1}, timeout=PATIENCE).id for _ in range(3)]
+        jobs = [client.endpoint("ep").run(input={"n": 1}, timeout=TEST_TIMEOUT).id for _ in range(3)]
     assert ["job-1", "job-2", "job-3"] == jobs
 
 
@@ -120,7 +121,7 @@ def test_cancellation_at_the_end_of_the_handshake_closes_the_socket(
             records.flush()
 
     async def main(base_url: str) -> None:
-        made = _async_network._AsyncioStream.connection_made
+        made = async_network._AsyncioStream.connection_made
 
         def connection_made(self: Any, transport: Any) -> None:
             made(self, transport)
@@ -128,13 +129,13 @@ def test_cancellation_at_the_end_of_the_handshake_closes_the_socket(
 
         async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
             with monkeypatch.context() as patch:
-                patch.setattr(_async_network._AsyncioStream, "connection_made", connection_made)
+                patch.setattr(async_network._AsyncioStream, "connection_made", connection_made)
                 task = asyncio.ensure_future(client.endpoint("ep").status("job-1"))
                 with pytest.raises(asyncio.CancelledError):
                     await task
             # The next socket reuses the file descriptor, which must no longer be registered with the event loop.
             for _ in range(3):
-                assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=PATIENCE)).id
+                assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=TEST_TIMEOUT)).id
 
     with RawServer(behave) as server:
         asyncio.run(main(secure(server)))
@@ -151,7 +152,7 @@ def test_a_connection_with_an_unsent_request_is_not_reused(server_side: ssl.SSLC
             head = b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: %d\r\n\r\n" % len(body)
             records.write(head + body)
             records.flush()
-            over.wait(PATIENCE)
+            over.wait(TEST_TIMEOUT)
         else:
             records.write(response("job-1"))
             records.flush()
@@ -159,8 +160,8 @@ def test_a_connection_with_an_unsent_request_is_not_reused(server_side: ssl.SSLC
     async def main(base_url: str) -> None:
         async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
             with pytest.raises(PayloadTooLargeError):
-                await client.endpoint("ep").run(input={"text": "x" * 20_000_000}, timeout=PATIENCE)
-            assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=PATIENCE)).id
+                await client.endpoint("ep").run(input={"text": "x" * 20_000_000}, timeout=TEST_TIMEOUT)
+            assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=TEST_TIMEOUT)).id
         over.set()
 
     with RawServer(behave) as server:

@@ -11,7 +11,7 @@ import h11
 import httpcore
 import httpx
 
-from runpod._transport_errors import (
+from runpod._http.transport_errors import (
     NEVER_SENT,
     error_reason,
     is_certificate_error,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from runpod._async_network import AsyncBackend
-from runpod._environment import proxies_for, tls_context, warn_of_proxy
-from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
-from runpod._network import ExchangeStream
-from runpod._primitives import AsyncClock, AsyncSlots, async_home, async_shield
+from runpod._http.async_network import AsyncBackend
+from runpod._http.environment import proxies_for, tls_context, warn_of_proxy
+from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
+from runpod._http.network import ExchangeStream
+from runpod._primitives import AsyncClock, AsyncSemaphore, async_connection_key, async_shield
 
 if TYPE_CHECKING:
     import ssl
@@ -101,15 +101,15 @@ class AsyncConnectionPool:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        key = async_home()
+        key = async_connection_key()
         connections = self._connections.get(key) or self._add_connections(key)
         await connections.wait_for_slot()
         connection = None
         try:
-            connection = await connections.take() or AsyncConnection(self._context, self._proxy)
+            connection = await connections.take_idle() or AsyncConnection(self._context, self._proxy)
             response = await connection.handle_async_request(request)
         except BaseException:
-            await connections.give_back(connection, reusable=False)
+            await connections.release(connection, reusable=False)
             raise
         response.stream = AsyncPooledStream(response, connections, connection)
         return response
@@ -124,7 +124,7 @@ class AsyncConnectionPool:
     async def aclose(self) -> None:
         """Closes the idle connections now, and the others when they are released."""
         self._closed = True
-        connections = self._connections.pop(async_home(), None)
+        connections = self._connections.pop(async_connection_key(), None)
         if connections is not None:
             await connections.aclose()
 
@@ -151,7 +151,7 @@ class AsyncConnections:
     """The connections of one event loop: a limit, and the idle ones."""
 
     def __init__(self, *, closed: bool) -> None:
-        self._slots = AsyncSlots(MAX_CONNECTIONS)
+        self._slots = AsyncSemaphore(MAX_CONNECTIONS)
         self._clock = AsyncClock()
         # With the time since when they are idle, oldest first.
         self._idle: deque[tuple[float, AsyncConnection]] = deque()
@@ -163,19 +163,19 @@ class AsyncConnections:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        if self._slots.take_nowait():
+        if self._slots.acquire_nowait():
             return
         sending = current.get()
         if sending is not None:
             # Nothing is sent while it waits.
             sending.sent = False
-        if not await self._slots.take(time_remaining()):
+        if not await self._slots.acquire(time_remaining()):
             msg = "no connection became free in time"
             raise httpcore.PoolTimeout(msg)
         if sending is not None:
             sending.sent = True
 
-    async def take(self) -> AsyncConnection | None:
+    async def take_idle(self) -> AsyncConnection | None:
         """Returns the most recently used idle connection, or None."""
         now = self._clock.now()
         try:
@@ -185,9 +185,9 @@ class AsyncConnections:
         except IndexError:  # also where another thread was faster
             return None
 
-    async def give_back(self, connection: AsyncConnection | None, *, reusable: bool) -> None:
+    async def release(self, connection: AsyncConnection | None, *, reusable: bool) -> None:
         """Releases a slot, and keeps the connection if it can be reused."""
-        self._slots.give_back()
+        self._slots.release()
         if connection is None:
             return
         within = connection.connections
@@ -244,4 +244,4 @@ class AsyncPooledStream:
         finally:
             # A mock's response has no such network stream.
             reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(self._headers)
-            await self._connections.give_back(self._connection, reusable=reusable)
+            await self._connections.release(self._connection, reusable=reusable)

@@ -136,7 +136,7 @@ class AsyncEndpoint(Generic[OutputT]):
         state = await self._session.submit(call, self._session.deadline(timeout))
         job = self.job(state.id)
         with suppress(JobOutputError):  # `result` raises it
-            job.take(RUN, state)
+            job.update_from(RUN, state)
         return job
 
     @overload

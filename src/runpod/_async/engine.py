@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._environment import certificate_advice
-from runpod._exchange import CONNECT_TIMEOUT, Exchange, current
+from runpod._http.environment import certificate_advice
+from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current
+from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
-from runpod._primitives import AsyncCaller, AsyncTimeLimit, async_shield
+from runpod._primitives import AsyncLoopGuard, AsyncTimeLimit, async_shield
 from runpod._protocol.bodies import ACCEPT_ENCODING
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.outcomes import RequestNotSent
-from runpod._transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
 from runpod.models._text import readable
 
@@ -67,7 +67,7 @@ class AsyncEngine:
             }
         )
         self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
-        self._caller = AsyncCaller()
+        self._loop_guard = AsyncLoopGuard()
         self._closed = False
 
     async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Outcome:
@@ -78,7 +78,7 @@ class AsyncEngine:
             ClientClosedError: The client is closed. Nothing was sent.
         """
         self.check_open(call)
-        self._caller.check()
+        self._loop_guard.check()
         remaining = deadline.remaining(clock.now())
         exchange = Exchange(call, remaining)
         if len(self._base_url) + len(exchange.target) > MAX_URL:

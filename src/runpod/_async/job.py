@@ -78,7 +78,7 @@ class AsyncJob(Generic[OutputT]):
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The request failed; see `runpod.errors`.
         """
-        return await self._ask(STATUS, timeout)
+        return await self._request(STATUS, timeout)
 
     async def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
         """Waits until the job ends, whatever its final status.
@@ -235,7 +235,7 @@ class AsyncJob(Generic[OutputT]):
         Raises:
             RunpodError: There was no good response; see `runpod.errors`.
         """
-        return await self._ask(CANCEL, timeout)
+        return await self._request(CANCEL, timeout)
 
     async def retry(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
@@ -249,12 +249,14 @@ class AsyncJob(Generic[OutputT]):
             RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
                 requeued.
         """
-        return await self._ask(RETRY, timeout)
+        return await self._request(RETRY, timeout)
 
-    async def _ask(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
-        return self.take(operation, await self._session.ask(operation, self.endpoint_id, self.id, timeout))
+    async def _request(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
+        return self.update_from(
+            operation, await self._session.request_state(operation, self.endpoint_id, self.id, timeout)
+        )
 
-    def take(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
+    def update_from(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
         """Updates the state from the response to an operation. For use within the library.
 
         Raises:

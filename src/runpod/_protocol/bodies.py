@@ -24,14 +24,14 @@ class BodyReader:
     library.
 
     Args:
-        packing: The `Content-Encoding` of the response.
+        content_encoding: The `Content-Encoding` of the response.
         limit: Maximum size in bytes, decoded; by default `MAX_BODY`.
 
     Attributes:
         problem: Why the body is unusable; empty if it is usable.
     """
 
-    def __init__(self, packing: str = "", limit: int | None = None) -> None:
+    def __init__(self, content_encoding: str = "", limit: int | None = None) -> None:
         self.problem = ""
         self._limit = MAX_BODY if limit is None else limit
         # A single piece is kept as is. More pieces go into a buffer, whose `getvalue` does not copy: a large body must
@@ -39,10 +39,10 @@ class BodyReader:
         self._body = b""
         self._buffer: io.BytesIO | None = None
         self._size = 0
-        packing = packing.strip().lower()
+        content_encoding = content_encoding.strip().lower()
         # 32: detect gzip or zlib by the header.
-        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if packing in _INFLATED else None
-        if self._inflater is None and packing not in {"", "identity"}:
+        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if content_encoding in _INFLATED else None
+        if self._inflater is None and content_encoding not in {"", "identity"}:
             self.problem = "its Content-Encoding is not supported"
 
     @property
@@ -50,11 +50,11 @@ class BodyReader:
         """The body received so far."""
         return self._body if self._buffer is None else self._buffer.getvalue()
 
-    def feed(self, piece: bytes, *, packed: bool = True) -> bool:
+    def feed(self, piece: bytes, *, encoded: bool = True) -> bool:
         """Adds the next piece. Returns False if more data is not needed."""
         if self.problem:
             return False
-        if packed and self._inflater is not None:
+        if encoded and self._inflater is not None:
             try:
                 piece = self._inflater.decompress(piece, self._limit - self._size + 1)
             except zlib.error:

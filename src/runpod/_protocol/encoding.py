@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from runpod._logging import warn
 from runpod.errors import InvalidRequestError
-from runpod.models._base import nearest
+from runpod.models._base import suggestion
 from runpod.models.requests import ExecutionPolicy, JobRequest, S3Config
 
 # Maximum nesting depth of an input.
@@ -93,7 +93,7 @@ def _from_mapping(request: Mapping[Any, Any]) -> JobRequest:
         raise InvalidRequestError(msg)
     for name in unknown:
         msg = (
-            f"The request has an unknown key {name!r}{nearest(str(name), _WIRE_FIELDS)}. "
+            f"The request has an unknown key {name!r}{suggestion(str(name), _WIRE_FIELDS)}. "
             f"Allowed keys are {', '.join(_WIRE_FIELDS)}. The platform would ignore it silently."
         )
         raise InvalidRequestError(msg)

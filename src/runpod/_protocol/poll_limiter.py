@@ -4,7 +4,7 @@ The service has rate limits. Within them, permits are granted in FIFO order, and
 shorter each long poll is held:
 
     jobs waited for              a poll is held for
-    up to `concurrent`           as long as requested in half of the slots; in the others for `ROOMY` times the hold
+    up to `concurrent`           as long as requested in half of the slots; in the others for `EXTENSION` times the hold
                                  that the rate requires, so that slots become free soon if many waits start
     more than `concurrent`       such that the last in the queue gets its permit in about
                                  (waiting / polls per second) seconds
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runpod.models.limits import WaitLimits
 
 # While there is a slot for every wait, the factor by which a hold may exceed the one that the rate requires.
-ROOMY = 3.0
+EXTENSION = 3.0
 
 # How late a poll may start without delaying the next ones, in seconds: timers are inexact, especially in a busy program.
 SLACK = 0.25
@@ -42,7 +42,7 @@ PAUSE = 0.5 * FIRST_INTERVAL
 
 # Each 429 doubles the interval between the polls of an endpoint, up to this multiple of the usual one. It is halved
 # after every RECOVERY seconds without another 429.
-SLOWEST = 8.0
+MAX_SLOWDOWN = 8.0
 RECOVERY = 5.0
 
 
@@ -178,12 +178,12 @@ class PollLimiter:
 
     def _hold(self) -> float:
         waiting, slots = self.waiting, self._slots
-        roomy = ROOMY * slots / self._rate
+        extended = EXTENSION * slots / self._rate
         # Polls that started while few were waiting may occupy their slots for long.
-        long = sum(permit.hold > roomy for permit in self._running)
+        long = sum(permit.hold > extended for permit in self._running)
         if waiting > slots:
-            return max(MIN_HOLD, (slots - long) / self._rate * min(ROOMY, waiting / (waiting - slots)))
-        return math.inf if long < max(1, slots // 2) else max(MIN_HOLD, roomy)
+            return max(MIN_HOLD, (slots - long) / self._rate * min(EXTENSION, waiting / (waiting - slots)))
+        return math.inf if long < max(1, slots // 2) else max(MIN_HOLD, extended)
 
     def _opens_at(self, now: float) -> float:
         """The time from which the next poll may start."""
@@ -211,7 +211,7 @@ class PollLimiter:
         self._paused_until = max(self._paused_until, now + min(max(asked, PAUSE), MAX_PAUSE_SYNC))
         # Concurrent polls that are all rejected count once.
         if now - self._slowed_at >= 1.0:
-            self._interval = min(2 * self._interval, SLOWEST / self._rate)
+            self._interval = min(2 * self._interval, MAX_SLOWDOWN / self._rate)
             self._slowed_at = now
 
 
@@ -221,7 +221,7 @@ class PollLimiters:
     def __init__(self) -> None:
         self._limiters: dict[tuple[int, str, int, int], PollLimiter] = {}
 
-    def of(self, endpoint_id: str, limits: WaitLimits) -> PollLimiter:
+    def for_endpoint(self, endpoint_id: str, limits: WaitLimits) -> PollLimiter:
         # Per process: after a fork, permits held by the parent would never be released in the child.
         key = (os.getpid(), endpoint_id, limits.concurrent, limits.per_second)
         limiter = self._limiters.get(key)

@@ -108,7 +108,7 @@ class Poller(ABC):
     routes: Routes = field(default_factory=Routes)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     jitter: Callable[[], float] = random.random
-    over: Done | Fail | None = field(default=None, init=False)
+    result: Done | Fail | None = field(default=None, init=False)
     interval: float = field(default=FIRST_INTERVAL, init=False)
 
     def __post_init__(self) -> None:
@@ -129,11 +129,11 @@ class Poller(ABC):
         return self.deadline.at - MARGIN
 
     def next(self, now: float) -> Action:
-        if self.over is not None:
-            return self.over
+        if self.result is not None:
+            return self.result
         if self.deadline.passed(now):
-            self.over = Fail(self._timeout_error())
-            return self.over
+            self.result = Fail(self._timeout_error())
+            return self.result
         if now < self._not_before:
             return Pause(min(self._not_before, self.end()) - now)
         self._polled_at = now
@@ -171,12 +171,12 @@ class Poller(ABC):
         else:
             error = failure(call, outcome, self.deadline, state=self.state)
             if isinstance(outcome, DeadlineExceeded) or not is_transient(outcome):
-                self.over = Fail(self._timeout_error() if isinstance(outcome, DeadlineExceeded) else error)
+                self.result = Fail(self._timeout_error() if isinstance(outcome, DeadlineExceeded) else error)
                 return
         self._failures += 1
         self._last_failure = error.message
         if self._failures >= MAX_FAILURES and not self.deadline.limited:
-            self.over = Fail(error)
+            self.result = Fail(error)
             return
         longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
         pause = backoff(self.policy, self._failures, self.jitter)
@@ -189,9 +189,9 @@ class Poller(ABC):
         if is_recent(self.submitted_at, now):
             self._back_off(now)
         elif self.state is None and self.submitted_at is None:
-            self.over = Fail(failure(call, response, self.deadline))
+            self.result = Fail(failure(call, response, self.deadline))
         else:
-            self.over = Fail(self._expired_error())
+            self.result = Fail(self._expired_error())
 
     def _expired_error(self) -> JobExpiredError:
         last = f" (last status: {readable(self.state.status, 40)})" if self.state is not None else ""

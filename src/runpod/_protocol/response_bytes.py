@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # The end of a header, as in h11.
 _END = re.compile(rb"\n\r?\n")
 
-# The end of a chunked body without trailers, and the start of any response.
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
-_BEGIN = b"HTTP/"
+# The line before the data of a chunk: its size, in hexadecimal. A longer line is not parsed.
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?[ \t]*\r\n")
+_LONGEST_LINE = 256
 
 
 def is_interim(data: bytes) -> bool:
@@ -29,16 +29,14 @@ def is_interim(data: bytes) -> bool:
 class ResponseBytes:
     """Tracks the bytes after the header of a response."""
 
-    __slots__ = ("_another", "_head", "_length", "_tail")
+    __slots__ = ("_chunks", "_head", "_length")
 
     def __init__(self) -> None:
         # The incomplete header.
         self._head = b""
         # Number of bytes after the header; -1 before its end.
         self._length = -1
-        # The last of these bytes, and whether they may contain the start of another response.
-        self._tail: bytes = b"\r\n"
-        self._another = False
+        self._chunks = _Chunks()
 
     def feed(self, data: bytes) -> None:
         """Adds received bytes."""
@@ -52,21 +50,57 @@ class ResponseBytes:
             self._length = 0
             self._head = b""
         self._length += len(data)
-        # Search for the start of a response without copying large data.
-        seam = self._tail + data[: len(_BEGIN)]
-        self._another = self._another or _BEGIN in seam or _BEGIN in data
-        self._tail = (data if len(data) >= len(_LAST_CHUNK) else self._tail + data)[-len(_LAST_CHUNK) :]
+        self._chunks.feed(data)
 
     def is_exactly(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Whether no bytes follow a completely read response with these headers.
 
-        False also for a chunked response with trailers, or with bytes that look like the start of another response.
+        False also for a chunked response with trailers.
         """
         length = b"0"
         for name, value in headers:
             lower = name.lower()
             if lower == b"transfer-encoding":
-                return self._tail == _LAST_CHUNK and not self._another
+                return self._chunks.complete
             if lower == b"content-length":
                 length = value
         return length.isdigit() and self._length == int(length)
+
+
+class _Chunks:
+    """Finds the end of a body, if it is chunked."""
+
+    __slots__ = ("_last", "_line", "_remaining", "_valid")
+
+    def __init__(self) -> None:
+        # Bytes of the current chunk that are still to come, its line end included.
+        self._remaining = 0
+        # The incomplete size line of the next chunk.
+        self._line = b""
+        self._last = False
+        self._valid = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last byte was that of a chunked body without trailers."""
+        return self._valid and self._last and not self._remaining
+
+    def feed(self, data: bytes) -> None:
+        position = 0
+        while self._valid and position < len(data):
+            if self._remaining:
+                step = min(self._remaining, len(data) - position)
+                self._remaining -= step
+                position += step
+                continue
+            known = len(self._line)
+            self._line += data[position : position + _LONGEST_LINE]
+            size = _SIZE.match(self._line)
+            if self._last or (size is None and len(self._line) >= _LONGEST_LINE):
+                self._valid = False
+            if size is None:
+                return
+            position += size.end() - known
+            self._line = b""
+            self._remaining = int(size[1], 16) + len(b"\r\n")
+            self._last = self._remaining == len(b"\r\n")

@@ -108,7 +108,7 @@ class Streamer(Poller):
 
     def _finish(self, status: JobStatus) -> None:
         if status == JobStatus.COMPLETED:
-            self.over = Done()
+            self.result = Done()
         elif self.state is not None and self.state.completed:
             self._end_with(self.state)
         else:
@@ -116,7 +116,7 @@ class Streamer(Poller):
 
     def _end_with(self, state: JobState[Any]) -> None:
         error = job_failure(state, self.endpoint_id)
-        self.over = Done() if error is None else Fail(error)
+        self.result = Done() if error is None else Fail(error)
 
     def _missing(self, call: Call, response: Response, now: float) -> None:
         if self._ended is not None:

@@ -43,11 +43,11 @@ class Waiter(Poller):
         self._route_misses = 0
         self._has_polled = False
         if self.state is not None and self.state.completed:
-            self.over = Done()
+            self.result = Done()
 
     def next(self, now: float) -> Action:
-        if self.over is None and self._has_polled and now >= self.until:
-            self.over = Done()
+        if self.result is None and self._has_polled and now >= self.until:
+            self.result = Done()
         return super().next(now)
 
     def end(self) -> float:
@@ -95,7 +95,7 @@ class Waiter(Poller):
         self.state = state
         self._has_polled = True
         if state.completed:
-            self.over = Done()
+            self.result = Done()
         elif call.hold is None or now - self._polled_at < _HELD:
             # Also if the server does not hold long polls, to avoid a busy loop.
             self._back_off(now)

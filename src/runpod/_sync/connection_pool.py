@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from runpod._network import Backend
-from runpod._environment import proxies_for, tls_context, warn_of_proxy
-from runpod._exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
-from runpod._network import ExchangeStream
-from runpod._primitives import Clock, Slots, home, shield
+from runpod._http.network import Backend
+from runpod._http.environment import proxies_for, tls_context, warn_of_proxy
+from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
+from runpod._http.network import ExchangeStream
+from runpod._primitives import Clock, Semaphore, connection_key, shield
 
 if TYPE_CHECKING:
     import ssl
@@ -103,15 +103,15 @@ class ConnectionPool:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        key = home()
+        key = connection_key()
         connections = self._connections.get(key) or self._add_connections(key)
         connections.wait_for_slot()
         connection = None
         try:
-            connection = connections.take() or Connection(self._context, self._proxy)
+            connection = connections.take_idle() or Connection(self._context, self._proxy)
             response = connection.handle_request(request)
         except BaseException:
-            connections.give_back(connection, reusable=False)
+            connections.release(connection, reusable=False)
             raise
         response.stream = PooledStream(response, connections, connection)
         return response
@@ -126,7 +126,7 @@ class ConnectionPool:
     def close(self) -> None:
         """Closes the idle connections now, and the others when they are released."""
         self._closed = True
-        connections = self._connections.pop(home(), None)
+        connections = self._connections.pop(connection_key(), None)
         if connections is not None:
             connections.close()
 
@@ -153,7 +153,7 @@ class Connections:
     """The connections of one event loop: a limit, and the idle ones."""
 
     def __init__(self, *, closed: bool) -> None:
-        self._slots = Slots(MAX_CONNECTIONS)
+        self._slots = Semaphore(MAX_CONNECTIONS)
         self._clock = Clock()
         # With the time since when they are idle, oldest first.
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -165,19 +165,19 @@ class Connections:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        if self._slots.take_nowait():
+        if self._slots.acquire_nowait():
             return
         sending = current.get()
         if sending is not None:
             # Nothing is sent while it waits.
             sending.sent = False
-        if not self._slots.take(time_remaining()):
+        if not self._slots.acquire(time_remaining()):
             msg = "no connection became free in time"
             raise httpcore.PoolTimeout(msg)
         if sending is not None:
             sending.sent = True
 
-    def take(self) -> Connection | None:
+    def take_idle(self) -> Connection | None:
         """Returns the most recently used idle connection, or None."""
         now = self._clock.now()
         try:
@@ -187,9 +187,9 @@ class Connections:
         except IndexError:  # also where another thread was faster
             return None
 
-    def give_back(self, connection: Connection | None, *, reusable: bool) -> None:
+    def release(self, connection: Connection | None, *, reusable: bool) -> None:
         """Releases a slot, and keeps the connection if it can be reused."""
-        self._slots.give_back()
+        self._slots.release()
         if connection is None:
             return
         within = connection.connections
@@ -246,4 +246,4 @@ class PooledStream:
         finally:
             # A mock's response has no such network stream.
             reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(self._headers)
-            self._connections.give_back(self._connection, reusable=reusable)
+            self._connections.release(self._connection, reusable=reusable)

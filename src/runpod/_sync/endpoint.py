@@ -138,7 +138,7 @@ class Endpoint(Generic[OutputT]):
         state = self._session.submit(call, self._session.deadline(timeout))
         job = self.job(state.id)
         with suppress(JobOutputError):  # `result` raises it
-            job.take(RUN, state)
+            job.update_from(RUN, state)
         return job
 
     @overload

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._environment import certificate_advice
-from runpod._exchange import CONNECT_TIMEOUT, Exchange, current
+from runpod._http.environment import certificate_advice
+from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current
+from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
-from runpod._primitives import Caller, TimeLimit, shield
+from runpod._primitives import LoopGuard, TimeLimit, shield
 from runpod._protocol.bodies import ACCEPT_ENCODING
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.outcomes import RequestNotSent
-from runpod._transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod.errors import ConfigurationError, InvalidRequestError
 from runpod.models._text import readable
 
@@ -66,7 +66,7 @@ class Engine:
             }
         )
         self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
-        self._caller = Caller()
+        self._loop_guard = LoopGuard()
         self._closed = False
 
     def send(self, call: Call, deadline: Deadline, clock: Clock) -> Outcome:
@@ -77,7 +77,7 @@ class Engine:
             ClientClosedError: The client is closed. Nothing was sent.
         """
         self.check_open(call)
-        self._caller.check()
+        self._loop_guard.check()
         remaining = deadline.remaining(clock.now())
         exchange = Exchange(call, remaining)
         if len(self._base_url) + len(exchange.target) > MAX_URL:

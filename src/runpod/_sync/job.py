@@ -80,7 +80,7 @@ class Job(Generic[OutputT]):
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The request failed; see `runpod.errors`.
         """
-        return self._ask(STATUS, timeout)
+        return self._request(STATUS, timeout)
 
     def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
         """Waits until the job ends, whatever its final status.
@@ -237,7 +237,7 @@ class Job(Generic[OutputT]):
         Raises:
             RunpodError: There was no good response; see `runpod.errors`.
         """
-        return self._ask(CANCEL, timeout)
+        return self._request(CANCEL, timeout)
 
     def retry(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
@@ -251,12 +251,14 @@ class Job(Generic[OutputT]):
             RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
                 requeued.
         """
-        return self._ask(RETRY, timeout)
+        return self._request(RETRY, timeout)
 
-    def _ask(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
-        return self.take(operation, self._session.ask(operation, self.endpoint_id, self.id, timeout))
+    def _request(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
+        return self.update_from(
+            operation, self._session.request_state(operation, self.endpoint_id, self.id, timeout)
+        )
 
-    def take(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
+    def update_from(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
         """Updates the state from the response to an operation. For use within the library.
 
         Raises:

@@ -139,7 +139,7 @@ class Session:
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
-    def ask(
+    def request_state(
         self, operation: Operation, endpoint_id: str, job_id: str, timeout: TimeoutOrDefault
     ) -> JobState[Any]:
         """Makes a call whose response is the state of the job.
@@ -151,7 +151,7 @@ class Session:
         deadline = self.deadline(timeout)
         if operation is STATUS:
             # It needs no permit, but counts towards the rate limit of the service.
-            self._limiters.of(endpoint_id, self.wait_limits).count(self.clock.now())
+            self._limiters.for_endpoint(endpoint_id, self.wait_limits).count(self.clock.now())
         return read_job(self.send(call, deadline), call)
 
     def poller(self, kind: type[PollerT], endpoint_id: str, job_id: str, deadline: Deadline, **options: Any) -> PollerT:
@@ -189,7 +189,7 @@ class Session:
         Raises:
             RunpodError: The poller failed.
         """
-        limiter = self._limiters.of(poller.endpoint_id, self.wait_limits)
+        limiter = self._limiters.for_endpoint(poller.endpoint_id, self.wait_limits)
         wakeup = self.clock.wakeup()
         permit = Permit(wakeup)
         outcome: Outcome | None = None

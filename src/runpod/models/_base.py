@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _NOT_VALID = " is not valid: "
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """A suggestion for an unknown name, such as ` (did you mean 'ttl'?)`; empty without a close match."""
-    by_fold = {fold(k): k for k in known}
-    close = difflib.get_close_matches(fold(name), by_fold, n=1, cutoff=0.6)
-    return f" (did you mean {by_fold[close[0]]!r}?)" if close else ""
+    by_normalized = {normalized(k): k for k in known}
+    close = difflib.get_close_matches(normalized(name), by_normalized, n=1, cutoff=0.6)
+    return f" (did you mean {by_normalized[close[0]]!r}?)" if close else ""
 
 
-def fold(name: str) -> str:
+def normalized(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
@@ -35,7 +35,7 @@ def milliseconds(span: timedelta) -> int:
     return round(span / timedelta(milliseconds=1))
 
 
-def _given_duration(value: object) -> timedelta:
+def _positive_duration(value: object) -> timedelta:
     if not isinstance(value, timedelta):
         example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
         msg = f"must be a timedelta, such as {example}, not {type(value).__name__}"
@@ -99,7 +99,7 @@ def _received_count(value: object) -> int | None:
 
 _as_milliseconds = PlainSerializer(lambda span: None if span is None else milliseconds(span), when_used="json")
 
-GivenDuration = Annotated[timedelta, BeforeValidator(_given_duration), _as_milliseconds]
+PositiveDuration = Annotated[timedelta, BeforeValidator(_positive_duration), _as_milliseconds]
 ReceivedDuration = Annotated[
     timedelta | None,
     BeforeValidator(_received_duration),
@@ -123,7 +123,7 @@ class ReceivedModel(BaseModel):
     )
 
 
-class GivenModel(BaseModel):
+class ArgumentModel(BaseModel):
     """Base of models that callers create: frozen, strict, and rejects unknown fields."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -153,7 +153,7 @@ def describe(error: ValidationError, subject: str, model: type[BaseModel] | None
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         field = ".".join(str(step) for step in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            parts.append(f"there is no field {field!r}{nearest(field, known)}")
+            parts.append(f"there is no field {field!r}{suggestion(field, known)}")
         elif problem["type"] == "missing":
             parts.append(f"{by_alias.get(field, field)} is missing")
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, cast
 from pydantic import BeforeValidator, Field
 from typing_extensions import Self, TypeVar
 
-from runpod._base_errors import CONTEXT, RunpodError, known
+from runpod._base_errors import CONTEXT, RunpodError, details_dict
 from runpod.models._base import ReceivedCount, ReceivedDuration, ReceivedModel, ReceivedText
 from runpod.models._text import Shortened, readable
 from runpod.models.status import JobStatus
@@ -153,7 +153,7 @@ class JobState(ReceivedModel, Generic[OutputT]):
 
 def state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
     """The job state in the details of an error, if any."""
-    found = known(details).get("state")
+    found = details_dict(details).get("state")
     if found is None:
         return None
     return JobState[Any].model_validate(found)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, StrictInt
 
 from runpod._base_errors import ConfigurationError, RunpodError
-from runpod.models._base import GivenModel
+from runpod.models._base import ArgumentModel
 
 __all__ = ["WaitLimits"]
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
 
-class WaitLimits(GivenModel):
+class WaitLimits(ArgumentModel):
     """Limits for the polls of one endpoint: how many run at once, and how many start per second.
 
     Waiting, watching and streaming poll a job repeatedly. If more jobs are waited for than polls

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictBool, StrictStr, field_serializer
 from typing_extensions import Required, TypedDict
 
-from runpod.models._base import GivenDuration, GivenModel, from_milliseconds
+from runpod.models._base import ArgumentModel, PositiveDuration, from_milliseconds
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -51,7 +51,7 @@ class JobRequestDict(TypedDict, total=False):
     s3Config: S3ConfigDict | S3Config
 
 
-class ExecutionPolicy(GivenModel):
+class ExecutionPolicy(ArgumentModel):
     """Time limits and priority of a job on the platform.
 
     The server sets the bounds and defaults (docs.runpod.io, "Send API requests").
@@ -69,8 +69,8 @@ class ExecutionPolicy(GivenModel):
         >>> ExecutionPolicy(execution_timeout=timedelta(minutes=5), low_priority=True)
     """
 
-    execution_timeout: GivenDuration | None = None
-    ttl: GivenDuration | None = None
+    execution_timeout: PositiveDuration | None = None
+    ttl: PositiveDuration | None = None
     low_priority: StrictBool | None = None
 
     if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ExecutionPolicy(GivenModel):
         ) -> None: ...
 
 
-class S3Config(GivenModel):
+class S3Config(ArgumentModel):
     """Your S3 bucket, which the platform passes on to the worker. It is not part of any response.
 
     Args:
@@ -135,7 +135,7 @@ def _policy_from_wire(value: object) -> object:
     return policy
 
 
-class JobRequest(GivenModel):
+class JobRequest(ArgumentModel):
     """A job request: the positional argument of `run` and `run_sync`.
 
     Args:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, StrictBool, StrictInt
 
 from runpod._base_errors import ConfigurationError, RunpodError
-from runpod.models._base import GivenModel
+from runpod.models._base import ArgumentModel
 
 __all__ = ["RetryPolicy"]
 
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
-class RetryPolicy(GivenModel):
+class RetryPolicy(ArgumentModel):
     """When and how often a client retries requests.
 
     Submissions are retried only if they provably never reached the server or were rejected with

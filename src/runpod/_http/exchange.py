@@ -7,10 +7,10 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from runpod._http.transport_errors import error_reason
 from runpod._primitives import monotonic
 from runpod._protocol.bodies import BodyReader
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost
-from runpod._transport_errors import error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ class Exchange:
         Returns:
             False if more data is not needed.
         """
-        return self._body.feed(piece, packed=encoded)
+        return self._body.feed(piece, encoded=encoded)
 
     @property
     def partial(self) -> bytes:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-from runpod._addresses import resolve
-from runpod._exchange import CONNECT_TIMEOUT, mark_sent, mark_unsent, time_remaining
+from runpod._http.addresses import resolve
+from runpod._http.exchange import CONNECT_TIMEOUT, mark_sent, mark_unsent, time_remaining
 from runpod._primitives import monotonic
 from runpod._protocol.response_bytes import ResponseBytes
 

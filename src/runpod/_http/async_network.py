@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import httpcore
 
-from runpod._addresses import async_resolve
-from runpod._exchange import CONNECT_TIMEOUT, mark_unsent
-from runpod._network import WRITE_SIZE, ExchangeStream, readability, time_share
+from runpod._http.addresses import async_resolve
+from runpod._http.exchange import CONNECT_TIMEOUT, mark_unsent
+from runpod._http.network import WRITE_SIZE, ExchangeStream, readability, time_share
 from runpod._primitives import async_shield, is_trio, monotonic
 from runpod._protocol.response_bytes import is_interim
 
