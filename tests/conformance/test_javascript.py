@@ -41,7 +41,7 @@ class Endpoint:
 
     @property
     def sent(self) -> list[str]:
-        """The requests of the SDK: method, operation and query, without job ids."""
+        """The requests of the SDK: method, operation and query, without job IDs."""
         return [
             f"{request.method} {request.path.split('/')[3]}" + (f" {dict(request.query)}" if request.query else "")
             for request in self.server.requests
@@ -193,7 +193,7 @@ def test_run_sync_of_a_failing_job_returns_its_state(serve):
 def test_run_sync_polls_while_the_job_takes_longer_than_one_request(serve, gate):
     endpoint = serve(gate)
     # The `wait` of its first request is at most its timeout, so a short timeout makes it poll. "`runsync` … Not done
-    # within `wait`: HTTP 200", captured, with id and status alone.
+    # within `wait`: HTTP 200", captured, with ID and status alone.
     call = endpoint.start("runSync", {"input": PROMPT}, 1000)
     gate.wait_entered()
     endpoint.driver.printed.clear()

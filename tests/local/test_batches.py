@@ -154,7 +154,7 @@ def test_an_empty_batch_is_done(serve: Serve) -> None:
     assert [] == api.get(f"/batch/{batch_id}/requests")["requests"]
 
 
-def test_the_newest_batch_is_batch_first(serve: Serve) -> None:
+def test_batches_are_listed_newest_first(serve: Serve) -> None:
     api = serve(echo)
     ids = [create(api, n) for n in range(3)]
     assert ids[::-1] == [batch["id"] for batch in api.get("/batch")["batches"]]

@@ -278,4 +278,7 @@ def test_help_describes_every_behavior(capsys: pytest.CaptureFixture[str]) -> No
     for name in Behavior.__dataclass_fields__:
         _, _, rest = text.partition(f"  --{name.replace('_', '-')}")
         assert rest.partition("  --")[0].strip(), name
-    assert "Whether /status-sync exists." in " ".join(text.split())
+    words = " ".join(text.split())
+    assert "Whether /status-sync exists." in words
+    assert "Maximum bytes of an output, or none for no limit." in words
+    assert "None" not in words

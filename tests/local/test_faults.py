@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod.local import LocalServer
+from runpod.local import Behavior, LocalServer, faults
+from runpod.local.http.routing import routes
 from tests.local.api import TIMEOUT, Api, until
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_next_requests_fail(serve: Serve) -> None:
     for _ in range(2):
         response = api.http.post("/run", **JOB)
         assert (503, "1") == (response.status_code, response.headers["retry-after"])
-        assert {"error": "the local server was told to answer 503"} == response.json()
+        assert {"error": "injected fault: HTTP 503"} == response.json()
     assert [] == api.server.jobs["horse"]
     assert 0 == api.server.faults.pending
     assert "COMPLETED" == api.end(api.run())["status"]
@@ -154,6 +155,11 @@ def test_every_operation_can_fail(serve: Serve, name: str, method: str, path: st
         assert 418 != api.http.request("POST" if other == "/purge-queue" else "GET", other).status_code
     assert 418 == api.http.request(method, path, headers={"authorization": "wrong"}).status_code
     assert 0 == api.server.faults.pending
+
+
+def test_names_of_operations_are_those_of_the_routes() -> None:
+    names = {operation.name for route in routes(Behavior()) for operation in route.operations.values()}
+    assert sorted(names) == list(faults._OPERATIONS)
 
 
 def test_fault_of_one_endpoint() -> None:

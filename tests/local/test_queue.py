@@ -11,9 +11,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from runpod.local.jobs.job import ENDED, Job, Lease, Outcome, Payload
+from runpod.local.jobs.job import ENDED, Job, JobNotFoundError, JobNotRetryableError, Lease, Outcome, Payload
 from runpod.local.jobs.policy import Policy
-from runpod.local.jobs.queue import JobNotFoundError, JobNotRetryableError, JobQueue
+from runpod.local.jobs.queue import JobQueue
 from runpod.local.json_text import JSONText
 
 PAYLOAD = Payload(JSONText('{"input":{"n":1}}'), empty=False)

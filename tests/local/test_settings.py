@@ -1,4 +1,4 @@
-"""Settings of endpoints, and the switches for undocumented behavior."""
+"""Settings of servers and endpoints, and the switches for undocumented behavior."""
 
 from __future__ import annotations
 
@@ -63,10 +63,51 @@ def test_without_workers_jobs_stay_in_the_queue(serve: Serve) -> None:
         ({"cold_start": None}, TypeError),
     ],
 )
-def test_invalid_endpoints(settings: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_settings_of_an_endpoint(settings: dict[str, Any], error: type[Exception]) -> None:
     arguments: dict[str, Any] = {"handler": echo} | settings
     with pytest.raises(error):
         LocalEndpoint(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "error", "message"),
+    [
+        ({"horse": 1}, TypeError, "must be callable, not int.*function itself"),
+        ({"horse": None}, TypeError, "worker command, not None"),
+        ({"": echo}, ValueError, "endpoint ID '' cannot"),
+        ({"a/b": echo}, ValueError, "endpoint ID 'a/b' cannot.*no slash"),
+        ({"..": echo}, ValueError, "endpoint ID '..' cannot"),
+        ({1: echo}, TypeError, "Endpoint IDs must be str, not int"),
+        ([("horse", echo)], TypeError, "not list"),
+        (echo, TypeError, "not function"),
+    ],
+)
+def test_invalid_endpoints_of_a_server(endpoints: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        LocalServer(endpoints)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"port": -1}, ValueError),
+        ({"port": 65536}, ValueError),
+        ({"port": "80"}, TypeError),
+        ({"port": True}, TypeError),
+        ({"workers": -1}, ValueError),
+        ({"workers": 1.5}, TypeError),
+        ({"cold_start": timedelta(seconds=-1)}, ValueError),
+        ({"cold_start": 20}, TypeError),
+        ({"cold_start": "1"}, TypeError),
+        ({"api_key": ""}, ValueError),
+        ({"api_key": "with space"}, ValueError),
+        ({"api_key": "schlüssel"}, ValueError),
+        ({"api_key": 1}, TypeError),
+    ],
+)
+def test_invalid_settings_of_a_server(settings: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        LocalServer({"horse": echo}, **settings)
 
 
 @pytest.mark.parametrize(

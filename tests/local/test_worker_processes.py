@@ -145,7 +145,7 @@ def test_worker_that_requests_a_restart_is_replaced() -> None:
 def test_worker_that_hangs_past_the_execution_timeout_is_replaced(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with start() as server, Api(server) as api:
-        server._endpoints["horse"].workers._stop_grace = 0.0
+        server._endpoints["horse"].remote_workers._stop_grace = 0.0
         body = {"input": {"do": "hang", "mark": str(mark)}, "policy": {"executionTimeout": 5000}}
         job_id = api.post("/run", body)["id"]
         for _ in range(2):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from runpod.local import Behavior, LocalEndpoint, LocalServer
-from runpod.local.http.validation import payload
-from runpod.local.jobs.queue import JobQueue
-from runpod.local.workers.remote_workers import Workers
+from runpod.local import LocalEndpoint, LocalServer
 from tests.local.api import TIMEOUT, Api, in_thread, until
 
 if TYPE_CHECKING:
@@ -170,7 +166,7 @@ def test_progress_update_does_not_end_a_job(api: Api, worker: FakeWorker) -> Non
     job = api.status(job_id)
     assert ("IN_PROGRESS", "saddling") == (job["status"], job["output"])
     worker.done(job_id, output="done")
-    # "may arrive after the final result (ignore it then)"
+    # An update that arrives after the result is ignored.
     worker.done(job_id, status="IN_PROGRESS", output="saddling")
     job = api.status(job_id)
     assert ("COMPLETED", "done") == (job["status"], job["output"])
@@ -205,8 +201,8 @@ def test_result_for_an_unknown_job(worker: FakeWorker) -> None:
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
 
 
-# "Result post refused by platform (size/400): COMPLETED with no `output`"; and of an error that is not a string: "if you use
-# a dict, it will result in the job returning as COMPLETED instead of FAILED without any output".
+# On the service, too, a job is COMPLETED without output if its result is refused, for its size or because its error is
+# not a string.
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -259,20 +255,7 @@ def test_cancelled_job_is_reported_to_its_worker_once(api: Api, worker: FakeWork
     worker.done(job_id, output="too late")
     assert {"idle": 1, "ready": 1} == workers(api)
     assert "CANCELLED" == api.status(job_id)["status"]
-    assert [] == api.server._endpoints["horse"].workers.get("w1").stops
-
-
-def test_removed_worker_gets_no_jobs() -> None:
-    async def main() -> None:
-        workers = registry()
-        worker = workers.expect("w1")
-        workers.remove("w1")
-        assert [] == workers.take(worker, 1)
-        # A late request of the exited worker.
-        assert [] == workers.take(workers.get("w1"), 1)
-        assert 0 == sum(workers.counts().values())
-
-    asyncio.run(main())
+    assert [] == api.server._endpoints["horse"].remote_workers.get("w1").jobs_to_stop
 
 
 def test_next_request_for_a_job_ends_a_cancelled_one(api: Api, worker: FakeWorker) -> None:
@@ -291,7 +274,7 @@ def test_idle_request_for_a_job_requeues_the_last_one(api: Api, worker: FakeWork
     assert job_id == worker.take()["id"]
     assert 1 == api.status(job_id)["retries"]
     response = in_thread(lambda: worker.get("job-take", job_in_progress="0"))
-    # "re-dispatched once and ends FAILED"
+    # A job is requeued once, then it is FAILED.
     job = api.end(job_id)
     assert ("FAILED", "job timed out after 1 retries", 1) == (job["status"], job["error"], job["retries"])
     api.server.stop()
@@ -306,7 +289,7 @@ def test_request_without_job_in_progress_keeps_the_last_job(api: Api, worker: Fa
 
 
 def test_empty_input_is_not_passed_on(api: Api, worker: FakeWorker) -> None:
-    # "the platform strips empty dicts"
+    # The service removes an empty dict.
     job_id = api.post("/run", {"input": {}})["id"]
     assert {"id": job_id} == worker.take()
 
@@ -325,7 +308,7 @@ def test_worker_that_disconnects_is_removed(api: Api, worker: FakeWorker) -> Non
 
 
 def test_ping_does_not_register_a_worker(api: Api, worker: FakeWorker) -> None:
-    # Pings come "from a process of its own", which can outlive the worker.
+    # Pings are sent by a separate process, which can outlive the worker.
     assert {} == api.ok(worker.get("ping", runpod_version="1.12.0"))
     assert {} == workers(api)
 
@@ -334,80 +317,3 @@ def test_unhealthy_worker(api: Api, worker: FakeWorker) -> None:
     worker.taking()
     worker.get("ping", status="unhealthy", check="memory", reason="none")
     assert {"unhealthy": 1} == workers(api)
-
-
-# Timeouts
-
-
-def registry(**settings: float) -> Workers:
-    queue = JobQueue()
-    queue.submit(payload(b'{"input": {"n": 1}}', Behavior()))
-    return Workers(queue, **settings)
-
-
-@pytest.mark.parametrize("busy", [True, False])
-def test_silent_worker_is_removed(busy: bool) -> None:
-    async def main() -> None:
-        workers = registry(**{"timeout" if busy else "idle_timeout": 0})
-        worker = workers.get("w1")
-        requeued = asyncio.Event()
-        with workers.request(worker):
-            if busy:
-                workers.take(worker, 1)
-            workers.queue.arrivals.connect(requeued.set)
-        workers.ping("w1", {})
-        assert 1 == sum(workers.counts().values())
-        if busy:
-            await asyncio.wait_for(requeued.wait(), TIMEOUT)
-        while workers.counts()["initializing"]:  # noqa: ASYNC110  # There is no event for it.
-            await asyncio.sleep(0)
-        assert 0 == sum(workers.counts().values())
-        assert 1 == workers.queue.waiting
-
-    asyncio.run(main())
-
-
-def test_running_worker_without_pings_is_not_removed() -> None:
-    async def main() -> None:
-        workers = registry(timeout=0)
-        worker = workers.get("w1")
-        with workers.request(worker):
-            workers.take(worker, 1)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert 1 == workers.counts()["running"]
-        workers.close()
-        assert worker.timer is not None
-        assert worker.timer.cancelled()
-
-    asyncio.run(main())
-
-
-def test_worker_with_a_held_request_is_not_removed() -> None:
-    async def main() -> None:
-        workers = registry(idle_timeout=0)
-        worker = workers.get("w1")
-        with workers.request(worker):
-            workers.ping("w1", {})
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert 1 == workers.counts()["initializing"]
-        workers.close()
-
-    asyncio.run(main())
-
-
-def test_worker_that_does_not_stop_a_killed_job_is_restarted() -> None:
-    async def main() -> None:
-        workers = registry(stop_grace=0)
-        replaced = asyncio.Event()
-        workers.restart = lambda worker_id: replaced.set()
-        worker = workers.get("w1")
-        workers.take(worker, 1)
-        [lease] = worker.leases.values()
-        lease.revoked = lease.killed = True
-        lease.revocation.fire()
-        await asyncio.wait_for(replaced.wait(), TIMEOUT)
-        assert [lease.job.id] == worker.stops
-
-    asyncio.run(main())

@@ -167,12 +167,17 @@ def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def _helps() -> dict[str, str]:
-    """Return the docstring of each field of `Behavior`; empty under `python -OO`."""
+    """Return a help text for each field of `Behavior`, from its docstring; empty under `python -OO`."""
     # Before Python 3.13, `__doc__` is still indented; getdoc() strips that.
     _, _, text = (inspect.getdoc(Behavior) or "").partition("Args:\n")
     text = text.partition("\n\n")[0]
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
-    return {name: " ".join(description.split()).replace("`", "").replace("%", "%%") for name, description in found}
+    return {name: _help(description) for name, description in found}
+
+
+def _help(description: str) -> str:
+    # On the command line, the value None is passed as `none`.
+    return " ".join(description.split()).replace("`", "").replace("None", "none").replace("%", "%%")
 
 
 def _split_command(command: str) -> list[str]:

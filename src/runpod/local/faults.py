@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 
-from runpod.local.http.routing import routes
 from runpod.local.json_text import object_text
-from runpod.local.settings import Behavior, check_integer, check_seconds
+from runpod.local.settings import check_integer, check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,7 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["Exchange", "Faults"]
 
 _ANY = "any"
-_OPERATIONS = sorted({o.name for route in routes(Behavior()) for o in route.operations.values()})
+
+# The names of the operations in `http.routing`; a test compares them.
+_OPERATIONS = (
+    "batch",
+    "cancel",
+    "health",
+    "purge-queue",
+    "retry",
+    "run",
+    "runsync",
+    "status",
+    "status-sync",
+    "stream",
+)
 
 
 class Exchange(Protocol):
@@ -59,10 +71,11 @@ class _Fault:
 class Faults:
     """Faults to inject into the next requests to a `LocalServer`: `server.faults`.
 
-    Each method takes an operation, by its path or by the name of the client's method: `run`, `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`,
-    `cancel`, `retry`, `purge-queue` or `purge_queue`, `health`, `batch`, or `any` for all of
-    them. The fault applies to the next `times` requests to that operation. Several faults for one
-    operation apply one after another. `endpoint=` limits a fault to one endpoint.
+    Each method takes an operation, by its path or by the name of the client's method: `run`,
+    `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`, `cancel`, `retry`,
+    `purge-queue` or `purge_queue`, `health`, `batch`, or `any` for all of them. The fault applies
+    to the next `times` requests to that operation. Several faults for one operation apply one
+    after another. `endpoint=` limits a fault to one endpoint.
 
     Requests with a fault are recorded in `server.requests` like all others.
 
@@ -112,6 +125,7 @@ class Faults:
             endpoint: ID of the endpoint; by default any.
 
         Raises:
+            TypeError: A number has the wrong type.
             ValueError: The operation is unknown, or an argument is out of range.
         """
         check_integer("status", status, 200, 599)
@@ -135,6 +149,7 @@ class Faults:
             endpoint: ID of the endpoint; by default any.
 
         Raises:
+            TypeError: A number has the wrong type.
             ValueError: The operation is unknown, or an argument is out of range.
         """
         check_seconds("seconds", seconds)
@@ -156,6 +171,7 @@ class Faults:
             endpoint: ID of the endpoint; by default any.
 
         Raises:
+            TypeError: A number has the wrong type.
             ValueError: The operation is unknown, or an argument is out of range.
         """
 
@@ -175,6 +191,7 @@ class Faults:
             endpoint: ID of the endpoint; by default any.
 
         Raises:
+            TypeError: A number has the wrong type.
             ValueError: The operation is unknown, or an argument is out of range.
         """
 
@@ -195,6 +212,7 @@ class Faults:
             endpoint: ID of the endpoint; by default any.
 
         Raises:
+            TypeError: A number has the wrong type.
             ValueError: The operation is unknown, or an argument is out of range.
         """
         check_seconds("interval", interval)
@@ -209,7 +227,7 @@ class Faults:
         self._add(operation, times, endpoint, inject)
 
     def take(self, operation: str, endpoint_id: str) -> Callable[[Exchange], Awaitable[None]] | None:
-        """Return the fault to inject into a request, if any."""
+        """Return the fault to inject into a request, if any. For use within the library."""
         with self._lock:
             for fault in self._faults:
                 if fault.matches(operation, endpoint_id):
@@ -231,4 +249,4 @@ class Faults:
 
 
 def _error(status: int) -> str:
-    return object_text({"error": f"the local server was told to answer {status}"})
+    return object_text({"error": f"injected fault: HTTP {status}"})

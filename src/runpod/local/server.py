@@ -25,10 +25,10 @@ from runpod.local.http.server_thread import ServerThread
 from runpod.local.http.worker_api import worker_environment
 from runpod.local.jobs.batches import Batches
 from runpod.local.jobs.expiry import ExpiryTimer
-from runpod.local.jobs.policy import EXECUTION_TIMEOUT
 from runpod.local.jobs.queue import JobQueue
 from runpod.local.jobs.webhooks import WebhookSender
 from runpod.local.settings import (
+    DEFAULT_EXECUTION_TIMEOUT,
     Behavior,
     LocalEndpoint,
     check_duration,
@@ -38,7 +38,7 @@ from runpod.local.settings import (
 )
 from runpod.local.workers.handler_pool import HandlerPool
 from runpod.local.workers.process_pool import ProcessPool
-from runpod.local.workers.remote_workers import Workers
+from runpod.local.workers.remote_workers import RemoteWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from runpod.local.http.request_log import RequestRecord
     from runpod.local.settings import Handler
-    from runpod.local.workers.handler_pool import Pool
+    from runpod.local.workers.pool import Pool
 
 __all__ = ["LocalServer"]
 
@@ -111,13 +111,13 @@ class LocalServer:
         workers: int = 1,
         cold_start: timedelta = timedelta(0),
         return_aggregate_stream: bool = False,
-        execution_timeout: timedelta = timedelta(seconds=EXECUTION_TIMEOUT),
+        execution_timeout: timedelta = DEFAULT_EXECUTION_TIMEOUT,
         behavior: Behavior | None = None,
         external_webhooks: bool = False,
     ) -> None:
         check_endpoint_ids(endpoints)
         check_integer("port", port, 0, 65535)
-        # Checked here, because `LocalEndpoint` values do not use these defaults.
+        # Checked even if every endpoint is a `LocalEndpoint`, which does not use these defaults.
         check_integer("workers", workers, 0, None)
         check_duration("cold_start", cold_start)
         check_duration("execution_timeout", execution_timeout)
@@ -142,12 +142,12 @@ class LocalServer:
                 name=endpoint_id,
                 deliver=self._webhooks.deliver,
             )
-            remote = Workers(queue)
+            remote_workers = RemoteWorkers(queue)
             rate_limiter = RateLimiter(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
             self._endpoints[endpoint_id] = Endpoint(
                 queue,
-                self._pool(endpoint_id, settings, queue, remote),
-                remote,
+                self._create_pool(endpoint_id, settings, queue, remote_workers),
+                remote_workers,
                 Batches(endpoint_id, queue, self._clock),
                 rate_limiter,
             )
@@ -215,6 +215,7 @@ class LocalServer:
             seconds: How far to advance the clock.
 
         Raises:
+            TypeError: `seconds` is not a number.
             ValueError: `seconds` is negative or not finite.
 
         Example:
@@ -293,11 +294,13 @@ class LocalServer:
                 self._stopped = True
                 atexit.unregister(self.stop)
 
-    def _pool(self, endpoint_id: str, settings: LocalEndpoint, queue: JobQueue, workers: Workers) -> Pool:
+    def _create_pool(
+        self, endpoint_id: str, settings: LocalEndpoint, queue: JobQueue, remote_workers: RemoteWorkers
+    ) -> Pool:
         if settings.handler is None:
             return ProcessPool(
                 queue,
-                workers,
+                remote_workers,
                 endpoint_id,
                 command=settings.command or (),
                 size=settings.workers,

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, cast
 
-from runpod.local.jobs.policy import EXECUTION_TIMEOUT
-
 __all__ = [
+    "DEFAULT_EXECUTION_TIMEOUT",
     "Behavior",
     "Handler",
     "LocalEndpoint",
@@ -21,6 +20,10 @@ __all__ = [
 ]
 
 Handler = Callable[[dict[str, Any]], Any]
+"""Takes `{"id": …, "input": …}` and returns the output of the job; see `LocalEndpoint`."""
+
+# The documented default. Documentation of 2023 said 24 hours.
+DEFAULT_EXECUTION_TIMEOUT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class LocalEndpoint:
         def horse(job):
             return {"prompt": job["input"]["prompt"]}
 
-        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": LocalEndpoint(horse, cold_start=timedelta(seconds=20))})
+        slow = LocalEndpoint(horse, cold_start=timedelta(seconds=20))
+        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": slow})
         ```
     """
 
@@ -64,7 +68,7 @@ class LocalEndpoint:
     workers: int = 1
     cold_start: timedelta = timedelta(0)
     return_aggregate_stream: bool = False
-    execution_timeout: timedelta = timedelta(seconds=EXECUTION_TIMEOUT)
+    execution_timeout: timedelta = DEFAULT_EXECUTION_TIMEOUT
     command: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -101,7 +105,12 @@ class LocalEndpoint:
 
 
 def check_endpoint_ids(endpoints: object) -> None:
-    """Check that `endpoints` is a mapping with valid endpoint IDs as keys."""
+    """Check that `endpoints` is a mapping with valid endpoint IDs as keys.
+
+    Raises:
+        TypeError: It is not a mapping, or an ID is not a str.
+        ValueError: An ID cannot be used in a URL.
+    """
     if not isinstance(endpoints, Mapping):
         raise TypeError(
             f"Endpoints must be a mapping of endpoint IDs to handlers, not {type(endpoints).__name__}. "
@@ -118,7 +127,12 @@ def check_endpoint_ids(endpoints: object) -> None:
 
 
 def check_integer(name: str, value: object, lowest: int, highest: int | None) -> None:
-    """Check that a value is an integer from `lowest` to `highest`."""
+    """Check that a value is an integer from `lowest` to `highest`.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It is out of range.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer, got {value!r}.")
     if value < lowest or (highest is not None and value > highest):
@@ -127,7 +141,12 @@ def check_integer(name: str, value: object, lowest: int, highest: int | None) ->
 
 
 def check_duration(name: str, value: object) -> None:
-    """Check that a value is a timedelta that is not negative."""
+    """Check that a value is a timedelta that is not negative.
+
+    Raises:
+        TypeError: It is not a timedelta.
+        ValueError: It is negative.
+    """
     if not isinstance(value, timedelta):
         example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
         raise TypeError(f"`{name}` must be a timedelta, such as {example}, not {type(value).__name__}.")
@@ -136,7 +155,12 @@ def check_duration(name: str, value: object) -> None:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Check that a value is a finite number of seconds that is not negative."""
+    """Check that a value is a finite number of seconds that is not negative.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is negative or not finite.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a number of seconds, got {value!r}.")
     if value < 0 or not math.isfinite(value):
@@ -173,61 +197,68 @@ class Behavior:
         rate_limits: Whether requests over the documented rate limits return 429, as well as
             submissions while the queue is very long.
 
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range.
+
     Example:
         ```python
         from runpod.local import Behavior, LocalServer
 
-        server = LocalServer({"horse": lambda job: 1}, behavior=Behavior(status_sync=False, stream_hold="never"))
+        behavior = Behavior(status_sync=False, stream_hold="never")
+        server = LocalServer({"horse": lambda job: 1}, behavior=behavior)
         ```
     """
 
-    # "/status-sync/{id}: long-poll status; gone from current docs"; "Whether Runpod intends to
-    # keep it: UNKNOWN". On by default, because the released JavaScript client cannot wait for a
-    # job without it.
+    # Current documentation no longer lists `/status-sync`, and does not say whether it will stay. On
+    # by default, because the released JavaScript client cannot wait for a job without it.
     status_sync: bool = True
 
-    # "GET; POST also listed" in documentation of 2024, and one official client uses POST alone;
-    # "whether POST for status still works in 2026" is open.
+    # Documentation of 2024 lists POST besides GET, and one official client uses POST only. Whether
+    # the service still accepts it is unknown. On by default, so that this client works.
     post_reads: bool = True
 
-    # "404: freshly submitted job not propagated yet. CONTRADICTORY": one client retries for a
+    # Sources disagree on whether a recently submitted job can return 404: one client retries for a
     # minute, another one treats any 404 as final. Zero by default, because no released client
     # handles it, and because a test should find a job that it has just submitted.
     not_found_for: timedelta = timedelta(0)
 
-    # "an empty buffer is held: default 10 s", but "GP12's first call shows an immediate empty
-    # IN_QUEUE reply; later gaps (≈11 s, 7 s) fit a ~10 s hold released by a chunk". Both
-    # captures fit if requests for a job that has not started are not held.
+    # The service holds a request while there is no chunk, for 10 s by default. Of the responses
+    # captured from it, however, the first was immediate, empty and IN_QUEUE; the next took about 11 s
+    # and 7 s, as if held until a chunk came, or for 10 s. Both fit if requests for a job that has not
+    # started are not held.
     stream_hold: Literal["always", "never", "started"] = "started"
 
-    # "Can chunks remain after a terminal reply (size-capped drain)? UNKNOWN". The limit itself is
-    # that of a request body. The released JavaScript client stops at the first final status.
+    # Whether a response has a size limit, so that chunks remain after a final status, is
+    # undocumented. The default is the limit of a request body. The released JavaScript client stops
+    # at the first final status.
     stream_reply_limit: int | None = 10 * 1024 * 1024
 
-    # "Output: same 10/20 MB order; oversize results are refused". The larger limit,
-    # because no source says when the smaller one applies.
+    # The service refuses outputs over about the limits of a request body, 10 and 20 MB. The default
+    # is the larger one, because no source says when the smaller one applies.
     output_limit: int | None = 20 * 1024 * 1024
 
-    # "TIMED_OUT versus FAILED for an executionTimeout kill: the wild report and GP15 show FAILED";
-    # "Meaning per DOCS: expired before pickup, or the worker never reported back". The
-    # captured behavior is the default. It is also the stricter one: clients tend to ignore that a
-    # job can be deleted.
+    # Documentation says that a job is TIMED_OUT if it expired before a worker took it, or if its
+    # worker never reported back. A user's report and a capture from the service both show FAILED
+    # for a job that exceeded its execution timeout. The captured behavior is the default. It is also
+    # the stricter one: clients tend to ignore that a job can be deleted.
     timed_out: bool = False
 
-    # "Below-minimum behaviour (400 or clamp): UNKNOWN". Off by default, because the README of
-    # the released JavaScript client shows 3000, which would be an error.
+    # Whether the service refuses values below the documented minimum, or raises them, is
+    # undocumented. Off by default, because the README of the released JavaScript client shows an
+    # `executionTimeout` of 3000, which would be an error.
     refuse_short_policies: bool = False
 
-    # "Response when the job is already terminal: UNKNOWN". Off by default, because every
-    # client cancels jobs that may just have ended, and the released ones report a 400 as an error.
+    # The response for a job that has ended is undocumented. Off by default, because every client
+    # cancels jobs that may just have ended, and the released ones report a 400 as an error.
     refuse_late_cancel: bool = False
 
-    # "Fires on COMPLETED and FAILED; CANCELLED/TIMED_OUT UNKNOWN". Off by default, so that
-    # code that relies on such a webhook fails.
+    # The service calls webhooks for COMPLETED and FAILED jobs; for CANCELLED and TIMED_OUT ones, it is
+    # undocumented. Off by default, so that code that relies on such a webhook fails.
     webhook_on_every_end: bool = False
 
-    # "Per endpoint (per user)": requests in ten seconds and concurrent requests. Off by default: a
-    # test on one machine sends in a second what a program sends in minutes.
+    # Documented: requests per ten seconds and concurrent requests, per endpoint (and user). Off by
+    # default, because a test sends in a second what a program sends in minutes.
     rate_limits: bool = False
 
     def __post_init__(self) -> None:

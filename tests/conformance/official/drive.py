@@ -35,7 +35,7 @@ def send_error(number: int, error: Exception) -> None:
 
 
 def send_result(number: int, result: Any) -> None:
-    if hasattr(result, "job_id"):  # A job, to which later commands refer by id.
+    if hasattr(result, "job_id"):  # A job, to which later commands refer by ID.
         jobs[result.job_id] = result
         result = {"job": result.job_id}
     send(number=number, result=result)

@@ -7,31 +7,35 @@ import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from runpod.local.http import validation
-from runpod.local.http.call import Call, Endpoint
-from runpod.local.http.long_poll import hold
+from runpod.local.http import long_poll, validation
+from runpod.local.http.call import Call
+from runpod.local.http.long_poll import ClientDisconnectedError
 from runpod.local.http.openapi import describe
-from runpod.local.http.routing import Operation, RouteMatch, find_route, routes
-from runpod.local.http.validation import Refusal
-from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, WorkerCall, WorkerOperation
-from runpod.local.jobs.queue import JobNotFoundError, JobNotRetryableError
-from runpod.local.json_text import JSONText, object_text, to_bytes
+from runpod.local.http.routing import find_route, routes
+from runpod.local.http.validation import HTTPError
+from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, WorkerCall
+from runpod.local.jobs.batches import BatchError, BatchNotFoundError
+from runpod.local.jobs.job import JobNotFoundError, JobNotRetryableError
+from runpod.local.json_text import object_text, to_bytes
 from runpod.local.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
     from runpod.local.clock import Clock
     from runpod.local.faults import Faults
+    from runpod.local.http.call import Endpoint
     from runpod.local.http.request_log import Recorder
-    from runpod.local.jobs.job import Job
+    from runpod.local.http.routing import Operation, RouteMatch
+    from runpod.local.http.worker_api import WorkerOperation
+    from runpod.local.json_text import JSONText
     from runpod.local.settings import Behavior
 
 __all__ = ["App"]
@@ -39,8 +43,7 @@ __all__ = ["App"]
 logger = logging.getLogger("runpod.local")
 
 
-class _ClientGoneError(Exception):
-    """The client has disconnected."""
+OperationT = TypeVar("OperationT")
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,6 @@ class _Request:
     body: bytes
     complete: bool
     match: RouteMatch[Operation] | None
-
-    @property
-    def operation(self) -> Operation | None:
-        return self.match.path.operations.get(self.method) if self.match else None
 
 
 class App:
@@ -106,40 +105,29 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         try:
-            worker_match = find_route(scope["raw_path"], WORKER_PATHS)
+            worker_match = find_route(scope["raw_path"], scope["method"], WORKER_PATHS)
             if worker_match is not None:
-                response = await self._respond_to_worker(worker_match, scope, receive)
+                # Only requests of clients are recorded and get faults.
+                response = await _respond(self._run_worker_operation(worker_match, scope, receive))
                 await response(scope, receive, send)
                 return
             exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
-            match, operation = exchange.request.match, exchange.request.operation
-            fault = self._faults.take(operation.name, match.endpoint_id) if match and operation else None
+            match = exchange.request.match
+            fault = self._faults.take(match.operation.name, match.endpoint_id) if match and match.operation else None
             if fault is not None:
                 await fault(exchange)
             else:
                 await exchange.send(await exchange.process())
-        except _ClientGoneError:
+        except ClientDisconnectedError:
             return
 
     async def process(self, request: _Request, receive: Receive) -> Response:
         """Process a request and return the response, also on errors."""
-        try:
-            return _respond(await self._run_operation(request, receive))
-        except _ClientGoneError:
-            raise
-        except Refusal as refusal:
-            return _refuse(refusal)
-        except Exception:
-            logger.exception("The local server failed to process a request.")
-            return _respond(object_text({"error": "internal server error"}), status=500)
+        return await _respond(self._run_operation(request, receive))
 
     async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
         """Keep a request open until `ready()`, or for `seconds` at most."""
-        if not await self._hold(receive, changed, ready, seconds):
-            raise _ClientGoneError
-
-    async def _hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> bool:
-        return await hold(
+        await long_poll.hold(
             lambda: self._closed or ready(),
             seconds=seconds,
             clock=self._clock,
@@ -153,9 +141,8 @@ class App:
         method: str = scope["method"]
         query = _first_values(QueryParams(scope["query_string"]))
         headers = Headers(scope=scope)
-        match = find_route(path, self._routes)
-        operation = match.path.operations.get(method) if match else None
-        limit = operation.body_limit if operation else validation.RUN_BODY_LIMIT
+        match = find_route(path, method, self._routes)
+        limit = match.operation.body_limit if match and match.operation else validation.RUN_BODY_LIMIT
         body, complete = await _read_body(receive, limit)
         self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
         return _Request(method, path, headers, query, body, complete, match)
@@ -164,40 +151,16 @@ class App:
         # The only route that needs no API key.
         if request.path == b"/openapi.json" and request.method == "GET":
             return describe(self._routes, list(self._endpoints))
-        match = request.match
-        if match is None:
-            raise Refusal(404, "not found")
+        if request.match is None:
+            raise HTTPError(404, "not found")
         self._authorize(request.headers)
-        endpoint = self._endpoints.get(match.endpoint_id)
-        if endpoint is None:
-            raise Refusal(404, "endpoint not found")
-        operation = request.operation
-        if operation is None:
-            raise _method_not_allowed(match)
-
-        async def hold_for(job: Job, ready: Callable[[], bool], seconds: float) -> None:
-            await self.hold(receive, job.changed, ready, seconds)
-
+        endpoint, operation = self._resolve(request.match)
         with endpoint.rate_limiter.admit(operation.name) if endpoint.rate_limiter else nullcontext():
             if not request.complete:
                 raise validation.body_too_large(operation.body_limit)
-            call = Call(endpoint, match.ids, request.query, request.body, self._behavior, hold_for)
-            try:
-                return await operation.function(call)
-            except JobNotFoundError:
-                raise Refusal(404, "job not found") from None
-            except JobNotRetryableError as error:
-                raise Refusal(400, str(error)) from None
-
-    async def _respond_to_worker(self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive) -> Response:
-        # Requests of workers are not recorded and get no faults: only those of clients are.
-        try:
-            reply = await self._run_worker_operation(match, scope, receive)
-        except Refusal as refusal:
-            return _refuse(refusal)
-        except JobNotFoundError:
-            return _refuse(Refusal(404, "job not found"))
-        return Response(status_code=204) if reply is None else _respond(reply)
+            hold = partial(self.hold, receive)
+            call = Call(endpoint, request.match.ids, request.query, request.body, self._behavior, hold)
+            return await operation.function(call)
 
     async def _run_worker_operation(
         self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive
@@ -206,15 +169,19 @@ class App:
         body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
         if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
             self._authorize(Headers(scope=scope))
+        endpoint, operation = self._resolve(match)
+        worker_id, job_id = match.ids["worker_id"], match.ids.get("job_id", "")
+        hold = partial(self.hold, receive)
+        return await operation(WorkerCall(worker_id, job_id, endpoint.remote_workers, query, body, complete, hold))
+
+    def _resolve(self, match: RouteMatch[OperationT]) -> tuple[Endpoint, OperationT]:
+        """Return the endpoint and the operation of a request; raises `HTTPError` if one does not exist."""
         endpoint = self._endpoints.get(match.endpoint_id)
         if endpoint is None:
-            raise Refusal(404, "endpoint not found")
-        operation = match.path.operations.get(scope["method"])
-        if operation is None:
-            raise _method_not_allowed(match)
-        hold_for = partial(self._hold, receive)
-        worker_id, job_id = match.ids["worker_id"], match.ids.get("job_id", "")
-        return await operation.run(WorkerCall(worker_id, job_id, endpoint.workers, query, body, complete, hold_for))
+            raise HTTPError(404, "endpoint not found")
+        if match.operation is None:
+            raise HTTPError(405, "method not allowed", {"allow": ", ".join(sorted(match.methods))})
+        return endpoint, match.operation
 
     def _authorize(self, headers: Headers) -> None:
         # Documentation shows both `Bearer KEY` and the bare key.
@@ -223,7 +190,7 @@ class App:
         key = rest.strip() if scheme.lower() == "bearer" else given
         # Starlette decodes headers as latin-1; this restores the bytes.
         if not hmac.compare_digest(key.encode("latin-1"), self._api_key):
-            raise Refusal(401, "unauthorized")
+            raise HTTPError(401, "unauthorized")
 
 
 class _Exchange:
@@ -262,10 +229,6 @@ class _Exchange:
             pass  # Returning earlier would make uvicorn send an error response.
 
 
-def _method_not_allowed(match: RouteMatch[Any]) -> Refusal:
-    return Refusal(405, "method not allowed", {"allow": ", ".join(sorted(match.path.operations))})
-
-
 def _first_values(params: QueryParams) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in params.multi_items():
@@ -284,7 +247,7 @@ async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _ClientGoneError
+            raise ClientDisconnectedError
         part: bytes = message.get("body", b"")
         size += len(part)
         kept += part[: limit - len(kept)]
@@ -292,9 +255,31 @@ async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
             return bytes(kept), size <= limit
 
 
-def _refuse(refusal: Refusal) -> Response:
-    return _respond(object_text({"error": refusal.text}), status=refusal.status, headers=refusal.headers)
+async def _respond(reply: Awaitable[JSONText | None]) -> Response:
+    """Return the response for a reply, or for the error that it raises."""
+    try:
+        text = await reply
+    except ClientDisconnectedError:
+        raise
+    except HTTPError as error:
+        return _error_response(error.status, error.text, error.headers)
+    except JobNotFoundError:
+        return _error_response(404, "job not found")
+    except BatchNotFoundError as error:
+        return _error_response(404, str(error))
+    except JobNotRetryableError as error:
+        return _error_response(400, str(error))
+    except BatchError as error:
+        return _error_response(400, f"bad request: {error}")
+    except Exception:
+        logger.exception("The local server failed to process a request.")
+        return _error_response(500, "internal server error")
+    return Response(status_code=204) if text is None else _json_response(text)
 
 
-def _respond(text: JSONText, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _error_response(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _json_response(object_text({"error": text}), status, headers)
+
+
+def _json_response(text: JSONText, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(to_bytes(text), status, headers, media_type="application/json")

@@ -1,6 +1,6 @@
 """The operations on batches.
 
-For operations with "response UNKNOWN", the response is that of creating a batch: `{"id", "status"}`.
+For operations whose response is undocumented, it is that of creating a batch: `{"id", "status"}`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from runpod.local.http import validation
-from runpod.local.http.validation import Refusal
+from runpod.local.http.validation import HTTPError
 from runpod.local.json_text import JSONText, array_text, object_text
 
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["add", "cancel", "change", "create", "finalize", "remove", "show", "show_all", "show_requests"]
 
 _DEFAULT_LIMIT = 50
-_MAX_LIMIT = 1000  # "sample limit 50; max UNKNOWN"
+_MAX_LIMIT = 1000  # The maximum is undocumented; the documentation's example is 50.
 
 
 async def create(call: Call) -> JSONText:
     """Create a batch."""
-    # "top-level JSON array of {"input":{…}} (or [])", unlike the operation that adds requests.
-    batch = call.endpoint.batches.create(_payloads(call, validation.json_of(call.body)))
+    # The body is an array of requests, which can be empty. The operation that adds requests takes
+    # an object instead.
+    batch = call.endpoint.batches.create(_payloads(call, validation.parse_json(call.body)))
     return _brief(batch)
 
 
@@ -57,11 +58,12 @@ async def cancel(call: Call) -> JSONText:
 
 async def change(call: Call) -> JSONText:
     """Change the name of a batch."""
-    # "attributes such as a display name; field names UNKNOWN". `name` is kept, and other keys are
-    # dropped, as the platform does with unknown ones.
+    # Attributes such as a display name can be changed, but the names of their fields are
+    # undocumented. Here `name` is kept, and other keys are dropped, as the service does with
+    # unknown keys.
     name = _object(call).get("name")
     if name is not None and not isinstance(name, str):
-        raise Refusal(400, "bad request: body: name must be a string")
+        raise validation.invalid_body("name must be a string")
     batch = _batch(call)
     batch.attributes.update({} if name is None else {"name": name})
     return call.endpoint.batches.text(batch)
@@ -94,21 +96,21 @@ def _brief(batch: Batch) -> JSONText:
 
 
 def _object(call: Call) -> dict[str, Any]:
-    body = validation.json_of(call.body)
+    body = validation.parse_json(call.body)
     if not isinstance(body, dict):
-        raise Refusal(400, "bad request: body: must be a JSON object")
+        raise validation.invalid_body("must be a JSON object")
     return cast("dict[str, Any]", body)
 
 
 def _payloads(call: Call, requests: object) -> list[Payload]:
     if not isinstance(requests, list):
-        raise Refusal(400, "bad request: body: requests must be an array")
-    return [validation.job_request(request, call.behavior) for request in cast("list[object]", requests)]
+        raise validation.invalid_body("requests must be an array")
+    return [validation.parse_job(request, call.behavior) for request in cast("list[object]", requests)]
 
 
 def _number(call: Call, name: str, default: int, *, lowest: int, highest: int) -> int:
     text = call.query.get(name) or str(default)
     number = int(text) if re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) else -1
     if not lowest <= number <= highest:
-        raise Refusal(400, f"{name} is invalid; must be between {lowest} and {highest}")
+        raise HTTPError(400, f"{name} is invalid; must be between {lowest} and {highest}")
     return number

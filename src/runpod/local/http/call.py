@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
+    from runpod.local.http.long_poll import Hold
     from runpod.local.http.rate_limits import RateLimiter
     from runpod.local.jobs.batches import Batches
-    from runpod.local.jobs.job import Job
     from runpod.local.jobs.queue import JobQueue
     from runpod.local.settings import Behavior
-    from runpod.local.workers.handler_pool import Pool
-    from runpod.local.workers.remote_workers import Workers
+    from runpod.local.workers.pool import Pool
+    from runpod.local.workers.remote_workers import RemoteWorkers
 
 __all__ = ["Call", "Endpoint"]
 
@@ -25,7 +25,7 @@ class Endpoint:
 
     queue: JobQueue
     pool: Pool
-    workers: Workers
+    remote_workers: RemoteWorkers
     batches: Batches
     rate_limiter: RateLimiter | None = None
     """None if there are no rate limits."""
@@ -41,8 +41,7 @@ class Call:
         query: The query parameters; the first value of each.
         body: The request body.
         behavior: Behavior where the service is undocumented.
-        hold: Keeps the request open until the function returns True, or for a number of seconds.
-            The function is called whenever the job changes.
+        hold: Keeps the request open until a condition is met.
     """
 
     endpoint: Endpoint
@@ -50,7 +49,7 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     behavior: Behavior
-    hold: Callable[[Job, Callable[[], bool], float], Awaitable[None]]
+    hold: Hold
 
     @property
     def queue(self) -> JobQueue:

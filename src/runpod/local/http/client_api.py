@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from runpod.local.http import validation
-from runpod.local.http.validation import Refusal
-from runpod.local.jobs.job import ENDED
-from runpod.local.jobs.queue import JobNotFoundError
+from runpod.local.http.validation import HTTPError
+from runpod.local.jobs.job import ENDED, JobNotFoundError
 from runpod.local.json_text import JSONText, array_text, object_text
 
 if TYPE_CHECKING:
@@ -21,19 +19,22 @@ __all__ = ["cancel", "health", "purge_queue", "retry", "run", "run_sync", "statu
 _DEFAULT_WAIT = 90_000
 _DEFAULT_STREAM_WAIT = 10_000
 
+# The worker states that `/health` shows, besides `ready`. No worker is ever throttled here.
+_WORKER_STATES = ("idle", "initializing", "running", "throttled", "unhealthy")
+
 
 async def run(call: Call) -> JSONText:
     """Submit a job."""
-    job = call.queue.submit(validation.payload(call.body, call.behavior))
+    job = call.queue.submit(validation.parse_job_body(call.body, call.behavior))
     # Not `job.status`: the job may have started already.
     return object_text({"id": job.id, "status": "IN_QUEUE"})
 
 
 async def run_sync(call: Call) -> JSONText:
     """Submit a job and wait until it ends."""
-    seconds = validation.wait(call.query, _DEFAULT_WAIT)
-    job = call.queue.submit(validation.payload(call.body, call.behavior), sync=True)
-    await call.hold(job, lambda: job.done, seconds)
+    seconds = validation.parse_wait(call.query, _DEFAULT_WAIT)
+    job = call.queue.submit(validation.parse_job_body(call.body, call.behavior), sync=True)
+    await call.hold(job.changed, lambda: job.done, seconds)
     status = job.status  # Read before `done`, as the job may end in between.
     if job.done:
         return _text(call, job)
@@ -43,10 +44,10 @@ async def run_sync(call: Call) -> JSONText:
 
 async def status(call: Call) -> JSONText:
     """Return a job."""
-    # "sets that job's time-to-live (example 6000); older text: lets you drop the result sooner
-    # than the default retention. Exact effect UNKNOWN." Here it never
-    # extends the retention.
-    seconds = validation.ttl(call.query)
+    # Documentation says that `ttl` sets the job's time-to-live (its example is 6000); older
+    # documentation says that it drops the result sooner than the default retention. Its exact
+    # effect is undocumented. Here it never extends the retention.
+    seconds = validation.parse_ttl(call.query)
     if seconds is not None:
         return _text(call, call.queue.limit_retention(call.job_id, seconds))
     return _text(call, call.queue.get(call.job_id))
@@ -54,19 +55,19 @@ async def status(call: Call) -> JSONText:
 
 async def status_sync(call: Call) -> JSONText:
     """Return a job when it has ended, or after the wait."""
-    seconds = validation.wait(call.query, _DEFAULT_WAIT)
+    seconds = validation.parse_wait(call.query, _DEFAULT_WAIT)
     job = call.queue.get(call.job_id)
-    await call.hold(job, lambda: job.done, seconds)
+    await call.hold(job.changed, lambda: job.done, seconds)
     return _text(call, job)
 
 
 async def stream(call: Call) -> JSONText:
     """Return the chunks that were not returned yet, waiting for one if there is none."""
-    seconds = validation.wait(call.query, _DEFAULT_STREAM_WAIT)
+    seconds = validation.parse_wait(call.query, _DEFAULT_STREAM_WAIT)
     job = call.queue.get(call.job_id)
     when = call.behavior.stream_hold
     if when == "always" or (when == "started" and job.status != "IN_QUEUE"):
-        await call.hold(job, lambda: bool(job.chunks) or job.done, seconds)
+        await call.hold(job.changed, lambda: bool(job.chunks) or job.done, seconds)
     _check_exists(job)
     # If one chunk releases two polls, only one of them returns it. A final status is returned with
     # the last chunks, and never with an error text.
@@ -80,7 +81,7 @@ async def cancel(call: Call) -> JSONText:
     # The response for a job that has ended is undocumented. Here it holds the unchanged status.
     status = call.queue.get(call.job_id).status
     if status in ENDED and call.behavior.refuse_late_cancel:
-        raise Refusal(400, f"job is {status}; only jobs that have not ended can be cancelled")
+        raise HTTPError(400, f"job is {status}; only jobs that have not ended can be cancelled")
     return object_text({"id": call.job_id, "status": call.queue.cancel(call.job_id)})
 
 
@@ -98,10 +99,10 @@ async def purge_queue(call: Call) -> JSONText:
 
 async def health(call: Call) -> JSONText:
     """Count jobs and workers."""
-    workers = Counter(call.endpoint.pool.counts())
-    workers.update(call.endpoint.workers.counts())
-    # The difference between ready and idle is undocumented.
-    workers["ready"] = workers["idle"]
+    states = call.endpoint.pool.counts() + call.endpoint.remote_workers.counts()
+    workers = {state: states[state] for state in _WORKER_STATES}
+    # The difference between ready and idle is undocumented. Here they are the same.
+    workers["ready"] = states["idle"]
     return object_text({"jobs": call.queue.counts(), "workers": workers})
 
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from runpod.local.clock import Timer
-from runpod.local.signals import call_soon
+from runpod.local.signals import Signal, call_soon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import Receive
 
     from runpod.local.clock import Clock
-    from runpod.local.signals import Signal
 
-__all__ = ["hold"]
+__all__ = ["ClientDisconnectedError", "Hold", "hold"]
+
+Hold = Callable[[Signal, Callable[[], bool], float], Awaitable[None]]
+"""Keeps a request open until the function returns True, or for a number of seconds.
+
+The function is called whenever the signal fires. Raises `ClientDisconnectedError`.
+"""
+
+
+class ClientDisconnectedError(Exception):
+    """The client has disconnected."""
 
 
 async def hold(
@@ -29,13 +37,14 @@ async def hold(
     changed: Signal,
     closing: Signal,
     receive: Receive,
-) -> bool:
+) -> None:
     """Wait until `ready()`, for at most `seconds`, or until the server stops.
 
     `ready` is called each time `changed` fires, from any thread; there is no polling.
 
-    Returns:
-        False if the client disconnected meanwhile. No chunk should be taken from a stream then.
+    Raises:
+        ClientDisconnectedError: The client disconnected meanwhile, even if `ready()` is true: the
+            chunks of a stream, for example, stay available to the next request.
     """
     loop = asyncio.get_running_loop()
     wake = asyncio.Event()
@@ -57,8 +66,10 @@ async def hold(
     try:
         while True:
             wake.clear()
-            if ready() or not waiting or disconnected.done():
-                return not disconnected.done()
+            if disconnected.done():
+                raise ClientDisconnectedError
+            if ready() or not waiting:
+                return
             await wake.wait()
     finally:
         timer.cancel()

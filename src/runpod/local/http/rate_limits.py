@@ -6,7 +6,7 @@ from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from runpod.local.http.validation import Refusal
+from runpod.local.http.validation import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -25,9 +25,9 @@ class _Rate(NamedTuple):
     concurrent: int | None
 
 
-# "Per endpoint (per user), DOCS send-requests". "Effective limit = max(base, running workers x
-# per-worker allowance (value UNKNOWN))": here the base applies. The limits of other operations are
-# unknown, so they have none.
+# The documented base limits, which apply per endpoint (and user). The effective limit is the base or
+# an allowance per running worker, whichever is larger; the allowance is undocumented, so here it is
+# always the base. The limits of other operations are undocumented as well, so here they have none.
 _STATUS = _Rate(2000, 400)
 _RATES = {
     "cancel": _Rate(100, 20),
@@ -39,7 +39,7 @@ _RATES = {
     "stream": _STATUS,
 }
 
-# "`/status` (+ `/status-sync`, shared with stream per DOCS-2024)".
+# Operations that share a limit. Only documentation of 2024 says this of `/stream`.
 _BUCKETS = {"status-sync": "status", "stream": "status"}
 
 
@@ -64,7 +64,7 @@ class RateLimiter:
 
     @contextmanager
     def admit(self, operation: str) -> Generator[None, None, None]:
-        """Count a request while it runs; raises `Refusal` if it exceeds a limit."""
+        """Count a request while it runs; raises `HTTPError` if it exceeds a limit."""
         rate = _RATES.get(operation)
         if rate is None:
             yield
@@ -74,11 +74,13 @@ class RateLimiter:
         while times and times[0] <= now - _WINDOW:
             times.popleft()
         if len(times) >= rate.requests or (rate.concurrent is not None and self._open[bucket] >= rate.concurrent):
-            # "429: body UNKNOWN". "Retry-After / rate-limit headers: none documented, none captured".
-            raise Refusal(429, "too many requests")
-        # "An older 429 rule: queue > 50 and queue > workersMax x 500. Still enforced? UNKNOWN".
+            # The body is undocumented. Headers such as `Retry-After` are neither documented nor
+            # captured from the service.
+            raise HTTPError(429, "too many requests")
+        # An older rule of the service: 429 if more than 50 jobs, and more than 500 per worker, are
+        # queued. Whether it is still enforced is unknown.
         if bucket in {"run", "runsync"} and self._queue.waiting > max(50, self._workers * 500):
-            raise Refusal(429, "too many jobs in queue")
+            raise HTTPError(429, "too many jobs in queue")
         times.append(now)
         self._open[bucket] += 1
         try:

@@ -26,7 +26,8 @@ class RequestRecord:
         method: The HTTP method.
         path: The path as sent, percent-encoded.
         query: The query parameters; the first value of each.
-        headers: The headers, with names in lower case. The value of `authorization` is not recorded.
+        headers: The headers, with names in lower case. The value of `authorization` is replaced by
+            `[not recorded]`.
         body: The first 64 KB of the body.
     """
 

@@ -1,4 +1,7 @@
-"""Routes from path and method to operation: Starlette's routing, with ids that may hold an encoded slash."""
+"""Routes from path and method to operation.
+
+Paths are matched with Starlette's routing, except that ids may hold an encoded slash.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from runpod.local.http import client_api as jobs
 from runpod.local.http.validation import RUN_BODY_LIMIT, RUNSYNC_BODY_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from runpod.local.http.call import Call
     from runpod.local.json_text import JSONText
@@ -37,11 +40,15 @@ class _Segment(Convertor[str]):
         return quote(value, safe="")
 
 
-register_url_convertor("segment", _Segment())
+# Starlette's convertors are global in the process, hence the prefix.
+register_url_convertor("runpod_segment", _Segment())
 
 
 class Path(Route, Generic[OperationT]):
     """A path below `/v2/{endpoint_id}/` and its operations.
+
+    Only the matching of `Route` is used, not its calls of the endpoint: requests are recorded and
+    authorized before their operation runs.
 
     Args:
         template: The path with parameters in braces: `status/{job_id}`.
@@ -49,20 +56,27 @@ class Path(Route, Generic[OperationT]):
     """
 
     def __init__(self, template: str, operations: Mapping[str, OperationT]) -> None:
-        path = f"/v2/{{endpoint_id}}/{template}".replace("}", ":segment}")
-        # Only matching is used: recording and authorization come before the operation.
-        super().__init__(path, endpoint=operations.get)
+        path = f"/v2/{{endpoint_id}}/{template}".replace("}", ":runpod_segment}")
+        super().__init__(path, endpoint=operations.get)  # Never called; `Route` needs a callable.
         self.template = template
         self.operations = operations
 
 
 @dataclass(frozen=True)
 class RouteMatch(Generic[OperationT]):
-    """The route of a path, with its parameters."""
+    """The route of a request.
+
+    Attributes:
+        endpoint_id: The endpoint in the path, which may not exist.
+        ids: Values of the other parameters in the route's template.
+        operation: The operation, or None if the method is not allowed.
+        methods: The allowed methods.
+    """
 
     endpoint_id: str
-    path: Path[OperationT]
     ids: Mapping[str, str]
+    operation: OperationT | None
+    methods: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -86,8 +100,7 @@ def routes(behavior: Behavior) -> list[Path[Operation]]:
     run_sync = Operation("runsync", jobs.run_sync, RUNSYNC_BODY_LIMIT)
 
     def reads(operation: Operation) -> dict[str, Operation]:
-        # "POST alternatives for status, status-sync and stream": one official client uses
-        # them.
+        # Older documentation lists POST as an alternative, and one official client uses it.
         return {"GET": operation, "POST": operation} if behavior.post_reads else {"GET": operation}
 
     status_sync = [Path("status-sync/{job_id}", reads(Operation("status-sync", jobs.status_sync)))]
@@ -110,16 +123,17 @@ def routes(behavior: Behavior) -> list[Path[Operation]]:
         Path("batch/{batch_id}/requests/{request_id}", {"DELETE": Operation("batch", batch.remove)}),
         Path("batch/{batch_id}/finalize", {"POST": Operation("batch", batch.finalize)}),
         Path("batch/{batch_id}/cancel", {"POST": Operation("batch", batch.cancel)}),
-        # "`GET /requests`: query and response shape UNKNOWN", so it is not implemented.
+        # The service also has `GET /requests`. It is not implemented, because its query parameters and
+        # its response are undocumented.
     ]
 
 
-def find_route(raw_path: bytes, paths: Sequence[Path[OperationT]]) -> RouteMatch[OperationT] | None:
-    """Find the route of a path."""
+def find_route(raw_path: bytes, method: str, paths: Sequence[Path[OperationT]]) -> RouteMatch[OperationT] | None:
+    """Find the route of a path, whether or not it allows the method."""
     scope = {"type": "http", "method": "GET", "path": raw_path.decode("ascii", "replace")}
     for path in paths:
         match, child_scope = path.matches(scope)
         if match is not Match.NONE:
             ids: dict[str, str] = child_scope["path_params"]
-            return RouteMatch(ids.pop("endpoint_id"), path, ids)
+            return RouteMatch(ids.pop("endpoint_id"), ids, path.operations.get(method), path.operations.keys())
     return None

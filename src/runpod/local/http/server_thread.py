@@ -12,18 +12,20 @@ import contextlib
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from runpod.local.component import AsyncStop
 from runpod.local.signals import call_soon
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from runpod.local.component import Component
     from runpod.local.http.app import App
 
 __all__ = ["ServerThread"]
@@ -38,24 +40,6 @@ _CANCEL_ROUNDS = 4
 _JOIN_GRACE = 2.0  # For an async handler that blocks the event loop.
 
 _ITERATIONS_TO_CONNECT = 8  # Iterations of the event loop; asyncio needs about four.
-
-
-class Component(Protocol):
-    """A background component of the server."""
-
-    def start(self) -> None:
-        """Start."""
-
-    def stop(self) -> None:
-        """Stop, without waiting."""
-
-
-@runtime_checkable
-class AsyncStop(Protocol):
-    """A component whose stop takes time and has to be awaited."""
-
-    async def wait_stopped(self) -> None:
-        """Wait until it has stopped; `stop` was called before."""
 
 
 class ServerThread:

@@ -1,4 +1,4 @@
-"""Validation of request bodies and query parameters, with the service's error texts."""
+"""Parsing and validation of request bodies and query parameters, with the service's error texts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "RUNSYNC_BODY_LIMIT",
     "RUN_BODY_LIMIT",
-    "Refusal",
+    "HTTPError",
     "body_too_large",
-    "job_request",
-    "json_of",
-    "payload",
-    "ttl",
-    "wait",
+    "invalid_body",
+    "parse_job",
+    "parse_job_body",
+    "parse_json",
+    "parse_ttl",
+    "parse_wait",
 ]
 
 # Bytes. Documentation says 10 MB and 20 MB; the service's own error text says MiB.
@@ -35,8 +36,8 @@ RUNSYNC_BODY_LIMIT = 20 * 1024 * 1024
 _MIN_WAIT = 1000
 _MAX_WAIT = 300_000
 
-# Fields that are passed on to the worker besides `input`; the platform keeps `policy` and "silently
-# drops" every other top-level key.
+# Fields that are passed on to the worker besides `input`. The service keeps `policy` to itself, and
+# silently drops every other top-level key.
 _FOR_THE_WORKER: tuple[tuple[str, type], ...] = (
     ("webhook", str),
     ("webhookV2", str),
@@ -51,7 +52,7 @@ _MAX_DURATION = 10**15  # Milliseconds. Longer durations could overflow.
 _TYPE_NAMES = {bool: "a boolean", dict: "an object", int: "an integer", str: "a string"}
 
 
-class Refusal(Exception):  # noqa: N818  # Not an error of the server, but a response.
+class HTTPError(Exception):
     """Makes the server respond with this HTTP status and `{"error": text}`."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
@@ -61,33 +62,38 @@ class Refusal(Exception):  # noqa: N818  # Not an error of the server, but a res
         self.headers = headers
 
 
-def body_too_large(limit: int) -> Refusal:
-    """Create the refusal of a body over the limit, with the service's text."""
-    return _bad_body(f"exceeded max body size of {limit // (1024 * 1024)}MiB")
+def invalid_body(text: str) -> HTTPError:
+    """Create the error of an invalid body."""
+    return HTTPError(400, f"bad request: body: {text}")
 
 
-def payload(body: bytes, behavior: Behavior) -> Payload:
+def body_too_large(limit: int) -> HTTPError:
+    """Create the error of a body over the limit, with the service's text."""
+    return invalid_body(f"exceeded max body size of {limit // (1024 * 1024)}MiB")
+
+
+def parse_job_body(body: bytes, behavior: Behavior) -> Payload:
     """Parse the body of `/run` or `/runsync`."""
-    return job_request(json_of(body), behavior)
+    return parse_job(parse_json(body), behavior)
 
 
-def json_of(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Parse a body as JSON."""
     try:
         return decode(body.decode())
     except ValueError as error:
-        raise _bad_body(f"invalid JSON: {error}") from None
+        raise invalid_body(f"invalid JSON: {error}") from None
 
 
-def job_request(request: object, behavior: Behavior) -> Payload:
-    """Validate the submission of one job."""
+def parse_job(request: object, behavior: Behavior) -> Payload:
+    """Validate and convert the submission of one job."""
     if not isinstance(request, dict):
-        raise _bad_body("must be a JSON object")
+        raise invalid_body("must be a JSON object")
     fields = cast("dict[str, Any]", request)
     if fields.get("input") is None:
-        raise _bad_body("input is required")
-    # "array/scalar rejected with 400: the server decodes into a struct whose input is an object".
-    # The other fields are typed in that struct as well.
+        raise invalid_body("input is required")
+    # The service decodes the body into a struct whose `input` is an object, so that arrays and
+    # scalars return 400. The other fields are typed in that struct as well.
     _check(fields, (("input", dict), ("policy", dict), *_FOR_THE_WORKER))
     policy = cast("dict[str, Any]", fields.get("policy") or {})
     _check(policy, _POLICY, within="policy.")
@@ -110,7 +116,7 @@ def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
         if milliseconds is None:
             return None
         if milliseconds < least * 1000 and behavior.refuse_short_policies:
-            raise _bad_body(f"policy.{name} must be at least {least * 1000:.0f}")
+            raise invalid_body(f"policy.{name} must be at least {least * 1000:.0f}")
         return max(min(milliseconds, _MAX_DURATION) / 1000, least)
 
     return Policy(
@@ -120,28 +126,24 @@ def _policy(fields: Mapping[str, Any], behavior: Behavior) -> Policy:
     )
 
 
-def wait(query: Mapping[str, str], default: int) -> float:
+def parse_wait(query: Mapping[str, str], default: int) -> float:
     """Parse the `wait` parameter in milliseconds, and return seconds."""
     text = query.get("wait") or str(default)
     milliseconds = int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else 0
     if not _MIN_WAIT <= milliseconds <= _MAX_WAIT:
         # Captured from the service.
-        raise Refusal(400, f"wait is invalid; must be between {_MIN_WAIT} and {_MAX_WAIT}")
+        raise HTTPError(400, f"wait is invalid; must be between {_MIN_WAIT} and {_MAX_WAIT}")
     return milliseconds / 1000
 
 
-def ttl(query: Mapping[str, str]) -> float | None:
+def parse_ttl(query: Mapping[str, str]) -> float | None:
     """Parse the `ttl` parameter in milliseconds, and return seconds, or None if it is missing."""
     text = query.get("ttl")
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,15}", text, re.ASCII):
-        raise Refusal(400, "ttl is invalid; must be a number of milliseconds")
+        raise HTTPError(400, "ttl is invalid; must be a number of milliseconds")
     return int(text) / 1000
-
-
-def _bad_body(text: str) -> Refusal:
-    return Refusal(400, f"bad request: body: {text}")
 
 
 def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, within: str = "") -> None:
@@ -151,7 +153,7 @@ def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, wi
             continue
         # A bool is an int in Python, but not in JSON.
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            raise _bad_body(f"{within}{name} must be {_TYPE_NAMES[expected]}")
+            raise invalid_body(f"{within}{name} must be {_TYPE_NAMES[expected]}")
 
 
 def _encode(value: object) -> JSONText:
@@ -159,4 +161,4 @@ def _encode(value: object) -> JSONText:
         # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON and decodes to one.
         return JSONText(json.dumps(value, ensure_ascii=False))
     except (RecursionError, ValueError) as error:
-        raise _bad_body(f"invalid JSON: {error}") from None
+        raise invalid_body(f"invalid JSON: {error}") from None

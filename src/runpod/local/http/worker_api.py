@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from runpod.local.http.long_poll import ClientDisconnectedError
 from runpod.local.http.routing import Path
-from runpod.local.http.validation import RUNSYNC_BODY_LIMIT, Refusal, body_too_large
+from runpod.local.http.validation import RUNSYNC_BODY_LIMIT, HTTPError, body_too_large, invalid_body
 from runpod.local.json_text import JSONText, array_text, object_text
-from runpod.local.workers.remote_workers import RefusedResultError, Worker, Workers
+from runpod.local.workers.remote_workers import RefusedResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Generator, Mapping
 
-    from runpod.local.signals import Signal
+    from runpod.local.http.long_poll import Hold
+    from runpod.local.workers.remote_workers import RemoteWorkers, Worker
 
 __all__ = ["WORKER_BODY_LIMIT", "WORKER_PATHS", "WorkerCall", "WorkerOperation", "worker_environment"]
 
@@ -23,11 +27,10 @@ _HOLD = 60.0
 
 _PING_INTERVAL = "4000"  # milliseconds
 
-# "10/20 MB order; oversize results are refused when the worker posts them"
+# The service refuses results over about the limits of a request body, 10 and 20 MB, when the worker
+# posts them. Here the larger limit applies, because no source says when the smaller one does.
 WORKER_BODY_LIMIT = RUNSYNC_BODY_LIMIT
 
-# None becomes 204 No Content.
-Reply = JSONText | None
 _OK = object_text({})
 
 
@@ -37,35 +40,37 @@ class WorkerCall:
 
     worker_id: str
     job_id: str
-    workers: Workers
+    remote_workers: RemoteWorkers
     query: Mapping[str, str]
     body: bytes
     complete: bool
-    hold: Callable[[Signal, Callable[[], bool], float], Awaitable[bool]]
-    """Waits for a condition; returns False if the worker disconnected meanwhile."""
+    """False if the body exceeds `WORKER_BODY_LIMIT`."""
+
+    hold: Hold
+
+    @contextmanager
+    def tracked_worker(self) -> Generator[Worker, None, None]:
+        """Track the open request, and yield the worker, which is registered by its first request."""
+        worker = self.remote_workers.get(self.worker_id)
+        with self.remote_workers.track_request(worker):
+            try:
+                yield worker
+            except ClientDisconnectedError:
+                self.remote_workers.handle_disconnect(worker)
+                raise
 
 
-@dataclass(frozen=True)
-class WorkerOperation:
-    """An operation of the worker API."""
-
-    function: Callable[[WorkerCall, Worker], Awaitable[Reply]]
-
-    async def run(self, call: WorkerCall) -> Reply:
-        """Run the operation; None means 204 No Content."""
-        if self.function is _ping:
-            return await _ping(call, Worker(call.worker_id))
-        worker = call.workers.get(call.worker_id)
-        with call.workers.request(worker):
-            return await self.function(call, worker)
+WorkerOperation = Callable[[WorkerCall], Awaitable[JSONText | None]]
+"""An operation of the worker API. None becomes 204 No Content."""
 
 
 def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_key: str, token: str) -> dict[str, str]:
     """Return the environment that connects a program with `runpod.serverless.start` to an endpoint.
 
-    Workers replace `$RUNPOD_POD_ID` and `$ID` by their id and the job's, and append `&…`, hence the
-    queries. The token is needed because a worker on a machine with a `~/.runpod/config.toml` sends
-    the API key of that file instead of the one in its environment.
+    Workers replace `$RUNPOD_POD_ID` with their id and `$ID` with the job's (in the URL of
+    `job-take`, with their own). They append `&…`, hence the queries. The token is needed because a
+    worker on a machine with a `~/.runpod/config.toml` sends the API key of that file instead of the
+    one in its environment.
     """
     address = f"{base_url}/{quote(endpoint_id, safe='')}"
     query = f"?gpu=none&token={token}"
@@ -86,75 +91,71 @@ def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_k
     }
 
 
-async def _take(call: WorkerCall, worker: Worker) -> Reply:
-    jobs = await _jobs(call, worker, 1)
+async def _take(call: WorkerCall) -> JSONText | None:
+    with call.tracked_worker() as worker:
+        jobs = await _take_jobs(call, worker, 1)
     return jobs[0] if jobs else None
 
 
-async def _take_batch(call: WorkerCall, worker: Worker) -> Reply:
-    size = call.query.get("batch_size", "1")
-    if not size.isascii() or not size.isdigit() or int(size) < 1:
-        raise Refusal(400, "batch_size is invalid; must be 1 or more")
-    jobs = await _jobs(call, worker, int(size))
+async def _take_batch(call: WorkerCall) -> JSONText | None:
+    with call.tracked_worker() as worker:
+        size = call.query.get("batch_size", "1")
+        if not size.isascii() or not size.isdigit() or int(size) < 1:
+            raise HTTPError(400, "batch_size is invalid; must be 1 or more")
+        jobs = await _take_jobs(call, worker, int(size))
     return array_text(jobs) if jobs else None
 
 
-async def _jobs(call: WorkerCall, worker: Worker, count: int) -> list[JSONText]:
-    workers = call.workers
+async def _take_jobs(call: WorkerCall, worker: Worker, count: int) -> list[JSONText]:
+    workers, queue = call.remote_workers, call.remote_workers.queue
     in_progress = call.query.get("job_in_progress")
-    workers.polled(worker, busy=None if in_progress is None else in_progress != "0")
-    queue = workers.queue
-    if not await call.hold(queue.arrivals, lambda: queue.waiting > 0, _HOLD):
-        workers.disconnected(worker)
-        return []
+    workers.record_poll(worker, busy=None if in_progress is None else in_progress != "0")
+    await call.hold(queue.arrivals, lambda: queue.waiting > 0, _HOLD)
     # If one job wakes several workers, the first one takes it.
     return workers.take(worker, count)
 
 
-async def _done(call: WorkerCall, worker: Worker) -> Reply:
-    job_id = call.job_id
-    if not call.complete:
-        call.workers.refuse(worker, job_id)
-        raise body_too_large(WORKER_BODY_LIMIT)
-    try:
-        call.workers.done(worker, job_id, call.body)
-    except RefusedResultError as error:
-        raise _refusal(error) from None
+async def _done(call: WorkerCall) -> JSONText | None:
+    with call.tracked_worker() as worker:
+        if not call.complete:
+            call.remote_workers.discard_result(worker, call.job_id)
+            raise body_too_large(WORKER_BODY_LIMIT)
+        try:
+            call.remote_workers.handle_result(worker, call.job_id, call.body)
+        except RefusedResultError as error:
+            raise invalid_body(str(error)) from None
     return _OK
 
 
-async def _stream(call: WorkerCall, worker: Worker) -> Reply:
-    if not call.complete:
-        raise body_too_large(WORKER_BODY_LIMIT)
-    try:
-        call.workers.chunk(worker, call.job_id, call.body)
-    except RefusedResultError as error:
-        raise _refusal(error) from None
+async def _stream(call: WorkerCall) -> JSONText | None:
+    with call.tracked_worker() as worker:
+        if not call.complete:
+            raise body_too_large(WORKER_BODY_LIMIT)
+        try:
+            call.remote_workers.handle_chunk(worker, call.job_id, call.body)
+        except RefusedResultError as error:
+            raise invalid_body(str(error)) from None
     return _OK
 
 
-async def _ping(call: WorkerCall, _: Worker) -> Reply:
-    call.workers.ping(call.worker_id, call.query)
+async def _stop(call: WorkerCall) -> JSONText | None:
+    with call.tracked_worker() as worker:
+        await call.hold(worker.stop_requested, lambda: bool(worker.jobs_to_stop), _HOLD)
+        jobs = call.remote_workers.take_jobs_to_stop(worker)
+    return object_text({"jobsToStop": jobs}) if jobs else None
+
+
+async def _ping(call: WorkerCall) -> JSONText | None:
+    # Not tracked: pings are sent by a separate process, which can outlive the worker.
+    call.remote_workers.handle_ping(call.worker_id, call.query)
     return _OK
 
 
-async def _stop(call: WorkerCall, worker: Worker) -> Reply:
-    if not await call.hold(worker.changed, lambda: bool(worker.stops), _HOLD):
-        call.workers.disconnected(worker)
-        return None
-    stops = call.workers.stops(worker)
-    return object_text({"jobsToStop": stops}) if stops else None
-
-
-def _refusal(error: RefusedResultError) -> Refusal:
-    return Refusal(400, f"bad request: body: {error}")
-
-
-WORKER_PATHS = [
-    Path("job-take/{worker_id}", {"GET": WorkerOperation(_take)}),
-    Path("job-take-batch/{worker_id}", {"GET": WorkerOperation(_take_batch)}),
-    Path("job-done/{worker_id}/{job_id}", {"POST": WorkerOperation(_done)}),
-    Path("job-stream/{worker_id}/{job_id}", {"POST": WorkerOperation(_stream)}),
-    Path("job-stop/{worker_id}", {"GET": WorkerOperation(_stop)}),
-    Path("ping/{worker_id}", {"GET": WorkerOperation(_ping)}),
+WORKER_PATHS: list[Path[WorkerOperation]] = [
+    Path("job-take/{worker_id}", {"GET": _take}),
+    Path("job-take-batch/{worker_id}", {"GET": _take_batch}),
+    Path("job-done/{worker_id}/{job_id}", {"POST": _done}),
+    Path("job-stream/{worker_id}/{job_id}", {"POST": _stream}),
+    Path("job-stop/{worker_id}", {"GET": _stop}),
+    Path("ping/{worker_id}", {"GET": _ping}),
 ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
-from runpod.local.http.validation import Refusal
 from runpod.local.jobs.job import new_id
 from runpod.local.json_text import JSONText, array_text, object_text
 
@@ -18,17 +17,25 @@ if TYPE_CHECKING:
     from runpod.local.jobs.job import Job, Payload
     from runpod.local.jobs.queue import JobQueue
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["Batch", "BatchError", "BatchNotFoundError", "Batches"]
 
-# "10 active batches/endpoint, 5,000 requests/batch, 50,000 queued requests/endpoint". The status
-# and text of the error over a limit are undocumented.
+# The service's limits: active batches per endpoint, requests per batch, and queued requests per
+# endpoint. The status and the text of the error over a limit are undocumented.
 _MAX_ACTIVE = 10
 _MAX_REQUESTS = 5_000
 _MAX_QUEUED = 50_000
 
-# "DRAFT → FINALIZED → (FAILED | CANCELLED). There is no RUNNING/COMPLETED". "FAILED = systemic",
-# which does not occur here.
+# The service also has FAILED, for systemic failures, which do not occur here. There is no status for
+# batches that run or have completed: they stay FINALIZED.
 BatchStatus = Literal["DRAFT", "FINALIZED", "CANCELLED"]
+
+
+class BatchNotFoundError(LookupError):
+    """The batch, or the request in it, does not exist."""
+
+
+class BatchError(Exception):
+    """The batch does not allow the operation: it is not a draft, or a limit would be exceeded."""
 
 
 @dataclass
@@ -61,7 +68,7 @@ class Batch:
 
     @property
     def status(self) -> BatchStatus:
-        """The status. "CANCELLED is reported only after running children drained"."""
+        """The status. As on the service, it is CANCELLED only once no job of the batch is running."""
         if self.cancelled and not self.count("IN_PROGRESS"):
             return "CANCELLED"
         return "FINALIZED" if self.finalized else "DRAFT"
@@ -96,50 +103,50 @@ class Batches:
         return f"<Batches of {self._endpoint_id}: {len(self._batches)}>"
 
     def create(self, payloads: Iterable[Payload]) -> Batch:
-        """Create a draft."""
+        """Create a draft; raises `BatchError` over a limit."""
         if sum(not batch.done for batch in self._batches.values()) >= _MAX_ACTIVE:
-            raise Refusal(400, f"bad request: there are {_MAX_ACTIVE} active batches already")
+            raise BatchError(f"there are {_MAX_ACTIVE} active batches already")
         batch = Batch(str(uuid.uuid4()), round((self._epoch + self._clock()) * 1000))
         self.add(batch, payloads)
         self._batches[batch.id] = batch
         return batch
 
     def get(self, batch_id: str) -> Batch:
-        """Return a batch."""
+        """Return a batch; raises `BatchNotFoundError` if it does not exist."""
         try:
             return self._batches[batch_id]
         except KeyError:
-            raise Refusal(404, "batch not found") from None
+            raise BatchNotFoundError("batch not found") from None
 
     def newest_first(self) -> list[Batch]:
         """Return all batches, newest first."""
         return list(reversed(self._batches.values()))
 
     def add(self, batch: Batch, payloads: Iterable[Payload]) -> None:
-        """Add requests to a draft: all of them or none."""
+        """Add requests to a draft, or none if it raises `BatchError`."""
         self._check_draft(batch)
         added = {new_id(): _Request(payload) for payload in payloads}
         if len(batch.requests) + len(added) > _MAX_REQUESTS:
-            raise Refusal(400, f"bad request: a batch has {_MAX_REQUESTS} requests at most")
+            raise BatchError(f"a batch has {_MAX_REQUESTS} requests at most")
         batch.requests.update(added)
 
     def remove(self, batch: Batch, request_id: str) -> None:
-        """Remove a request from a draft."""
+        """Remove a request from a draft; raises `BatchError` or `BatchNotFoundError`."""
         self._check_draft(batch)
         if batch.requests.pop(request_id, None) is None:
-            raise Refusal(404, "request not found")
+            raise BatchNotFoundError("request not found")
 
     def finalize(self, batch: Batch) -> None:
-        """Submit every request as a job."""
+        """Submit every request as a job; raises `BatchError` if it is not a draft, or over a limit."""
         self._check_draft(batch)
         if self._queue.waiting + len(batch.requests) > _MAX_QUEUED:
-            raise Refusal(400, f"bad request: an endpoint has {_MAX_QUEUED} queued requests at most")
+            raise BatchError(f"an endpoint has {_MAX_QUEUED} queued requests at most")
         batch.finalized = True
         for request_id, request in batch.requests.items():
             request.job = self._queue.submit(request.payload, job_id=request_id)
 
     def cancel(self, batch: Batch) -> None:
-        """Cancel queued jobs, but not running ones: "queued children are dropped unbilled"."""
+        """Cancel queued jobs, which the service does not bill, but not running ones."""
         batch.cancelled = True
         for request in batch.requests.values():
             if request.job is not None:
@@ -156,8 +163,8 @@ class Batches:
                 "requestTotal": len(batch.requests),
                 "requestInProgress": batch.count("IN_PROGRESS"),
                 "requestCompleted": batch.count("COMPLETED"),
-                # Every other final status counts as failed, so that "done when completed + failed
-                # == total" becomes true.
+                # Every other final status counts as failed, because clients take a batch as done once
+                # its completed and failed requests add up to the total.
                 "requestFailed": batch.count("FAILED", "TIMED_OUT", "CANCELLED"),
                 "createdAt": batch.created_at,
             }
@@ -194,7 +201,7 @@ class Batches:
 
     def _check_draft(self, batch: Batch) -> None:
         if batch.status != "DRAFT":
-            raise Refusal(400, f"bad request: batch is {batch.status}; only a DRAFT can be changed")
+            raise BatchError(f"batch is {batch.status}; only a DRAFT can be changed")
 
 
 def _without_none(fields: Mapping[str, object | None]) -> dict[str, object]:

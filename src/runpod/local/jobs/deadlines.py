@@ -24,9 +24,6 @@ class Deadlines:
         self._jobs: dict[str, float] = {}
         self._count = 0
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
     def set(self, job: Job, when: float) -> None:
         """Set or replace the deadline of a job."""
         self._jobs[job.id] = when

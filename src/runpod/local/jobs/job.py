@@ -151,7 +151,7 @@ class Job:
     def text(self, *, webhook: bool = False) -> JSONText:
         """Return the job as the service shows it, without fields that are not set yet.
 
-        "`input`, `webhook`: echoed only in webhook deliveries".
+        As on the service, `input` and `webhook` are included only in the body of a webhook.
         """
         fields: dict[str, object] = {"id": self.id, "status": self.status}
         optional: dict[str, object | None] = {

@@ -17,15 +17,16 @@ __all__ = ["CHUNK_LIMIT", "limit_output", "split", "take_chunks"]
 
 logger = logging.getLogger("runpod.local")
 
-# Bytes. "Chunk cap: 1 MB each, larger yields split". As with bodies, MB is read as MiB.
+# Bytes. The documented limit of a chunk is 1 MB; larger yields are split. As with bodies, this is
+# taken as 1 MiB.
 CHUNK_LIMIT = 1024 * 1024
 
 
 def split(chunk: JSONText) -> list[JSONText]:
     """Split a chunk that exceeds the limit.
 
-    The service's format is undocumented ("split format UNKNOWN"). Here a string is split into
-    strings, which join to the original; the JSON text of any other value is split.
+    How the service splits it is undocumented. Here a string is split into strings, which join to
+    the original; the JSON text of any other value is split.
     """
     if _fits(chunk, CHUNK_LIMIT):
         return [chunk]
@@ -55,8 +56,8 @@ def take_chunks(chunks: deque[JSONText], limit: int | None) -> list[JSONText]:
 def limit_output(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
     """Remove an output of more than `limit` bytes from an outcome.
 
-    "oversize results are refused when the worker posts them, job shows COMPLETED without
-    `output`".
+    The service refuses a larger result when the worker posts it, and the job is COMPLETED without
+    output.
     """
     if outcome.output is None or limit is None or _fits(outcome.output, limit):
         return outcome

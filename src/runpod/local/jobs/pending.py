@@ -34,7 +34,7 @@ class PendingJobs:
 
     @property
     def urgent(self) -> int:
-        """Number of jobs that may start a worker: "lowPriority: job does not trigger worker scale-up"."""
+        """Number of jobs that may start a worker: those without `lowPriority`."""
         return self._urgent
 
     def add(self, job: Job, *, first: bool = False) -> None:

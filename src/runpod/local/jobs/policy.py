@@ -1,24 +1,21 @@
-"""Timeouts and retention of jobs."""
+"""The TTL, timeouts and retention of jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EXECUTION_TIMEOUT", "MIN_EXECUTION_TIMEOUT", "MIN_TTL", "RETENTION", "SYNC_RETENTION", "TTL", "Policy"]
+__all__ = ["MIN_EXECUTION_TIMEOUT", "MIN_TTL", "RETENTION", "SYNC_RETENTION", "TTL", "Policy"]
 
-# All in seconds, all from documentation.
-
-# "min 5000; default 600000 (10 min)"; text of 2023 said 24 hours.
-EXECUTION_TIMEOUT = 600.0
+# All in seconds, all from documentation. The default execution timeout is a setting of an endpoint.
 MIN_EXECUTION_TIMEOUT = 5.0
 
-# "min 10000; default 86400000 (24 h); covers queue + run time". A maximum of
-# 7 days is documented, but a reading of the service's code "found only the minimums enforced".
+# The default TTL; it covers the time in the queue and the run time. Documentation also gives a
+# maximum of 7 days, but a reading of the service's code found that only the minimum is enforced.
 TTL = 24 * 3600.0
 MIN_TTL = 10.0
 
-# "/run result: 30 min after completion"; "/runsync result: 1 min after completion", other
-# texts say five.
+# Results of `/run` and of `/runsync` after the end of the job. Other pages of the documentation say
+# five minutes for `/runsync`.
 RETENTION = 30 * 60.0
 SYNC_RETENTION = 60.0
 

@@ -29,9 +29,9 @@ from runpod.local.jobs import output_limits
 from runpod.local.jobs.deadlines import Deadlines
 from runpod.local.jobs.job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNotRetryableError, Lease, new_id
 from runpod.local.jobs.pending import PendingJobs
-from runpod.local.jobs.policy import EXECUTION_TIMEOUT, RETENTION, SYNC_RETENTION
+from runpod.local.jobs.policy import RETENTION, SYNC_RETENTION
 from runpod.local.jobs.results import short_error
-from runpod.local.settings import Behavior
+from runpod.local.settings import DEFAULT_EXECUTION_TIMEOUT, Behavior
 from runpod.local.signals import Signal
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     from runpod.local.jobs.job import Outcome, Payload, Status
     from runpod.local.json_text import JSONText
 
-__all__ = ["JobNotFoundError", "JobNotRetryableError", "JobQueue"]
+__all__ = ["JobQueue"]
 
 logger = logging.getLogger("runpod.local")
 
-# "the job is re-dispatched once and ends FAILED": captured from the service, for jobs whose
-# worker never reports back.
+# Captured from the service: a job whose worker never reports back is requeued once, then it is
+# FAILED.
 _MAX_REDISPATCHES = 1
 
-# "Fires on COMPLETED and FAILED".
+# The statuses for which the service is known to call the webhook.
 _WEBHOOK_STATUSES: frozenset[Status] = frozenset({"COMPLETED", "FAILED"})
 
 _DEFAULT = Behavior()
@@ -70,7 +70,7 @@ class JobQueue:
         *,
         clock: Callable[[], float] = time.monotonic,
         behavior: Behavior = _DEFAULT,
-        execution_timeout: float = EXECUTION_TIMEOUT,
+        execution_timeout: float = DEFAULT_EXECUTION_TIMEOUT.total_seconds(),
         name: str = "",
         deliver: Callable[[str, JSONText], None] | None = None,
     ) -> None:
@@ -171,10 +171,9 @@ class JobQueue:
     def purge(self) -> int:
         """Remove every job that waits for a worker, and return their number.
 
-        Purged jobs are deleted: their ids are unknown afterwards (404). Their status is
-        undocumented. Documentation calls the operation a removal and counts what was "removed",
-        and a job that the service deletes for its TTL returns 404 as well ("job deleted
-        even while running; then /status = 404").
+        Purged jobs are deleted, so their status is 404 afterwards, which is undocumented. It is
+        chosen here because the service's response counts them as `removed`, and because the
+        service's status of a job that was deleted at the end of its TTL is 404 as well.
         """
         with self._transaction() as after:
             purged = list(self._pending)

@@ -43,8 +43,8 @@ def _from_return(value: object) -> Outcome:
     # The worker drops an empty dict, even if the handler returned nothing else.
     output = encode(rest) if rest else None
     if error and not isinstance(error, str):
-        # The service accepts str only. Reported for the real service: "if you use a dict, it will
-        # result in the job returning as COMPLETED instead of FAILED without any output".
+        # The service accepts str only. Users report that with a dict, the job is COMPLETED without
+        # output instead of FAILED.
         logger.warning(
             "A handler returned an `error` of type %s, which the service refuses: the job is "
             "COMPLETED without output. Return a str as `error`.",
@@ -83,7 +83,7 @@ class Collector:
 
     Args:
         aggregate: Whether the output is the list of all yields (`return_aggregate_stream`).
-            Otherwise "worker posts an empty list".
+            Otherwise the output is an empty list, as that of the official worker.
     """
 
     def __init__(self, *, aggregate: bool) -> None:

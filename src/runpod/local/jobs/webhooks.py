@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import secrets
 from functools import partial
@@ -20,8 +19,8 @@ __all__ = ["WebhookSender"]
 
 logger = logging.getLogger("runpod.local")
 
-# Seconds between the attempts. "DOCS says 10 s delay, captured gaps 5 s then 15 s; 3 deliveries
-# total." Both sources agree on the number.
+# Seconds between the attempts, as captured from the service. Documentation says 10 seconds; the
+# number of attempts, three, is the same in both.
 _DELAYS = (5.0, 15.0)
 
 # Timeout of one attempt, in seconds of real time. The service's timeout is undocumented.
@@ -31,7 +30,7 @@ _TIMEOUT = 10.0
 class WebhookSender:
     """Sends webhooks in background tasks on the server's event loop.
 
-    A failed webhook does not affect its job: "Webhook failure never fails the job".
+    As on the service, a failed webhook does not affect its job.
 
     Args:
         clock: Clock for the delays between attempts.
@@ -90,7 +89,7 @@ class WebhookSender:
 async def _attempt(url: str, body: bytes) -> bool:
     import httpx  # Imported lazily: the import is slow, and most jobs have no webhook.
 
-    # Captured from the service. "no signature header captured or documented".
+    # Captured from the service. A header with a signature is neither captured nor documented.
     headers = {
         "content-type": "application/json",
         "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
@@ -103,7 +102,7 @@ async def _attempt(url: str, body: bytes) -> bool:
             httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False, verify=verify) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            # "DOCS says "200"; GP16 says any 2xx", and GP16 is the capture.
+            # Captured from the service: any 2xx status is a success. Documentation says 200.
             return response.is_success
     except Exception as error:  # noqa: BLE001  # A webhook can fail in any way.
         logger.debug("The webhook %s could not be called: %r", url, error)
@@ -118,14 +117,11 @@ def _without_query(url: str) -> str:
 def _is_this_machine(url: str) -> bool:
     import httpx
 
+    from runpod._config import is_loopback
+
     try:
         # Parsed as httpx does, so that the checked host is the one that is called.
         host = httpx.URL(url).host
     except httpx.InvalidURL:
         return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(host)

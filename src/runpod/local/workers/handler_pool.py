@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from runpod.local.signals import call_soon
 from runpod.local.workers.handlers import run_handler
-from runpod.local.workers.thread import WorkerThread
+from runpod.local.workers.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -19,29 +20,9 @@ if TYPE_CHECKING:
     from runpod.local.jobs.queue import JobQueue
     from runpod.local.settings import Handler
 
-__all__ = ["HandlerPool", "Pool"]
+__all__ = ["HandlerPool"]
 
 WorkerState = Literal["cold", "initializing", "idle", "running"]
-
-
-class Pool(Protocol):
-    """The workers of an endpoint: handlers or processes.
-
-    They take jobs with `take` of the queue, which returns a lease, and report with that lease:
-    `progress`, `chunk`, then `finish`, or `lose` if the worker is lost. The queue's `arrivals`
-    fires when a job can be taken; the lease's `revocation` fires when the job is cancelled.
-    All methods are called on the server's event loop.
-    """
-
-    def start(self) -> None:
-        """Start taking jobs."""
-
-    def stop(self) -> None:
-        """Stop taking jobs and abandon running ones, without waiting."""
-
-    def counts(self) -> dict[str, int]:
-        """Count workers as `/health` does."""
-        ...
 
 
 class _Worker:
@@ -88,7 +69,7 @@ class HandlerPool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        return f"<HandlerPool {self.counts()}>"
+        return f"<HandlerPool {dict(self.counts())}>"
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -103,17 +84,9 @@ class HandlerPool:
         for worker in self._workers:
             worker.thread.close()
 
-    def counts(self) -> dict[str, int]:
-        """Count workers as `/health` does."""
-        states = [worker.state for worker in self._workers]
-        return {
-            "idle": states.count("idle"),
-            "initializing": states.count("initializing"),
-            "ready": states.count("idle"),
-            "running": states.count("running"),
-            "throttled": 0,
-            "unhealthy": 0,
-        }
+    def counts(self) -> Counter[str]:
+        """Count the workers by state."""
+        return Counter[str](worker.state for worker in self._workers)
 
     def _dispatch(self) -> None:
         for worker in self._in_state("idle"):
@@ -151,9 +124,9 @@ class HandlerPool:
     async def _serve(self, worker: _Worker, lease: Lease) -> None:
         restart = False
         if lease.job.payload.empty:
-            # Captured from the service: it strips the empty dict, the worker finds no `input`
-            # and silently drops the job, "the job is re-dispatched once and ends FAILED".
-            # On the service this takes 30 to 50 seconds.
+            # Captured from the service: it removes the empty dict, so that the worker finds no
+            # `input` and silently drops the job. The job is requeued once, then it is FAILED. On
+            # the service, this takes 30 to 50 seconds.
             self._queue.lose(lease)
         else:
             loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runpod.local.jobs.job import Lease, Outcome
     from runpod.local.jobs.queue import JobQueue
     from runpod.local.settings import Handler
-    from runpod.local.workers.thread import WorkerThread
+    from runpod.local.workers.worker_thread import WorkerThread
 
 __all__ = ["run_handler"]
 

@@ -7,18 +7,19 @@ import logging
 import secrets
 import shlex
 import sys
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from runpod.local.signals import call_soon
-from runpod.local.workers.process import WorkerProcess, inherited_environment
 from runpod.local.workers.process_guard import Guard
+from runpod.local.workers.worker_process import WorkerProcess, inherited_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runpod.local.jobs.queue import JobQueue
-    from runpod.local.workers.remote_workers import Workers
+    from runpod.local.workers.remote_workers import RemoteWorkers, Worker
 
 __all__ = ["ProcessPool", "restart_delay"]
 
@@ -53,7 +54,7 @@ class ProcessPool:
 
     Args:
         queue: The endpoint's queue.
-        workers: The workers' state, derived from their requests.
+        remote_workers: The workers' state, derived from their requests.
         endpoint_id: ID of the endpoint, for the log.
         command: The worker program and its arguments.
         size: Number of worker processes.
@@ -64,7 +65,7 @@ class ProcessPool:
     def __init__(
         self,
         queue: JobQueue,
-        workers: Workers,
+        remote_workers: RemoteWorkers,
         endpoint_id: str,
         *,
         command: Sequence[str],
@@ -73,7 +74,7 @@ class ProcessPool:
         secrets: Sequence[str],
     ) -> None:
         self._queue = queue
-        self._workers = workers
+        self._remote_workers = remote_workers
         self._endpoint_id = endpoint_id
         self._command = list(command)
         self._environment = environment
@@ -81,12 +82,12 @@ class ProcessPool:
         self._slots = [_Slot() for _ in range(size)]
         self._guard: Guard | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._proven = False  # Whether a process of this command has ever requested a job.
+        self._has_polled = False  # Whether a process of this command has ever requested a job.
         self._stopping = False
         self._all_ended = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<ProcessPool {self.counts()}>"
+        return f"<ProcessPool {dict(self.counts())}>"
 
     def start(self) -> None:
         """Start every worker.
@@ -95,7 +96,7 @@ class ProcessPool:
             RuntimeError: The command cannot be started.
         """
         self._loop = asyncio.get_running_loop()
-        self._workers.restart = self._replace
+        self._remote_workers.on_restart(self._replace)
         if self._slots and sys.platform != "win32" and sys.executable:
             self._guard = Guard()
         try:
@@ -111,7 +112,7 @@ class ProcessPool:
         """Terminate the processes, without waiting."""
         self._stopping = True
         self._queue.close()
-        self._workers.close()
+        self._remote_workers.close()
         for slot in self._slots:
             if slot.timer is not None:
                 slot.timer.cancel()
@@ -131,16 +132,17 @@ class ProcessPool:
         if self._guard is not None:
             self._guard.close()
 
-    def counts(self) -> dict[str, int]:
-        """Count workers as `/health` does."""
-        states = [self._state(slot) for slot in self._slots]
-        counts = {state: states.count(state) for state in ("idle", "initializing", "running", "unhealthy")}
-        return {**counts, "ready": counts["idle"], "throttled": 0}
+    def counts(self) -> Counter[str]:
+        """Count the workers by state."""
+        return Counter(self._state(slot) for slot in self._slots)
 
     def _state(self, slot: _Slot) -> str:
         if slot.process is None:  # Before its restart.
             return "unhealthy"
-        return "initializing" if slot.restarting else self._workers.get(slot.worker_id).state
+        return "initializing" if slot.restarting else self._worker(slot).state
+
+    def _worker(self, slot: _Slot) -> Worker:
+        return self._remote_workers.get(slot.worker_id)
 
     @property
     def _subject(self) -> str:
@@ -160,7 +162,7 @@ class ProcessPool:
             on_output=partial(self._on_output, slot, slot.worker_id),
             on_exit=partial(self._on_exit, slot),
         )
-        self._workers.expect(slot.worker_id)
+        self._remote_workers.expect(slot.worker_id)
         logger.info("%s: worker %s started, process %d", self._endpoint_id, slot.worker_id, slot.process.pid)
 
     def _on_output(self, slot: _Slot, worker_id: str, line: str) -> None:
@@ -179,16 +181,16 @@ class ProcessPool:
     def _handle_exit(self, slot: _Slot, status: int) -> None:
         """Release the jobs of an exited process, and restart it."""
         slot.process = None
-        worker = self._workers.remove(slot.worker_id)
-        others = [self._workers.get(each.worker_id) for each in self._slots if each.process is not None]
-        self._proven = self._proven or any(each.has_polled for each in (worker, *others))
+        worker = self._remote_workers.remove(slot.worker_id)
+        others = [self._worker(each) for each in self._slots if each.process is not None]
+        self._has_polled = self._has_polled or any(each.has_polled for each in (worker, *others))
         if self._stopping:
             self._check_ended()
             return
         if slot.restarting:
             self._restart(slot)
             return
-        if self._proven:
+        if self._has_polled:
             logger.warning("%s: worker %s %s", self._endpoint_id, slot.worker_id, _describe_exit(status))
         else:
             # The command line reports this and exits.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from runpod.local.jobs.job import Lease
     from runpod.local.jobs.queue import JobQueue
 
-__all__ = ["RefusedResultError", "Worker", "Workers"]
+__all__ = ["RefusedResultError", "RemoteWorkers", "Worker"]
 
 logger = logging.getLogger("runpod.local")
 
@@ -54,9 +55,10 @@ class Worker:
         self.leases: dict[str, Lease] = {}
         self.revoked_jobs: set[str] = set()
         """Jobs with a revoked lease that it may still run."""
-        self.stops: list[str] = []
+        self.jobs_to_stop: list[str] = []
         """Revoked jobs that are still to be reported to the worker."""
-        self.changed = Signal()
+        self.stop_requested = Signal()
+        """Fires when a job is added to `jobs_to_stop`."""
         self.open_requests = 0
         self.pinged = False
         self.timer: asyncio.TimerHandle | None = None
@@ -66,7 +68,7 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """The state as counted by `/health`."""
+        """The state, with the name that `/health` uses."""
         if self.problem is not None:
             return "unhealthy"
         if self.leases or self.revoked_jobs:
@@ -74,7 +76,7 @@ class Worker:
         return "idle" if self.has_polled else "initializing"
 
 
-class Workers:
+class RemoteWorkers:
     """The workers of one endpoint that take jobs over HTTP.
 
     Args:
@@ -93,18 +95,20 @@ class Workers:
         stop_grace: float = _STOP_GRACE,
     ) -> None:
         self.queue = queue
-        self.restart: Callable[[str], None] = lambda _: None
-        """Called with the id of a worker that requests a restart or needs one."""
-
         self._timeout = timeout
         self._idle_timeout = idle_timeout
         self._stop_grace = stop_grace
         self._workers: dict[str, Worker] = {}
         self._expected: set[str] = set()
         self._exited: set[str] = set()
+        self._restart_callback: Callable[[str], None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Workers {list(self._workers.values())}>"
+        return f"<RemoteWorkers {list(self._workers.values())}>"
+
+    def on_restart(self, callback: Callable[[str], None]) -> None:
+        """Set the function to call with the id of each worker that requests a restart or needs one."""
+        self._restart_callback = callback
 
     def expect(self, worker_id: str) -> Worker:
         """Register a worker process of this server."""
@@ -133,10 +137,9 @@ class Workers:
         self._lose(worker)
         return worker
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counter[str]:
         """Count the workers that were started by hand, by state."""
-        states = [worker.state for worker in self._workers.values() if worker.id not in self._expected]
-        return {state: states.count(state) for state in ("idle", "initializing", "running", "unhealthy")}
+        return Counter(worker.state for worker in self._workers.values() if worker.id not in self._expected)
 
     def close(self) -> None:
         """Cancel all timers."""
@@ -146,7 +149,7 @@ class Workers:
 
     # Requests of workers
 
-    def polled(self, worker: Worker, *, busy: bool | None) -> None:
+    def record_poll(self, worker: Worker, *, busy: bool | None) -> None:
         """Record a request for jobs; `busy` is whether the worker runs one, or None if unknown."""
         worker.has_polled = True
         worker.problem = None
@@ -155,7 +158,7 @@ class Workers:
             # with the same id.
             self._lose(worker)
             worker.revoked_jobs.clear()
-            worker.stops.clear()
+            worker.jobs_to_stop.clear()
 
     def take(self, worker: Worker, count: int) -> list[JSONText]:
         """Lease up to `count` of the oldest waiting jobs to a worker."""
@@ -166,7 +169,7 @@ class Workers:
             worker.has_taken_job = True
             worker.leases[lease.job.id] = lease
             worker.revoked_jobs.discard(lease.job.id)
-            worker.stops = [job_id for job_id in worker.stops if job_id != lease.job.id]
+            worker.jobs_to_stop = [job_id for job_id in worker.jobs_to_stop if job_id != lease.job.id]
             loop = asyncio.get_running_loop()
             lease.revocation.connect(partial(call_soon, loop, partial(self._revoke, worker, lease)))
             if lease.revoked:  # Revoked before the listener was connected.
@@ -174,12 +177,12 @@ class Workers:
             jobs.append(_job_text(lease))
         return jobs
 
-    def done(self, worker: Worker, job_id: str, body: bytes) -> None:
+    def handle_result(self, worker: Worker, job_id: str, body: bytes) -> None:
         """Process a result or a progress update, which share a route.
 
         Raises:
-            RefusedResultError: The service refuses the result. "Result post refused by
-                platform: COMPLETED with no `output`".
+            RefusedResultError: The service refuses the result. The job is then COMPLETED without
+                output, as on the service.
             JobNotFoundError: The job does not exist.
         """
         try:
@@ -194,11 +197,11 @@ class Workers:
         else:
             self._finish(worker, job_id, outcome)
 
-    def refuse(self, worker: Worker, job_id: str) -> None:
-        """Process a result that exceeds the size limit."""
+    def discard_result(self, worker: Worker, job_id: str) -> None:
+        """Complete a job without output, because its result exceeds the size limit."""
         self._finish(worker, job_id, Outcome())
 
-    def chunk(self, worker: Worker, job_id: str, body: bytes) -> None:
+    def handle_chunk(self, worker: Worker, job_id: str, body: bytes) -> None:
         """Process a chunk of a stream.
 
         Raises:
@@ -210,7 +213,7 @@ class Workers:
         if lease is not None and "output" in result:
             self.queue.chunk(lease, _encoded(result["output"]))
 
-    def ping(self, worker_id: str, query: Mapping[str, str]) -> None:
+    def handle_ping(self, worker_id: str, query: Mapping[str, str]) -> None:
         """Process a heartbeat.
 
         It is sent by a separate process, which can outlive the worker. It therefore does not
@@ -226,7 +229,7 @@ class Workers:
             worker.problem = f"{query.get('check', 'a fitness check')}: {query.get('reason', 'failed')}"
 
     @contextmanager
-    def request(self, worker: Worker) -> Generator[None, None, None]:
+    def track_request(self, worker: Worker) -> Generator[None, None, None]:
         """Track an open request of a worker, and restart its timer afterwards."""
         worker.open_requests += 1
         try:
@@ -235,17 +238,17 @@ class Workers:
             worker.open_requests -= 1
             self._reset_timer(worker)
 
-    def disconnected(self, worker: Worker) -> None:
-        """Remove a worker that closed a held request or timed out."""
+    def handle_disconnect(self, worker: Worker) -> None:
+        """Remove a worker that was started by hand, after it closed a held request or timed out."""
         if worker.id not in self._expected and self._workers.get(worker.id) is worker:
             logger.info("Worker %s disconnected.", worker.id)
             self.remove(worker.id)
 
     @staticmethod
-    def stops(worker: Worker) -> list[str]:
+    def take_jobs_to_stop(worker: Worker) -> list[str]:
         """Return the jobs that the worker has to stop, and clear the list."""
-        stops, worker.stops = worker.stops, []
-        return stops
+        jobs, worker.jobs_to_stop = worker.jobs_to_stop, []
+        return jobs
 
     def _reset_timer(self, worker: Worker) -> None:
         if worker.timer is not None:
@@ -261,7 +264,7 @@ class Workers:
         if worker.open_requests or (worker.leases and not worker.pinged):
             self._reset_timer(worker)
         else:
-            self.disconnected(worker)
+            self.handle_disconnect(worker)
 
     def _lose(self, worker: Worker) -> None:
         leases = list(worker.leases.values())
@@ -273,20 +276,24 @@ class Workers:
         if worker.leases.pop(lease.job.id, None) is None:
             return
         worker.revoked_jobs.add(lease.job.id)
-        worker.stops.append(lease.job.id)
-        worker.changed.fire()
+        worker.jobs_to_stop.append(lease.job.id)
+        worker.stop_requested.fire()
         if lease.killed:
-            asyncio.get_running_loop().call_later(self._stop_grace, self._force_restart, worker, lease.job.id)
+            asyncio.get_running_loop().call_later(self._stop_grace, self._restart_if_stuck, worker, lease.job.id)
 
-    def _force_restart(self, worker: Worker, job_id: str) -> None:
+    def _restart_if_stuck(self, worker: Worker, job_id: str) -> None:
         if job_id in worker.revoked_jobs and self._workers.get(worker.id) is worker:
-            self.restart(worker.id)
+            self._restart(worker)
+
+    def _restart(self, worker: Worker) -> None:
+        if self._restart_callback is not None:
+            self._restart_callback(worker.id)
 
     def _lease(self, worker: Worker, job_id: str) -> Lease | None:
         lease = worker.leases.get(job_id)
         if lease is None:
-            # Late reports are ignored: "a late progress post racing with the final result".
-            # An unknown job is an error.
+            # A late report is ignored, such as a progress update that arrives after the result. A
+            # report for an unknown job is an error.
             self.queue.get(job_id)
         return lease
 
@@ -303,14 +310,14 @@ class Workers:
             del worker.leases[job_id]
             self.queue.finish(lease, outcome)
         if outcome.restart:
-            self.restart(worker.id)
+            self._restart(worker)
 
 
 def _job_text(lease: Lease) -> JSONText:
     fields = cast("dict[str, Any]", json.loads(lease.job.payload.text))
     if lease.job.payload.empty:
-        # "the platform strips empty dicts, the worker then logs a missing `id or input`" and
-        # drops the job; this becomes visible with its next request for a job.
+        # The service removes an empty dict. The worker then logs a missing `id or input` and drops
+        # the job, which becomes visible with its next request for a job.
         del fields["input"]
     return object_text({"id": lease.job.id, **fields})
 
@@ -328,8 +335,8 @@ def _object(body: bytes) -> dict[str, Any]:
 def _outcome(result: dict[str, Any]) -> Outcome:
     error = result.get("error") or None
     if error is not None and not isinstance(error, str):
-        # "if you use a dict, it will result in the job returning as COMPLETED instead of FAILED
-        # without any output"
+        # The service accepts str only. Users report that with a dict, the job is COMPLETED without
+        # output instead of FAILED.
         raise RefusedResultError("error must be a string")
     output = _encoded(result["output"]) if "output" in result else None
     return Outcome(output=output, error=error, restart=bool(result.get("stopPod")))

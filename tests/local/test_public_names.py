@@ -1,9 +1,11 @@
-"""The public names of `runpod.local`."""
+"""The public names of `runpod.local`, and what its modules import."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +66,35 @@ except ModuleNotFoundError as error:
     print(error.name)
 """
     assert "h11" == run(code)
+
+
+def imports_of(file: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    modules = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {module for module in modules if module.startswith("runpod")}
+
+
+def test_server_does_not_import_the_client() -> None:
+    shared = {"runpod._config"}  # For the check whether a host is this machine.
+    for file in Path(runpod.local.__file__).parent.rglob("*.py"):
+        if file.name != "pytest_plugin.py":  # Its fixtures include clients.
+            outside = {module for module in imports_of(file) if not module.startswith("runpod.local")}
+            assert outside <= shared, file
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("jobs", ("http", "workers", "faults", "server")),
+        ("workers", ("http", "faults", "server")),
+        ("http", ("server",)),
+    ],
+)
+def test_import_layers(folder: str, forbidden: tuple[str, ...]) -> None:
+    prefixes = tuple(f"runpod.local.{name}" for name in forbidden)
+    for file in (Path(runpod.local.__file__).parent / folder).glob("*.py"):
+        assert not [module for module in imports_of(file) if module.startswith(prefixes)], file
+
+
+def test_settings_import_no_other_module() -> None:
+    assert set() == imports_of(Path(runpod.local.__file__).with_name("settings.py"))
