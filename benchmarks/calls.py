@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.programs import AIOHTTP, ALONE, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, measure_forms, not_installed
-from benchmarks.serving import serve
+from benchmarks.server_process import serve
 from benchmarks.tables import Table, Target
 
 if TYPE_CHECKING:
-    from benchmarks.serving import Serving
+    from benchmarks.server_process import Serving
 
 MEDIUM, LARGE = 100_000, 10_000_000  # bytes
 WIDTHS = (1, 32, 256, 1000)

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, not_installed
-from benchmarks.serving import serve
+from benchmarks.server_process import serve
 from benchmarks.tables import Row, Table, Target
 
 # The one that may time out comes last.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, Program, not_installed
-from benchmarks.serving import serve
+from benchmarks.server_process import serve
 from benchmarks.tables import Row, Table, Target
 
 if TYPE_CHECKING:
-    from benchmarks.serving import Serving
+    from benchmarks.server_process import Serving
 
 # Durations of jobs in seconds. The delay of a client that polls once a second depends on the fraction, so the fractions
 # are spread evenly.
@@ -30,7 +30,7 @@ REFERENCE = "ours: run_sync"
 
 
 @dataclass
-class Seen:
+class Delay:
     """The measurements of one job."""
 
     seconds: float
@@ -41,20 +41,20 @@ class Seen:
 def measure(rounds: int) -> list[Table]:
     """Run all forms of all clients concurrently in each round, since they mostly wait."""
     forms = [(program, form) for program, names in FORMS.items() if program.installed for form in names]
-    seen: dict[str, list[Seen]] = {f"{program.name}: {form}": [] for program, form in forms}
+    by_form: dict[str, list[Delay]] = {f"{program.name}: {form}": [] for program, form in forms}
     with serve() as server, ThreadPoolExecutor(len(forms)) as pool:
-        for turn in range(rounds):
-            print(f"jobs: round {turn + 1} of {rounds}", file=sys.stderr)
-            runs = [pool.submit(_run, *each, server, turn) for each in forms]
+        for round_number in range(rounds):
+            print(f"jobs: round {round_number + 1} of {rounds}", file=sys.stderr)
+            runs = [pool.submit(_run, *each, server, round_number) for each in forms]
             known = [each.result() for each in runs]
             stats = server.stats()
             assert stats["strays"] == 0, "there were requests without a job"
             for (program, form), moments in zip(forms, known, strict=True):
-                seen[f"{program.name}: {form}"] += _seen(program, form, turn, moments, stats)
+                by_form[f"{program.name}: {form}"] += _delays(program, form, round_number, moments, stats)
 
     delays = Table(f"Delay from the end of a job to its result, {len(SECONDS)} jobs in {rounds} rounds", REFERENCE)
     requests = Table("Requests per job, by duration", REFERENCE)
-    for name, jobs in seen.items():
+    for name, jobs in by_form.items():
         ours = name.startswith("ours")
         late = [job.late * 1000 for job in jobs]
         delays.rows.append(Row(name, {"ms": late}, (Target("ms", 20),) if ours else ()))
@@ -67,14 +67,14 @@ def measure(rounds: int) -> list[Table]:
     return [delays, requests]
 
 
-def _label(program: Program, form: str, turn: int, number: int) -> str:
-    return f"{program.name}, {form}, {turn}, {number}"
+def _label(program: Program, form: str, round_number: int, number: int) -> str:
+    return f"{program.name}, {form}, {round_number}, {number}"
 
 
-def _run(program: Program, form: str, server: Serving, turn: int) -> list[float]:
+def _run(program: Program, form: str, server: Serving, round_number: int) -> list[float]:
     """Run all jobs in one process, after a first one that opens the connection."""
     inputs: list[dict[str, Any]] = [
-        {"label": _label(program, form, turn, number), "seconds": seconds}
+        {"label": _label(program, form, round_number, number), "seconds": seconds}
         for number, seconds in enumerate((WARM_UP, *SECONDS))
     ]
     known: list[float] = program.ask(
@@ -83,10 +83,10 @@ def _run(program: Program, form: str, server: Serving, turn: int) -> list[float]
     return known
 
 
-def _seen(program: Program, form: str, turn: int, known: list[float], stats: dict[str, Any]) -> list[Seen]:
-    seen = []
+def _delays(program: Program, form: str, round_number: int, known: list[float], stats: dict[str, Any]) -> list[Delay]:
+    delays = []
     for number, (seconds, moment) in enumerate(zip((WARM_UP, *SECONDS), known, strict=True)):
-        noted = stats["jobs"][_label(program, form, turn, number)]
-        seen.append(Seen(seconds, moment - noted["ended"], noted["requests"]))
-    assert all(0 <= job.late < 60 for job in seen), f"{program.name} and the server use different clocks"
-    return seen[1:]
+        noted = stats["jobs"][_label(program, form, round_number, number)]
+        delays.append(Delay(seconds, moment - noted["ended"], noted["requests"]))
+    assert all(0 <= job.late < 60 for job in delays), f"{program.name} and the server use different clocks"
+    return delays[1:]

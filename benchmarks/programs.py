@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.serving import Serving
+    from benchmarks.server_process import Serving
 
 PROGRAMS = ROOT / "benchmarks" / "peers"
 

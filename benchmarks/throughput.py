@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.programs import AIOHTTP, HTTPX, PACKAGE, SDK, WARM_UP, Form, cell, measure_forms, not_installed
-from benchmarks.serving import serve
+from benchmarks.server_process import serve
 from benchmarks.tables import Table
 
 if TYPE_CHECKING:
-    from benchmarks.serving import Serving
+    from benchmarks.server_process import Serving
 
 # Concurrent jobs, and number of threads.
 WIDTH, THREADS = 256, 32

@@ -31,8 +31,7 @@ SUBSTITUTIONS = {
     r"\baread\b": "read",
     r"\bhandle_async_request\b": "handle_request",
     r"\basync_(?=[a-z])": "",
-    # Classes: `AsyncRunpod`, `_AsyncTimer`, `AsyncIterator`, `StopAsyncIteration`; "an AsyncRunpod" becomes "a Runpod".
-    r"\b([Aa])n(\s+[`~]*_*)Async(?=[B-DF-HJ-NP-TV-Z])": r"\1\2",
+    # Classes: `AsyncRunpod`, `_AsyncWakeup`, `AsyncIterator`, `StopAsyncIteration`.
     r"Async(?=[A-Z])": "",
     # `Awaitable[X]` becomes `X`.
     r"\bAwaitable\[((?:[^][]|\[[^][]*\])*)\]": r"\1",
@@ -60,7 +59,7 @@ def generate(root: Path = ROOT) -> dict[Path, str]:
     Raises:
         GenerateError: There is no source, async code would remain, or the result is not valid Python.
     """
-    twins: dict[Path, str] = {}
+    files: dict[Path, str] = {}
     for source, target in PAIRS.items():
         paths = sorted((root / source).rglob("*.py"))
         if not paths:
@@ -75,8 +74,8 @@ def generate(root: Path = ROOT) -> dict[Path, str]:
             text = re.sub(r"^( *from \S+ import )([^(].*)$", _without_duplicates, _unasynced(text), flags=re.MULTILINE)
             _check(text, name)
             header = f"# Generated from {name} by scripts/generate_sync.py. Do not edit.\n"
-            twins[root / target / relative] = header + ("\n" if text else "") + text
-    return twins
+            files[root / target / relative] = header + ("\n" if text else "") + text
+    return files
 
 
 def _without_async_only(text: str, name: str) -> str:
@@ -85,9 +84,8 @@ def _without_async_only(text: str, name: str) -> str:
     for node in ast.walk(ast.parse(text, name)):
         if isinstance(node, ast.stmt) and node.lineno in marked:
             first = min(each.lineno for each in (node, *getattr(node, "decorator_list", [])))
-            while first > 1 and re.match(
-                r"\s*(#.*)?$", lines[first - 2]
-            ):  # including comments and blank lines above it
+            # Including the comments and blank lines above it.
+            while first > 1 and re.match(r"\s*(#.*)?$", lines[first - 2]):
                 first -= 1
             lines[first - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - first + 1)
             marked.discard(node.lineno)
@@ -99,11 +97,11 @@ def _without_async_only(text: str, name: str) -> str:
 
 def _unasynced(text: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        path, twin = Path(folder, "_async", "it.py"), Path(folder, "_sync", "it.py")
-        path.parent.mkdir()
-        path.write_text(text, encoding="utf-8", newline="\n")
-        unasync.unasync_files([str(path)], [unasync.Rule(str(path.parent), str(twin.parent))])
-        return twin.read_text(encoding="utf-8")
+        source, target = Path(folder, "_async", "module.py"), Path(folder, "_sync", "module.py")
+        source.parent.mkdir()
+        source.write_text(text, encoding="utf-8", newline="\n")
+        unasync.unasync_files([str(source)], [unasync.Rule(str(source.parent), str(target.parent))])
+        return target.read_text(encoding="utf-8")
 
 
 def _without_duplicates(line: re.Match[str]) -> str:
@@ -123,21 +121,21 @@ def _check(text: str, name: str) -> None:
         raise GenerateError(msg) from error
 
 
-def compare(twins: dict[Path, str], root: Path = ROOT) -> list[Path]:
+def compare(files: dict[Path, str], root: Path = ROOT) -> list[Path]:
     """Return the paths of files that differ from the generated ones."""
     found = {path for target in PAIRS.values() for path in (root / target).rglob("*.py")}
-    different = [path for path, text in twins.items() if path not in found or path.read_bytes() != text.encode()]
-    return sorted([*different, *(found - twins.keys())])
+    different = [path for path, text in files.items() if path not in found or path.read_bytes() != text.encode()]
+    return sorted([*different, *(found - files.keys())])
 
 
 def write(root: Path = ROOT) -> list[Path]:
     """Write the generated files that differ, and return their paths."""
-    twins = generate(root)
-    differences = compare(twins, root)
+    files = generate(root)
+    differences = compare(files, root)
     for path in differences:
-        if path in twins:
+        if path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(twins[path].encode())
+            path.write_bytes(files[path].encode())
         else:
             path.unlink()
     return differences

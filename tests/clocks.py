@@ -33,8 +33,8 @@ class AsyncVirtualClock(_VirtualTime):
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    def wakeup(self) -> _AsyncTimer:
-        return _AsyncTimer(self)
+    def wakeup(self) -> _AsyncWakeup:
+        return _AsyncWakeup(self)
 
 
 class VirtualClock(_VirtualTime):
@@ -44,11 +44,11 @@ class VirtualClock(_VirtualTime):
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    def wakeup(self) -> _Timer:
-        return _Timer(self)
+    def wakeup(self) -> _Wakeup:
+        return _Wakeup(self)
 
 
-class _AsyncTimer:
+class _AsyncWakeup:
     """A wakeup that is never set: `wait` advances the clock by the whole time."""
 
     def __init__(self, clock: AsyncVirtualClock) -> None:
@@ -61,7 +61,7 @@ class _AsyncTimer:
         await self._clock.sleep(seconds)
 
 
-class _Timer:
+class _Wakeup:
     """A wakeup that is never set: `wait` advances the clock by the whole time."""
 
     def __init__(self, clock: VirtualClock) -> None:

@@ -15,7 +15,7 @@ from runpod._version import __version__
 if os.path.exists(os.path.join(os.path.dirname(__file__), "serverless")):  # noqa: PTH110, PTH118, PTH120 - three times as fast
     msg = (
         "The packages `runpod` and `runpod-sdk` are installed in the same environment and overwrite each other's "
-        "files. Uninstall both, then install only the one you need."
+        "files: uninstall both, then install only the one you need."
     )
     raise ImportError(msg)
 
@@ -128,15 +128,18 @@ __all__ = [
 
 # Names are imported on first use: `import runpod` stays fast, and only the client in use (sync or async) is loaded.
 _MODULES = {
-    "runpod._async.client": ("AsyncRunpod",),
-    "runpod._async.endpoint": ("AsyncEndpoint",),
-    "runpod._async.job": ("AsyncJob",),
-    "runpod._async.streams": ("AsyncJobStream", "AsyncJobUpdates"),
-    "runpod._protocol.deadlines": ("CLIENT_DEFAULT", "ClientDefault"),
-    "runpod._sync.client": ("Runpod",),
-    "runpod._sync.endpoint": ("Endpoint",),
-    "runpod._sync.job": ("Job",),
-    "runpod._sync.streams": ("JobStream", "JobUpdates"),
+    "CLIENT_DEFAULT": "runpod._protocol.deadlines",
+    "ClientDefault": "runpod._protocol.deadlines",
+    "AsyncRunpod": "runpod._async.client",
+    "AsyncEndpoint": "runpod._async.endpoint",
+    "AsyncJob": "runpod._async.job",
+    "AsyncJobStream": "runpod._async.streams",
+    "AsyncJobUpdates": "runpod._async.streams",
+    "Runpod": "runpod._sync.client",
+    "Endpoint": "runpod._sync.endpoint",
+    "Job": "runpod._sync.job",
+    "JobStream": "runpod._sync.streams",
+    "JobUpdates": "runpod._sync.streams",
 }
 
 
@@ -148,13 +151,10 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         msg = f"module 'runpod' has no attribute {name!r}"
         raise AttributeError(msg)
-    modules = [module for module, names in _MODULES.items() if name in names]
-    for module in modules or ("runpod.errors", "runpod.models"):
-        value = getattr(import_module(module), name, None)
-        if value is not None:
-            globals()[name] = value
-            return value
-    raise AssertionError(name)  # pragma: no cover - every name in __all__ is found above
+    default = "runpod.errors" if name.endswith("Error") else "runpod.models"
+    value = getattr(import_module(_MODULES.get(name, default)), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,7 @@ class RunpodError(Exception):
     Attributes:
         message: What happened and what to do next.
         endpoint_id: The endpoint of the call, or None.
-        job_id: The job of the call, or None if unknown. It is set even if the id could only be
+        job_id: The job of the call, or None if unknown. It is set even if the ID could only be
             extracted from a broken response.
         maybe_submitted: True if a request with side effects (`run`, `run_sync`, `retry`,
             `purge_queue`) was sent and its outcome is unknown. Sending it again may execute it

@@ -96,11 +96,9 @@ def _read_config_file() -> object:
     except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: no home directory
         return None
     except (OSError, UnicodeDecodeError) as error:
-        reason = type(error).__name__
-    else:
-        return _default_key(text)
-    msg = f"{CONFIG_FILE} cannot be read ({reason}). Fix it, or set {API_KEY_VARIABLE}."
-    raise ConfigurationError(msg)
+        msg = f"{CONFIG_FILE} cannot be read ({type(error).__name__}). Fix it, or set {API_KEY_VARIABLE}."
+        raise ConfigurationError(msg) from None
+    return _default_key(text)
 
 
 def _default_key(text: str) -> object:
@@ -114,10 +112,9 @@ def _default_key(text: str) -> object:
     except (ValueError, RecursionError):  # also for numbers of 5,000 digits and for deep nesting
         # The error message is not shown: it can quote the key.
         msg = f"{CONFIG_FILE} is not valid TOML. Fix it, or set {API_KEY_VARIABLE}."
-    else:
-        profile: Any = profiles.get("default")
-        return cast("dict[str, Any]", profile).get("api_key") if isinstance(profile, dict) else None
-    raise ConfigurationError(msg)
+        raise ConfigurationError(msg) from None
+    profile: Any = profiles.get("default")
+    return cast("dict[str, Any]", profile).get("api_key") if isinstance(profile, dict) else None
 
 
 def _find_base_url(argument: object, *, allow_insecure: bool) -> str:

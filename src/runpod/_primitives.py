@@ -1,6 +1,7 @@
 """Primitives that differ between the sync and the async client, written by hand in pairs.
 
-The code in `_async/` uses the first of each pair; scripts/generate_sync.py replaces it with the second.
+The code in `_async/` uses the first of each pair; scripts/generate_sync.py replaces it with the second. anyio is imported
+on first use: it is slow to import, and only async programs need it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class AsyncClock(_Clock):
     """Monotonic time in seconds, and sleeping."""
 
     async def sleep(self, seconds: float) -> None:
-        import anyio  # heavy, and only async programs need it
+        import anyio
 
         start = self.now()
         await anyio.sleep(seconds)
@@ -84,7 +85,7 @@ class AsyncWakeup:
 
     async def wait(self, seconds: float) -> None:
         """Waits for `set`, at most this many seconds, and resets."""
-        import anyio  # heavy, and only async programs need it
+        import anyio
 
         if not self._is_set:
             self._event = anyio.Event()
@@ -168,22 +169,12 @@ def shield() -> AbstractContextManager[object]:
 
 def is_trio() -> bool:
     """Whether the running event loop is trio's."""
-    trio: Any = sys.modules.get("trio")
-    try:
-        return trio is not None and trio.lowlevel.current_trio_token() is not None
-    except RuntimeError:
-        return False
+    return _trio_token() is not None
 
 
 def async_connection_key() -> tuple[int, Any]:
     """Key of the connections that can be used here: those of this process and event loop, also after a fork."""
-    import asyncio
-
-    try:
-        return os.getpid(), asyncio.get_running_loop()
-    except RuntimeError:
-        trio: Any = sys.modules["trio"]
-        return os.getpid(), trio.lowlevel.current_trio_token()
+    return os.getpid(), _running_loop()
 
 
 def connection_key() -> tuple[int, Any]:
@@ -195,7 +186,7 @@ class AsyncTimeLimit:
     """Cancels a block after this many seconds."""
 
     def __init__(self, seconds: float) -> None:
-        import anyio  # heavy, and only async programs need it
+        import anyio
 
         self._scope = anyio.move_on_after(seconds)
 
@@ -265,13 +256,18 @@ def _running_loop() -> Any:
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001 - documented by asyncio
         return loop
-    trio = sys.modules.get("trio")
-    if trio is not None:
-        try:
-            return trio.lowlevel.current_trio_token()
-        except RuntimeError:
-            pass
-    return None
+    return _trio_token()
+
+
+def _trio_token() -> Any:
+    """Trio's token of the loop that runs in this thread, or None."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None:
+        return None
+    try:
+        return trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return None
 
 
 def _in_notebook() -> bool:

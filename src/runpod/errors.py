@@ -20,7 +20,7 @@
         ├── JobFailedError                   FAILED
         ├── JobCancelledError                CANCELLED
         ├── JobTimedOutError                 TIMED_OUT: the server's limit, not the call's `timeout`
-        ├── JobOutputError                   COMPLETED, but the output does not fit `output_type`
+        ├── JobOutputError                   the output or a chunk does not fit `output_type` or `chunk_type`
         └── JobExpiredError                  404 for a job that existed before: its result or TTL expired
 
 Every error has `maybe_submitted` (whether a job may be running without a handle), `job_id` (if
@@ -205,7 +205,8 @@ class ServerError(APIStatusError):
 class APIResponseError(_ResponseError):
     """The server sent a 2xx response with an invalid body.
 
-    The body is HTML, malformed JSON or a list, or lacks the id or status of the job.
+    The body cannot be parsed as the expected response: HTML, malformed or truncated JSON, the state of
+    another job, or more than 100 MiB.
 
     Attributes:
         status_code: The HTTP status, a 2xx.
@@ -218,7 +219,10 @@ class APIResponseError(_ResponseError):
 
 
 class JobOutputError(JobError):
-    """The job completed, but its output does not match `output_type`. `state.output` has the raw output."""
+    """The output of a completed job does not match `output_type`, or a chunk does not match `chunk_type`.
+
+    `state.output` has the raw value.
+    """
 
 
 class JobExpiredError(JobError):

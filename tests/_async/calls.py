@@ -57,7 +57,7 @@ class Operation:
 
     @property
     def job_id(self) -> str | None:
-        """The id of the job in the request, if any."""
+        """The ID of the job in the request, if any."""
         return JOB if JOB in self.route else None
 
 

@@ -4,13 +4,14 @@ import functools
 import os
 import ssl
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import respx
 
 from runpod import AsyncRunpod, RetryPolicy
-from tests._async import outcomes
+from tests._async import misbehaving
 from tests._async.local_server import Gate, Serve
 from tests.clocks import AsyncVirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -45,7 +46,7 @@ HTTP_BACKENDS += ["trio"]  # async-only
 def http_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test with the library's own HTTP client, with a caller's, and on trio."""
     name: str = request.param
-    monkeypatch.setattr(outcomes, "use_callers_client", name == "callers")
+    monkeypatch.setattr(misbehaving, "use_callers_client", name == "callers")
     return name
 
 
@@ -61,7 +62,7 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
     """A client that retries without delay, on the virtual clock of `wire`."""
-    async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
+    async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=timedelta(0))) as client:
         client._session.clock = wire.clock
         yield client
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from runpod import (
     ServerError,
 )
 from tests._async.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED
-from tests._async.outcomes import (
+from tests._async.misbehaving import (
     DEADLINES,
     HEAD,
     LONG,
@@ -147,7 +148,9 @@ async def test_a_server_that_always_responds_429(headers: str) -> None:
             connection.respond(b'{"error":"slow down"}', status="429 Too Many Requests", headers=headers)
 
     with RawServer(busy) as server:
-        async with new_client(server.base_url, retry=RetryPolicy(max_retries=10**6, initial_delay=0.05)) as client:
+        async with new_client(
+            server.base_url, retry=RetryPolicy(max_retries=10**6, initial_delay=timedelta(seconds=0.05))
+        ) as client:
 
             async def one(index: int) -> RunpodError:
                 return await error_of(OPERATIONS[index], client, SHORT)

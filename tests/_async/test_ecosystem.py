@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -29,7 +30,7 @@ from runpod import (
     RunpodError,
 )
 from tests._async.calls import DONE, INPUT, JOB, QUEUED
-from tests._async.outcomes import LONG, new_client
+from tests._async.misbehaving import LONG, new_client
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
 
 if TYPE_CHECKING:
@@ -306,7 +307,9 @@ async def test_connection_refused_over_httpx_aiohttp() -> None:  # async-only: a
 
     async with HttpxAiohttpClient() as http_client:
         base_url = f"http://127.0.0.1:{free_port()}"
-        client = AsyncRunpod(KEY, base_url=base_url, http_client=http_client, retry=RetryPolicy(initial_delay=0))
+        client = AsyncRunpod(
+            KEY, base_url=base_url, http_client=http_client, retry=RetryPolicy(initial_delay=timedelta(0))
+        )
         with pytest.raises(APIConnectionError, match=r"could not be sent \(4 attempts\)") as caught:
             await client.endpoint("ep").run(input=INPUT, timeout=TEST_TIMEOUT)
     assert caught.value.maybe_submitted is False

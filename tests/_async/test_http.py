@@ -18,7 +18,7 @@ import trustme
 from runpod import APIConnectionError, APIStatusError, RetryPolicy, RunpodTimeoutError
 from runpod._async import connection_pool as pools
 from tests._async.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
-from tests._async.outcomes import error_of, new_client
+from tests._async.misbehaving import error_of, new_client
 from tests.clocks import async_together
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, fail_to_resolve
 

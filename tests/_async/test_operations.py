@@ -119,33 +119,27 @@ async def test_job_handle(endpoint: AsyncEndpoint, wire: Wire) -> None:
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
-async def test_cancel_after_completion_keeps_the_output(client: AsyncRunpod, wire: Wire) -> None:
+async def test_cancel_after_completion_fetches_the_output(client: AsyncRunpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.respond(BARE, RUNNING, BARE, 401, DONE)
-    assert "COMPLETED" == (await endpoint.cancel(JOB)).status
-    job = endpoint.job(JOB)
-    await job.refresh()
-    assert "COMPLETED" == (await job.cancel()).status == job.status
-    with pytest.raises(errors.AuthenticationError):
-        await job.wait()
-    assert "COMPLETED" == job.status
-    assert Output(n=1) == await job.result()
-    # A known output is kept.
-    wire.respond(BARE)
-    assert "COMPLETED" == (await job.cancel()).status
-    assert Output(n=1) == await job.result() == job.state.output
     wire.respond(BARE, DONE)
+    assert Output(n=1) == (await endpoint.cancel(JOB)).result()
+    assert [f"POST {PATH}/ep/cancel/{JOB}", f"GET {PATH}/ep/status/{JOB}"] == wire.sent
     job = endpoint.job(JOB)
-    await job.cancel()
-    assert [Output(n=1)] == [state.output for state in await collect(job.watch())]
+    wire.respond(BARE, 401)
+    with pytest.raises(errors.AuthenticationError):
+        await job.cancel()
+    assert "COMPLETED" == job.status
+    wire.respond(DONE)
+    assert Output(n=1) == await job.result() == job.state.output
+    wire.respond(BARE, {**DONE, "output": {"n": "many"}})
+    with pytest.raises(errors.JobOutputError, match="output_type"):
+        await job.cancel()
 
 
-async def test_cancel_after_failure_keeps_the_error(endpoint: AsyncEndpoint, wire: Wire) -> None:
-    job = endpoint.job(JOB)
+async def test_cancel_after_failure_fetches_the_error(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond({"id": JOB, "status": "FAILED"}, FAILED)
-    assert "FAILED" == (await job.cancel()).status
     with pytest.raises(errors.JobFailedError, match="would not fit"):
-        await job.result()
+        (await endpoint.job(JOB).cancel()).result()
 
 
 # --- output_type ------------------------------------------------------------------------------
@@ -175,5 +169,11 @@ async def test_output_that_does_not_match_output_type_is_an_error(client: AsyncR
             await call()
         assert (JOB, {"n": "many"}) == (caught.value.job_id, caught.value.state.output)
     assert {"n": "many"} == job.state.output
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(errors.JobOutputError) as caught:
+            await job.result()
+        lengths.add(len(caught.traceback))
+    assert 1 == len(lengths), "each error has a traceback of its own"
     # Of the handle's methods, only `refresh` sends a request: the job is known to have ended.
     assert 5 == len(wire.requests)

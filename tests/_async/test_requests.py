@@ -26,7 +26,7 @@ submissions = pytest.mark.parametrize("operation", SUBMISSIONS, ids=str)
 REFUSED = httpx.ConnectError("Connection refused")
 RESET = httpx.ReadError("Connection reset by peer")
 HTML = httpx.Response(200, text="<!DOCTYPE html><title>Welcome to nginx!</title>")
-RESUBMIT = RetryPolicy(initial_delay=0, resubmit=True)
+RESUBMIT = RetryPolicy(initial_delay=timedelta(0), resubmit=True)
 
 
 # --- invalid arguments: nothing is sent -------------------------------------------------------
@@ -69,7 +69,7 @@ async def test_an_invalid_timeout(client: AsyncRunpod, endpoint: AsyncEndpoint, 
 
 
 @pytest.mark.parametrize(
-    ("bad", "message"), [("", "_id is blank"), (None, "IDs must be str, not NoneType"), ("x" * 70_000, "ids")]
+    ("bad", "message"), [("", "_id is blank"), (None, "IDs must be str, not NoneType"), ("x" * 70_000, "job IDs")]
 )
 async def test_an_invalid_id(bad: Any, message: str, client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire) -> None:
     with pytest.raises(errors.InvalidRequestError, match=message):
@@ -138,7 +138,7 @@ async def test_a_redirect_is_not_followed(endpoint: AsyncEndpoint, wire: Wire) -
 async def test_an_unknown_job(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.always(404)
     for call in job_calls(endpoint.job(JOB)):
-        with pytest.raises(errors.NotFoundError, match="Check the job id") as caught:
+        with pytest.raises(errors.NotFoundError, match="Check the job ID") as caught:
             await call()
         assert JOB == caught.value.job_id
     assert [] == clock.pauses
@@ -202,7 +202,7 @@ async def test_maybe_submitted_covers_all_attempts(
     responses: tuple[Any, ...], maybe: bool, endpoint: AsyncEndpoint, wire: Wire
 ) -> None:
     wire.respond(*responses)
-    policy = RetryPolicy(max_retries=len(responses) - 1, initial_delay=0, resubmit=True)
+    policy = RetryPolicy(max_retries=len(responses) - 1, initial_delay=timedelta(0), resubmit=True)
     with pytest.raises(errors.RunpodError) as caught:
         await endpoint.with_options(retry=policy).run(input=INPUT)
     assert maybe is caught.value.maybe_submitted
@@ -210,8 +210,10 @@ async def test_maybe_submitted_covers_all_attempts(
 
 async def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
     wire.always(429)
-    async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=2, initial_delay=0)) as client:
-        never, once = RetryPolicy(max_retries=0), RetryPolicy(max_retries=1, initial_delay=0)
+    async with AsyncRunpod(
+        KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=2, initial_delay=timedelta(0))
+    ) as client:
+        never, once = RetryPolicy(max_retries=0), RetryPolicy(max_retries=1, initial_delay=timedelta(0))
         for endpoint, sent in (
             (client.endpoint("ep"), 3),
             (client.with_options(retry=never).endpoint("ep"), 1),
@@ -246,7 +248,7 @@ async def test_the_deadline_ends_retries(
     operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     wire.always(Delayed(0.3, 429))
-    policy = RetryPolicy(max_retries=10**6, initial_delay=0.5)
+    policy = RetryPolicy(max_retries=10**6, initial_delay=timedelta(seconds=0.5))
     for timeout in (2, timedelta(seconds=2)):
         start = clock.now()
         with pytest.raises((errors.RateLimitError, errors.RunpodTimeoutError)) as caught:
@@ -277,8 +279,8 @@ async def test_retries_are_logged_at_info(
     await (await endpoint.run(input=INPUT)).wait()
     messages = [record.getMessage() for record in caplog.records]
     assert messages[:2] == [
-        "run on endpoint 'ep': HTTP 429; attempt 2 in 0.00 s",
-        "run on endpoint 'ep': ConnectError: Connection refused; attempt 3 in 0.00 s",
+        "Retrying run on endpoint 'ep' in 0.00 s (attempt 2): HTTP 429",
+        "Retrying run on endpoint 'ep' in 0.00 s (attempt 3): ConnectError: Connection refused",
     ]
     assert f"status_sync of job '{JOB}' on endpoint 'ep' failed: HTTP 503" in messages
 
@@ -308,7 +310,7 @@ async def test_a_2xx_with_an_error_reports_it(endpoint: AsyncEndpoint, wire: Wir
 async def test_the_job_id_of_a_malformed_response_is_kept(body: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     for name in ("run", "run_sync"):
         wire.respond(httpx.Response(200, text=body))
-        with pytest.raises(errors.APIResponseError, match="with the id 'job-1'") as caught:
+        with pytest.raises(errors.APIResponseError, match="with the ID 'job-1'") as caught:
             await BY_NAME[name](endpoint)
         assert (JOB, True) == (caught.value.job_id, caught.value.maybe_submitted)
 

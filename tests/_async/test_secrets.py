@@ -30,7 +30,9 @@ REQUEST = {"input": {"prompt": INPUT}, "webhook": f"https://example.test/hook?to
 
 @pytest.fixture
 async def client(wire: Wire) -> AsyncIterator[AsyncRunpod]:
-    async with AsyncRunpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=0)) as client:
+    async with AsyncRunpod(
+        KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=timedelta(0))
+    ) as client:
         client._session.clock = wire.clock
         yield client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -49,7 +50,9 @@ async def outputs_and_error(stream: AsyncIterator[StreamChunk]) -> tuple[list[An
 async def test_each_chunk_is_yielded_once_in_order(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
-    stream = endpoint.with_options(retry=RetryPolicy(initial_delay=1000, max_delay=1000)).stream(JOB)
+    stream = endpoint.with_options(
+        retry=RetryPolicy(initial_delay=timedelta(seconds=1000), max_delay=timedelta(seconds=1000))
+    ).stream(JOB)
     assert [] == wire.sent, "a request was sent before the first chunk was requested"
     wire.respond(*TRANSIENT, chunks(), chunks(0, None))
     assert [0, None] == [(await anext(stream)).output for _ in range(2)]
@@ -109,7 +112,7 @@ async def test_stream_raises_at_the_timeout(
     received, error = await outputs_and_error(endpoint.stream(JOB, timeout=10))
     assert [0, 1, 1, 1] == received
     assert isinstance(error, errors.RunpodTimeoutError)
-    assert f"(last status: {last}). The job is still alive" in str(error)
+    assert f"(last status: {last}). The job was not cancelled" in str(error)
     assert (JOB, state) == (error.job_id, None if error.state is None else error.state.status)
     assert start + 10 <= clock.now() <= start + 12
 
@@ -185,3 +188,46 @@ async def test_a_stream_and_updates_are_context_managers(endpoint: AsyncEndpoint
             await anext(polls)
         assert f"job_id='{JOB}'" in repr(polls)
     assert 2 == len(wire.sent)
+
+
+async def test_closing_a_stream_during_a_poll(
+    endpoint: AsyncEndpoint, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.respond(chunks(0, 1))
+    job = endpoint.job(JOB)
+    stream = job.stream()
+    poll = stream._session.poll
+
+    async def close_meanwhile(poller: Any) -> Any:
+        found = await poll(poller)
+        await stream.aclose()
+        return found
+
+    monkeypatch.setattr(stream._session, "poll", close_meanwhile)
+    assert [] == await outputs(stream)
+    # Its chunks are kept.
+    assert 0 == (await anext(job.stream())).output
+
+
+async def test_a_stream_can_be_continued_after_an_interruption(
+    endpoint: AsyncEndpoint, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.respond(chunks(0, status="COMPLETED"), STREAMED)
+    stream = endpoint.stream(JOB)
+
+    async def interrupt(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream._session, "poll", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            await anext(stream)
+    assert [0] == await outputs(stream)
+
+
+async def test_a_retried_job_streams_anew(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    wire.respond(chunks(0, 1, 2), QUEUED, chunks(3, status="COMPLETED"), STREAMED)
+    job = endpoint.job(JOB)
+    assert 0 == (await anext(job.stream())).output
+    await job.retry()
+    assert [3] == await outputs(job.stream())

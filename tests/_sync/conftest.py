@@ -6,13 +6,14 @@ import functools
 import os
 import ssl
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import respx
 
 from runpod import Runpod, RetryPolicy
-from tests._sync import outcomes
+from tests._sync import misbehaving
 from tests._sync.local_server import Gate, Serve
 from tests.clocks import VirtualClock
 from tests.servers import BASE_URL, KEY, Wire
@@ -46,7 +47,7 @@ HTTP_BACKENDS = ["own", "callers"]
 def http_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test with the library's own HTTP client, with a caller's, and on trio."""
     name: str = request.param
-    monkeypatch.setattr(outcomes, "use_callers_client", name == "callers")
+    monkeypatch.setattr(misbehaving, "use_callers_client", name == "callers")
     return name
 
 
@@ -62,7 +63,7 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def client(wire: Wire) -> Iterator[Runpod]:
     """A client that retries without delay, on the virtual clock of `wire`."""
-    with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=0)) as client:
+    with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(initial_delay=timedelta(0))) as client:
         client._session.clock = wire.clock
         yield client
 

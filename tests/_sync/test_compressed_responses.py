@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-import runpod._protocol.bodies
+import runpod._http.body_reader
 from runpod import APIResponseError, Runpod, ServerError
 from tests._sync.calls import BY_NAME, DONE, JOB, QUEUED
-from tests._sync.outcomes import assert_submitted_once, error_of, new_client
+from tests._sync.misbehaving import assert_submitted_once, error_of, new_client
 from tests.servers import BASE_URL, KEY, RawServer
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_a_compressed_response_is_decompressed() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br"])
 def test_a_compression_bomb_is_an_error(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runpod._protocol.bodies, "MAX_BODY", 2**20)
+    monkeypatch.setattr(runpod._http.body_reader, "MAX_BODY", 2**20)
     body = gzip.compress(BOMB) if encoding == "gzip, gzip" else BOMB
     with RawServer(responding(body, f"Content-Encoding: {encoding}\r\n")) as server:
         with new_client(server.base_url) as client:
@@ -55,7 +55,7 @@ def test_a_compression_bomb_is_an_error(encoding: str, monkeypatch: pytest.Monke
             assert ("larger than 1 MiB" if encoding == "gzip" else "its Content-Encoding is not supported") in str(
                 error
             )
-            # The decompressed beginning contains the job id.
+            # The decompressed beginning contains the job ID.
             assert (JOB if encoding == "gzip" else None) == error.job_id
             assert len(error.body) < 2**17
         assert_submitted_once(server)

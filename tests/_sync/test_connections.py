@@ -15,7 +15,7 @@ from runpod import APIConnectionError, APIResponseError, RunpodTimeoutError
 from runpod._http.network import ExchangeStream
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, QUEUED
 from tests._sync.conftest import HTTP_BACKENDS
-from tests._sync.outcomes import HEAD, assert_submitted_once, error_of, errors_of_all, new_client
+from tests._sync.misbehaving import HEAD, assert_submitted_once, error_of, errors_of_all, new_client
 from tests.servers import TEST_TIMEOUT, RawServer, fail_to_resolve, free_port
 
 if TYPE_CHECKING:
@@ -219,6 +219,24 @@ def test_the_job_id_of_a_body_longer_than_its_content_length_is_kept() -> None:
 
 RESPONSE = b'{"id":"job-1","status":"IN_QUEUE"}'
 STALE = HEAD + b"Content-Length: 34\r\n\r\n" + RESPONSE.replace(b"job-1", b"job-9")
+
+
+@pytest.mark.parametrize("http_backend", [name for name in HTTP_BACKENDS if name != "callers"], indirect=True)
+@pytest.mark.parametrize("head", [b"HTTP/1.1 204 x\r\nContent-Length: %d", b"HTTP/1.1 304 x\r\nContent-Length: %d"])
+def test_the_body_of_a_response_that_must_have_none_is_not_the_next_response(head: bytes) -> None:
+    def behave(connection: Connection) -> None:
+        connection.read_request()
+        if server.connections == 1:
+            connection.send(head % len(STALE) + b"\r\n\r\n" + STALE)
+        else:
+            connection.respond(RESPONSE)
+        connection.read_request()
+
+    with RawServer(behave) as server:
+        with new_client(server.base_url) as client:
+            error_of(BY_NAME["status"], client)
+            assert JOB == (client.endpoint("ep").run(input=INPUT)).id
+        assert 2 == server.connections
 
 
 @pytest.mark.parametrize("http_backend", [name for name in HTTP_BACKENDS if name != "callers"], indirect=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from runpod import (
     ServerError,
 )
 from tests._sync.calls import BY_NAME, INPUT, JOB, OPERATIONS, QUEUED
-from tests._sync.outcomes import (
+from tests._sync.misbehaving import (
     DEADLINES,
     HEAD,
     LONG,
@@ -143,7 +144,9 @@ def test_a_server_that_always_responds_429(headers: str) -> None:
             connection.respond(b'{"error":"slow down"}', status="429 Too Many Requests", headers=headers)
 
     with RawServer(busy) as server:
-        with new_client(server.base_url, retry=RetryPolicy(max_retries=10**6, initial_delay=0.05)) as client:
+        with new_client(
+            server.base_url, retry=RetryPolicy(max_retries=10**6, initial_delay=timedelta(seconds=0.05))
+        ) as client:
 
             def one(index: int) -> RunpodError:
                 return error_of(OPERATIONS[index], client, SHORT)

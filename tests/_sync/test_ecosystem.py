@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -31,7 +32,7 @@ from runpod import (
     RunpodError,
 )
 from tests._sync.calls import DONE, INPUT, JOB, QUEUED
-from tests._sync.outcomes import LONG, new_client
+from tests._sync.misbehaving import LONG, new_client
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
 
 if TYPE_CHECKING:

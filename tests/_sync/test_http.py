@@ -17,7 +17,7 @@ import trustme
 from runpod import APIConnectionError, APIStatusError, RetryPolicy, RunpodTimeoutError
 from runpod._sync import connection_pool as pools
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, PATH, QUEUED
-from tests._sync.outcomes import error_of, new_client
+from tests._sync.misbehaving import error_of, new_client
 from tests.clocks import together
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, fail_to_resolve
 

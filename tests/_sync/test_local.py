@@ -164,13 +164,13 @@ def test_watch_with_progress(serve: Serve) -> None:
         return "a horse"
 
     job = serve(paints).run(input={"n": 1})
-    told: list[tuple[str, Any]] = []
+    updates: list[tuple[str, Any]] = []
     for state in job.watch(timeout=TIMEOUT):
-        told.append((str(state.status), state.output))
+        updates.append((str(state.status), state.output))
         if state.progress:
             seen.release()
-    assert ("IN_QUEUE", None) == told[0]
-    assert [("IN_PROGRESS", "25 %"), ("IN_PROGRESS", "50 %"), ("COMPLETED", "a horse")] == told[-3:]
+    assert ("IN_QUEUE", None) == updates[0]
+    assert [("IN_PROGRESS", "25 %"), ("IN_PROGRESS", "50 %"), ("COMPLETED", "a horse")] == updates[-3:]
 
 
 def test_cancel(serve: Serve, gate: Gate) -> None:

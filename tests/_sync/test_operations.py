@@ -121,33 +121,27 @@ def test_job_handle(endpoint: Endpoint, wire: Wire) -> None:
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
-def test_cancel_after_completion_keeps_the_output(client: Runpod, wire: Wire) -> None:
+def test_cancel_after_completion_fetches_the_output(client: Runpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
-    wire.respond(BARE, RUNNING, BARE, 401, DONE)
-    assert "COMPLETED" == (endpoint.cancel(JOB)).status
-    job = endpoint.job(JOB)
-    job.refresh()
-    assert "COMPLETED" == (job.cancel()).status == job.status
-    with pytest.raises(errors.AuthenticationError):
-        job.wait()
-    assert "COMPLETED" == job.status
-    assert Output(n=1) == job.result()
-    # A known output is kept.
-    wire.respond(BARE)
-    assert "COMPLETED" == (job.cancel()).status
-    assert Output(n=1) == job.result() == job.state.output
     wire.respond(BARE, DONE)
+    assert Output(n=1) == (endpoint.cancel(JOB)).result()
+    assert [f"POST {PATH}/ep/cancel/{JOB}", f"GET {PATH}/ep/status/{JOB}"] == wire.sent
     job = endpoint.job(JOB)
-    job.cancel()
-    assert [Output(n=1)] == [state.output for state in collect(job.watch())]
+    wire.respond(BARE, 401)
+    with pytest.raises(errors.AuthenticationError):
+        job.cancel()
+    assert "COMPLETED" == job.status
+    wire.respond(DONE)
+    assert Output(n=1) == job.result() == job.state.output
+    wire.respond(BARE, {**DONE, "output": {"n": "many"}})
+    with pytest.raises(errors.JobOutputError, match="output_type"):
+        job.cancel()
 
 
-def test_cancel_after_failure_keeps_the_error(endpoint: Endpoint, wire: Wire) -> None:
-    job = endpoint.job(JOB)
+def test_cancel_after_failure_fetches_the_error(endpoint: Endpoint, wire: Wire) -> None:
     wire.respond({"id": JOB, "status": "FAILED"}, FAILED)
-    assert "FAILED" == (job.cancel()).status
     with pytest.raises(errors.JobFailedError, match="would not fit"):
-        job.result()
+        (endpoint.job(JOB).cancel()).result()
 
 
 # --- output_type ------------------------------------------------------------------------------
@@ -177,5 +171,11 @@ def test_output_that_does_not_match_output_type_is_an_error(client: Runpod, wire
             call()
         assert (JOB, {"n": "many"}) == (caught.value.job_id, caught.value.state.output)
     assert {"n": "many"} == job.state.output
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(errors.JobOutputError) as caught:
+            job.result()
+        lengths.add(len(caught.traceback))
+    assert 1 == len(lengths), "each error has a traceback of its own"
     # Of the handle's methods, only `refresh` sends a request: the job is known to have ended.
     assert 5 == len(wire.requests)

@@ -32,7 +32,9 @@ REQUEST = {"input": {"prompt": INPUT}, "webhook": f"https://example.test/hook?to
 
 @pytest.fixture
 def client(wire: Wire) -> Iterator[Runpod]:
-    with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=0)) as client:
+    with Runpod(
+        KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=1, initial_delay=timedelta(0))
+    ) as client:
         client._session.clock = wire.clock
         yield client
 

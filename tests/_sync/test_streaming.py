@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gc
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -51,7 +52,9 @@ def outputs_and_error(stream: Iterator[StreamChunk]) -> tuple[list[Any], errors.
 def test_each_chunk_is_yielded_once_in_order(
     endpoint: Endpoint, wire: Wire, clock: VirtualClock
 ) -> None:
-    stream = endpoint.with_options(retry=RetryPolicy(initial_delay=1000, max_delay=1000)).stream(JOB)
+    stream = endpoint.with_options(
+        retry=RetryPolicy(initial_delay=timedelta(seconds=1000), max_delay=timedelta(seconds=1000))
+    ).stream(JOB)
     assert [] == wire.sent, "a request was sent before the first chunk was requested"
     wire.respond(*TRANSIENT, chunks(), chunks(0, None))
     assert [0, None] == [(next(stream)).output for _ in range(2)]
@@ -111,7 +114,7 @@ def test_stream_raises_at_the_timeout(
     received, error = outputs_and_error(endpoint.stream(JOB, timeout=10))
     assert [0, 1, 1, 1] == received
     assert isinstance(error, errors.RunpodTimeoutError)
-    assert f"(last status: {last}). The job is still alive" in str(error)
+    assert f"(last status: {last}). The job was not cancelled" in str(error)
     assert (JOB, state) == (error.job_id, None if error.state is None else error.state.status)
     assert start + 10 <= clock.now() <= start + 12
 
@@ -187,3 +190,46 @@ def test_a_stream_and_updates_are_context_managers(endpoint: Endpoint, wire: Wir
             next(polls)
         assert f"job_id='{JOB}'" in repr(polls)
     assert 2 == len(wire.sent)
+
+
+def test_closing_a_stream_during_a_poll(
+    endpoint: Endpoint, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.respond(chunks(0, 1))
+    job = endpoint.job(JOB)
+    stream = job.stream()
+    poll = stream._session.poll
+
+    def close_meanwhile(poller: Any) -> Any:
+        found = poll(poller)
+        stream.close()
+        return found
+
+    monkeypatch.setattr(stream._session, "poll", close_meanwhile)
+    assert [] == outputs(stream)
+    # Its chunks are kept.
+    assert 0 == (next(job.stream())).output
+
+
+def test_a_stream_can_be_continued_after_an_interruption(
+    endpoint: Endpoint, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.respond(chunks(0, status="COMPLETED"), STREAMED)
+    stream = endpoint.stream(JOB)
+
+    def interrupt(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream._session, "poll", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+    assert [0] == outputs(stream)
+
+
+def test_a_retried_job_streams_anew(endpoint: Endpoint, wire: Wire) -> None:
+    wire.respond(chunks(0, 1, 2), QUEUED, chunks(3, status="COMPLETED"), STREAMED)
+    job = endpoint.job(JOB)
+    assert 0 == (next(job.stream())).output
+    job.retry()
+    assert [3] == outputs(job.stream())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
@@ -120,7 +121,9 @@ def test_transient_errors_do_not_end_a_wait_or_resubmit(
 ) -> None:
     # With a deadline, more than ten consecutive polls may fail.
     wire.respond(QUEUED, *TRANSIENT * 3, DONE)
-    slow = endpoint.with_options(retry=RetryPolicy(initial_delay=1000, max_delay=1000))
+    slow = endpoint.with_options(
+        retry=RetryPolicy(initial_delay=timedelta(seconds=1000), max_delay=timedelta(seconds=1000))
+    )
     assert {"n": 1} == (slow.run_sync(input=INPUT, timeout=3600)).output
     assert 18 == len(clock.pauses)
     assert max(clock.pauses) > 10, "the retry policy of with_options is not used"
@@ -136,7 +139,7 @@ def test_wait_raises_at_the_timeout(
     wire.always(Delayed(5, RUNNING))
     start = clock.now()
     with pytest.raises(
-        errors.RunpodTimeoutError, match=rf"10 s.*IN_PROGRESS.*still alive.*endpoint\.job\('{JOB}'\)"
+        errors.RunpodTimeoutError, match=rf"10 s.*IN_PROGRESS.*not cancelled.*endpoint\.job\('{JOB}'\)"
     ) as caught:
         collect(job.watch(timeout=10)) if how == "watch" else getattr(job, how)(timeout=10)
     error = caught.value
@@ -214,6 +217,25 @@ def test_closing_the_client_while_run_sync_waits(
     assert (JOB, "ep", False, False) == (error.job_id, error.endpoint_id, error.maybe_submitted, error.retryable)
 
 
+def test_a_timeout_keeps_the_final_state_of_another_wait(
+    endpoint: Endpoint, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.respond(RUNNING, DONE)
+    job = endpoint.job(JOB)
+    wait = job._session.wait
+
+    def ends_meanwhile(waiter: Any) -> Any:
+        monkeypatch.setattr(job._session, "wait", wait)
+        waiter.state = job.refresh()
+        job.wait()
+        raise errors.RunpodTimeoutError("late")
+
+    monkeypatch.setattr(job._session, "wait", ends_meanwhile)
+    with pytest.raises(errors.RunpodTimeoutError):
+        job.wait(timeout=10)
+    assert "COMPLETED" == job.status
+
+
 # --- cancel_on_timeout ------------------------------------------------------------------------
 
 
@@ -221,7 +243,13 @@ def test_closing_the_client_while_run_sync_waits(
     ("responses", "message", "status"),
     [
         ([CANCELLED], r"\(last status: IN_PROGRESS\)\. It was cancelled\.$", "CANCELLED"),
-        ([401], r"\. It could not be cancelled: cancel of job .* HTTP 401.*API key\.$", "IN_PROGRESS"),
+        ([RUNNING], r"\. Its cancellation was requested; its status is IN_PROGRESS\.$", "IN_PROGRESS"),
+        ([401], r"\. It was not cancelled: cancel of job .* HTTP 401.*API key\.$", "IN_PROGRESS"),
+        (
+            [{"id": JOB, "status": "COMPLETED"}, 401],
+            r"\. It has ended, but its result was not received: status of job .* HTTP 401.*API key\.$",
+            "COMPLETED",
+        ),
     ],
 )
 def test_cancel_on_timeout(
@@ -231,9 +259,9 @@ def test_cancel_on_timeout(
     job = endpoint.run(input=INPUT)
     with pytest.raises(errors.RunpodTimeoutError, match=message) as caught:
         job.result(timeout=10, cancel_on_timeout=True)
-    assert "still alive" not in str(caught.value)
+    assert "endpoint.job(" not in str(caught.value)
     assert (JOB, False, status) == (caught.value.job_id, caught.value.retryable, job.status)
-    assert f"POST {PATH}/ep/cancel/{JOB}" == wire.sent[-1]
+    assert f"POST {PATH}/ep/cancel/{JOB}" in wire.sent[-2:]
 
 
 def test_cancel_on_timeout_of_a_job_that_just_ended(

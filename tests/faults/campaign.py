@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
     from tests.faults.proxy import Listener
 
-POLICY = RetryPolicy(max_retries=3, initial_delay=0.01, max_delay=0.02)
-RESUBMIT = RetryPolicy(max_retries=3, initial_delay=0.01, max_delay=0.02, resubmit=True)
+POLICY = RetryPolicy(max_retries=3, initial_delay=timedelta(seconds=0.01), max_delay=timedelta(seconds=0.02))
+RESUBMIT = RetryPolicy(
+    max_retries=3, initial_delay=timedelta(seconds=0.01), max_delay=timedelta(seconds=0.02), resubmit=True
+)
 
 # Who creates the HTTP client, and how it is called.
 SIDES = ("own sync", "own asyncio", "own trio", "caller's sync", "caller's asyncio")
@@ -50,7 +53,7 @@ class Operation:
     """One call of the public API, for both the sync and the async client."""
 
     name: str  # in the table
-    call: Callable[..., Any]  # takes an endpoint, a job id and a timeout
+    call: Callable[..., Any]  # takes an endpoint, a job ID and a timeout
     step: str = ""  # path segment of the request that must not be repeated; empty if all may be
     submits: bool = False  # it creates a job
     polls: bool = False  # it keeps polling through failures until its deadline

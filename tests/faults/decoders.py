@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runpod import EndpointHealth, PurgeResult, RunpodError
 from runpod._config import _check_api_key, _default_key
 from runpod._protocol.deadlines import Deadline
-from runpod._protocol.decoding import OutputReader, read, read_job, read_stream
+from runpod._protocol.decoding import OutputReader, parse, parse_job, parse_stream
 from runpod._protocol.failures import failure, retry_after
 from runpod._protocol.operations import HEALTH, PURGE_QUEUE, RUN, STATUS, STATUS_SYNC, STREAM, Call
 from runpod._protocol.outcomes import DeadlineExceeded, Response, ResponseLost
@@ -47,7 +47,7 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
 
 def state(data: bytes) -> None:
     for call in (ASK, SUBMIT):
-        state = _checked(read_job, Response(200, {}, data), call)
+        state = _checked(parse_job, Response(200, {}, data), call)
         if isinstance(state, JobState):
             assert state.id
             assert state.status
@@ -62,10 +62,10 @@ def state(data: bytes) -> None:
 
 def others(data: bytes) -> None:
     response = Response(200, {}, data)
-    _checked(read, PurgeResult, response, Call(PURGE_QUEUE, "ep"))
-    health = _checked(read, EndpointHealth, response, Call(HEALTH, "ep"))
+    _checked(parse, PurgeResult, response, Call(PURGE_QUEUE, "ep"))
+    health = _checked(parse, EndpointHealth, response, Call(HEALTH, "ep"))
     assert health is None or health.jobs.in_queue + health.workers.idle is not None
-    stream = _checked(read_stream, response, Call(STREAM, "ep", JOB))
+    stream = _checked(parse_stream, response, Call(STREAM, "ep", JOB))
     assert stream is None or all(repr(chunk).isprintable() for chunk in stream[1])
 
 

@@ -20,27 +20,29 @@ if TYPE_CHECKING:
 _HEAD = "| Fault | Call | Reached | Done | Outcome | `maybe_submitted` | `job_id` |\n|---|---|---|---|---|---|---|\n"
 
 _PAGE = """\
-# The campaign
+# The fault campaign
 
 Fault injection tests: every operation is called while the network or the server fails in a specific way. Each is run
-with the sync client, and with the async client on asyncio and trio, using the library's own HTTP client ("own") or one
-passed as `http_client=` ("caller's"). `python -m tests.faults` generates this page, and a test checks the table.
+with the sync client, and with the async client on asyncio and trio, using the library's own HTTP client ("own") or, in
+sync code and on asyncio, one passed as `http_client=` ("caller's"). `python -m tests.faults` generates this page, and a
+test checks the table.
 
-- **Reached**: the number of complete requests that the server received, for calls that must not be repeated, without
-  those rejected with 429. At most one, unless `resubmit=True` is set.
+- **Reached**: for calls that must not be repeated, how many complete requests the server received, not counting those
+  rejected with 429. At most one, unless `resubmit=True` is set.
 - **Done**: how many of them the server processed.
 - **Outcome**: a result, or an error with its `maybe_submitted` and whether it has a `job_id`. For calls that can be
   repeated, only the outcome is shown.
 
 `maybe_submitted` is "either" where timing decides whether the request was sent. It is never False if a request was
-processed and the caller has no job id.
+processed and the caller has no job ID.
 
 ## Outcomes
 
 {table}
 Two combinations with a caller's HTTP client are excluded. Sync calls have a timeout per network operation only, so a
-server that sends a header byte by byte delays them (see [timeouts](timeouts.md)). Async calls over TLS that end at their
-deadline: if it passes during the handshake, httpcore's network streams leave the socket to the garbage collector.
+server that sends a header byte by byte delays them (see [timeouts](timeouts.md)). Async calls over TLS that can
+only end at their deadline are not tried: if it passes during the handshake, httpcore's network streams leave the socket
+to the garbage collector.
 
 ## Leaks and deadlines
 
@@ -111,7 +113,7 @@ def page(campaign: Campaign) -> str:
         calls=len(campaign.results),
         campaign=campaign,
         python=f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}",
-        problems="\n".join(f"- {problem}" for problem in campaign.problems()) or "No call broke a rule.",
+        problems="\n".join(f"- {problem}" for problem in campaign.problems()) or "No call violated these rules.",
         waits=len(waits),
         last=max(waits, key=lambda result: result.late),
     )

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +69,7 @@ async def verification_error(listener: Listener) -> str:
     """The error for an unverifiable certificate, raised without a request or retry."""
     before = listener.attempts
     with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED") as caught:
-        await health(listener.base_url, retry=RetryPolicy(max_retries=3, initial_delay=0))
+        await health(listener.base_url, retry=RetryPolicy(max_retries=3, initial_delay=timedelta(0)))
     assert (False, False) == (caught.value.maybe_submitted, caught.value.retryable)
     assert (1, []) == (listener.attempts - before, listener.requests)
     return str(caught.value)

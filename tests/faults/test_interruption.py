@@ -1,4 +1,4 @@
-"""Interrupted calls: nothing hangs or leaks, and the job id is logged."""
+"""Interrupted calls: nothing hangs or leaks, and the job ID is logged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUEUED = json.dumps({"id": "job-1", "status": "IN_QUEUE"}).encode()
 CHUNK = json.dumps({"status": "IN_PROGRESS", "stream": [{"output": 1}]}).encode()
 HEALTH = json.dumps({"jobs": {"inQueue": 7}}).encode()
 
-# The log message for each interrupted call, with the job id if the server returned one.
+# The log message for each interrupted call, with the job ID if the server returned one.
 LOGGED = {
     "submission": "run on endpoint 'ep' was interrupted by {} after it was sent; it may have been executed",
     "wait": "Job job-1 on endpoint ep: status_sync was interrupted by {}; the job keeps running",
@@ -73,13 +73,13 @@ async def test_the_job_id_of_an_interrupted_response_is_logged(
         connection.read_request()
 
     caplog.set_level(logging.INFO)
-    received = Exchange.received
+    feed = Exchange.feed
 
     def receiving(exchange: Exchange, piece: bytes, **how: Any) -> bool:
         group.cancel_scope.cancel()
-        return received(exchange, piece, **how)
+        return feed(exchange, piece, **how)
 
-    monkeypatch.setattr(Exchange, "received", receiving)
+    monkeypatch.setattr(Exchange, "feed", receiving)
     with RawServer(stalling) as server:
         async with AsyncRunpod(API_KEY, base_url=server.base_url) as client, anyio.create_task_group() as group:
             group.start_soon(client.endpoint("ep").run, {"input": {"n": 1}})

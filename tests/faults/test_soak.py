@@ -6,6 +6,7 @@ import gc
 import os
 import random
 from collections import Counter
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.faults.proxy import Link
 
 KEY = "rpa_SOAK"
-POLICY = RetryPolicy(max_retries=8, initial_delay=0.002, max_delay=0.05)
+POLICY = RetryPolicy(max_retries=8, initial_delay=timedelta(seconds=0.002), max_delay=timedelta(seconds=0.05))
 TIMEOUT = 60.0
 CONCURRENCY = 12
 

@@ -65,7 +65,11 @@ async def a_client_takes_its_options() -> None:
     AsyncRunpod(timeout=2.5)
     AsyncRunpod(timeout=timedelta(minutes=1))
     AsyncRunpod(timeout=None)
-    AsyncRunpod(retry=RetryPolicy(max_retries=0, initial_delay=1, max_delay=60, resubmit=True))
+    AsyncRunpod(
+        retry=RetryPolicy(
+            max_retries=0, initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=60), resubmit=True
+        )
+    )
     AsyncRunpod(http_client=httpx.AsyncClient())
 
 

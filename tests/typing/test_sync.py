@@ -65,7 +65,11 @@ def a_client_takes_its_options() -> None:
     Runpod(timeout=2.5)
     Runpod(timeout=timedelta(minutes=1))
     Runpod(timeout=None)
-    Runpod(retry=RetryPolicy(max_retries=0, initial_delay=1, max_delay=60, resubmit=True))
+    Runpod(
+        retry=RetryPolicy(
+            max_retries=0, initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=60), resubmit=True
+        )
+    )
     Runpod(http_client=httpx.Client())
 
 

@@ -304,6 +304,6 @@ def events(outcome: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
     return st.builds(Event, outcome, st.one_of(st.just(0.0), st.none(), st.floats(0.0, 2.0), st.floats(0.0, 130.0)))
 
 
-def max_polls(timeout: float | None, story: list[Any]) -> float:
+def max_polls(timeout: float | None, responses: list[Any]) -> float:
     """An upper bound for the number of polls: some initial ones, then two or three a second."""
-    return 2 * len(story) + 60.0 + 3.0 * (timeout or 0.0)
+    return 2 * len(responses) + 60.0 + 3.0 * (timeout or 0.0)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod._protocol.bodies import MAX_BODY, BodyReader
-from runpod._protocol.response_bytes import ResponseBytes, is_interim
+from runpod._http.body_reader import MAX_BODY, BodyReader
+from runpod._http.response_bytes import ResponseBytes, is_interim
 
 MEGABYTE = 2**20
 
@@ -108,8 +108,22 @@ def test_data_after_a_response_is_detected_for_any_chunking(
     before = len(b"".join(interim) + head)
     for piece in pieces(b"".join(interim) + head + body + behind, [cut + before for cut in cuts] if near else cuts):
         response.feed(piece)
-    # Trailers are not told from trailing data.
-    assert (not behind and (chunks is None or not trailer)) == response.is_exactly([(b"x-a", b"b"), header])
+    # Trailers cannot be distinguished from trailing data.
+    assert (not behind and (chunks is None or not trailer)) == response.is_exactly(200, [(b"x-a", b"b"), header])
+
+
+@pytest.mark.parametrize("end", [b"0\r\n\nx", b"0\r\n\r", b"0\r\n\n\n", b"g\r\n\r\n", b"0" * 300])
+def test_an_unusual_end_of_a_chunked_response_is_not_exact(end: bytes) -> None:
+    response = ResponseBytes()
+    response.feed(IN_CHUNKS + end)
+    assert not response.is_exactly(200, [CHUNKED])
+
+
+def test_a_response_without_body_has_no_content() -> None:
+    for status, body, expected in ((204, b"", True), (304, b"", True), (204, b"a", False), (200, b"a", True)):
+        response = ResponseBytes()
+        response.feed(b"HTTP/1.1 %d x\r\nContent-Length: 1\r\n\r\n" % status + body)
+        assert expected == response.is_exactly(status, [(b"Content-Length", b"1")])
 
 
 IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
@@ -120,7 +134,7 @@ OF_ONE = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
 def test_a_second_chunked_response_is_detected(end: bytes) -> None:
     response = ResponseBytes()
     response.feed(IN_CHUNKS + end + IN_CHUNKS + b"0\r\n\r\n")
-    assert not response.is_exactly([CHUNKED])
+    assert not response.is_exactly(200, [CHUNKED])
 
 
 @pytest.mark.parametrize("first", [OF_ONE.replace(b"\r", b""), OF_ONE.replace(b"\n\r\n", b"\n\n")])
@@ -128,13 +142,13 @@ def test_a_header_may_end_with_bare_newlines(first: bytes) -> None:
     for behind, expected in ((b"", True), (OF_ONE, False)):
         response = ResponseBytes()
         response.feed(first + behind)
-        assert expected == response.is_exactly([(b"content-length", b"1")])
+        assert expected == response.is_exactly(200, [(b"content-length", b"1")])
 
 
 def test_a_response_without_length_and_an_incomplete_header() -> None:
     for header, expected in ((b" 204 x\r\n\r\n", True), (b" 204 x\r\n\r\n0", False), (b" 20", False)):
         response = ResponseBytes()
         response.feed(b"HTTP/1.1" + header)
-        assert expected == response.is_exactly([(b"server", b"x")])
-    assert not response.is_exactly([(b"content-length", b"x")])
+        assert expected == response.is_exactly(200, [(b"server", b"x")])
+    assert not response.is_exactly(200, [(b"content-length", b"x")])
     assert [True, True, False, False] == [is_interim(b"HTTP/1.1 " + rest) for rest in (b"", b"103", b"200", b"500")]

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["src", "scripts", "tests", "pyproject.toml", "LICENSE", "README.md"]
 
 ADDED = "async def added() -> AsyncAdded: ...\n"
-TWIN = (
+GENERATED = (
     "# Generated from src/runpod/_async/added.py by scripts/generate_sync.py. Do not edit.\n\n"
     "def added() -> Added: ...\n"
 )
@@ -68,13 +68,13 @@ def test_wheel_contents(tree: Path) -> None:
 
     assert wheel.name == "runpod_sdk-0.1.0-py3-none-any.whl"
     files = contents(wheel)
-    assert TWIN == files["runpod/_sync/added.py"]
+    assert GENERATED == files["runpod/_sync/added.py"]
     assert files["runpod/_sync/client.py"].endswith("\ndef added() -> Added: ...\n")
     assert "runpod/_sync/stale.py" not in files
     assert "runpod/py.typed" in files
     assert {"runpod", "runpod_sdk-0.1.0.dist-info"} == {name.split("/")[0] for name in files}
-    twins = {name.replace("/_sync/", "/_async/") for name in files if "/_sync/" in name}
-    assert {name for name in files if "/_async/" in name} == twins
+    generated = {name.replace("/_sync/", "/_async/") for name in files if "/_sync/" in name}
+    assert {name for name in files if "/_async/" in name} == generated
 
 
 def test_sdist_contents_and_rebuild(tree: Path, tmp_path: Path) -> None:
@@ -86,13 +86,13 @@ def test_sdist_contents_and_rebuild(tree: Path, tmp_path: Path) -> None:
         archive.extractall(tmp_path / "unpacked", **safely)
     (root,) = (tmp_path / "unpacked").iterdir()
     package = root / "src" / "runpod"
-    assert TWIN == (package / "_sync" / "added.py").read_text(encoding="utf-8")
+    assert GENERATED == (package / "_sync" / "added.py").read_text(encoding="utf-8")
     assert not (package / "_sync" / "stale.py").exists()
     assert (root / "scripts" / "generate_sync.py").exists()
     assert (root / "tests" / "unit" / "test_build.py").exists()
 
     (package / "_async" / "added.py").write_text(ADDED + "x = AsyncX\n", encoding="utf-8")
-    assert TWIN + "x = X\n" == contents(build(root, "wheel"))["runpod/_sync/added.py"]
+    assert GENERATED + "x = X\n" == contents(build(root, "wheel"))["runpod/_sync/added.py"]
 
 
 def test_editable_install_generates_the_sync_code(tree: Path) -> None:
@@ -100,14 +100,12 @@ def test_editable_install_generates_the_sync_code(tree: Path) -> None:
 
     subprocess.run([sys.executable, "-c", program], cwd=tree, check=True, capture_output=True)
 
-    assert TWIN == (tree / "src" / "runpod" / "_sync" / "added.py").read_text(encoding="utf-8")
+    assert GENERATED == (tree / "src" / "runpod" / "_sync" / "added.py").read_text(encoding="utf-8")
     assert not (tree / "src" / "runpod" / "_sync" / "stale.py").exists()
 
 
 def test_a_source_that_cannot_be_converted_fails_the_build(tree: Path) -> None:
-    (tree / "src" / "runpod" / "_async" / "added.py").write_text("async_thing\n", encoding="utf-8")
+    (tree / "src" / "runpod" / "_async" / "added.py").write_text("x: Awaitable\n", encoding="utf-8")
 
-    with pytest.raises(
-        AssertionError, match=r"src/runpod/_async/added\.py: 'async_thing' would remain in the sync code"
-    ):
+    with pytest.raises(AssertionError, match=r"src/runpod/_async/added\.py: 'Awaitable' would remain in the sync code"):
         build(tree, "wheel")

@@ -14,9 +14,9 @@ import pytest
 
 from runpod import AsyncRunpod, Runpod
 from runpod._async.session import AsyncSession
+from runpod._http.body_reader import BodyReader
 from runpod._http.exchange import Exchange
 from runpod._protocol import decoding, encoding
-from runpod._protocol.bodies import BodyReader
 from runpod._protocol.operations import STATUS, Call
 from runpod._protocol.outcomes import Response
 from tests.servers import KEY, Connection, RawServer
@@ -85,7 +85,7 @@ def test_httpx_transports_have_a_replaceable_pool(monkeypatch: pytest.MonkeyPatc
 
 
 def alive() -> set[int]:
-    """The ids of all exchanges, bodies and responses in memory."""
+    """The IDs of all exchanges, bodies and responses in memory."""
     kinds = (Exchange, BodyReader, httpx.Response)
     return {id(thing) for thing in gc.get_objects() if isinstance(thing, kinds)}
 
@@ -137,7 +137,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[None
 def test_a_response_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = counted(monkeypatch, decoding, "from_json")
     again = counted(monkeypatch, json, "loads")
-    assert {"n": 1} == decoding.read_job(
+    assert {"n": 1} == decoding.parse_job(
         Response(200, {}, json.dumps(DONE).encode()), Call(STATUS, "ep", "job-1")
     ).output
     assert (1, 0) == (len(parsed), len(again))

@@ -19,7 +19,7 @@ def source(root: Path, text: str, name: str = "module.py") -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def twin(root: Path, text: str) -> str:
+def generated(root: Path, text: str) -> str:
     """The generated file, without its header."""
     source(root, text)
     result = generate_sync.generate(root)[root / "src" / "runpod" / "_sync" / "module.py"]
@@ -45,11 +45,11 @@ def twin(root: Path, text: str) -> str:
         # Imports of names that are dropped, or that would be imported twice.
         ("from c import AsyncIterator, Awaitable, Iterator", "from c import Iterator"),
         # Docstrings and comments.
-        ('"""Close an AsyncRunpod, an `AsyncEndpoint`."""', '"""Close a Runpod, an `Endpoint`."""'),
+        ('"""Close the AsyncRunpod, its `AsyncEndpoint`."""', '"""Close the Runpod, its `Endpoint`."""'),
         ('"""It is asynchronous, it awaits."""', '"""It is asynchronous, it awaits."""'),
         ('"""x\n\n>>> print(await job.wait())\n>>> await job\n"""', '"""x\n\n>>> print(job.wait())\n>>> job\n"""'),
         ('"""async with a:\n    async for b in c: x = await y\n"""', '"""with a:\n    for b in c: x = y\n"""'),
-        ("x = 1  # an AsyncRunpod: await f() in a async def", "x = 1  # a Runpod: f() in a def"),
+        ("x = 1  # AsyncRunpod: await f() in a async def", "x = 1  # Runpod: f() in a def"),
         ('x = ["AsyncRunpod is closed", "a\\nAsyncRunpod"]', 'x = ["Runpod is closed", "a\\nRunpod"]'),
         # Statements marked async-only.
         ("import a\nimport b  # async-only\nfrom c import (  # async-only: why\n    d,\n)", "import a"),
@@ -59,7 +59,7 @@ def twin(root: Path, text: str) -> str:
     ],
 )  # fmt: skip
 def test_constructs(tmp_path: Path, text: str, expected: str) -> None:
-    assert expected + "\n" == twin(tmp_path, text + "\n")
+    assert expected + "\n" == generated(tmp_path, text + "\n")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_constructs(tmp_path: Path, text: str, expected: str) -> None:
 )
 def test_errors(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(GenerateError, match="module") as caught:
-        twin(tmp_path, text + "\n")
+        generated(tmp_path, text + "\n")
     assert expected in str(caught.value)
 
 

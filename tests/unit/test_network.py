@@ -25,7 +25,7 @@ from runpod import (
 )
 from runpod._http import addresses, async_network, network
 from runpod._http.async_network import AsyncBackend
-from runpod._http.exchange import Sending, current
+from runpod._http.exchange import SendState, current_send
 from runpod._http.network import Backend
 from tests.faults import invoke
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer, free_port
@@ -41,9 +41,9 @@ class Alarm(TimeoutError):  # noqa: N818 - its name
 @pytest.fixture
 def _late() -> Iterator[None]:
     """A request whose deadline has passed."""
-    token = current.set(Sending(remaining=0))
+    token = current_send.set(SendState(remaining=0))
     yield
-    current.reset(token)
+    current_send.reset(token)
 
 
 @pytest.mark.usefixtures("_late")
@@ -236,7 +236,7 @@ def test_the_header_of_a_request_is_written_with_its_body(side: str) -> None:
             if side == "asyncio":
                 stream.data_received(below.read(1))
             assert await invoke(stream.read, 9, sync=side == "sync")
-            assert stream.is_reusable([])
+            assert stream.is_reusable(200, [])
             stream._is_stale = bool
         return [part for part in below.written if part]
 
@@ -330,7 +330,7 @@ def test_exceptions_of_signal_handlers_are_foreign(raised: OSError, seconds: flo
     late = isinstance(raised, TimeoutError)
     kinds = (httpcore.ConnectTimeout, httpcore.ReadTimeout) if late else (httpcore.ConnectError, httpcore.ReadError)
     for kind in kinds:
-        with pytest.raises((type(raised), kind)) as caught, network._unwrap_foreign(seconds):
+        with pytest.raises((type(raised), kind)) as caught, network._unwrap_signal_errors(seconds):
             raise kind from raised
         assert (raised if foreign else kind) in {caught.value, caught.type}
 

@@ -132,4 +132,4 @@ def test_files_of_the_official_package_in_the_same_folder_raise_on_import(tmp_pa
     )
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: The packages `runpod` and `runpod-sdk` are installed in the same environment")
-    assert "Uninstall both" in last
+    assert "uninstall both" in last

@@ -142,7 +142,7 @@ def test_releasing_twice_or_without_acquiring_has_no_effect() -> None:
 def test_polls_without_a_permit_count_but_do_not_starve_waiters() -> None:
     queue = limiter(concurrent=100, per_second=4)
     for _ in range(4):
-        queue.count(START)
+        queue.count_unpermitted(START)
     permit, _ = queued(queue)
     assert 1.0 == queue.acquire(permit, START)
     assert 0 == queue.acquire(permit, START + 1.0)
@@ -150,7 +150,7 @@ def test_polls_without_a_permit_count_but_do_not_starve_waiters() -> None:
     queue, permit, begun = limiter(concurrent=100), Permit(Wakeup()), 0
     for step in range(2000):
         now = START + step / 1000
-        queue.count(now)
+        queue.count_unpermitted(now)
         if queue.acquire(permit, now) <= 0:
             queue.release(permit, now)
             permit, begun = Permit(Wakeup()), begun + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,12 @@ def streamer(timeout: float | None = None, **options: Any) -> Streamer:
     return Streamer(ENDPOINT, JOB, deadline(timeout), START, **{"jitter": lambda: 0.5, **options})
 
 
-def wait(*story: Any, timeout: float | None = None, **options: Any) -> simulation.Run:
-    return drive(waiter(timeout, **options), Script(*story))
+def wait(*responses: Any, timeout: float | None = None, **options: Any) -> simulation.Run:
+    return drive(waiter(timeout, **options), Script(*responses))
 
 
-def stream(*story: Any, status: Any = None, **options: Any) -> simulation.Run:
-    return drive(streamer(**options), routed(stream=Script(*story), status=status or job("COMPLETED")))
+def stream(*responses: Any, status: Any = None, **options: Any) -> simulation.Run:
+    return drive(streamer(**options), routed(stream=Script(*responses), status=status or job("COMPLETED")))
 
 
 # --- both -------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ def respond(status: str) -> Response:
 @pytest.mark.parametrize(
     ("outcome", "timeout", "words"),
     [
-        (Event(respond("IN_PROGRESS"), None), 20.0, "timeout of 20 s (last status: IN_PROGRESS). The job is still alive: wait for it"),
+        (Event(respond("IN_PROGRESS"), None), 20.0, "timeout of 20 s (last status: IN_PROGRESS). The job was not cancelled: wait for it"),
         (Event(respond("IN_QUEUE"), None), 20.0, "last status: IN_QUEUE"),
         (Event(ResponseLost("hangs"), 100.0), 0.5, "timeout of 0.5 s (last status: unknown)"),
         (reply("", 503), 0.05, "The last poll failed: "),
@@ -87,7 +88,7 @@ def test_polling_ends_at_the_deadline_with_the_last_outcome(
 
 @both
 @pytest.mark.parametrize(
-    ("story", "options", "expected"),
+    ("responses", "options", "expected"),
     [
         ([NOT_FOUND], {}, errors.NotFoundError),
         ([NOT_FOUND], {"submitted_at": START - 60.0}, errors.JobExpiredError),
@@ -98,8 +99,8 @@ def test_polling_ends_at_the_deadline_with_the_last_outcome(
         ([*[NOT_FOUND] * 4, respond("IN_QUEUE"), respond("COMPLETED")], {"submitted_at": START}, type(None)),
     ],
 )
-def test_a_404_is_an_unknown_or_expired_job(machine: Any, story: Any, options: Any, expected: Any) -> None:
-    run = drive(machine(**options), Script(*story))
+def test_a_404_is_an_unknown_or_expired_job(machine: Any, responses: Any, options: Any, expected: Any) -> None:
+    run = drive(machine(**options), Script(*responses))
     assert expected is type(run.error)
     if options == {"submitted_at": START}:
         assert len(run.polls) < 40
@@ -137,13 +138,13 @@ def test_ten_consecutive_failures_or_one_final_error_end_polling(
     run = drive(machine(600.0), Script(*[BAD_GATEWAY] * 40, outcome))
     assert (errors.RunpodTimeoutError if polls == 10 else expected) is type(run.error)
     # A retry policy without pauses does not cause a busy loop.
-    assert len(drive(machine(60.0, policy=RetryPolicy(initial_delay=0.0)), Script(outcome)).polls) < 400
+    assert len(drive(machine(60.0, policy=RetryPolicy(initial_delay=timedelta(0))), Script(outcome)).polls) < 400
 
 
-def check(run: simulation.Run, story: list[Any], timeout: float | None) -> None:
+def check(run: simulation.Run, responses: list[Any], timeout: float | None) -> None:
     end = START + timeout if timeout else float("inf")
     assert run.ended_at <= end + 1e-6
-    assert len(run.polls) <= simulation.max_polls(timeout, story)
+    assert len(run.polls) <= simulation.max_polls(timeout, responses)
     assert max(run.pauses, default=0.0) <= 60.0 + 1e-6
     for poll in run.polls:
         assert (poll.call.hold is None) == (poll.call.operation.name == "status")
@@ -225,7 +226,9 @@ def test_polling_backs_off_until_the_state_changes() -> None:
 
 @pytest.mark.parametrize("outcome", [job("IN_QUEUE", id="sync-1"), reply("", 429, retry_after="3600")])
 def test_a_run_sync_result_is_polled_twice_within_its_minute_of_retention(outcome: Response) -> None:
-    run = wait(outcome, timeout=600.0, job_id="sync-1", long_poll=False, policy=RetryPolicy(max_delay=900))
+    run = wait(
+        outcome, timeout=600.0, job_id="sync-1", long_poll=False, policy=RetryPolicy(max_delay=timedelta(seconds=900))
+    )
     assert len(run.polls) > 600 / 30 - 1
     assert max(run.pauses) <= 30.0
 
@@ -277,16 +280,16 @@ def meaning(poll: simulation.Poll) -> str:
 
 @settings(max_examples=300)
 @given(
-    story=st.lists(simulation.events(simulation.anything), min_size=1, max_size=25),
+    responses=st.lists(simulation.events(simulation.anything), min_size=1, max_size=25),
     timeout=simulation.timeouts,
     options=st.fixed_dictionaries({**beginnings, "long_poll": st.booleans(), "changes": st.booleans()}),
 )
 def test_any_wait_ends_with_the_job_or_at_its_deadline(
-    story: list[Event], timeout: float | None, options: dict[str, Any]
+    responses: list[Event], timeout: float | None, options: dict[str, Any]
 ) -> None:
     # Without a deadline the wait only ends with the job, so the job must end.
-    run = drive(waiter(timeout, **options), Script(*story, *([] if timeout else [job("COMPLETED")])))
-    check(run, story, timeout)
+    run = drive(waiter(timeout, **options), Script(*responses, *([] if timeout else [job("COMPLETED")])))
+    check(run, responses, timeout)
     assert options["long_poll"] or SYNC not in run.names
     found = [meaning(poll) for poll in run.polls]
     in_a_row = 0
@@ -316,7 +319,7 @@ def test_any_wait_ends_with_the_job_or_at_its_deadline(
 
 
 @pytest.mark.parametrize(
-    ("story", "status", "expected"),
+    ("responses", "status", "expected"),
     [
         # The stream ends with an empty response after the job has ended.
         ([chunks("IN_QUEUE"), chunks("IN_PROGRESS", 1, 2), EMPTY, chunks("COMPLETED", 3), chunks("COMPLETED")], [], [1, 2, 3]),
@@ -339,9 +342,9 @@ def test_any_wait_ends_with_the_job_or_at_its_deadline(
     ],
 )  # fmt: skip
 def test_all_chunks_are_yielded_in_order_before_the_end(
-    story: list[Any], status: list[Any], expected: list[int]
+    responses: list[Any], status: list[Any], expected: list[int]
 ) -> None:
-    run = stream(*story, status=Script(*status) if status else None, submitted_at=START)
+    run = stream(*responses, status=Script(*status) if status else None, submitted_at=START)
     assert (Done(), expected) == (run.end, run.streamed)
 
 
@@ -373,8 +376,8 @@ def test_a_stream_timeout_reports_the_last_status() -> None:
         "IN_PROGRESS": [chunks("IN_PROGRESS", 1), EMPTY],
         "FAILED": [chunks("FAILED", 1), Event(chunks("FAILED"), 100.0)],
     }
-    for words, story in last.items():
-        assert f"last status: {words}" in str(stream(*story, timeout=60.0).error)
+    for words, responses in last.items():
+        assert f"last status: {words}" in str(stream(*responses, timeout=60.0).error)
     assert "IN_QUEUE" == stream(chunks(None), status=job("IN_QUEUE"), timeout=60.0).error.state.status
     # The job may exist although its stream is a 404.
     assert [1] == stream(NOT_FOUND, chunks("COMPLETED", 1), chunks("COMPLETED"), status=job("IN_PROGRESS")).streamed
@@ -417,14 +420,14 @@ def outputs_of(poll: simulation.Poll) -> list[Any]:
 
 @settings(max_examples=300)
 @given(
-    story=st.lists(simulation.events(st.one_of(batches(), batches(), simulation.anything)), max_size=25),
+    responses=st.lists(simulation.events(st.one_of(batches(), batches(), simulation.anything)), max_size=25),
     timeout=simulation.timeouts,
     options=st.fixed_dictionaries(beginnings),
 )
 def test_each_received_chunk_is_yielded_once_in_order(
-    story: list[Event], timeout: float | None, options: dict[str, Any]
+    responses: list[Event], timeout: float | None, options: dict[str, Any]
 ) -> None:
-    script = Script(*story, Event(reply("[]"), None))
+    script = Script(*responses, Event(reply("[]"), None))
 
     def server(call: Call, now: float) -> tuple[Response | TransportError, float]:
         # The job ends eventually, so that a stream without a deadline ends, too.
@@ -432,7 +435,7 @@ def test_each_received_chunk_is_yielded_once_in_order(
         return (job("FAILED", error="no horse"), 0.0) if over else script(call, now)
 
     run = drive(streamer(timeout, **options), server)
-    check(run, story, timeout)
+    check(run, responses, timeout)
     assert [output for poll in run.polls for output in outputs_of(poll)] == run.streamed
     if isinstance(run.error, errors.JobError) and not isinstance(run.error, errors.JobExpiredError):
         assert ENDS[run.error.state.status] is type(run.error)

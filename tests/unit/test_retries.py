@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod import RetryPolicy, errors
-from runpod._protocol.decoding import read_job
+from runpod._protocol.decoding import parse_job
 from runpod._protocol.operations import HEALTH, RETRY, RUN, RUN_SYNC, STATUS, Call, Operation
 from runpod._protocol.outcomes import DeadlineExceeded, Outcome, RequestNotSent, Response, ResponseLost
 from runpod._protocol.retries import Attempts
@@ -66,12 +67,12 @@ def test_max_retries(max_retries: int) -> None:
 
 
 def test_exponential_backoff_with_full_jitter() -> None:
-    policy = RetryPolicy(max_retries=2000, initial_delay=0.5, max_delay=8.0)
+    policy = RetryPolicy(max_retries=2000, initial_delay=timedelta(seconds=0.5), max_delay=timedelta(seconds=8.0))
     longest = [after(STATUS, NO_ANSWER, number=n, policy=policy, jitter=lambda: 1.0) for n in (1, 2, 3, 4, 5, 6, 1500)]
     assert [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0] == longest
     assert 0.0 == after(STATUS, NO_ANSWER, jitter=lambda: 0.0)
     # The caller's own delays may be longer than the limit for Retry-After.
-    policy = RetryPolicy(initial_delay=400.0, max_delay=400.0)
+    policy = RetryPolicy(initial_delay=timedelta(seconds=400.0), max_delay=timedelta(seconds=400.0))
     assert 400.0 == after(STATUS, NO_ANSWER, policy=policy, jitter=lambda: 1.0)
 
 
@@ -105,7 +106,7 @@ def test_retry_after_is_honoured_within_the_deadline(text: str, timeout: float |
 def test_pauses_end_before_the_deadline(
     outcome: Any, number: int, timeout: float, gone: float, first: float, jitter: Any
 ) -> None:
-    policy = RetryPolicy(max_retries=10_000, initial_delay=first)
+    policy = RetryPolicy(max_retries=10_000, initial_delay=timedelta(seconds=first))
     got = after(STATUS, outcome, number=number, policy=policy, timeout=timeout, now=START + gone, jitter=jitter)
     assert isinstance(got, Exception) or START + gone <= START + gone + got < START + timeout
 
@@ -124,7 +125,7 @@ def test_a_404_right_after_the_submission_is_retried(operation: Any, submitted_a
 
 
 def test_a_404_of_a_recently_submitted_job_is_retried_even_without_max_retries() -> None:
-    policy = RetryPolicy(max_retries=0, initial_delay=0.0)
+    policy = RetryPolicy(max_retries=0, initial_delay=timedelta(0))
     assert 0.1 == after(STATUS, 404, submitted_at=START, policy=policy, number=9)
 
 
@@ -161,7 +162,7 @@ def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: 
         outcome = server()
         try:
             if isinstance(outcome, Response) and outcome.good:
-                read_job(outcome, call)
+                parse_job(outcome, call)
                 return None
             now += attempts.next_delay(outcome, now)
         except errors.RunpodError as error:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runpod._protocol.decoding import read_job
+from runpod._protocol.decoding import parse_job
 from runpod._protocol.failures import failure, retry_after
 from runpod._protocol.operations import STATUS, Call
 from tests.unit.simulation import ENDPOINT, JOB, deadline, job, plain_json, reply
@@ -18,13 +18,13 @@ from tests.unit.simulation import ENDPOINT, JOB, deadline, job, plain_json, repl
 
 @given(plain_json | st.sampled_from([0.1, 1e308, "ü🐎\u2028", [], {}, False]))
 def test_an_output_is_returned_unchanged(output: Any) -> None:
-    found = read_job(job("COMPLETED", output=output), Call(STATUS, ENDPOINT, JOB))
+    found = parse_job(job("COMPLETED", output=output), Call(STATUS, ENDPOINT, JOB))
     assert repr(output) == repr(found.output)
     assert found.has_output
 
 
 def test_a_numeric_job_id() -> None:
-    assert "4711" == read_job(reply({"id": 4711, "status": "COMPLETED"}), Call(STATUS, ENDPOINT, "4711")).id
+    assert "4711" == parse_job(reply({"id": 4711, "status": "COMPLETED"}), Call(STATUS, ENDPOINT, "4711")).id
 
 
 def test_a_message_names_the_length_of_the_omitted_body() -> None:

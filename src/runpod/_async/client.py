@@ -17,12 +17,13 @@ from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
     import httpx
     from typing_extensions import Self
 
-    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.deadlines import ClientDefault
 
 T = TypeVar("T")
 
@@ -35,14 +36,16 @@ class AsyncRunpod:
             `~/.runpod/config.toml`.
         base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`.
         timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
-            Methods with their own default are not affected. See docs/timeouts.md.
+            `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
+            limit by default.
         retry: Retry settings.
-        wait_limits: Rate limits for polling.
+        wait_limits: Rate limits for polling; by default 350 concurrent polls and 190 per second for
+            an endpoint.
         http_client: Your `httpx.AsyncClient`, for custom proxies, TLS settings, event hooks or
             transports. It is not closed with this client. In sync code, a call over your own
             client can exceed its deadline by one read (at most 30 s, or 120 s in a long poll, and
             no more than the time that remained when the request was sent), by a host name
-            resolution, and longer only if a server drips its response header.
+            resolution, and longer only if a server sends its response header byte by byte.
         allow_insecure: Whether `base_url` may be http:// to a non-loopback host, which sends the
             API key unencrypted.
 
@@ -60,7 +63,7 @@ class AsyncRunpod:
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        timeout: Timeout = 30.0,
+        timeout: float | timedelta | None = 30.0,
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
         http_client: httpx.AsyncClient | None = None,
@@ -85,17 +88,17 @@ class AsyncRunpod:
     @overload
     def endpoint(self, endpoint_id: str, *, output_type: Any) -> AsyncEndpoint[Any]: ...
 
-    def endpoint(self, endpoint_id: str, *, output_type: Any = None) -> Any:
-        """Returns an endpoint by its id, without sending a request.
+    def endpoint(self, endpoint_id: str, *, output_type: Any = None) -> AsyncEndpoint[Any]:
+        """Returns an endpoint by its ID, without sending a request.
 
         Args:
-            endpoint_id: The endpoint's id, or the slug of a public one.
+            endpoint_id: The endpoint's ID, or the slug of a public one.
             output_type: The type of the output of completed jobs: a pydantic model or any type
                 that pydantic can validate. Type checkers infer classes; for a union, annotate:
                 `horses: AsyncEndpoint[Horse | None] = …`.
 
         Raises:
-            InvalidRequestError: The id is blank or not a str, or pydantic cannot validate the type.
+            InvalidRequestError: The ID is blank or not a str, or pydantic cannot validate the type.
 
         Example:
             >>> endpoint = client.endpoint("ENDPOINT_ID", output_type=Horse)
@@ -106,7 +109,7 @@ class AsyncRunpod:
     def with_options(
         self,
         *,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
     ) -> Self:

@@ -10,7 +10,7 @@ import httpx
 
 from runpod._http.async_network import AsyncBackend
 from runpod._http.environment import proxies_for, tls_context, warn_of_proxy
-from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
+from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current_send, time_remaining
 from runpod._http.network import ExchangeStream
 from runpod._primitives import AsyncClock, AsyncSemaphore, async_connection_key, async_shield
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-def new_client(base_url: str) -> tuple[httpx.AsyncClient, bool]:
+def new_client(base_url: str) -> httpx.AsyncClient:
     """Creates a client for one base URL. It verifies TLS and uses the proxy of the environment, if any.
-
-    Returns:
-        The client, and whether its network streams report when a request is sent. They do not if a proxy is used,
-        which receives requests of its own.
 
     Raises:
         ConfigurationError: The certificate authorities cannot be loaded.
@@ -32,14 +28,17 @@ def new_client(base_url: str) -> tuple[httpx.AsyncClient, bool]:
     context = tls_context()
     transport, proxy = _transport(base_url, context)
     # httpx has no public way to replace the pool of a transport. Without this attribute, the pool of httpx is used.
-    has_place = hasattr(transport, "_pool")
-    if has_place:
+    is_replaced = hasattr(transport, "_pool")
+    if is_replaced:
         pool: Any = AsyncConnectionPool(context, proxy)
         transport._pool = pool  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
 
     # Defined here, since some tools replace `httpx.AsyncClient` with a subclass.
     class Client(httpx.AsyncClient):
         """Without cookies: the API sets none, and a cookie jar takes 5 % of the time of a call."""
+
+        # Whether the network streams report when a request is sent. A proxy receives requests of its own.
+        reports_sending = is_replaced and proxy is None
 
         @property
         def cookies(self) -> Any:
@@ -48,7 +47,7 @@ def new_client(base_url: str) -> tuple[httpx.AsyncClient, bool]:
         @cookies.setter
         def cookies(self, cookies: Any) -> None: ...
 
-    return Client(transport=transport, follow_redirects=False), has_place and proxy is None
+    return Client(transport=transport, follow_redirects=False)
 
 
 def _transport(base_url: str, context: ssl.SSLContext) -> tuple[httpx.AsyncHTTPTransport, httpx.Proxy | None]:
@@ -165,7 +164,7 @@ class AsyncConnections:
         """
         if self._slots.acquire_nowait():
             return
-        sending = current.get()
+        sending = current_send.get()
         if sending is not None:
             # Nothing is sent while it waits.
             sending.sent = False
@@ -222,6 +221,7 @@ class AsyncPooledStream:
     def __init__(self, response: httpcore.Response, connections: AsyncConnections, connection: AsyncConnection) -> None:
         # httpcore types it as a union of sync and async streams.
         self._stream: Any = response.stream
+        self._status = response.status
         self._headers = response.headers
         untyped: Any = response
         self._network: object = untyped.extensions.get("network_stream")
@@ -243,5 +243,7 @@ class AsyncPooledStream:
                 await self._stream.aclose()
         finally:
             # A mock's response has no such network stream.
-            reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(self._headers)
+            reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(
+                self._status, self._headers
+            )
             await self._connections.release(self._connection, reusable=reusable)

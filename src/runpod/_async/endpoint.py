@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._async.job import AsyncJob, warn_if_no_output
 from runpod._protocol.deadlines import CLIENT_DEFAULT
-from runpod._protocol.decoding import OutputReader, read
+from runpod._protocol.decoding import OutputReader, parse
 from runpod._protocol.encoding import submission
 from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
 from runpod._protocol.polling import LONG_HOLD, MARGIN
-from runpod._protocol.waiter import Waiter
-from runpod.errors import JobOutputError, RunpodError
+from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import ChunkT, OutputT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from pydantic import BaseModel
     from typing_extensions import Self
 
     from runpod._async.session import AsyncSession
     from runpod._async.streams import AsyncJobStream
-    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.deadlines import ClientDefault
     from runpod.models.jobs import JobState
     from runpod.models.limits import WaitLimits
     from runpod.models.requests import (
@@ -43,7 +42,7 @@ class AsyncEndpoint(Generic[OutputT]):
     """A serverless endpoint, created by `client.endpoint(id)`.
 
     Attributes:
-        id: The endpoint's id, or the slug of a public one.
+        id: The endpoint's ID, or the slug of a public one.
     """
 
     def __init__(self, session: AsyncSession, endpoint_id: str, read_output: OutputReader[OutputT]) -> None:
@@ -54,7 +53,7 @@ class AsyncEndpoint(Generic[OutputT]):
     def with_options(
         self,
         *,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
     ) -> Self:
@@ -86,7 +85,7 @@ class AsyncEndpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any],
         /,
         *,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]: ...
 
     @overload
@@ -98,7 +97,7 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]: ...
 
     async def run(
@@ -110,7 +109,7 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> AsyncJob[OutputT]:
         """Submits a job and returns its handle at once. `POST /run`.
 
@@ -121,7 +120,8 @@ class AsyncEndpoint(Generic[OutputT]):
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
-            timeout: Seconds or timedelta for the submission, not for the job.
+            timeout: Seconds or timedelta for the submission, not for the job; None: no limit. By
+                default the client's.
 
         Raises:
             InvalidRequestError: The arguments are invalid. Nothing was sent.
@@ -134,10 +134,7 @@ class AsyncEndpoint(Generic[OutputT]):
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
         call = Call(RUN, self.id, body=body)
         state = await self._session.submit(call, self._session.deadline(timeout))
-        job = self.job(state.id)
-        with suppress(JobOutputError):  # `result` raises it
-            job.update_from(RUN, state)
-        return job
+        return AsyncJob(self._session, self.id, self._read_output, state.id, state)
 
     @overload
     async def run_sync(
@@ -145,7 +142,7 @@ class AsyncEndpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any],
         /,
         *,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]: ...
 
     @overload
@@ -157,7 +154,7 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]: ...
 
     async def run_sync(
@@ -169,12 +166,12 @@ class AsyncEndpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]:
         """Submits a job and waits until it ends, whatever its final status. `POST /runsync`.
 
-        The submission itself is held for at most one second, so that the job id is known before
-        the long wait. With a timeout of about one second or less, the id may not arrive in time.
+        The submission itself is held for at most one second, so that the job ID is known before
+        the long wait. With a timeout of about one second or less, the ID may not arrive in time.
 
         Args:
             request: The request in the wire format, or a `JobRequest`.
@@ -182,14 +179,14 @@ class AsyncEndpoint(Generic[OutputT]):
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
-            timeout: Seconds or timedelta for submission and wait together.
+            timeout: Seconds or timedelta for submission and wait together; None: no limit.
 
         Returns:
             The final state, which may be a failure: see `state.result()`.
 
         Raises:
             InvalidRequestError: The arguments are invalid. Nothing was sent.
-            RunpodTimeoutError: The timeout passed. The job is still alive; `job_id` has its id.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled; `job_id` has its ID.
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: See `runpod.errors`, and its attributes `maybe_submitted` and `job_id`.
 
@@ -211,12 +208,14 @@ class AsyncEndpoint(Generic[OutputT]):
         warn_if_no_output(state, self.id)
         return state
 
-    async def status(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    async def status(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Fetches the state of a job. `GET /status/{id}`.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist, or its result has expired.
@@ -225,13 +224,15 @@ class AsyncEndpoint(Generic[OutputT]):
         """
         return await self.job(job_id).refresh(timeout=timeout)
 
-    async def status_sync(self, job_id: str, *, timeout: TimeoutOrDefault = 90.0) -> JobState[OutputT]:
+    async def status_sync(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = 90.0
+    ) -> JobState[OutputT]:
         """Waits for the end of a job, at most for one long poll. `GET /status-sync/{id}`.
 
         If the server does not have this route, it polls `/status` instead.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
             timeout: Seconds or timedelta. On timeout, returns the latest state. None: one poll
                 of 90 s.
 
@@ -241,42 +242,50 @@ class AsyncEndpoint(Generic[OutputT]):
         Raises:
             RunpodTimeoutError: No state was received in time.
             NotFoundError: The job does not exist, or its result has expired.
+            JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The job cannot be polled; see `runpod.errors`.
         """
         job_id = check_id(job_id, "job_id")
         deadline = self._session.deadline(timeout)
         hold = LONG_HOLD if deadline.span is None else max(deadline.span - MARGIN, 0.0)
         until = self._session.clock.now() + hold
-        waiter = self._session.poller(Waiter, self.id, job_id, deadline, until=until)
+        waiter = self._session.waiter(self.id, job_id, deadline, until=until)
         return self._read_output(await self._session.wait(waiter), self.id)
 
     @overload
-    def stream(self, job_id: str, *, timeout: Timeout = None) -> AsyncJobStream[Any]: ...
+    def stream(self, job_id: str, *, timeout: float | timedelta | None = None) -> AsyncJobStream[Any]: ...
 
     @overload
-    def stream(self, job_id: str, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> AsyncJobStream[ChunkT]: ...
+    def stream(
+        self, job_id: str, *, chunk_type: type[ChunkT], timeout: float | timedelta | None = None
+    ) -> AsyncJobStream[ChunkT]: ...
 
     # For type checkers, a union or an Annotated is not a `type`.
     @overload
-    def stream(self, job_id: str, *, chunk_type: Any, timeout: Timeout = None) -> AsyncJobStream[Any]: ...
+    def stream(
+        self, job_id: str, *, chunk_type: Any, timeout: float | timedelta | None = None
+    ) -> AsyncJobStream[Any]: ...
 
-    def stream(self, job_id: str, *, chunk_type: Any = None, timeout: Timeout = None) -> AsyncJobStream[Any]:
+    def stream(
+        self, job_id: str, *, chunk_type: Any = None, timeout: float | timedelta | None = None
+    ) -> AsyncJobStream[Any]:
         """Streams the values that the handler of a job yields. Polls `GET /stream/{id}`.
 
         The server sends each chunk only once: two streams of one job share its chunks. If a
         response is cut off, its chunks are lost.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
             chunk_type: The type of the output of a chunk: a pydantic model, or any type that
                 pydantic can validate.
-            timeout: Seconds or timedelta for the whole stream; None: until the job ends.
+            timeout: Seconds or timedelta for the whole stream; None: until the job ends, or ten
+                consecutive polls failed.
 
         Raises:
             JobFailedError: The job ended FAILED; all its chunks were yielded before. Likewise
                 JobCancelledError and JobTimedOutError.
             JobOutputError: A chunk does not match `chunk_type`. The iteration can be continued.
-            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled.
             RunpodError: The job cannot be polled; see `runpod.errors`.
 
         Example:
@@ -285,15 +294,17 @@ class AsyncEndpoint(Generic[OutputT]):
         """
         return self.job(job_id).stream(chunk_type=chunk_type, timeout=timeout)
 
-    async def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    async def cancel(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Cancels a queued or running job. `POST /cancel/{id}`.
 
-        A job that has already ended is not changed. The response may then contain only its status;
-        `status` fetches the rest.
+        A job that has already ended is not changed. If the response has only its status, the rest is
+        fetched from `/status`.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist.
@@ -301,14 +312,16 @@ class AsyncEndpoint(Generic[OutputT]):
         """
         return await self.job(job_id).cancel(timeout=timeout)
 
-    async def retry(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    async def retry(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
 
-        It keeps its id and loses its result.
+        It keeps its ID and loses its result.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist, or its result has expired.
@@ -317,26 +330,26 @@ class AsyncEndpoint(Generic[OutputT]):
         """
         return await self.job(job_id).retry(timeout=timeout)
 
-    async def health(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> EndpointHealth:
+    async def health(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> EndpointHealth:
         """Fetches the number of jobs and workers of the endpoint. `GET /health`.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             RunpodError: The request failed; see `runpod.errors`.
         """
         call = Call(HEALTH, self.id)
         response = await self._session.send(call, self._session.deadline(timeout))
-        return read(EndpointHealth, response, call)
+        return parse(EndpointHealth, response, call)
 
-    async def purge_queue(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> PurgeResult:
+    async def purge_queue(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> PurgeResult:
         """Removes all queued jobs of the endpoint. `POST /purge-queue`.
 
         Running jobs are not affected. The service allows two of these calls in ten seconds.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             RunpodError: The request failed. If `maybe_submitted` is True, the queue may have been
@@ -344,16 +357,16 @@ class AsyncEndpoint(Generic[OutputT]):
         """
         call = Call(PURGE_QUEUE, self.id)
         response = await self._session.send(call, self._session.deadline(timeout))
-        return read(PurgeResult, response, call)
+        return parse(PurgeResult, response, call)
 
     def job(self, job_id: str) -> AsyncJob[OutputT]:
-        """Returns a handle for a known job id, without sending a request.
+        """Returns a handle for a known job ID, without sending a request.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
 
         Raises:
-            InvalidRequestError: The id is blank or not a str.
+            InvalidRequestError: The ID is blank or not a str.
         """
         return AsyncJob(self._session, self.id, self._read_output, check_id(job_id, "job_id"))
 

@@ -7,7 +7,10 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runpod._protocol.waiter import differs
+from runpod._base_errors import RunpodError
+from runpod._protocol.polling import Poller
+from runpod._protocol.streamer import Streamer
+from runpod._protocol.waiter import Waiter, differs
 from runpod.models.jobs import ChunkT, JobState, OutputT, StreamChunk
 
 if TYPE_CHECKING:
@@ -20,50 +23,53 @@ if TYPE_CHECKING:
     from runpod._protocol.decoding import OutputReader
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Outcome
-    from runpod._protocol.polling import Poller
-    from runpod._protocol.streamer import Streamer
-    from runpod._protocol.waiter import Waiter
 
+PollerT = TypeVar("PollerT", bound=Poller)
 ItemT = TypeVar("ItemT")
 
 
-class _AsyncPolls(ABC, Generic[ItemT]):
-    """Base of the iterators. Not a generator, so that nothing has to be closed if a loop is left."""
+class _AsyncPollIterator(ABC, Generic[PollerT, ItemT]):
+    """Base of the iterators. Not a generator: leaving a loop early leaves nothing to close."""
 
-    def __init__(self, session: AsyncSession, poller: Poller, items: deque[Any]) -> None:
+    def __init__(self, session: AsyncSession, poller: PollerT, items: deque[Any]) -> None:
         self._session = session
         self._poller = poller
         # Received, but not yet yielded.
         self._items: deque[Any] = items
-        self._over = False
+        self._ended = False
+        self._closed = False
 
     @abstractmethod
     def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[Any]: ...
 
-    def _read(self, item: Any) -> ItemT:
-        return item  # type: ignore[no-any-return]
+    @abstractmethod
+    def _read(self, item: Any) -> ItemT: ...
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
-        while True:
+        while not self._closed:
             with suppress(IndexError):
                 item = self._items.popleft()
                 return self._read(item)
-            if self._over:
-                raise StopAsyncIteration
-            # Ended unless the poll succeeds: like a generator, it raises its error once.
-            self._over = True
-            poll = await self._session.poll(self._poller)
-            if poll is not None:
+            if self._ended:
+                break
+            try:
+                poll = await self._session.poll(self._poller)
+            except RunpodError:
+                # Like a generator, it raises its error once.
+                self._ended = True
+                raise
+            if poll is None:
+                self._ended = True
+            else:
                 self._items.extend(self._received(*poll, self._session.clock.now()))
-                self._over = False
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Ends the iteration. Optional: no resources are held between two items."""
-        self._over = True
-        self._items = deque()
+        self._closed = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +86,8 @@ class _AsyncPolls(ABC, Generic[ItemT]):
         return f"{type(self).__name__}(job_id={self._poller.job_id!r})"
 
 
-class AsyncJobStream(_AsyncPolls[StreamChunk[ChunkT]], Generic[ChunkT]):
-    """The chunks of a job, returned by `stream`: an iterator and a context manager.
+class AsyncJobStream(_AsyncPollIterator[Streamer, StreamChunk[ChunkT]], Generic[ChunkT]):
+    """The chunks of a job, returned by `stream`: an iterator of `StreamChunk`, and a context manager.
 
     Example:
         >>> async with job.stream() as chunks:
@@ -97,18 +103,17 @@ class AsyncJobStream(_AsyncPolls[StreamChunk[ChunkT]], Generic[ChunkT]):
         read_output: OutputReader[ChunkT],
     ) -> None:
         super().__init__(session, streamer, chunks)
-        self._streamer = streamer
         self._read_output = read_output
 
     def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[StreamChunk[Any]]:
-        return self._streamer.received(call, outcome, now)
+        return self._poller.received(call, outcome, now)
 
     def _read(self, item: StreamChunk[Any]) -> StreamChunk[ChunkT]:
-        return self._read_output.chunk(item, self._streamer.job_id, self._streamer.endpoint_id)
+        return self._read_output.chunk(item, self._poller.job_id, self._poller.endpoint_id)
 
 
-class AsyncJobUpdates(_AsyncPolls[JobState[OutputT]], Generic[OutputT]):
-    """The states of a job, returned by `watch`: an iterator and a context manager.
+class AsyncJobUpdates(_AsyncPollIterator[Waiter, JobState[OutputT]], Generic[OutputT]):
+    """The states of a job, returned by `watch`: an iterator of `JobState`, and a context manager.
 
     Example:
         >>> async for state in job.watch():
@@ -122,10 +127,12 @@ class AsyncJobUpdates(_AsyncPolls[JobState[OutputT]], Generic[OutputT]):
         update: Callable[[JobState[Any]], JobState[OutputT]],
     ) -> None:
         super().__init__(session, waiter, deque([] if waiter.state is None else [waiter.state]))
-        self._waiter = waiter
         self._update = update
 
     def _received(self, call: Call, outcome: Outcome, now: float) -> Iterable[JobState[OutputT]]:
-        old = self._waiter.state
-        state = self._waiter.received(call, outcome, now)
+        old = self._poller.state
+        state = self._poller.received(call, outcome, now)
         return [] if state is None or not (state.completed or differs(old, state)) else [self._update(state)]
+
+    def _read(self, item: JobState[OutputT]) -> JobState[OutputT]:
+        return item

@@ -19,8 +19,8 @@ import httpcore
 from runpod._http.addresses import async_resolve
 from runpod._http.exchange import CONNECT_TIMEOUT, mark_unsent
 from runpod._http.network import WRITE_SIZE, ExchangeStream, readability, time_share
+from runpod._http.response_bytes import is_interim
 from runpod._primitives import async_shield, is_trio, monotonic
-from runpod._protocol.response_bytes import is_interim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

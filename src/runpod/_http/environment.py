@@ -35,7 +35,7 @@ def tls_context() -> ssl.SSLContext:
         named = [f"{name}={os.environ[name]!r}" for name in _TLS_FILES if os.environ.get(name)]
         check = " and ".join(named) or "the installation of certifi"
         msg = f"TLS cannot be set up ({type(error).__name__}: {error}). Check {check}."
-    raise ConfigurationError(msg)
+        raise ConfigurationError(msg) from None
 
 
 def certificate_advice() -> str:

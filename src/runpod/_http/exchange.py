@@ -7,10 +7,10 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from runpod._http.body_reader import BodyReader
 from runpod._http.transport_errors import error_reason
 from runpod._primitives import monotonic
-from runpod._protocol.bodies import BodyReader
-from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost
+from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,45 +32,45 @@ KEEP_ALIVE = 15.0
 _ENCODING = b"content-encoding"
 
 
-class Sending:
+class SendState:
     """State of a request in progress.
 
     Separate from its `Exchange`, and small: event loops keep the context in which a connection or timer was created.
 
     Attributes:
-        until: Its deadline on the monotonic clock.
+        deadline: On the monotonic clock.
         sent: Whether it may have reached the server. True until proven otherwise, since some transports report nothing.
         traced: Whether `sent` is set by the trace extension of httpcore rather than by the network backend.
     """
 
-    __slots__ = ("sent", "traced", "until")
+    __slots__ = ("deadline", "sent", "traced")
 
     def __init__(self, remaining: float) -> None:
-        self.until = monotonic() + remaining
+        self.deadline = monotonic() + remaining
         self.sent = remaining > 0
         self.traced = False
 
 
 # The request in progress in this task or thread.
-current: ContextVar[Sending | None] = ContextVar("runpod_sending", default=None)
+current_send: ContextVar[SendState | None] = ContextVar("runpod_sending", default=None)
 
 
 def time_remaining() -> float:
     """Seconds until the deadline of the current request; infinite without a request."""
-    sending = current.get()
-    return float("inf") if sending is None else sending.until - monotonic()
+    sending = current_send.get()
+    return float("inf") if sending is None else sending.deadline - monotonic()
 
 
 def mark_unsent() -> None:
     """Records that nothing of the current request was sent yet: it waits for a connection or for its first write."""
-    sending = current.get()
+    sending = current_send.get()
     if sending is not None and not sending.traced:
         sending.sent = False
 
 
 def mark_sent() -> None:
     """Records that the first bytes of the current request are about to be sent."""
-    sending = current.get()
+    sending = current_send.get()
     if sending is not None and not sending.traced:
         sending.sent = True
 
@@ -91,7 +91,6 @@ class Exchange:
         complete: Whether the whole body was received.
     """
 
-    # fmt: off
     __slots__ = (
         "_body",
         "complete",
@@ -104,21 +103,20 @@ class Exchange:
         "status",
         "target",
     )
-    # fmt: on
 
     def __init__(self, call: Call, remaining: float) -> None:
         self.method = call.operation.method
         self.target = call.target
         self.content = call.body
         self.read_timeout = (call.hold or 0.0) + READ_TIMEOUT
-        self.sending = Sending(remaining)
+        self.sending = SendState(remaining)
         self.late = False
         self.status = 0
         self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
         self.complete = False
         self._body = BodyReader()
 
-    def began(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def start_response(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Records the response header. An error status is final; its body only adds the reason."""
         self.status, self.raw_headers = status, headers
         encodings = [
@@ -127,7 +125,7 @@ class Exchange:
         if encodings:
             self._body = BodyReader(", ".join(encodings))
 
-    def received(self, piece: bytes, *, encoded: bool = True) -> bool:
+    def feed(self, piece: bytes, *, encoded: bool = True) -> bool:
         """Adds the next piece of the body.
 
         Args:
@@ -151,7 +149,7 @@ class Exchange:
             return Response(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
             return DeadlineExceeded("the deadline passed", sent=self.sending.sent, partial=body)
-        reason = error_reason(problem).replace(key, "[key]")
+        reason = redacted(error_reason(problem), key)
         return ResponseLost(reason, partial=body) if self.sending.sent else RequestNotSent(reason)
 
 

@@ -14,8 +14,8 @@ import httpcore
 
 from runpod._http.addresses import resolve
 from runpod._http.exchange import CONNECT_TIMEOUT, mark_sent, mark_unsent, time_remaining
+from runpod._http.response_bytes import ResponseBytes
 from runpod._primitives import monotonic
-from runpod._protocol.response_bytes import ResponseBytes
 
 if TYPE_CHECKING:
     import socket
@@ -52,7 +52,7 @@ class Backend(httpcore.NetworkBackend):
         for index, address in enumerate(addresses):
             share = time_share(end, len(addresses) - index)
             try:
-                with _unwrap_foreign(share):
+                with _unwrap_signal_errors(share):
                     stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 problem = problem or error
@@ -86,9 +86,9 @@ class ExchangeStream(ABC):
         # The buffered header; None before a request, empty once it was written.
         self._header: bytes | None = None
 
-    def is_reusable(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether the connection can be reused after the response with these headers."""
-        self._reused = not self._single_use and self._response.is_exactly(headers)
+    def is_reusable(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether the connection can be reused after the response with this status and these headers."""
+        self._reused = not self._single_use and self._response.is_exactly(status, headers)
         return self._reused
 
     def _to_write(self, buffer: bytes) -> bytes:
@@ -130,7 +130,7 @@ class _Stream(ExchangeStream, httpcore.NetworkStream):
         if self._header:
             self.write(b"", timeout)
         remaining = _within_limit(timeout, httpcore.ReadTimeout)
-        with _unwrap_foreign(remaining):
+        with _unwrap_signal_errors(remaining):
             data = self._stream.read(max_bytes, remaining)
         self._received(data)
         return data
@@ -140,7 +140,7 @@ class _Stream(ExchangeStream, httpcore.NetworkStream):
         buffer = self._to_write(buffer)
         for start in range(0, len(buffer), WRITE_SIZE):
             remaining = _within_limit(timeout, httpcore.WriteTimeout) if start else remaining
-            with _unwrap_foreign(remaining):
+            with _unwrap_signal_errors(remaining):
                 self._stream.write(buffer[start : start + WRITE_SIZE], remaining)
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class _Stream(ExchangeStream, httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         try:
             remaining = _within_limit(timeout, httpcore.ConnectTimeout)
-            with _unwrap_foreign(remaining):
+            with _unwrap_signal_errors(remaining):
                 stream = self._stream.start_tls(ssl_context, server_hostname, remaining)
         except BaseException:
             # httpcore does not close a stream whose handshake failed.
@@ -169,7 +169,7 @@ class _Stream(ExchangeStream, httpcore.NetworkStream):
         return self._is_readable()
 
 
-class _unwrap_foreign:  # noqa: N801 - a context manager without the cost of a generator
+class _unwrap_signal_errors:  # noqa: N801 - a context manager without the cost of a generator
     """Unwraps exceptions of signal handlers that httpcore has mapped to its own errors.
 
     Socket errors have an errno, except timeouts, which occur only at the end of the timeout.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ClientDefault(Enum):
-    """The type of `CLIENT_DEFAULT`."""
+    """The type of `CLIENT_DEFAULT`, which as a `timeout` stands for that of the client or endpoint."""
 
     CLIENT_DEFAULT = "CLIENT_DEFAULT"
 

@@ -11,66 +11,66 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from pydantic_core import from_json
 
 from runpod._protocol.failures import context_of, error_in
-from runpod._protocol.operations import RUN, RUN_SYNC, STATUS
+from runpod._protocol.operations import RUN, RUN_SYNC
+from runpod._text import readable
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
 from runpod.models._base import describe
-from runpod.models._text import readable
 from runpod.models.jobs import JobState, OutputT, StreamChunk
 from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runpod._protocol.operations import Call, Operation
+    from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Response
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read(model: type[ModelT], response: Response, call: Call) -> ModelT:
+def parse(model: type[ModelT], response: Response, call: Call) -> ModelT:
     """Parses a successful response.
 
     Raises:
         APIResponseError: The body is invalid.
     """
     value = _json(response, call)
-    problem = _error_instead(value)
+    problem = _gateway_error(value)
     try:
-        read = model.model_validate(value)
+        parsed = model.model_validate(value)
     except ValidationError as error:
-        raise response_error(response, call, problem or describe(error, model.__name__, model)) from None
+        raise response_error(response, call, problem or f"Invalid {model.__name__}: {describe(error, model)}") from None
     # A model without required fields accepts any object.
     if problem is not None and "error" in value:
         raise response_error(response, call, problem)
-    return read
+    return parsed
 
 
-def _error_instead(value: object) -> str | None:
+def _gateway_error(value: object) -> str | None:
     """The problem of a 2xx body that contains an error, as some gateways send; otherwise None."""
     error = error_in(value)
     return None if error is None or "id" in cast("dict[str, Any]", value) else f"it is an error: {readable(error)!r}"
 
 
-def read_job(response: Response, call: Call) -> JobState[Any]:
+def parse_job(response: Response, call: Call) -> JobState[Any]:
     """Parses a successful response as the state of a job.
 
     Raises:
-        APIResponseError: The body is not a JSON object, has no id or status, or is about another job.
+        APIResponseError: The body is not a JSON object, has no ID or status, or is about another job.
     """
-    state = read(JobState, response, call)
+    state = parse(JobState, response, call)
     if call.job_id is not None and state.id != call.job_id:
         problem = f"it is about another job, {readable(state.id, 80)!r}"
         raise response_error(response, call, problem)
     return state
 
 
-def is_status_only(operation: Operation, state: JobState[Any]) -> bool:
-    """Whether a cancel response has only a final status. `/status` has the output and the error."""
+def is_status_only(state: JobState[Any]) -> bool:
+    """Whether a response has only a final status, as of a cancel request: `/status` has the output and the error."""
     ended = state.completed and state.status != JobStatus.CANCELLED
-    return ended and operation is not STATUS and not state.has_output and state.error is None
+    return ended and not state.has_output and state.error is None
 
 
-def read_stream(response: Response, call: Call) -> tuple[JobStatus | None, list[StreamChunk[Any]]]:
+def parse_stream(response: Response, call: Call) -> tuple[JobStatus | None, list[StreamChunk[Any]]]:
     """Parses a successful response of `/stream`: the status of the job, or None, and the chunks.
 
     Raises:
@@ -85,7 +85,7 @@ def read_stream(response: Response, call: Call) -> tuple[JobStatus | None, list[
         # An unprintable status, such as one with a lone surrogate, is ignored: `/status` is polled instead.
         status = JobStatus(text) if isinstance(text, str) and text and text.isprintable() else None
         if status is None and "stream" not in envelope:
-            raise response_error(response, call, _error_instead(envelope) or "it has neither a status nor a stream")
+            raise response_error(response, call, _gateway_error(envelope) or "it has neither a status nor a stream")
         chunks = envelope.get("stream")
         if chunks is None:
             # Absent or null: no chunks since the last poll.
@@ -134,7 +134,7 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
         msg += " The request may have been executed; sending it again may execute it twice."
     elif context["maybe_submitted"]:
-        known = f" with the id {context['job_id']!r}" if context["job_id"] else ""
+        known = f" with the ID {context['job_id']!r}" if context["job_id"] else ""
         msg += f" A job may have been submitted{known}; submitting again may run it twice."
     return APIResponseError(
         msg,
@@ -231,6 +231,6 @@ class OutputReader(Generic[OutputT]):
                 # Strict types accept more from JSON than from Python values, such as a date as text.
                 return self._adapter.validate_json(json.dumps(output)), None
         except ValidationError as error:
-            return None, describe(error, "The output").rstrip(".")
+            return None, describe(error)
         except Exception as error:  # noqa: BLE001 - the caller's validators can raise anything
             return None, f"its validator raised {type(error).__name__}"

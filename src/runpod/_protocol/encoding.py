@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from runpod._logging import warn
@@ -32,42 +32,32 @@ _WIRE_FIELDS = {
 _KEYWORD_FORM = 'endpoint.run(input={"prompt": "…"})'
 
 
-def submission(request: object, *, input: Any, policy: Any, webhook: Any, s3_config: Any) -> bytes:
+def submission(request: object, **keywords: Any) -> bytes:
     """Encodes the arguments of `run` as the body of a submission.
 
+    Args:
+        request: The positional request in the wire format, or None.
+        keywords: Instead of it, the fields of a `JobRequest`; None for those that were not passed.
+
     Raises:
-        InvalidRequestError: The arguments are invalid.
+        InvalidRequestError: Both forms or neither were passed, or a field is unknown, missing or invalid.
     """
-    job = job_request(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
+    job = _job_request(request, {name: value for name, value in keywords.items() if value is not None})
     if _is_mapping(job.input) and not job.input:
         warn("input is empty: the platform drops it, and the job ends FAILED after about 30 s. Add any key to it.")
     return encode(job)
 
 
-def job_request(
-    request: object,
-    *,
-    input: Any,
-    policy: Any,
-    webhook: Any,
-    s3_config: Any,
-) -> JobRequest:
-    """Creates a job request from either form: a positional request in the wire format, or keywords.
-
-    Raises:
-        InvalidRequestError: Both forms or neither were passed, or a field is unknown, missing or
-            invalid.
-    """
-    keywords: dict[str, Any] = {"input": input, "policy": policy, "webhook": webhook, "s3_config": s3_config}
-    given = {name: value for name, value in keywords.items() if value is not None}
+def _job_request(request: object, keywords: dict[str, Any]) -> JobRequest:
     if request is None:
-        if input is None:
+        if "input" not in keywords:
             msg = f"input is missing. Pass it as {_KEYWORD_FORM}, or {{}} if it is empty."
             raise InvalidRequestError(msg)
-        return _build(given)
-    if given:
+        return JobRequest(**keywords)
+    if keywords:
         msg = (
-            f"Pass either a positional request or keywords, not both: got a positional request and {', '.join(given)}=."
+            "Pass either a positional request or keywords, not both: got a positional request and "
+            f"{', '.join(keywords)}=."
         )
         raise InvalidRequestError(msg)
     if isinstance(request, JobRequest):
@@ -98,15 +88,6 @@ def _from_mapping(request: Mapping[Any, Any]) -> JobRequest:
         )
         raise InvalidRequestError(msg)
     fields: dict[str, Any] = {_WIRE_FIELDS[name]: v for name, v in request.items() if v is not None or name == "input"}
-    return _build(fields)
-
-
-def _build(fields: dict[str, Any]) -> JobRequest:
-    for name in ("policy", "s3_config"):
-        part = fields.get(name)
-        if _is_mapping(part) and not all(isinstance(key, str) for key in part):
-            msg = f"{name} has a key that is not a str."
-            raise InvalidRequestError(msg)
     return JobRequest(**fields)
 
 
@@ -118,7 +99,7 @@ def encode(request: JobRequest) -> bytes:
             an http(s) URL.
     """
     if not _is_mapping(request.input) and not isinstance(request.input, BaseModel):
-        raise InvalidRequestError(_no_object(request.input))
+        raise _not_an_object(request.input)
     body: dict[str, Any] = {"input": request.input}
     if request.webhook is not None:
         _check_webhook(request.webhook)
@@ -131,25 +112,26 @@ def encode(request: JobRequest) -> bytes:
     try:
         # The request object itself does not count as a level.
         ready = _jsonable(body, -1)
-        if isinstance(ready["input"], dict):
-            return to_json(ready)
-        msg = _no_object(ready["input"])  # a RootModel
-    except _UnfitError as unfit:
-        msg = f"{unfit.place} {unfit.problem}."
-    except (PydanticSerializationError, TypeError, ValueError, RuntimeError) as error:  # e.g. changed by another thread
+        if not isinstance(ready["input"], dict):  # a RootModel
+            raise _not_an_object(ready["input"])
+        return to_json(ready)
+    except _NotSerializableError as error:
+        msg = f"{error.place} {error.problem}."
+        raise InvalidRequestError(msg) from None
+    except (PydanticSerializationError, TypeError, RuntimeError) as error:  # e.g. changed by another thread
         msg = f"The request cannot be serialized to JSON: {error}."
-    raise InvalidRequestError(msg)
+        raise InvalidRequestError(msg) from None
 
 
-def _no_object(given: object) -> str:
-    kind = "None" if given is None else type(given).__name__
-    return (
+def _not_an_object(value: object) -> InvalidRequestError:
+    kind = "None" if value is None else type(value).__name__
+    return InvalidRequestError(
         f"input must be a mapping or a pydantic model, not {kind}: the platform accepts JSON objects only. "
         'Wrap it: {"input": {"value": …}}.'
     )
 
 
-class _UnfitError(Exception):
+class _NotSerializableError(Exception):
     """A value is not JSON-serializable. `steps` is the path to it, innermost first."""
 
     def __init__(self, problem: str) -> None:
@@ -166,57 +148,58 @@ class _UnfitError(Exception):
         return place if len(place) <= 80 else place[:80] + "…"
 
 
-def _jsonable(value: Any, depth: int, *, of_model: bool = False) -> Any:
+def _jsonable(value: Any, depth: int, *, has_secret: bool = False) -> Any:
     """Converts a value to plain JSON types.
 
     Raises:
-        _UnfitError: The value is not JSON-serializable.
+        _NotSerializableError: The value is not JSON-serializable.
     """
     kind = type(cast("object", value))
     if value is None or kind is int or kind is bool:
         return value
     if isinstance(value, str):
         _check_text(value, "contains a lone surrogate")
-        if of_model and value == _MASK:
+        if has_secret and value == _MASK:
             msg = f"is a secret, which would be sent as {_MASK}. Pass its get_secret_value() as a str"
-            raise _UnfitError(msg)
+            raise _NotSerializableError(msg)
         return str.__str__(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             msg = f"is {value}, which JSON does not support; use None or a number"
-            raise _UnfitError(msg)
+            raise _NotSerializableError(msg)
         return float(value)
     if isinstance(value, int):
         return int(value)
     if kind is not dict and kind is not list and isinstance(value, BaseModel):
-        return _jsonable(_dump(value), depth, of_model=True)
+        dumped, has_secret = _dump(value)
+        return _jsonable(dumped, depth, has_secret=has_secret)
     if depth >= MAX_DEPTH:
         msg = f"is nested deeper than {MAX_DEPTH} levels"
-        raise _UnfitError(msg)
+        raise _NotSerializableError(msg)
     if kind is dict or _is_mapping(value):
         for key in value:
             if not isinstance(key, str):
                 msg = f"has a key of type {type(key).__name__}; JSON keys must be str"
-                raise _UnfitError(msg)
+                raise _NotSerializableError(msg)
             _check_text(key, "has a key with a lone surrogate")
         step: Any = None
         fields: dict[str, Any] = {}
         try:
             for step, item in value.items():
-                fields[step] = _jsonable(item, depth + 1, of_model=of_model)
-        except _UnfitError as unfit:
-            unfit.steps.append(step)
+                fields[step] = _jsonable(item, depth + 1, has_secret=has_secret)
+        except _NotSerializableError as error:
+            error.steps.append(step)
             raise
         return fields
     if not _is_array(value):
         msg = f"is a {kind.__name__}, which is not JSON-serializable{_hint(value)}"
-        raise _UnfitError(msg)
+        raise _NotSerializableError(msg)
     items: list[Any] = []
     try:
         for item in value:
-            items.append(_jsonable(item, depth + 1, of_model=of_model))  # noqa: PERF401 - its length is the failing index
-    except _UnfitError as unfit:
-        unfit.steps.append(len(items))
+            items.append(_jsonable(item, depth + 1, has_secret=has_secret))  # noqa: PERF401 - its length is the failing index
+    except _NotSerializableError as error:
+        error.steps.append(len(items))
         raise
     return items
 
@@ -227,7 +210,7 @@ def _check_text(text: str, problem: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             msg = f"{problem}, which UTF-8 cannot encode"
-            raise _UnfitError(msg) from None
+            raise _NotSerializableError(msg) from None
 
 
 def _hint(value: object) -> str:
@@ -240,32 +223,44 @@ def _hint(value: object) -> str:
     return ""
 
 
-def _dump(model: BaseModel) -> Any:
+def _dump(model: BaseModel) -> tuple[Any, bool]:
+    """A model as JSON types, without unset fields that are None; and whether it has a secret.
+
+    As null, such fields would override the worker's defaults.
+    """
     try:
-        full = model.model_dump(mode="json", by_alias=True)
-        given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        excluded, has_secret = _unset_fields(model)
+        return model.model_dump(mode="json", by_alias=True, exclude=excluded), has_secret
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         # The pydantic error is not shown, since it can quote the input.
         msg = (
             f"is a {type(model).__name__} that pydantic cannot serialize to JSON "
             f'({type(error).__name__}); call its model_dump(mode="json") for details'
         )
-        raise _UnfitError(msg) from None
-    return _without_unset(full, given)
+        raise _NotSerializableError(msg) from None
 
 
-def _without_unset(full: Any, given: Any) -> Any:
-    """A model dump without unset fields that are None.
-
-    As null, they would override the worker's defaults.
-    """
-    if _is_mapping(full):
-        known: Mapping[Any, Any] = given if _is_mapping(given) else {}
-        return {k: _without_unset(v, known.get(k)) for k, v in full.items() if v is not None or k in known}
-    if _is_array(full):
-        others: Sequence[Any] = given if _is_array(given) else [None] * len(full)
-        return [_without_unset(item, other) for item, other in zip(full, others, strict=False)]
-    return full
+def _unset_fields(value: object) -> tuple[Any, bool]:
+    """The `exclude` argument of `model_dump` for unset fields that are None, and whether there is a secret."""
+    excluded: dict[Any, Any] = {}
+    if isinstance(value, RootModel):
+        return _unset_fields(cast("RootModel[object]", value).root)
+    if isinstance(value, BaseModel):
+        items: Iterable[tuple[Any, Any]] = list(value)
+        excluded = {name: True for name, item in items if item is None and name not in value.model_fields_set}
+    elif _is_mapping(value):
+        items = value.items()
+    elif _is_array(value):
+        items = enumerate(value)
+    else:
+        return None, callable(getattr(value, "get_secret_value", None))
+    has_secret = False
+    for name, item in items:
+        nested, found = _unset_fields(item)
+        has_secret = has_secret or found
+        if nested:
+            excluded[name] = nested
+    return excluded or None, has_secret
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:

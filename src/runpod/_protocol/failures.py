@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, TransportError
+from runpod._text import readable
 from runpod.errors import (
     APIConnectionError,
     APIStatusError,
@@ -25,7 +27,6 @@ from runpod.errors import (
     ServerError,
 )
 from runpod.models._base import received_number
-from runpod.models._text import readable
 
 if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
@@ -54,8 +55,8 @@ _TOO_LARGE = re.compile(rf"\b{_BODY}(?: is)? too large\b|\bmax(?:imum)?(?: {_BOD
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
-# For a job id that was extracted from an incomplete response.
-_NAMED = "The response was incomplete but names job {!r}; check that job before resubmitting."
+# For a job ID that was extracted from an incomplete response.
+_INCOMPLETE = "The response was incomplete but names job {!r}; check that job before resubmitting."
 
 _IN_DOUBT = (
     "The request may have been executed, and sending it again may execute it twice. Check the endpoint's queue first, "
@@ -93,9 +94,9 @@ def failure(
     if context["maybe_submitted"]:
         context["retryable"] = False
         named = context["job_id"] if call.job_id is None else None
-        end = f" {_IN_DOUBT}" if named is None else f" {_NAMED.format(named)}"
+        end = f" {_IN_DOUBT}" if named is None else f" {_INCOMPLETE.format(named)}"
     if isinstance(outcome, DeadlineExceeded):
-        msg = f"{call} got no response within the timeout of {_span(deadline)}{tried}."
+        msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."
         if not outcome.sent and not call.operation.repeatable:
             end = " The request was not sent."
         return RunpodTimeoutError(msg + end, state=state, **context)
@@ -123,23 +124,23 @@ def context_of(call: Call, outcome: Outcome) -> dict[str, Any]:
 
 
 def _job_id_in(outcome: Outcome) -> str | None:
-    """The id of the job in an incomplete or invalid body, or None."""
+    """The ID of the job in an incomplete or invalid body, or None."""
     if isinstance(outcome, TransportError):
-        return _top_level_texts(outcome.partial).get("id")
-    texts = _top_level_texts(outcome.body)
-    # Error responses of gateways have ids, too; only one with a status beside it is a job's.
-    return texts.get("id") if outcome.good or "status" in texts else None
+        return _top_level_strings(outcome.partial).get("id")
+    strings = _top_level_strings(outcome.body)
+    # Error responses of gateways have IDs, too; only one with a status beside it is a job's.
+    return strings.get("id") if outcome.good or "status" in strings else None
 
 
 def submitted_job(call: Call, partial: bytes) -> str | None:
-    """The id of a submitted job, extracted from a partial response, or None."""
-    return None if call.operation.repeatable or call.job_id is not None else _top_level_texts(partial).get("id")
+    """The ID of a submitted job, extracted from a partial response, or None."""
+    return None if call.operation.repeatable or call.job_id is not None else _top_level_strings(partial).get("id")
 
 
-def _top_level_texts(body: bytes) -> dict[str, str]:
+def _top_level_strings(body: bytes) -> dict[str, str]:
     """The string fields of a possibly truncated JSON object.
 
-    For a list, those of its first object: it is not a valid response, but can contain the id of a job. Nested
+    For a list, those of its first object: it is not a valid response, but can contain the ID of a job. Nested
     objects are skipped, since the output of a job may have an `id`.
     """
     text = body[:65536].decode("utf-8", "replace").lstrip("\ufeff \t\r\n[")
@@ -271,11 +272,7 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
 
 
 def _not_found_advice(call: Call) -> str:
-    advice = f"Check the endpoint id {call.endpoint_id!r}, and that this API key has access to it."
+    advice = f"Check the endpoint ID {call.endpoint_id!r}, and that this API key has access to it."
     if call.job_id is not None:
-        advice += " Check the job id. Results are kept for 30 minutes, and for one minute after run_sync."
+        advice += " Check the job ID. Results are kept for 30 minutes, and for one minute after run_sync."
     return advice
-
-
-def _span(deadline: Deadline) -> str:
-    return "no limit" if deadline.span is None else f"{deadline.span:g} s"

@@ -67,10 +67,10 @@ _PLURALS = {"endpoint_id": "Endpoint IDs", "job_id": "Job IDs"}
 
 
 def check_id(value: object, what: str) -> str:
-    """Validates an endpoint or job id.
+    """Validates an endpoint or job ID.
 
     Raises:
-        InvalidRequestError: The id is not a str, is blank (the path would have another meaning), or
+        InvalidRequestError: The ID is not a str, is blank (the path would have another meaning), or
             cannot be encoded.
     """
     if not isinstance(value, str):
@@ -88,7 +88,7 @@ def check_id(value: object, what: str) -> str:
 
 
 def encoded(identifier: str) -> str:
-    """Encodes an id as one path segment."""
+    """Encodes an ID as one path segment."""
     if _PLAIN.fullmatch(identifier):
         return identifier
     # `.` and `..` would be resolved as relative path segments.

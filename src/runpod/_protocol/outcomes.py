@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 
+def redacted(text: str, secret: str) -> str:
+    """The text with the API key replaced: some servers quote requests, and some errors quote headers."""
+    return text.replace(secret, "[key]") if secret else text
+
+
 @dataclass(frozen=True)
 class Response:
     """An HTTP response. Header names are in lower case.
 
     Attributes:
-        secret: The API key of the request, to redact it: some servers quote requests, and parts of responses appear
-            in errors and logs.
+        secret: The API key of the request, to redact it: parts of responses appear in errors and logs.
         problem: Why the body is unusable; empty if it is usable.
     """
 
@@ -37,7 +41,7 @@ class Response:
         return {name: self._redacted(value) for name, value in self.headers.items()}
 
     def _redacted(self, text: str) -> str:
-        return text.replace(self.secret, "[key]") if self.secret else text
+        return redacted(text, self.secret)
 
     @property
     def good(self) -> bool:
@@ -54,7 +58,7 @@ class TransportError:
 
     Attributes:
         reason: The cause, without API key and input.
-        partial: The part of the body that was received: it may contain the id of a job.
+        partial: The part of the body that was received: it may contain the ID of a job.
     """
 
     reason: str

@@ -3,11 +3,10 @@
 The service has rate limits. Within them, permits are granted in FIFO order, and the more jobs are waited for, the
 shorter each long poll is held:
 
-    jobs waited for              a poll is held for
-    up to `concurrent`           as long as requested in half of the slots; in the others for `EXTENSION` times the hold
-                                 that the rate requires, so that slots become free soon if many waits start
-    more than `concurrent`       such that the last in the queue gets its permit in about
-                                 (waiting / polls per second) seconds
+- Up to `concurrent` jobs: half of the polls are held for as long as requested, the others for at most `EXTENSION` times
+  the hold that the rate requires, so that slots become free soon if many waits start.
+- More jobs: polls are held such that the last in the queue gets its permit within about (waiting / polls per second)
+  seconds.
 
 A 429 pauses all polls of the endpoint, and then reduces their rate for a while.
 """
@@ -106,7 +105,7 @@ class PollLimiter:
             if not permit.queued:
                 permit.queued = True
                 self._queue.append(permit)
-            self._give(now, asking=permit)
+            self._grant(now, requester=permit)
             if permit in self._running:
                 return 0.0
             if self._first() is not permit:
@@ -127,9 +126,9 @@ class PollLimiter:
                 self._released += 1
             if isinstance(outcome, Response) and outcome.status == 429:
                 self._slow_down(outcome, now)
-            self._give(now)
+            self._grant(now)
 
-    def count(self, now: float) -> None:
+    def count_unpermitted(self, now: float) -> None:
         """Counts a poll without a permit.
 
         While permits are queued, only every second one counts, so that these polls cannot starve them.
@@ -155,7 +154,7 @@ class PollLimiter:
             self._released -= 1
         return self._queue[0] if self._queue else None
 
-    def _give(self, now: float, asking: Permit | None = None) -> None:
+    def _grant(self, now: float, requester: Permit | None = None) -> None:
         """Grants every permit that is due.
 
         Every caller does this for all permits: timers are late in a busy program, and a chain of wakeups would add up
@@ -164,7 +163,7 @@ class PollLimiter:
         while (first := self._first()) is not None and len(self._running) < self._slots:
             if self._opens_at(now) > now:
                 # The first in the queue owns the timer.
-                if first is not self._timer_permit and first is not asking:
+                if first is not self._timer_permit and first is not requester:
                     first.wakeup.set()
                 return
             first.hold = self._hold()
@@ -173,7 +172,7 @@ class PollLimiter:
             self._starts.append(now)
             self._due = max(self._due, now - self._slack()) + self._interval
             self._last_without_permit = False
-            if first is not asking:
+            if first is not requester:
                 first.wakeup.set()
 
     def _hold(self) -> float:

@@ -20,8 +20,8 @@ from runpod._protocol.operations import Call, Operation
 from runpod._protocol.outcomes import DeadlineExceeded, Response
 from runpod._protocol.retries import backoff
 from runpod._protocol.submissions import is_recent
+from runpod._text import readable
 from runpod.errors import APIResponseError, JobExpiredError, RunpodError, RunpodTimeoutError
-from runpod.models._text import readable
 from runpod.models.jobs import JobState  # noqa: TC001 - of a dataclass
 from runpod.models.retry import RetryPolicy
 from runpod.models.status import JobStatus
@@ -42,7 +42,7 @@ MARGIN = 0.25
 # Polls start at the first interval, in seconds, which grows exponentially up to the last one.
 FIRST_INTERVAL = 0.1
 LAST_INTERVAL = 5.0
-FACTOR = 1.5
+INTERVAL_FACTOR = 1.5
 
 # Without a deadline, a wait ends after this many consecutive failed polls.
 MAX_FAILURES = 10
@@ -80,6 +80,11 @@ class Fail:
 
 
 Action: TypeAlias = Union[Poll, Pause, Done, Fail]  # noqa: UP007 - evaluated on Python 3.10
+
+
+def wait_again(job_id: str) -> str:
+    """Advice after a timeout."""
+    return f"The job was not cancelled: wait for it again with endpoint.job({job_id!r}), or cancel it."
 
 
 @dataclass
@@ -124,7 +129,7 @@ class Poller(ABC):
         """The time at which polling ends in any case."""
         return self.deadline.at
 
-    def _last_poll(self) -> float:
+    def _hold_end(self) -> float:
         """The time at which the hold of the last poll ends."""
         return self.deadline.at - MARGIN
 
@@ -145,14 +150,14 @@ class Poller(ABC):
     def _pause(self, seconds: float, now: float) -> None:
         """Delays the next poll, but allows one more before the end."""
         moment = now + seconds
-        last = self._last_poll()
+        last = self._hold_end()
         if moment > last > now:
             moment = last
         self._not_before = moment
 
     def _next_interval(self) -> float:
         interval = self.interval
-        self.interval = min(interval * FACTOR, LAST_INTERVAL)
+        self.interval = min(interval * INTERVAL_FACTOR, LAST_INTERVAL)
         # Jitter keeps many waiters from polling in lockstep.
         return interval * (0.8 + 0.4 * self.jitter())
 
@@ -165,24 +170,26 @@ class Poller(ABC):
 
     def _failed(self, call: Call, outcome: Outcome | APIResponseError, now: float) -> None:
         """Handles a failed poll: backs off, or gives up."""
-        asked = retry_after(outcome) if isinstance(outcome, Response) else None
+        if isinstance(outcome, DeadlineExceeded):
+            self.result = Fail(self._timeout_error())
+            return
         if isinstance(outcome, APIResponseError):
             error: RunpodError = outcome
+            gives_up = False
         else:
             error = failure(call, outcome, self.deadline, state=self.state)
-            if isinstance(outcome, DeadlineExceeded) or not is_transient(outcome):
-                self.result = Fail(self._timeout_error() if isinstance(outcome, DeadlineExceeded) else error)
-                return
+            gives_up = not is_transient(outcome)
         self._failures += 1
         self._last_failure = error.message
-        if self._failures >= MAX_FAILURES and not self.deadline.limited:
+        if gives_up or (self._failures >= MAX_FAILURES and not self.deadline.limited):
             self.result = Fail(error)
             return
-        longest = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
+        requested = retry_after(outcome) if isinstance(outcome, Response) else None
         pause = backoff(self.policy, self._failures, self.jitter)
         # At least the interval: with a policy without delays, a wait would spin.
-        pause = max(pause, asked or 0.0, self._next_interval())
-        self._pause(min(pause, longest), now)
+        pause = max(pause, requested or 0.0, self._next_interval())
+        max_pause = MAX_PAUSE_SYNC if self.job_id.startswith("sync-") else MAX_PAUSE
+        self._pause(min(pause, max_pause), now)
 
     def _not_found(self, call: Call, response: Response, now: float) -> None:
         """Handles a 404 for the job: it is too recent, has expired, or never existed."""
@@ -208,8 +215,7 @@ class Poller(ABC):
         status = self._last_status()
         msg = (
             f"Job {self.job_id!r} on endpoint {self.endpoint_id!r} did not end within the timeout of "
-            f"{self.deadline.span:g} s (last status: {readable(status, 40)}). The job is still alive: wait for it "
-            f"again with endpoint.job({self.job_id!r}), or cancel it."
+            f"{self.deadline.span:g} s (last status: {readable(status, 40)}). {wait_again(self.job_id)}"
         )
         if status == JobStatus.IN_QUEUE:
             msg += " No worker has taken it yet: endpoint.health() shows whether there are any."

@@ -82,5 +82,5 @@ class Attempts:
 def backoff(policy: RetryPolicy, attempt: int, jitter: Callable[[], float]) -> float:
     """The delay before the next attempt, in seconds: exponential backoff with full jitter."""
     # The exponent is limited, since 2.0 ** 1100 overflows.
-    bound = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, 60))
-    return bound * jitter()
+    bound = policy.initial_delay.total_seconds() * 2.0 ** min(attempt - 1, 60)
+    return min(bound, policy.max_delay.total_seconds()) * jitter()

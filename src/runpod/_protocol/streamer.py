@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runpod._protocol.decoding import read_job, read_stream
+from runpod._protocol.decoding import parse_job, parse_stream
 from runpod._protocol.operations import MIN_HOLD, STATUS, STREAM, Call
 from runpod._protocol.outcomes import Response
 from runpod._protocol.polling import Done, Fail, Poller
@@ -46,7 +46,7 @@ class Streamer(Poller):
             return self._call(STATUS)
         if self._ended is not None:
             return self._call(STREAM, hold=MIN_HOLD)
-        return self._call(STREAM, hold=max(MIN_HOLD, min(self._last_poll() - now, STREAM_HOLD)))
+        return self._call(STREAM, hold=max(MIN_HOLD, min(self._hold_end() - now, STREAM_HOLD)))
 
     def received(self, call: Call, outcome: Outcome, now: float) -> list[StreamChunk]:
         """Takes the outcome of a poll. Returns its chunks, each exactly once."""
@@ -58,9 +58,9 @@ class Streamer(Poller):
             return []
         try:
             if call.operation is STATUS:
-                self._take_status(read_job(outcome, call), now)
+                self._take_status(parse_job(outcome, call), now)
                 return []
-            status, chunks = read_stream(outcome, call)
+            status, chunks = parse_stream(outcome, call)
         except APIResponseError as error:
             self._failed(call, error, now)
             return []

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runpod._protocol.decoding import read_job
+from runpod._protocol.decoding import parse_job
 from runpod._protocol.operations import MIN_HOLD, STATUS, STATUS_SYNC, Call
 from runpod._protocol.outcomes import Response
 from runpod._protocol.polling import LONG_HOLD, Action, Done, Poller
@@ -54,11 +54,11 @@ class Waiter(Poller):
         # `until` applies only once there is a state to return.
         return min(super().end(), self.until) if self._has_polled else super().end()
 
-    def _last_poll(self) -> float:
-        return min(super()._last_poll(), self.until)
+    def _hold_end(self) -> float:
+        return min(super()._hold_end(), self.until)
 
     def _next_call(self, now: float) -> Call:
-        room = self._last_poll() - now
+        room = self._hold_end() - now
         if not self.routes.long_poll or self._checking_route or room < MIN_HOLD:
             return self._call(STATUS)
         if not self.changes:
@@ -84,7 +84,7 @@ class Waiter(Poller):
 
     def _take(self, call: Call, response: Response, now: float) -> JobState[Any] | None:
         try:
-            state = read_job(response, call)
+            state = parse_job(response, call)
         except APIResponseError as error:
             self._failed(call, error, now)
             return None

@@ -12,7 +12,7 @@ import httpx
 
 from runpod._http.network import Backend
 from runpod._http.environment import proxies_for, tls_context, warn_of_proxy
-from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current, time_remaining
+from runpod._http.exchange import KEEP_ALIVE, MAX_CONNECTIONS, current_send, time_remaining
 from runpod._http.network import ExchangeStream
 from runpod._primitives import Clock, Semaphore, connection_key, shield
 
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def new_client(base_url: str) -> tuple[httpx.Client, bool]:
+def new_client(base_url: str) -> httpx.Client:
     """Creates a client for one base URL. It verifies TLS and uses the proxy of the environment, if any.
-
-    Returns:
-        The client, and whether its network streams report when a request is sent. They do not if a proxy is used,
-        which receives requests of its own.
 
     Raises:
         ConfigurationError: The certificate authorities cannot be loaded.
@@ -34,14 +30,17 @@ def new_client(base_url: str) -> tuple[httpx.Client, bool]:
     context = tls_context()
     transport, proxy = _transport(base_url, context)
     # httpx has no public way to replace the pool of a transport. Without this attribute, the pool of httpx is used.
-    has_place = hasattr(transport, "_pool")
-    if has_place:
+    is_replaced = hasattr(transport, "_pool")
+    if is_replaced:
         pool: Any = ConnectionPool(context, proxy)
         transport._pool = pool  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
 
     # Defined here, since some tools replace `httpx.Client` with a subclass.
     class Client(httpx.Client):
         """Without cookies: the API sets none, and a cookie jar takes 5 % of the time of a call."""
+
+        # Whether the network streams report when a request is sent. A proxy receives requests of its own.
+        reports_sending = is_replaced and proxy is None
 
         @property
         def cookies(self) -> Any:
@@ -50,7 +49,7 @@ def new_client(base_url: str) -> tuple[httpx.Client, bool]:
         @cookies.setter
         def cookies(self, cookies: Any) -> None: ...
 
-    return Client(transport=transport, follow_redirects=False), has_place and proxy is None
+    return Client(transport=transport, follow_redirects=False)
 
 
 def _transport(base_url: str, context: ssl.SSLContext) -> tuple[httpx.HTTPTransport, httpx.Proxy | None]:
@@ -167,7 +166,7 @@ class Connections:
         """
         if self._slots.acquire_nowait():
             return
-        sending = current.get()
+        sending = current_send.get()
         if sending is not None:
             # Nothing is sent while it waits.
             sending.sent = False
@@ -224,6 +223,7 @@ class PooledStream:
     def __init__(self, response: httpcore.Response, connections: Connections, connection: Connection) -> None:
         # httpcore types it as a union of sync and async streams.
         self._stream: Any = response.stream
+        self._status = response.status
         self._headers = response.headers
         untyped: Any = response
         self._network: object = untyped.extensions.get("network_stream")
@@ -245,5 +245,7 @@ class PooledStream:
                 self._stream.close()
         finally:
             # A mock's response has no such network stream.
-            reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(self._headers)
+            reusable = not isinstance(self._network, ExchangeStream) or self._network.is_reusable(
+                self._status, self._headers
+            )
             self._connections.release(self._connection, reusable=reusable)

@@ -5,29 +5,28 @@
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.job import Job, warn_if_no_output
 from runpod._protocol.deadlines import CLIENT_DEFAULT
-from runpod._protocol.decoding import OutputReader, read
+from runpod._protocol.decoding import OutputReader, parse
 from runpod._protocol.encoding import submission
 from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
 from runpod._protocol.polling import LONG_HOLD, MARGIN
-from runpod._protocol.waiter import Waiter
-from runpod.errors import JobOutputError, RunpodError
+from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import ChunkT, OutputT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from pydantic import BaseModel
     from typing_extensions import Self
 
     from runpod._sync.session import Session
     from runpod._sync.streams import JobStream
-    from runpod._protocol.deadlines import Timeout, TimeoutOrDefault
+    from runpod._protocol.deadlines import ClientDefault
     from runpod.models.jobs import JobState
     from runpod.models.limits import WaitLimits
     from runpod.models.requests import (
@@ -45,7 +44,7 @@ class Endpoint(Generic[OutputT]):
     """A serverless endpoint, created by `client.endpoint(id)`.
 
     Attributes:
-        id: The endpoint's id, or the slug of a public one.
+        id: The endpoint's ID, or the slug of a public one.
     """
 
     def __init__(self, session: Session, endpoint_id: str, read_output: OutputReader[OutputT]) -> None:
@@ -56,7 +55,7 @@ class Endpoint(Generic[OutputT]):
     def with_options(
         self,
         *,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
         retry: RetryPolicy | None = None,
         wait_limits: WaitLimits | None = None,
     ) -> Self:
@@ -88,7 +87,7 @@ class Endpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any],
         /,
         *,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> Job[OutputT]: ...
 
     @overload
@@ -100,7 +99,7 @@ class Endpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> Job[OutputT]: ...
 
     def run(
@@ -112,7 +111,7 @@ class Endpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = CLIENT_DEFAULT,
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
     ) -> Job[OutputT]:
         """Submits a job and returns its handle at once. `POST /run`.
 
@@ -123,7 +122,8 @@ class Endpoint(Generic[OutputT]):
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
-            timeout: Seconds or timedelta for the submission, not for the job.
+            timeout: Seconds or timedelta for the submission, not for the job; None: no limit. By
+                default the client's.
 
         Raises:
             InvalidRequestError: The arguments are invalid. Nothing was sent.
@@ -136,10 +136,7 @@ class Endpoint(Generic[OutputT]):
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
         call = Call(RUN, self.id, body=body)
         state = self._session.submit(call, self._session.deadline(timeout))
-        job = self.job(state.id)
-        with suppress(JobOutputError):  # `result` raises it
-            job.update_from(RUN, state)
-        return job
+        return Job(self._session, self.id, self._read_output, state.id, state)
 
     @overload
     def run_sync(
@@ -147,7 +144,7 @@ class Endpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any],
         /,
         *,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]: ...
 
     @overload
@@ -159,7 +156,7 @@ class Endpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]: ...
 
     def run_sync(
@@ -171,12 +168,12 @@ class Endpoint(Generic[OutputT]):
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
-        timeout: TimeoutOrDefault = 90.0,
+        timeout: float | timedelta | ClientDefault | None = 90.0,
     ) -> JobState[OutputT]:
         """Submits a job and waits until it ends, whatever its final status. `POST /runsync`.
 
-        The submission itself is held for at most one second, so that the job id is known before
-        the long wait. With a timeout of about one second or less, the id may not arrive in time.
+        The submission itself is held for at most one second, so that the job ID is known before
+        the long wait. With a timeout of about one second or less, the ID may not arrive in time.
 
         Args:
             request: The request in the wire format, or a `JobRequest`.
@@ -184,14 +181,14 @@ class Endpoint(Generic[OutputT]):
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
-            timeout: Seconds or timedelta for submission and wait together.
+            timeout: Seconds or timedelta for submission and wait together; None: no limit.
 
         Returns:
             The final state, which may be a failure: see `state.result()`.
 
         Raises:
             InvalidRequestError: The arguments are invalid. Nothing was sent.
-            RunpodTimeoutError: The timeout passed. The job is still alive; `job_id` has its id.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled; `job_id` has its ID.
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: See `runpod.errors`, and its attributes `maybe_submitted` and `job_id`.
 
@@ -213,12 +210,14 @@ class Endpoint(Generic[OutputT]):
         warn_if_no_output(state, self.id)
         return state
 
-    def status(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def status(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Fetches the state of a job. `GET /status/{id}`.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist, or its result has expired.
@@ -227,13 +226,15 @@ class Endpoint(Generic[OutputT]):
         """
         return self.job(job_id).refresh(timeout=timeout)
 
-    def status_sync(self, job_id: str, *, timeout: TimeoutOrDefault = 90.0) -> JobState[OutputT]:
+    def status_sync(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = 90.0
+    ) -> JobState[OutputT]:
         """Waits for the end of a job, at most for one long poll. `GET /status-sync/{id}`.
 
         If the server does not have this route, it polls `/status` instead.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
             timeout: Seconds or timedelta. On timeout, returns the latest state. None: one poll
                 of 90 s.
 
@@ -243,42 +244,50 @@ class Endpoint(Generic[OutputT]):
         Raises:
             RunpodTimeoutError: No state was received in time.
             NotFoundError: The job does not exist, or its result has expired.
+            JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The job cannot be polled; see `runpod.errors`.
         """
         job_id = check_id(job_id, "job_id")
         deadline = self._session.deadline(timeout)
         hold = LONG_HOLD if deadline.span is None else max(deadline.span - MARGIN, 0.0)
         until = self._session.clock.now() + hold
-        waiter = self._session.poller(Waiter, self.id, job_id, deadline, until=until)
+        waiter = self._session.waiter(self.id, job_id, deadline, until=until)
         return self._read_output(self._session.wait(waiter), self.id)
 
     @overload
-    def stream(self, job_id: str, *, timeout: Timeout = None) -> JobStream[Any]: ...
+    def stream(self, job_id: str, *, timeout: float | timedelta | None = None) -> JobStream[Any]: ...
 
     @overload
-    def stream(self, job_id: str, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> JobStream[ChunkT]: ...
+    def stream(
+        self, job_id: str, *, chunk_type: type[ChunkT], timeout: float | timedelta | None = None
+    ) -> JobStream[ChunkT]: ...
 
     # For type checkers, a union or an Annotated is not a `type`.
     @overload
-    def stream(self, job_id: str, *, chunk_type: Any, timeout: Timeout = None) -> JobStream[Any]: ...
+    def stream(
+        self, job_id: str, *, chunk_type: Any, timeout: float | timedelta | None = None
+    ) -> JobStream[Any]: ...
 
-    def stream(self, job_id: str, *, chunk_type: Any = None, timeout: Timeout = None) -> JobStream[Any]:
+    def stream(
+        self, job_id: str, *, chunk_type: Any = None, timeout: float | timedelta | None = None
+    ) -> JobStream[Any]:
         """Streams the values that the handler of a job yields. Polls `GET /stream/{id}`.
 
         The server sends each chunk only once: two streams of one job share its chunks. If a
         response is cut off, its chunks are lost.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
             chunk_type: The type of the output of a chunk: a pydantic model, or any type that
                 pydantic can validate.
-            timeout: Seconds or timedelta for the whole stream; None: until the job ends.
+            timeout: Seconds or timedelta for the whole stream; None: until the job ends, or ten
+                consecutive polls failed.
 
         Raises:
             JobFailedError: The job ended FAILED; all its chunks were yielded before. Likewise
                 JobCancelledError and JobTimedOutError.
             JobOutputError: A chunk does not match `chunk_type`. The iteration can be continued.
-            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled.
             RunpodError: The job cannot be polled; see `runpod.errors`.
 
         Example:
@@ -287,15 +296,17 @@ class Endpoint(Generic[OutputT]):
         """
         return self.job(job_id).stream(chunk_type=chunk_type, timeout=timeout)
 
-    def cancel(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def cancel(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Cancels a queued or running job. `POST /cancel/{id}`.
 
-        A job that has already ended is not changed. The response may then contain only its status;
-        `status` fetches the rest.
+        A job that has already ended is not changed. If the response has only its status, the rest is
+        fetched from `/status`.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist.
@@ -303,14 +314,16 @@ class Endpoint(Generic[OutputT]):
         """
         return self.job(job_id).cancel(timeout=timeout)
 
-    def retry(self, job_id: str, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def retry(
+        self, job_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
+    ) -> JobState[OutputT]:
         """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
 
-        It keeps its id and loses its result.
+        It keeps its ID and loses its result.
 
         Args:
-            job_id: The job's id.
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            job_id: The job's ID.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             NotFoundError: The job does not exist, or its result has expired.
@@ -319,26 +332,26 @@ class Endpoint(Generic[OutputT]):
         """
         return self.job(job_id).retry(timeout=timeout)
 
-    def health(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> EndpointHealth:
+    def health(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> EndpointHealth:
         """Fetches the number of jobs and workers of the endpoint. `GET /health`.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             RunpodError: The request failed; see `runpod.errors`.
         """
         call = Call(HEALTH, self.id)
         response = self._session.send(call, self._session.deadline(timeout))
-        return read(EndpointHealth, response, call)
+        return parse(EndpointHealth, response, call)
 
-    def purge_queue(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> PurgeResult:
+    def purge_queue(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> PurgeResult:
         """Removes all queued jobs of the endpoint. `POST /purge-queue`.
 
         Running jobs are not affected. The service allows two of these calls in ten seconds.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             RunpodError: The request failed. If `maybe_submitted` is True, the queue may have been
@@ -346,16 +359,16 @@ class Endpoint(Generic[OutputT]):
         """
         call = Call(PURGE_QUEUE, self.id)
         response = self._session.send(call, self._session.deadline(timeout))
-        return read(PurgeResult, response, call)
+        return parse(PurgeResult, response, call)
 
     def job(self, job_id: str) -> Job[OutputT]:
-        """Returns a handle for a known job id, without sending a request.
+        """Returns a handle for a known job ID, without sending a request.
 
         Args:
-            job_id: The job's id.
+            job_id: The job's ID.
 
         Raises:
-            InvalidRequestError: The id is blank or not a str.
+            InvalidRequestError: The ID is blank or not a str.
         """
         return Job(self._session, self.id, self._read_output, check_id(job_id, "job_id"))
 

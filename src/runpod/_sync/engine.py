@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.environment import certificate_advice
-from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current
+from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
 from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
 from runpod._primitives import LoopGuard, TimeLimit, shield
-from runpod._protocol.bodies import ACCEPT_ENCODING
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.outcomes import RequestNotSent
+from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
-from runpod.models._text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,15 +45,14 @@ class Engine:
         self.config = config
         # Whether the httpx client was created by the library.
         self.owned: bool = http_client is None
-        # Whether the network streams report when a request is sent. Otherwise the trace extension of httpcore is used,
-        # which costs 5 % of a call.
-        reports_sending = False
         if http_client is None:
-            http_client, reports_sending = _new_client(config.base_url)
-        self._traced = not reports_sending
+            http_client = _new_client(config.base_url)
         if not isinstance(http_client, httpx.Client):
             raise ConfigurationError(_wrong_client(http_client))
         self._client = http_client
+        # The trace extension of httpcore shows when a request is sent. It costs 5 % of a call, so it is used only if the
+        # network streams do not report that.
+        self._traced = not getattr(http_client, "reports_sending", False)
         self._base_url = config.base_url
         self._key = config.api_key.get_secret_value()
         self._headers = httpx.Headers(
@@ -81,12 +80,12 @@ class Engine:
         remaining = deadline.remaining(clock.now())
         exchange = Exchange(call, remaining)
         if len(self._base_url) + len(exchange.target) > MAX_URL:
-            msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job ids."
+            msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
         problem: Exception | None = None
         # If the deadline passed during the delay before an attempt, nothing is sent.
         if remaining > 0:
-            token = current.set(exchange.sending)
+            token = current_send.set(exchange.sending)
             try:
                 with TimeLimit(remaining) as limit:
                     self._exchange(exchange, remaining, limit)
@@ -100,7 +99,7 @@ class Engine:
                     raise
                 problem = error
             finally:
-                current.reset(token)
+                current_send.reset(token)
         # With a tolerance, since timers are inexact.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
         outcome = exchange.outcome(problem, self._key)
@@ -131,13 +130,13 @@ class Engine:
             if not sending.traced:
                 sending.sent = may_have_been_sent(error)
             raise
-        exchange.began(response.status_code, response.headers.raw)
+        exchange.start_response(response.status_code, response.headers.raw)
         # A response that is already read was decoded by the caller's transport.
         encoded = not response.is_stream_consumed
         pieces = response.iter_raw() if encoded else response.iter_bytes()
         try:
             for piece in pieces:
-                if not exchange.received(piece, encoded=encoded):
+                if not exchange.feed(piece, encoded=encoded):
                     _discard(response, pieces)
                     break
                 if limit.passed():
@@ -158,9 +157,10 @@ class Engine:
         if not self.owned:
             # The default headers and cookies of the caller's client.
             headers, cookies = _merged(self._client.headers, headers), self._client.cookies
-        # Only the caller's own client in sync code needs the deadline as a timeout.
-        read_timeout = exchange.read_timeout
-        step = min(remaining, read_timeout) if not self.owned else read_timeout if read_timeout < remaining else None
+        # The library's own client keeps the deadline by itself.
+        step: float | None = min(remaining, exchange.read_timeout)
+        if self.owned and step == remaining:
+            step = None
         request = httpx.Request(
             exchange.method,
             _parsed(self._base_url + exchange.target),
@@ -211,9 +211,9 @@ def _merged(theirs: httpx.Headers, ours: httpx.Headers) -> httpx.Headers:
 
 def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
     """Records a response that httpx has closed, with its body if a hook has read it."""
-    exchange.began(response.status_code, response.headers.raw)
+    exchange.start_response(response.status_code, response.headers.raw)
     with suppress(httpx.ResponseNotRead):
-        exchange.received(response.content, encoded=False)
+        exchange.feed(response.content, encoded=False)
 
 
 def _discard(response: httpx.Response, pieces: Iterator[bytes]) -> None:
@@ -236,7 +236,7 @@ def _log_interruption(call: Call, exchange: Exchange, error: BaseException) -> N
         logger.warning(msg, call, type(error).__name__)
 
 
-def _new_client(base_url: str) -> tuple[httpx.Client, bool]:
+def _new_client(base_url: str) -> httpx.Client:
     # Imported lazily: it is slow to import.
     try:
         from runpod._sync.connection_pool import new_client

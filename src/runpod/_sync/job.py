@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.streams import JobStream, JobUpdates
@@ -12,28 +14,29 @@ from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, is_status_only
 from runpod._protocol.operations import CANCEL, RETRY, STATUS
-from runpod._protocol.streamer import Streamer
-from runpod._protocol.waiter import Waiter
+from runpod._protocol.polling import wait_again
+from runpod._text import readable
 from runpod.errors import JobOutputError, RunpodError, RunpodTimeoutError
-from runpod.models._text import readable
 from runpod.models.jobs import ChunkT, JobState, OutputT, job_failure
 from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from runpod._sync.session import Session
-    from runpod._protocol.deadlines import Deadline, Timeout, TimeoutOrDefault
+    from runpod._protocol.deadlines import ClientDefault, Deadline, TimeoutOrDefault
     from runpod._protocol.operations import Operation
     from runpod.models.jobs import StreamChunk
 
 
 class Job(Generic[OutputT]):
-    """A job on an endpoint: its id and its last known state.
+    """A job on an endpoint: its ID and its last known state.
 
-    Returned by `endpoint.run(...)`, and by `endpoint.job(id)` for a known id.
+    Returned by `endpoint.run(...)`, and by `endpoint.job(id)` for a known ID.
 
     Attributes:
-        id: The job's id. Store it to access the job later.
-        endpoint_id: The id of the endpoint that the job runs on.
+        id: The job's ID. Store it to access the job later.
+        endpoint_id: The ID of the endpoint that the job runs on.
 
     Example:
         >>> job = endpoint.run(input={"prompt": "a horse"})
@@ -46,16 +49,20 @@ class Job(Generic[OutputT]):
         endpoint_id: str,
         read_output: OutputReader[OutputT],
         job_id: str,
+        state: JobState[Any] | None = None,
     ) -> None:
         self.id = job_id
         self.endpoint_id = endpoint_id
         self._session = session
         self._read_output = read_output
-        self._state: JobState[OutputT] | None = None
-        # The complete final state. (The response to a cancel request may contain only the status.)
+        self._state: JobState[OutputT] | None = state
+        # The final state, or the error of an output that does not match.
         self._end: JobState[OutputT] | JobOutputError | None = None
         # Chunks that were received by streams of this handle, but not yet yielded.
         self._chunks: deque[StreamChunk[Any]] = deque()
+        if state is not None and not is_status_only(state):
+            with suppress(JobOutputError):  # `result` raises it
+                self._update(state)
 
     @property
     def state(self) -> JobState[OutputT]:
@@ -70,11 +77,11 @@ class Job(Generic[OutputT]):
         """The status of the last known state. Sends no request."""
         return self.state.status
 
-    def refresh(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def refresh(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Fetches the state of the job. `GET /status/{id}`.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             JobOutputError: The job completed, but its output does not match `output_type`.
@@ -82,10 +89,11 @@ class Job(Generic[OutputT]):
         """
         return self._request(STATUS, timeout)
 
-    def wait(self, *, timeout: Timeout = None) -> JobState[OutputT]:
+    def wait(self, *, timeout: float | timedelta | None = None) -> JobState[OutputT]:
         """Waits until the job ends, whatever its final status.
 
-        Transport errors do not end the wait: it keeps polling until `timeout` passes.
+        Transport errors, 408, 429, 5xx and invalid bodies do not end the wait: it keeps polling
+        until `timeout` passes.
 
         Args:
             timeout: Seconds or timedelta; None: until the job ends, or ten consecutive polls
@@ -95,7 +103,7 @@ class Job(Generic[OutputT]):
             The final state. See `state.result()`, or use `result()`.
 
         Raises:
-            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled.
             JobExpiredError: The job no longer exists: its result or its time to live expired.
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The job cannot be polled; see `runpod.errors`.
@@ -106,26 +114,28 @@ class Job(Generic[OutputT]):
         """Like `wait`, with a given state and deadline. For use within the library."""
         if known is not None and known is self._end:
             return known
-        waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, state=known)
+        waiter = self._session.waiter(self.endpoint_id, self.id, deadline, state=known)
         try:
             state = self._session.wait(waiter)
         finally:
-            self._state = waiter.state or self._state
+            # Another wait may have received the final state meanwhile.
+            if self._end is None:
+                self._state = waiter.state or self._state
         return self._update(state)
 
-    def result(self, *, timeout: Timeout = None, cancel_on_timeout: bool = False) -> OutputT:
+    def result(self, *, timeout: float | timedelta | None = None, cancel_on_timeout: bool = False) -> OutputT:
         """Waits until the job ends, and returns its output.
 
         Args:
-            timeout: Seconds or timedelta; None: until the job ends.
+            timeout: Seconds or timedelta; None: until the job ends, or ten consecutive polls failed.
             cancel_on_timeout: Whether to cancel the job on timeout, so that it causes no more
                 costs. The error message says whether that succeeded. The cancel request uses the
                 timeout of the client.
 
         Returns:
             The output, as `output_type` if the endpoint has one. None if the job completed without
-            output (usually because the handler yields) and there is no `output_type`; a warning is
-            logged then.
+            output (the handler returned none, or it was too large for the platform) and there is no
+            `output_type`; a warning is logged then.
 
         Raises:
             JobFailedError: The job ended FAILED; the message has the worker's report.
@@ -156,23 +166,26 @@ class Job(Generic[OutputT]):
         except JobOutputError:
             raise
         except RunpodError as problem:
-            outcome = f"It could not be cancelled: {problem.message}"
+            problem_is = "has ended, but its result was not received" if self.state.completed else "was not cancelled"
+            outcome = f"It {problem_is}: {problem.message}"
         else:
             if state.completed and state.status != JobStatus.CANCELLED:
-                return self.wait(timeout=self._session.timeout)
+                return state
             outcome = "It was cancelled."
-        error.message = f"{error.message.partition(' The job is still alive:')[0]} {outcome}"
+            if not state.completed:
+                outcome = f"Its cancellation was requested; its status is {readable(state.status, 40)}."
+        error.message = f"{error.message.partition(wait_again(self.id))[0]}{outcome}"
         error.retryable = False
         return None
 
-    def watch(self, *, timeout: Timeout = None) -> JobUpdates[OutputT]:
+    def watch(self, *, timeout: float | timedelta | None = None) -> JobUpdates[OutputT]:
         """Yields the last known state, then every change of status or progress, then the final state.
 
         It polls up to ten times per second while there are changes, otherwise about once per
         second; changes between two polls are missed. The final state is yielded immediately.
 
         Args:
-            timeout: Seconds or timedelta; None: until the job ends.
+            timeout: Seconds or timedelta; None: until the job ends, or ten consecutive polls failed.
 
         Raises:
             RunpodError: See `wait`.
@@ -182,21 +195,22 @@ class Job(Generic[OutputT]):
             ...     print(state.status, state.progress)
         """
         deadline = self._session.deadline(timeout)
-        options = {"state": self._known(), "changes": True}
-        waiter = self._session.poller(Waiter, self.endpoint_id, self.id, deadline, **options)
+        waiter = self._session.waiter(self.endpoint_id, self.id, deadline, state=self._known(), changes=True)
         return JobUpdates(self._session, waiter, self._update)
 
     @overload
-    def stream(self, *, timeout: Timeout = None) -> JobStream[Any]: ...
+    def stream(self, *, timeout: float | timedelta | None = None) -> JobStream[Any]: ...
 
     @overload
-    def stream(self, *, chunk_type: type[ChunkT], timeout: Timeout = None) -> JobStream[ChunkT]: ...
+    def stream(
+        self, *, chunk_type: type[ChunkT], timeout: float | timedelta | None = None
+    ) -> JobStream[ChunkT]: ...
 
     # For type checkers, a union or an Annotated is not a `type`.
     @overload
-    def stream(self, *, chunk_type: Any, timeout: Timeout = None) -> JobStream[Any]: ...
+    def stream(self, *, chunk_type: Any, timeout: float | timedelta | None = None) -> JobStream[Any]: ...
 
-    def stream(self, *, chunk_type: Any = None, timeout: Timeout = None) -> JobStream[Any]:
+    def stream(self, *, chunk_type: Any = None, timeout: float | timedelta | None = None) -> JobStream[Any]:
         """Streams the values that the handler yields, until the job has ended and no chunks are left.
 
         The server sends each chunk only once: two streams of one job share its chunks. If a
@@ -206,13 +220,14 @@ class Job(Generic[OutputT]):
         Args:
             chunk_type: The type of the output of a chunk: a pydantic model, or any type that
                 pydantic can validate.
-            timeout: Seconds or timedelta for the whole stream; None: until the job ends.
+            timeout: Seconds or timedelta for the whole stream; None: until the job ends, or ten
+                consecutive polls failed.
 
         Raises:
             JobFailedError: The job ended FAILED; all its chunks were yielded before. Likewise
                 JobCancelledError and JobTimedOutError.
             JobOutputError: A chunk does not match `chunk_type`. The iteration can be continued.
-            RunpodTimeoutError: The timeout passed. The job is still alive.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled.
             RunpodError: The job cannot be polled; see `runpod.errors`.
 
         Example:
@@ -221,54 +236,46 @@ class Job(Generic[OutputT]):
         """
         deadline = self._session.deadline(timeout)
         end = self._end.state if isinstance(self._end, JobOutputError) else self._end
-        options = {"state": end or self._unfinished()}
-        streamer = self._session.poller(Streamer, self.endpoint_id, self.id, deadline, **options)
+        streamer = self._session.streamer(self.endpoint_id, self.id, deadline, state=end or self._unfinished())
         return JobStream(self._session, streamer, self._chunks, OutputReader(chunk_type, "chunk_type"))
 
-    def cancel(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def cancel(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Cancels the job if it is queued or running. `POST /cancel/{id}`.
 
-        A job that has already ended is not changed. The response may then contain only its status;
-        `wait` and `result` fetch the rest.
+        A job that has already ended is not changed. If the response has only its status, the rest is
+        fetched from `/status`.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            RunpodError: There was no good response; see `runpod.errors`.
+            RunpodError: The request failed; see `runpod.errors`.
         """
         return self._request(CANCEL, timeout)
 
-    def retry(self, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT) -> JobState[OutputT]:
+    def retry(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> JobState[OutputT]:
         """Requeues a job that ended FAILED or TIMED_OUT. `POST /retry/{id}`.
 
-        It keeps its id and loses its result.
+        It keeps its ID and loses its result.
 
         Args:
-            timeout: Seconds or timedelta for the whole call; by default the client's.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
             RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
                 requeued.
         """
-        return self._request(RETRY, timeout)
+        state = self._request(RETRY, timeout)
+        self._chunks.clear()
+        return state
 
     def _request(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
-        return self.update_from(
-            operation, self._session.request_state(operation, self.endpoint_id, self.id, timeout)
-        )
-
-    def update_from(self, operation: Operation, state: JobState[Any]) -> JobState[OutputT]:
-        """Updates the state from the response to an operation. For use within the library.
-
-        Raises:
-            JobOutputError: The job completed with an output that does not fit `output_type`.
-        """
-        if not is_status_only(operation, state):
-            return self._update(state)
-        if self._end is None:
+        deadline = self._session.deadline(timeout)
+        state = self._session.request_state(operation, self.endpoint_id, self.id, deadline)
+        if operation is not STATUS and is_status_only(state):
             self._state = state
-        return state
+            state = self._session.request_state(STATUS, self.endpoint_id, self.id, deadline)
+        return self._update(state)
 
     def _known(self) -> JobState[OutputT] | None:
         """The state to start waiting from.
@@ -277,7 +284,8 @@ class Job(Generic[OutputT]):
             JobOutputError: The job completed with an output that does not fit `output_type`.
         """
         if isinstance(self._end, JobOutputError):
-            raise self._end
+            # A copy, which has a traceback of its own.
+            raise copy.copy(self._end)
         return self._end or self._unfinished()
 
     def _unfinished(self) -> JobState[OutputT] | None:
@@ -290,7 +298,7 @@ class Job(Generic[OutputT]):
         try:
             self._state = self._end = self._read_output(state, self.endpoint_id)
         except JobOutputError as error:
-            self._end = error
+            self._end = copy.copy(error)
             raise
         return self._end
 

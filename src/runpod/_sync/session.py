@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpod._sync.engine import Engine
@@ -13,25 +14,26 @@ from runpod._config import load_config
 from runpod._logging import logger
 from runpod._primitives import Clock
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
-from runpod._protocol.decoding import read_job
+from runpod._protocol.decoding import parse_job
 from runpod._protocol.failures import closed_error
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import Response
 from runpod._protocol.poll_limiter import Permit, PollLimiters
-from runpod._protocol.polling import Done, Fail, Pause, Poller, Routes
+from runpod._protocol.polling import Done, Fail, Pause, Routes
 from runpod._protocol.retries import Attempts
+from runpod._protocol.streamer import Streamer
 from runpod._protocol.submissions import RecentSubmissions
-from runpod.models._text import readable
+from runpod._protocol.waiter import Waiter
+from runpod._text import readable
 from runpod.models.limits import WaitLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
-    from runpod._protocol.waiter import Waiter
+    from runpod._protocol.polling import Poller
     from runpod.models.jobs import JobState
 
-PollerT = TypeVar("PollerT", bound=Poller)
 T = TypeVar("T")
 
 
@@ -67,17 +69,14 @@ class Session:
         Raises:
             ConfigurationError: An option is invalid.
         """
-        other = Session(
-            self.engine,
-            timeout=self.timeout if timeout is CLIENT_DEFAULT else parse_timeout(timeout, ConfigurationError),
-            retry=self.retry if retry is None else retry,
-            wait_limits=self.wait_limits if wait_limits is None else wait_limits,
-            owner=False,
-        )
-        other.clock = self.clock
-        other._routes = self._routes
-        other._submissions = self._submissions
-        other._limiters = self._limiters
+        other = object.__new__(Session)
+        vars(other).update(vars(self), _owner=False)
+        if timeout is not CLIENT_DEFAULT:
+            other.timeout = parse_timeout(timeout, ConfigurationError)
+        if retry is not None:
+            other.retry = _checked(retry, RetryPolicy, "retry")
+        if wait_limits is not None:
+            other.wait_limits = _checked(wait_limits, WaitLimits, "wait_limits")
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -124,7 +123,7 @@ class Session:
             if isinstance(outcome, Response) and outcome.good:
                 return outcome
             delay = attempts.next_delay(outcome, self.clock.now())
-            logger.info("%s: %s; attempt %d in %.2f s", call, _describe(outcome), attempts.number, delay)
+            logger.info("Retrying %s in %.2f s (attempt %d): %s", call, delay, attempts.number, _describe(outcome))
             self.clock.sleep(delay)
 
     def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
@@ -133,14 +132,14 @@ class Session:
         Raises:
             RunpodError: The job was not submitted, or `maybe_submitted` is True.
         """
-        state = read_job(self.send(call, deadline), call)
+        state = parse_job(self.send(call, deadline), call)
         self._submissions.add(call.endpoint_id, state.id, self.clock.now())
         # Ids from the server may contain terminal control characters.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
     def request_state(
-        self, operation: Operation, endpoint_id: str, job_id: str, timeout: TimeoutOrDefault
+        self, operation: Operation, endpoint_id: str, job_id: str, deadline: Deadline
     ) -> JobState[Any]:
         """Makes a call whose response is the state of the job.
 
@@ -148,25 +147,35 @@ class Session:
             RunpodError: No attempt succeeded.
         """
         call = Call(operation, endpoint_id, job_id)
-        deadline = self.deadline(timeout)
         if operation is STATUS:
             # It needs no permit, but counts towards the rate limit of the service.
-            self._limiters.for_endpoint(endpoint_id, self.wait_limits).count(self.clock.now())
-        return read_job(self.send(call, deadline), call)
+            self._limiters.for_endpoint(endpoint_id, self.wait_limits).count_unpermitted(self.clock.now())
+        return parse_job(self.send(call, deadline), call)
 
-    def poller(self, kind: type[PollerT], endpoint_id: str, job_id: str, deadline: Deadline, **options: Any) -> PollerT:
-        """Creates a poller for a job."""
+    def waiter(
+        self,
+        endpoint_id: str,
+        job_id: str,
+        deadline: Deadline,
+        *,
+        state: JobState[Any] | None = None,
+        changes: bool = False,
+        until: float = math.inf,
+    ) -> Waiter:
+        """Creates the poller that waits for a job; see `Waiter`."""
+        options = self._poller_options(endpoint_id, job_id)
+        return Waiter(endpoint_id, job_id, deadline, state=state, changes=changes, until=until, **options)
+
+    def streamer(
+        self, endpoint_id: str, job_id: str, deadline: Deadline, *, state: JobState[Any] | None = None
+    ) -> Streamer:
+        """Creates the poller that streams a job; see `Streamer`."""
+        return Streamer(endpoint_id, job_id, deadline, state=state, **self._poller_options(endpoint_id, job_id))
+
+    def _poller_options(self, endpoint_id: str, job_id: str) -> dict[str, Any]:
         now = self.clock.now()
-        return kind(
-            endpoint_id,
-            job_id,
-            deadline,
-            now,
-            submitted_at=self._submissions.submitted_at(endpoint_id, job_id, now),
-            routes=self._routes,
-            policy=self.retry,
-            **options,
-        )
+        submitted_at = self._submissions.submitted_at(endpoint_id, job_id, now)
+        return {"now": now, "submitted_at": submitted_at, "routes": self._routes, "policy": self.retry}
 
     def wait(self, waiter: Waiter) -> JobState[Any]:
         """Polls until a waiter is done.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from datetime import timedelta
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
@@ -14,9 +15,6 @@ from runpod._base_errors import InvalidRequestError, RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-_NOT_VALID = " is not valid: "
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -35,15 +33,28 @@ def milliseconds(span: timedelta) -> int:
     return round(span / timedelta(milliseconds=1))
 
 
-def _positive_duration(value: object) -> timedelta:
+def _duration(value: object) -> timedelta:
     if not isinstance(value, timedelta):
         example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
         msg = f"must be a timedelta, such as {example}, not {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004 - pydantic handles ValueError only
-    if milliseconds(value) <= 0:
-        msg = f"must be positive, got {value!r}"
-        raise ValueError(msg)
     return value
+
+
+def _non_negative_duration(value: object) -> timedelta:
+    duration = _duration(value)
+    if duration < timedelta(0):
+        msg = f"must not be negative, got {duration}"
+        raise ValueError(msg)
+    return duration
+
+
+def _positive_duration(value: object) -> timedelta:
+    duration = _duration(value)
+    if milliseconds(duration) <= 0:
+        msg = f"must be at least 1 ms, got {duration}"
+        raise ValueError(msg)
+    return duration
 
 
 def from_milliseconds(value: object) -> timedelta:
@@ -99,6 +110,7 @@ def _received_count(value: object) -> int | None:
 
 _as_milliseconds = PlainSerializer(lambda span: None if span is None else milliseconds(span), when_used="json")
 
+NonNegativeDuration = Annotated[timedelta, BeforeValidator(_non_negative_duration)]
 PositiveDuration = Annotated[timedelta, BeforeValidator(_positive_duration), _as_milliseconds]
 ReceivedDuration = Annotated[
     timedelta | None,
@@ -139,26 +151,41 @@ class ArgumentModel(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            message = describe(error, type(self).__name__, type(self))
-        else:
-            return
-        raise self.error_class(message)
+            msg = f"Invalid {type(self).__name__}: {describe(error, type(self))}."
+            raise self.error_class(msg) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        # For `help()`, which would show the aliases.
+        cls.__signature__ = Signature(
+            [
+                Parameter(
+                    name, Parameter.KEYWORD_ONLY, default=Parameter.empty if field.is_required() else field.default
+                )
+                for name, field in cls.model_fields.items()
+            ]
+        )
 
 
-def describe(error: ValidationError, subject: str, model: type[BaseModel] | None = None) -> str:
-    """Describes validation errors in one sentence, without the input values."""
+def describe(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Describes validation errors in one line, without the input values."""
     known = list(model.model_fields) if model is not None else []
     by_alias = {to_camel(name): name for name in known}
     parts: list[str] = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         field = ".".join(str(step) for step in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ").rstrip(".")
         if problem["type"] == "extra_forbidden":
             parts.append(f"there is no field {field!r}{suggestion(field, known)}")
         elif problem["type"] == "missing":
             parts.append(f"{by_alias.get(field, field)} is missing")
+        elif not field:
+            parts.append(message)
+        elif problem["type"] != "value_error":
+            parts.append(f"{field}: {message}")
+        elif message.startswith("Invalid "):  # the message of a nested model
+            parts.append(f"{field}.{message.partition(': ')[2]}")
         else:
-            message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-            # Drop the prefix that a nested model has added.
-            message = message.partition(_NOT_VALID)[2] or message
-            parts.append(f"{field}: {message}" if field else message)
-    return subject + _NOT_VALID + "; ".join(parts) + "."
+            parts.append(f"{field} {message}")
+    return "; ".join(parts)

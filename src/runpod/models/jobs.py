@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Generic, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from typing_extensions import Self, TypeVar
 
 from runpod._base_errors import CONTEXT, RunpodError, details_dict
+from runpod._text import Shortened, readable
 from runpod.models._base import ReceivedCount, ReceivedDuration, ReceivedModel, ReceivedText
-from runpod.models._text import Shortened, readable
 from runpod.models.status import JobStatus
 from runpod.models.worker_failure import WorkerFailure, parse_worker_error
 
@@ -32,6 +32,9 @@ ChunkT = TypeVar("ChunkT", default=Any)
 
 
 def _received_id(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        msg = "is blank"
+        raise ValueError(msg)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -39,12 +42,12 @@ class JobState(ReceivedModel, Generic[OutputT]):
     """The state of a job at one point in time. Frozen; unknown fields are kept.
 
     Attributes:
-        id: The job's id.
+        id: The job's ID.
         status: Its status; see `JobStatus`.
         output: Once COMPLETED, the handler's return value, as `output_type` if the endpoint has
-            one. While the job runs, its last progress update. Otherwise usually None, but a failed
-            job can have one. `has_output` distinguishes a missing output from null, and `result()`
-            returns the output of a completed job or raises.
+            one; only this is validated. While the job runs, its last progress update. Otherwise
+            usually None, but a failed job can have one. `has_output` distinguishes a missing output
+            from null, and `result()` returns the output of a completed job or raises.
         error: The error as the server sent it: usually text, but handlers can return any JSON.
             See `worker_error` and `error_message` for parsed forms.
         delay_time: How long the job waited for a worker. Restarts when the job is retried.
@@ -53,7 +56,7 @@ class JobState(ReceivedModel, Generic[OutputT]):
         retries: How often the platform reassigned it to another worker.
     """
 
-    id: Annotated[str, Field(min_length=1), BeforeValidator(_received_id)]
+    id: Annotated[str, BeforeValidator(_received_id)]
     status: JobStatus
     output: OutputT | None = None
     error: Any = None
@@ -216,7 +219,8 @@ def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobErro
     message += "" if message.endswith((".", "!", "?")) else "."
     if state.status == "FAILED" and not reason:
         message += " The worker reported no reason; check its log."
-    if isinstance(state.worker_error, WorkerFailure) and state.worker_error.traceback:
+    report = state.worker_error
+    if report is not None and report.traceback:
         message += " The worker's traceback is in error.state.worker_error.traceback."
     return cls(message, state=state, endpoint_id=endpoint_id)
 

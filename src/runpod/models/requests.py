@@ -88,7 +88,7 @@ class S3Config(ArgumentModel):
     """Your S3 bucket, which the platform passes on to the worker. It is not part of any response.
 
     Args:
-        access_id: The access key id.
+        access_id: The access key ID.
         access_secret: The secret key. Hidden in `repr`.
         bucket_name: The name of the bucket.
         endpoint_url: The URL of the S3 service.
@@ -122,17 +122,31 @@ class S3Config(ArgumentModel):
         return secret.get_secret_value()
 
 
-def _policy_from_wire(value: object) -> object:
+def _fields(value: object) -> Any:
+    """A mapping as a dict with str keys; other values are returned unchanged."""
     if not isinstance(value, Mapping):
         return value
-    policy = {name: each for name, each in cast("dict[Any, Any]", value).items()}  # noqa: C416 - any mapping
-    for name in {"executionTimeout", "ttl"} & policy.keys():
+    fields = {name: each for name, each in cast("dict[Any, Any]", value).items()}  # noqa: C416 - any mapping
+    if not all(isinstance(name, str) for name in fields):
+        msg = "has a key that is not a str"
+        raise ValueError(msg)
+    return fields
+
+
+def _policy_fields(value: object) -> Any:
+    """Converts the durations of a policy in the wire format."""
+    if not isinstance(value, Mapping):
+        return value
+    fields: dict[str, Any] = _fields(cast("object", value))
+    for name in ("executionTimeout", "ttl"):
+        if fields.get(name) is None:
+            continue
         try:
-            policy[name] = from_milliseconds(policy[name])
+            fields[name] = from_milliseconds(fields[name])
         except ValueError as error:
-            msg = f"{name} {error}"
+            msg = f"Invalid policy: {name} {error}"
             raise ValueError(msg) from None
-    return policy
+    return fields
 
 
 class JobRequest(ArgumentModel):
@@ -154,10 +168,10 @@ class JobRequest(ArgumentModel):
     """
 
     input: Annotated[Any, Field(repr=False)]
-    policy: Annotated[ExecutionPolicy | None, BeforeValidator(_policy_from_wire)] = None
+    policy: Annotated[ExecutionPolicy | None, BeforeValidator(_policy_fields)] = None
     webhook: Annotated[StrictStr | None, Field(repr=False)] = None
     webhook_v2: Annotated[StrictStr | None, Field(repr=False)] = None
-    s3_config: S3Config | None = None
+    s3_config: Annotated[S3Config | None, BeforeValidator(_fields)] = None
 
     if TYPE_CHECKING:
 

@@ -24,7 +24,7 @@ class WorkerFailure(BaseModel):
         message: The message of the exception.
         traceback: The worker's traceback, or None.
         hostname: The host of the worker.
-        worker_id: The id of the worker.
+        worker_id: The ID of the worker.
         runpod_version: The version of the worker's runpod package.
     """
 

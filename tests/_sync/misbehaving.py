@@ -1,9 +1,10 @@
-# Generated from tests/_async/outcomes.py by scripts/generate_sync.py. Do not edit.
+# Generated from tests/_async/misbehaving.py by scripts/generate_sync.py. Do not edit.
 
 """Helpers for calls to misbehaving servers, which must raise a RunpodError before the deadline."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -42,7 +43,7 @@ class ClientWithCallersHTTP(Runpod):
 
 
 def new_client(base_url: str, **options: Any) -> Runpod:
-    options.setdefault("retry", RetryPolicy(initial_delay=0.01))
+    options.setdefault("retry", RetryPolicy(initial_delay=timedelta(seconds=0.01)))
     if use_callers_client:
         return ClientWithCallersHTTP(httpx.Client(), base_url=base_url, **options)
     return Runpod(KEY, base_url=base_url, allow_insecure=True, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -40,7 +41,7 @@ class ClientWithCallersHTTP(AsyncRunpod):
 
 
 def new_client(base_url: str, **options: Any) -> AsyncRunpod:
-    options.setdefault("retry", RetryPolicy(initial_delay=0.01))
+    options.setdefault("retry", RetryPolicy(initial_delay=timedelta(seconds=0.01)))
     if use_callers_client:
         return ClientWithCallersHTTP(httpx.AsyncClient(), base_url=base_url, **options)
     return AsyncRunpod(KEY, base_url=base_url, allow_insecure=True, **options)

@@ -11,7 +11,7 @@ ACCEPT_ENCODING = "gzip"
 # In bytes, decoded. The service limits outputs to 20 MB.
 MAX_BODY = 100 * 1024 * 1024
 
-# How much is kept of a body that is too large, in bytes: enough to find the id of a job.
+# How much is kept of a body that is too large, in bytes: enough to find the ID of a job.
 _KEPT = 64 * 1024
 
 _INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -58,7 +58,7 @@ class BodyReader:
             try:
                 piece = self._inflater.decompress(piece, self._limit - self._size + 1)
             except zlib.error:
-                # Kept undecoded: it may be plain text that contains the id of a job.
+                # Kept undecoded: it may be plain text that contains the ID of a job.
                 self.problem = "it is not valid gzip"
         if self._size == 0:
             self._body = piece

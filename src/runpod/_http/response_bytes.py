@@ -1,7 +1,7 @@
 """Detection of unsolicited bytes after an HTTP/1.1 response.
 
 Bytes after a response would be parsed as the response to the next request on the same connection, so that a job could
-get the id of another one. Such a connection is not reused.
+get the ID of another one. Such a connection is not reused.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 # The end of a header, as in h11.
 _END = re.compile(rb"\n\r?\n")
 
-# The line before the data of a chunk: its size, in hexadecimal. A longer line is not parsed.
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?[ \t]*\r\n")
+# Between the data of two chunks: the end of the first, and the line with the size of the second, in hexadecimal. A longer
+# line is not parsed.
+_SIZE = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?[ \t]*\r\n")
 _LONGEST_LINE = 256
+
+_WITHOUT_BODY = frozenset({204, 304})
 
 
 def is_interim(data: bytes) -> bool:
@@ -52,11 +55,13 @@ class ResponseBytes:
         self._length += len(data)
         self._chunks.feed(data)
 
-    def is_exactly(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether no bytes follow a completely read response with these headers.
+    def is_exactly(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether no bytes follow a completely read response with this status and these headers.
 
         False also for a chunked response with trailers.
         """
+        if status in _WITHOUT_BODY:
+            return self._length == 0
         length = b"0"
         for name, value in headers:
             lower = name.lower()
@@ -68,22 +73,22 @@ class ResponseBytes:
 
 
 class _Chunks:
-    """Finds the end of a body, if it is chunked."""
+    """Finds the end of a body, if it is chunked. h11 does so as well, but httpcore does not expose its trailing data."""
 
     __slots__ = ("_last", "_line", "_remaining", "_valid")
 
     def __init__(self) -> None:
-        # Bytes of the current chunk that are still to come, its line end included.
+        # Bytes of the current chunk that are still to come.
         self._remaining = 0
-        # The incomplete size line of the next chunk.
-        self._line = b""
+        # The incomplete line before the next chunk. The first chunk does not follow the end of another one.
+        self._line = b"\r\n"
         self._last = False
         self._valid = True
 
     @property
     def complete(self) -> bool:
         """Whether the last byte was that of a chunked body without trailers."""
-        return self._valid and self._last and not self._remaining
+        return self._valid and self._last and self._line == b"\r\n"
 
     def feed(self, data: bytes) -> None:
         position = 0
@@ -95,12 +100,11 @@ class _Chunks:
                 continue
             known = len(self._line)
             self._line += data[position : position + _LONGEST_LINE]
-            size = _SIZE.match(self._line)
-            if self._last or (size is None and len(self._line) >= _LONGEST_LINE):
-                self._valid = False
+            size = None if self._last else _SIZE.match(self._line)
             if size is None:
+                self._valid = len(self._line) < (len(b"\r\n") + 1 if self._last else _LONGEST_LINE)
                 return
             position += size.end() - known
             self._line = b""
-            self._remaining = int(size[1], 16) + len(b"\r\n")
-            self._last = self._remaining == len(b"\r\n")
+            self._remaining = int(size[1], 16)
+            self._last = self._remaining == 0
