@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from datetime import timedelta
 from inspect import Parameter, Signature
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A suggestion for an unknown name, such as ` (did you mean 'ttl'?)`; empty without a close match."""
+    import difflib  # slow to import, and only errors need it
+
     by_normalized = {normalized(k): k for k in known}
     close = difflib.get_close_matches(normalized(name), by_normalized, n=1, cutoff=0.6)
     return f" (did you mean {by_normalized[close[0]]!r}?)" if close else ""
