@@ -51,7 +51,7 @@ class AsyncSession:
         self.timeout = timeout
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
-        self.clock = AsyncClock()
+        self.clock: AsyncClock = AsyncClock()
         self._routes = Routes()
         self._submissions = RecentSubmissions()
         self._limiters = PollLimiters()

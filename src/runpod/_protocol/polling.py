@@ -113,7 +113,6 @@ class Poller(ABC):
     routes: Routes = field(default_factory=Routes)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     jitter: Callable[[], float] = random.random
-    result: Done | Fail | None = field(default=None, init=False)
     interval: float = field(default=FIRST_INTERVAL, init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +120,7 @@ class Poller(ABC):
         self._polled_at = self.now
         self._failures = 0
         self._last_failure = ""
+        self._result: Done | Fail | None = None
 
     @abstractmethod
     def _next_call(self, now: float) -> Call: ...
@@ -134,11 +134,11 @@ class Poller(ABC):
         return self.deadline.at - MARGIN
 
     def next(self, now: float) -> Action:
-        if self.result is not None:
-            return self.result
+        if self._result is not None:
+            return self._result
         if self.deadline.passed(now):
-            self.result = Fail(self._timeout_error())
-            return self.result
+            self._result = Fail(self._timeout_error())
+            return self._result
         if now < self._not_before:
             return Pause(min(self._not_before, self.end()) - now)
         self._polled_at = now
@@ -168,10 +168,15 @@ class Poller(ABC):
     def _back_off(self, now: float) -> None:
         self._pause(self._next_interval(), now)
 
+    def _succeeded(self, state: JobState[Any]) -> None:
+        """Records the state that a poll returned."""
+        self._failures = 0
+        self.state = state
+
     def _failed(self, call: Call, outcome: Outcome | APIResponseError, now: float) -> None:
         """Handles a failed poll: backs off, or gives up."""
         if isinstance(outcome, DeadlineExceeded):
-            self.result = Fail(self._timeout_error())
+            self._result = Fail(self._timeout_error())
             return
         if isinstance(outcome, APIResponseError):
             error: RunpodError = outcome
@@ -182,7 +187,7 @@ class Poller(ABC):
         self._failures += 1
         self._last_failure = error.message
         if gives_up or (self._failures >= MAX_FAILURES and not self.deadline.limited):
-            self.result = Fail(error)
+            self._result = Fail(error)
             return
         requested = retry_after(outcome) if isinstance(outcome, Response) else None
         pause = backoff(self.policy, self._failures, self.jitter)
@@ -196,9 +201,9 @@ class Poller(ABC):
         if is_recent(self.submitted_at, now):
             self._back_off(now)
         elif self.state is None and self.submitted_at is None:
-            self.result = Fail(failure(call, response, self.deadline))
+            self._result = Fail(failure(call, response, self.deadline))
         else:
-            self.result = Fail(self._expired_error())
+            self._result = Fail(self._expired_error())
 
     def _expired_error(self) -> JobExpiredError:
         last = f" (last status: {readable(self.state.status, 40)})" if self.state is not None else ""

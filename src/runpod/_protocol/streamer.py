@@ -73,7 +73,7 @@ class Streamer(Poller):
         if status is not None and status.terminal and self._ended != JobStatus.COMPLETED:
             self._ended = status
         if status is not None and self._ended is None:
-            self.state = JobState(id=self.job_id, status=status)
+            self._succeeded(JobState(id=self.job_id, status=status))
         if chunks:
             self._had_chunks = True
             self._reset_interval()
@@ -93,9 +93,8 @@ class Streamer(Poller):
         )
 
     def _take_status(self, state: JobState[Any], now: float) -> None:
-        self._failures = 0
         self._needs_status = False
-        self.state = state
+        self._succeeded(state)
         if not state.completed:
             # Also after a final status from /stream: the job was retried meanwhile.
             self._ended = None
@@ -108,7 +107,7 @@ class Streamer(Poller):
 
     def _finish(self, status: JobStatus) -> None:
         if status == JobStatus.COMPLETED:
-            self.result = Done()
+            self._result = Done()
         elif self.state is not None and self.state.completed:
             self._end_with(self.state)
         else:
@@ -116,7 +115,7 @@ class Streamer(Poller):
 
     def _end_with(self, state: JobState[Any]) -> None:
         error = job_failure(state, self.endpoint_id)
-        self.result = Done() if error is None else Fail(error)
+        self._result = Done() if error is None else Fail(error)
 
     def _missing(self, call: Call, response: Response, now: float) -> None:
         if self._ended is not None:

@@ -43,11 +43,11 @@ class Waiter(Poller):
         self._route_misses = 0
         self._has_polled = False
         if self.state is not None and self.state.completed:
-            self.result = Done()
+            self._result = Done()
 
     def next(self, now: float) -> Action:
-        if self.result is None and self._has_polled and now >= self.until:
-            self.result = Done()
+        if self._result is None and self._has_polled and now >= self.until:
+            self._result = Done()
         return super().next(now)
 
     def end(self) -> float:
@@ -88,14 +88,13 @@ class Waiter(Poller):
         except APIResponseError as error:
             self._failed(call, error, now)
             return None
-        self._failures = 0
         self._learn_route(call, now)
         if differs(self.state, state):
             self._reset_interval()
-        self.state = state
+        self._succeeded(state)
         self._has_polled = True
         if state.completed:
-            self.result = Done()
+            self._result = Done()
         elif call.hold is None or now - self._polled_at < _HELD:
             # Also if the server does not hold long polls, to avoid a busy loop.
             self._back_off(now)

@@ -53,7 +53,7 @@ class Session:
         self.timeout = timeout
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
-        self.clock = Clock()
+        self.clock: Clock = Clock()
         self._routes = Routes()
         self._submissions = RecentSubmissions()
         self._limiters = PollLimiters()

@@ -91,17 +91,17 @@ def _print_error(message: str, status: int) -> int:
 
 @contextlib.contextmanager
 def _logging_to(console: _Console) -> Generator[None, None, None]:
-    logger = logging.getLogger("runpod.local")
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(console)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    _logger = logging.getLogger("runpod.local")
+    level, propagate = _logger.level, _logger.propagate
+    _logger.addHandler(console)
+    _logger.setLevel(logging.INFO)
+    _logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(console)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        _logger.removeHandler(console)
+        _logger.setLevel(level)
+        _logger.propagate = propagate
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ class Clock:
     """A monotonic clock that can be advanced. Thread-safe."""
 
     def __init__(self) -> None:
-        self.advanced = Signal()
+        self.advanced: Signal = Signal()
         """Fires after the clock was advanced."""
 
         self._lock = threading.Lock()

@@ -159,14 +159,11 @@ class ArgumentModel(BaseModel):
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
         # For `help()`, which would show the aliases.
-        cls.__signature__ = Signature(
-            [
-                Parameter(
-                    name, Parameter.KEYWORD_ONLY, default=Parameter.empty if field.is_required() else field.default
-                )
-                for name, field in cls.model_fields.items()
-            ]
-        )
+        parameters = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if field.is_required() else field.default)
+            for name, field in cls.model_fields.items()
+        ]
+        setattr(cls, "__signature__", Signature(parameters))  # noqa: B010 - not an attribute for type checkers
 
 
 def describe(error: ValidationError, model: type[BaseModel] | None = None) -> str:

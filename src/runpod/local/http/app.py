@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["App"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 
 OperationT = TypeVar("OperationT")
@@ -272,7 +272,7 @@ async def _respond(reply: Awaitable[JSONText | None]) -> Response:
     except BatchError as error:
         return _error_response(400, f"bad request: {error}")
     except Exception:
-        logger.exception("The local server failed to process a request.")
+        _logger.exception("The local server failed to process a request.")
         return _error_response(500, "internal server error")
     return Response(status_code=204) if text is None else _json_response(text)
 

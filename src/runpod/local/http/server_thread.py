@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerThread"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Seconds.
 _KEEP_ALIVE = 300  # Long enough to keep connections open while stepping through a debugger.
@@ -79,7 +79,7 @@ class ServerThread:
         call_soon(self._loop, self._stopping.set)
         self._thread.join(_JOIN_GRACE)
         if self._thread.is_alive():
-            logger.warning(
+            _logger.warning(
                 "The local server did not stop: an async handler blocks its event loop. "
                 "Make the handler a plain function, which runs in its own thread."
             )
@@ -90,7 +90,7 @@ class ServerThread:
             self._loop.run_until_complete(self._main())
         except BaseException as error:  # Reported by start().
             if self._started.done():
-                logger.exception("The local server crashed.")
+                _logger.exception("The local server crashed.")
             else:
                 self._started.set_exception(error)
         finally:
@@ -173,7 +173,7 @@ class _Connection(H11Protocol):
 
     def __init__(self, config: uvicorn.Config, state: ServerState, all_closed: asyncio.Event) -> None:
         super().__init__(config=config, server_state=state, app_state={"close": self._close})
-        self.logger = logger
+        self.logger = _logger
         self.access_log = False
         self._all_closed = all_closed
 
@@ -198,7 +198,7 @@ async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
         await asyncio.wait(tasks, timeout=_CANCEL_GRACE)
     remaining = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     for task in remaining:
-        logger.debug("A task of a handler did not end when it was cancelled: %r", task)
+        _logger.debug("A task of a handler did not end when it was cancelled: %r", task)
         # Destroyed with its loop on purpose. asyncio sets the same attribute on tasks that it
         # abandons, to suppress the warning.
         setattr(task, "_log_destroy_pending", False)  # noqa: B010
@@ -207,4 +207,4 @@ async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
     try:
         await asyncio.wait_for(loop.shutdown_asyncgens(), _CANCEL_GRACE)
     except asyncio.TimeoutError:
-        logger.debug("An async generator of a handler did not end when it was closed.")
+        _logger.debug("An async generator of a handler did not end when it was closed.")

@@ -89,11 +89,11 @@ class Lease:
     __slots__ = ("job", "killed", "revocation", "revoked", "worker_id")
 
     def __init__(self, job: Job, worker_id: str) -> None:
-        self.job = job
-        self.worker_id = worker_id
-        self.revoked = False
-        self.killed = False
-        self.revocation = Signal()
+        self.job: Job = job
+        self.worker_id: str = worker_id
+        self.revoked: bool = False
+        self.killed: bool = False
+        self.revocation: Signal = Signal()
 
     def __repr__(self) -> str:
         state = "revoked" if self.revoked else "held"

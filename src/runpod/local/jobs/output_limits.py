@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_LIMIT", "limit_output", "split", "take_chunks"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Bytes. The documented limit of a chunk is 1 MB; larger yields are split. As with bodies, this is
 # taken as 1 MiB.
@@ -61,7 +61,7 @@ def limit_output(outcome: Outcome, limit: int | None, job_id: str) -> Outcome:
     """
     if outcome.output is None or limit is None or _fits(outcome.output, limit):
         return outcome
-    logger.warning(
+    _logger.warning(
         "The output of job %s exceeds %d bytes, which the service refuses: the job is COMPLETED without output. "
         "Upload large outputs to a bucket and return their URL.",
         job_id,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attach", "detach", "progress_update"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Keyed by job id, which is unique across all servers of the process.
 _lock = threading.Lock()
@@ -62,13 +62,13 @@ def progress_update(job: Mapping[str, Any], progress: Any) -> None:
         text = encode(progress)
     except Exception as error:  # noqa: BLE001  # Encoding can run arbitrary code.
         # The official worker sends updates from another thread, so its handlers see no error either.
-        logger.warning("Dropped a progress update of job %s: not valid JSON: %s", job_id, error)
+        _logger.warning("Dropped a progress update of job %s: not valid JSON: %s", job_id, error)
         return
     current = _current.get()
     with _lock:
         receive = current[1] if current is not None and current[0] == job_id else _receivers.get(job_id)
     if receive is None:
-        logger.debug("Dropped a progress update of job %s: the job is not running.", job_id)
+        _logger.debug("Dropped a progress update of job %s: the job is not running.", job_id)
     else:
         receive(text)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobQueue"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Captured from the service: a job whose worker never reports back is requeued once, then it is
 # FAILED.
@@ -74,10 +74,10 @@ class JobQueue:
         name: str = "",
         deliver: Callable[[str, JSONText], None] | None = None,
     ) -> None:
-        self.arrivals = Signal()
+        self.arrivals: Signal = Signal()
         """Fires when a job enters the queue."""
 
-        self.deadline_moved = Signal()
+        self.deadline_moved: Signal = Signal()
         """Fires when the next deadline is earlier than the last return value of `expire`."""
 
         self._clock = clock
@@ -305,8 +305,8 @@ class JobQueue:
                 callback()
 
     def _log(self, after: list[Callable[[], object]], job: Job, text: str, *arguments: object) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            after.append(partial(logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
+        if _logger.isEnabledFor(logging.INFO):
+            after.append(partial(_logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
 
     def _get(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)

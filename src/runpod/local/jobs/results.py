@@ -16,7 +16,7 @@ from runpod.local.json_text import JSONText, array_text, encode
 
 __all__ = ["Collector", "from_exception", "from_return", "short_error"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # `runpod_version` in worker errors: the version of the official worker that is imitated.
 _WORKER_VERSION = "1.12.0"
@@ -45,7 +45,7 @@ def _from_return(value: object) -> Outcome:
     if error and not isinstance(error, str):
         # The service accepts str only. Users report that with a dict, the job is COMPLETED without
         # output instead of FAILED.
-        logger.warning(
+        _logger.warning(
             "A handler returned an `error` of type %s, which the service refuses: the job is "
             "COMPLETED without output. Return a str as `error`.",
             type(error).__name__,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebhookSender"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Seconds between the attempts, as captured from the service. Documentation says 10 seconds; the
 # number of attempts, three, is the same in both.
@@ -61,7 +61,7 @@ class WebhookSender:
         if self._loop is None:
             return
         if not self._allow_external and not _is_this_machine(url):
-            logger.warning(
+            _logger.warning(
                 "The webhook %s was not called: it is not on this machine. "
                 "Pass LocalServer(..., external_webhooks=True) to call webhooks on other machines.",
                 _without_query(url),
@@ -79,11 +79,11 @@ class WebhookSender:
     async def _deliver(self, url: str, body: bytes) -> None:
         for delay in (*_DELAYS, None):
             if await _attempt(url, body):
-                logger.debug("The webhook %s was delivered.", _without_query(url))
+                _logger.debug("The webhook %s was delivered.", _without_query(url))
                 return
             if delay is not None:
                 await self._clock.sleep(delay)
-        logger.info("The webhook %s failed after three attempts.", _without_query(url))
+        _logger.info("The webhook %s failed after three attempts.", _without_query(url))
 
 
 async def _attempt(url: str, body: bytes) -> bool:
@@ -105,7 +105,7 @@ async def _attempt(url: str, body: bytes) -> bool:
             # Captured from the service: any 2xx status is a success. Documentation says 200.
             return response.is_success
     except Exception as error:  # noqa: BLE001  # A webhook can fail in any way.
-        logger.debug("The webhook %s could not be called: %r", url, error)
+        _logger.debug("The webhook %s could not be called: %r", url, error)
         return False
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessPool", "restart_delay"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Seconds before a worker that exited without taking a job is restarted, with exponential backoff.
 _FIRST_DELAY = 0.5
@@ -163,7 +163,7 @@ class ProcessPool:
             on_exit=partial(self._on_exit, slot),
         )
         self._remote_workers.expect(slot.worker_id)
-        logger.info("%s: worker %s started, process %d", self._endpoint_id, slot.worker_id, slot.process.pid)
+        _logger.info("%s: worker %s started, process %d", self._endpoint_id, slot.worker_id, slot.process.pid)
 
     def _on_output(self, slot: _Slot, worker_id: str, line: str) -> None:
         # Called in a background thread.
@@ -171,7 +171,7 @@ class ProcessPool:
             line = line.replace(secret, "[key]")
         if line:
             slot.last_line = line
-            logger.info("%s: worker %s: %s", self._endpoint_id, worker_id, line)
+            _logger.info("%s: worker %s: %s", self._endpoint_id, worker_id, line)
 
     def _on_exit(self, slot: _Slot, status: int) -> None:
         # Called in a background thread.
@@ -191,10 +191,10 @@ class ProcessPool:
             self._restart(slot)
             return
         if self._has_polled:
-            logger.warning("%s: worker %s %s", self._endpoint_id, slot.worker_id, _describe_exit(status))
+            _logger.warning("%s: worker %s %s", self._endpoint_id, slot.worker_id, _describe_exit(status))
         else:
             # The command line reports this and exits.
-            logger.error(
+            _logger.error(
                 self._failure_message(slot, status, worker.problem), extra={"broken_endpoint": self._endpoint_id}
             )
         # A job that crashes its worker fails after a few attempts. A worker that exits without a job
@@ -221,7 +221,7 @@ class ProcessPool:
         try:
             self._launch(slot)
         except OSError as error:
-            logger.warning("%s cannot be restarted: %s", self._subject, error.strerror or error)
+            _logger.warning("%s cannot be restarted: %s", self._subject, error.strerror or error)
             slot.failures += 1
             self._restart_later(slot)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RefusedResultError", "RemoteWorkers", "Worker"]
 
-logger = logging.getLogger("runpod.local")
+_logger = logging.getLogger("runpod.local")
 
 # Seconds without a request after which a worker that was started by hand is lost, with and without a
 # job. The exit of the server's own worker processes is detected directly.
@@ -57,7 +57,7 @@ class Worker:
         """Jobs with a revoked lease that it may still run."""
         self.jobs_to_stop: list[str] = []
         """Revoked jobs that are still to be reported to the worker."""
-        self.stop_requested = Signal()
+        self.stop_requested: Signal = Signal()
         """Fires when a job is added to `jobs_to_stop`."""
         self.open_requests = 0
         self.pinged = False
@@ -123,7 +123,7 @@ class RemoteWorkers:
         if worker is None:
             worker = self._workers[worker_id] = Worker(worker_id)
             if worker_id not in self._expected:
-                logger.info("Worker %s connected.", worker_id)
+                _logger.info("Worker %s connected.", worker_id)
         return worker
 
     def remove(self, worker_id: str) -> Worker:
@@ -241,7 +241,7 @@ class RemoteWorkers:
     def handle_disconnect(self, worker: Worker) -> None:
         """Remove a worker that was started by hand, after it closed a held request or timed out."""
         if worker.id not in self._expected and self._workers.get(worker.id) is worker:
-            logger.info("Worker %s disconnected.", worker.id)
+            _logger.info("Worker %s disconnected.", worker.id)
             self.remove(worker.id)
 
     @staticmethod
