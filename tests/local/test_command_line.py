@@ -226,7 +226,7 @@ SEE = "See python -m runpod.local serve --help."
         ([*HANDLER, "--workers", "x"], f"Argument --workers: invalid int value: 'x'. {SEE}"),
         ([*HORSE, "--worker", ""], f"Argument --worker: the command is empty. {SEE}"),
         ([*HORSE, "--worker", "'"], f'Argument --worker: cannot parse "\'": No closing quotation. {SEE}'),
-        ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` must not be negative, got datetime.timedelta(days=-1, seconds=86399). {SEE}"),
+        ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` must not be negative, got -1 day, 23:59:59. {SEE}"),
         ([*HANDLER, "--workers", "-1"], "Endpoint 'horse': `workers` must be 0 or more, got -1."),
         ([*HANDLER, "--worker", "x"], "Endpoint 'horse' has both --worker and --handler. Pass only one of them."),
         (HORSE, ("Endpoint 'horse' has no workers for its jobs. Pass --worker or --handler, or --workers 0 to start its "

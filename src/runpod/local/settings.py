@@ -151,7 +151,7 @@ def check_duration(name: str, value: object) -> None:
         example = f"timedelta(seconds={value})" if type(value) in {int, float} else "timedelta(seconds=60)"
         raise TypeError(f"`{name}` must be a timedelta, such as {example}, not {type(value).__name__}.")
     if value < timedelta(0):
-        raise ValueError(f"`{name}` must not be negative, got {value!r}.")
+        raise ValueError(f"`{name}` must not be negative, got {value}.")
 
 
 def check_seconds(name: str, value: object) -> None:
