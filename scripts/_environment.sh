@@ -47,7 +47,7 @@ default_python() {
 }
 
 environment() {
-    local extra=$1 base=${PYTHON:-} folder=.venv version state
+    local extra=$1 base=${PYTHON:-} folder=.venv version state before
     if [ -z "$base" ]; then
         base=$(default_python)
         [ -n "$base" ] || fail "Python 3.10 or newer was not found. Install it, or set PYTHON=/path/to/python."
@@ -69,7 +69,16 @@ environment() {
     state=$(cat pyproject.toml scripts/build_hook.py | cksum)
     if [ "$(cat "$folder/.installed-$extra" "$folder/.installed-dev" 2>/dev/null | grep -cFx "$state" || true)" = 0 ]; then
         echo "Installing the library with [$extra] into $folder" >&2
+        before=$(generated_code)
         "$python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
         echo "$state" >"$folder/.installed-$extra"
+        # The build hook generates the sync code, which would hide that the committed one was out of date.
+        [ "$(generated_code)" = "$before" ] ||
+            fail "The sync code was out of date, and was generated again: see git diff, and commit it."
     fi
+}
+
+# A checksum of the sync code of the library and of its tests.
+generated_code() {
+    cat src/runpod/_sync/*.py tests/_sync/*.py | cksum
 }
