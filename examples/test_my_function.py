@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def caption(client: Runpod, picture: str) -> str:
     """Describe a picture in a sentence."""
     state = client.endpoint("captions").run_sync({"input": {"picture": picture}}, timeout=30)
-    text: str = state.raise_for_status().output["text"]
+    text: str = state.result()["text"]
     return text.capitalize() + "."
 
 

@@ -1,0 +1,44 @@
+"""Tests of the programs in `examples`: each runs without warnings, on a local server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        cwd=cwd,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    output = run(EXAMPLES / "quickstart.py", tmp_path / "pictures", cwd=tmp_path)
+    assert "COMPLETED" in output
+    pictures = sorted((tmp_path / "pictures").iterdir())
+    assert len(pictures) >= 2
+    assert all(path.read_bytes() for path in pictures)
+
+
+def test_async_many(tmp_path: Path) -> None:
+    assert "13 m" in run(EXAMPLES / "async_many.py", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["test_my_function.py"])
+def test_example_tests(name: str, tmp_path: Path) -> None:
+    assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / name, cwd=tmp_path)
