@@ -41,10 +41,10 @@ def measure(rounds: int) -> list[Table]:
     """Measure all imports in each round. Every second round is in reverse order."""
     imports = (*BARE, *USED)
     values: dict[str, list[float]] = {each.name: [] for each in imports}
-    for turn in range(-1, rounds):
-        for each in imports if turn % 2 else reversed(imports):
+    for round_number in range(-1, rounds):
+        for each in imports if round_number % 2 else reversed(imports):
             milliseconds = _time(each)
-            if turn >= 0:  # the first round only warms the caches
+            if round_number >= 0:  # the first round only warms the caches
                 values[each.name].append(milliseconds)
     tables = []
     for title, group in (("Import time", BARE), ("Import time, client included", USED)):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from load import Meter, async_load, job_of, load
 
-from runpod import AsyncRunpod, RetryPolicy, Runpod, RunpodError, WaitLimits
+from runpod import AsyncRunpod, EndpointLimits, RetryPolicy, Runpod, RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -68,7 +68,7 @@ WIDE = ", wide limits"
 async def connected(form: str = "", **options: Any) -> AsyncIterator[AsyncRunpod]:
     """Create a client, with httpx_aiohttp if it is installed."""
     if form.endswith(WIDE):
-        options["wait_limits"] = WaitLimits(concurrent=2000, per_second=100_000)
+        options["limits"] = EndpointLimits(concurrent_polls=2000, polls_per_second=100_000)
     async with AsyncExitStack() as stack:
         if find_spec("httpx_aiohttp"):
             limits = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from runpod.models import (
         EndpointHealth,
+        EndpointLimits,
         ExecutionPolicy,
         ExecutionPolicyDict,
         JobCounts,
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
         S3Config,
         S3ConfigDict,
         StreamChunk,
-        WaitLimits,
         WorkerCounts,
         WorkerFailure,
     )
@@ -90,6 +90,7 @@ __all__ = [
     "ConflictError",
     "Endpoint",
     "EndpointHealth",
+    "EndpointLimits",
     "ExecutionPolicy",
     "ExecutionPolicyDict",
     "InvalidRequestError",
@@ -120,7 +121,6 @@ __all__ = [
     "S3ConfigDict",
     "ServerError",
     "StreamChunk",
-    "WaitLimits",
     "WorkerCounts",
     "WorkerFailure",
     "__version__",

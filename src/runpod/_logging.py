@@ -33,7 +33,7 @@ def setup_logging() -> None:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Issues a warning that points to the line which called the library."""
-    # On Python 3.12 and later, `skip_file_prefixes` would do.
+    # Python 3.10 and 3.11 have no `skip_file_prefixes`.
     depth, frame = 1, inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("runpod."):
         depth, frame = depth + 1, frame.f_back

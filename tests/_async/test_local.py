@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import AsyncRunpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError, WaitLimits
+from runpod import AsyncRunpod, BadRequestError, EndpointLimits, JobCancelledError, JobFailedError, RunpodTimeoutError
 from runpod.local import progress_update
 from tests._async.calls import collect
 from tests._async.local_server import TIMEOUT, echo
@@ -37,7 +37,7 @@ async def test_run_wait_and_result(serve: Serve) -> None:
 
 
 async def test_many_waits_share_few_permits(serve: Serve) -> None:
-    endpoint = serve(echo, workers=5).with_options(wait_limits=WaitLimits(concurrent=2, per_second=100))
+    endpoint = serve(echo, workers=5).with_options(limits=EndpointLimits(concurrent_polls=2, polls_per_second=100))
 
     async def one(index: int) -> Any:
         return await (await endpoint.run(input={"n": index})).result(timeout=TIMEOUT)

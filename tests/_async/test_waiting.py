@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from runpod import AsyncRunpod, RetryPolicy, WaitLimits, errors
+from runpod import AsyncRunpod, EndpointLimits, RetryPolicy, errors
 from runpod._protocol.poll_limiter import Permit
 from tests._async.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED, collect, job_calls
 from tests.servers import Delayed
@@ -306,7 +306,7 @@ async def test_status_sync_raises_without_any_state(endpoint: AsyncEndpoint, wir
 
 # --- permits from the shared limits -----------------------------------------------------------
 
-NARROW = WaitLimits(concurrent=1, per_second=100)
+NARROW = EndpointLimits(concurrent_polls=1, polls_per_second=100)
 
 
 class Wakeup:
@@ -318,7 +318,7 @@ class Wakeup:
 @pytest.fixture
 def narrow(client: AsyncRunpod) -> AsyncEndpoint:
     """An endpoint whose limits allow one poll at a time."""
-    return client.endpoint("ep").with_options(wait_limits=NARROW)
+    return client.endpoint("ep").with_options(limits=NARROW)
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def limiter(client: AsyncRunpod) -> PollLimiter:
 async def test_each_poll_of_a_wait_holds_a_permit(narrow: AsyncEndpoint, limiter: PollLimiter, wire: Wire) -> None:
     def during(response: Any) -> Callable[[], Any]:
         def respond() -> Any:
-            running.append(limiter.running)
+            running.append(len(limiter._running))
             return response
 
         return respond
@@ -363,12 +363,12 @@ async def test_waits_queue_for_permits_but_status_does_not(
         with pytest.raises(errors.RunpodTimeoutError, match="did not end within the timeout of 5 s"):
             await call()
     assert [] == wire.requests
-    assert (1, 1) == (limiter.running, limiter.waiting)
+    assert (1, 1) == (len(limiter._running), limiter.waiting)
     wire.respond(RUNNING, RUNNING, DONE, DONE)
     await job.refresh()
     await narrow.status(JOB)
     # Other endpoints and other limits have separate permits.
-    await client.with_options(wait_limits=NARROW).endpoint("other").job(JOB).wait()
+    await client.with_options(limits=NARROW).endpoint("other").job(JOB).wait()
     await client.endpoint("ep").job(JOB).wait()
     limiter.release(other, clock.now())
     wire.respond(DONE)
@@ -376,8 +376,8 @@ async def test_waits_queue_for_permits_but_status_does_not(
 
 
 async def test_permits_limit_poll_rate_and_hold_time(client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock) -> None:
-    limits = WaitLimits(concurrent=2, per_second=3)
-    narrow = client.with_options(wait_limits=limits).endpoint("ep")
+    limits = EndpointLimits(concurrent_polls=2, polls_per_second=3)
+    narrow = client.with_options(limits=limits).endpoint("ep")
     client._session._limiters.for_endpoint("ep", limits).acquire(Permit(Wakeup()), clock.now())
     wire.respond(RUNNING, RUNNING, DONE)
     # These two are not delayed, but count towards the rate.
@@ -404,7 +404,7 @@ async def test_an_error_releases_the_permit(narrow: AsyncEndpoint, limiter: Poll
             wire.respond(problem)
             with pytest.raises(error_class):
                 await call()
-            assert (0, 0) == (limiter.running, limiter.waiting)
+            assert (0, 0) == (len(limiter._running), limiter.waiting)
 
 
 async def test_a_cancelled_wait_releases_its_permit(  # async-only: threads cannot be cancelled
@@ -423,7 +423,7 @@ async def test_a_cancelled_wait_releases_its_permit(  # async-only: threads cann
                 scope.cancel()
             await narrow.job(JOB).wait()
         assert scope.cancelled_caught
-        assert limiter.running == limiter.waiting == (0 if responses else 1)
+        assert len(limiter._running) == limiter.waiting == (0 if responses else 1)
     limiter.release(other, clock.now())
     wire.respond(DONE)
     await narrow.job(JOB).wait()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import Runpod, BadRequestError, JobCancelledError, JobFailedError, RunpodTimeoutError, WaitLimits
+from runpod import Runpod, BadRequestError, EndpointLimits, JobCancelledError, JobFailedError, RunpodTimeoutError
 from runpod.local import progress_update
 from tests._sync.calls import collect
 from tests._sync.local_server import TIMEOUT, echo
@@ -39,7 +39,7 @@ def test_run_wait_and_result(serve: Serve) -> None:
 
 
 def test_many_waits_share_few_permits(serve: Serve) -> None:
-    endpoint = serve(echo, workers=5).with_options(wait_limits=WaitLimits(concurrent=2, per_second=100))
+    endpoint = serve(echo, workers=5).with_options(limits=EndpointLimits(concurrent_polls=2, polls_per_second=100))
 
     def one(index: int) -> Any:
         return (endpoint.run(input={"n": index})).result(timeout=TIMEOUT)

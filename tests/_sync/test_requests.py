@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import Runpod, RetryPolicy, WaitLimits, errors
+from runpod import Runpod, EndpointLimits, RetryPolicy, errors
 from tests._sync.calls import BY_NAME, DONE, INPUT, JOB, OPERATIONS, QUEUED, SIMPLE, SUBMISSIONS, collect, job_calls
 from tests.servers import BASE_URL, KEY, Delayed
 
@@ -41,7 +41,7 @@ RESUBMIT = RetryPolicy(initial_delay=timedelta(0), resubmit=True)
         ((), {"input": [INPUT]}, "input must be a mapping"),
         ((), {"input": INPUT, "policy": {"ttl": 0}}, r"ttl.*must be a positive number of milliseconds"),
         ((), {"input": INPUT, "s3_config": {}}, "access_id is missing"),
-        (({"input": {"a": [b"x"]}},), {}, r"input\.a\[0\] is a bytes"),
+        (({"input": {"a": [b"x"]}},), {}, r"input\.a\[0\] has type bytes"),
         (({"input": INPUT, "webhook": "example.test"},), {}, r"webhook.*https://"),
         (({"input": INPUT, "polcy": {}},), {}, "did you mean 'policy'"),
         (({"prompt": "a horse"},), {}, r"'input'.*run\(input="),
@@ -95,14 +95,14 @@ def test_an_invalid_id(bad: Any, message: str, client: Runpod, endpoint: Endpoin
         ({"timeout": 0}, "timeout must be"),
         ({"retry": 3}, "retry must be a RetryPolicy, not int"),
         ({"retry": RetryPolicy}, "retry must be a RetryPolicy"),
-        ({"wait_limits": {"concurrent": 3}}, "wait_limits must be a WaitLimits, not dict"),
+        ({"limits": {"concurrent": 3}}, "limits must be a EndpointLimits, not dict"),
     ],
     ids=range(7),
 )
 def test_invalid_settings(settings: dict[str, Any], message: str, endpoint: Endpoint) -> None:
     with pytest.raises(errors.ConfigurationError, match=message):
         Runpod(**{"api_key": KEY, **settings})
-    if settings.keys() <= {"retry", "wait_limits"}:
+    if settings.keys() <= {"retry", "limits"}:
         for made in (Runpod(KEY), endpoint):
             with pytest.raises(errors.ConfigurationError, match=message):
                 made.with_options(**settings)
@@ -221,7 +221,7 @@ def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
             (client.with_options(retry=never).endpoint("ep"), 1),
             (client.endpoint("ep").with_options(retry=once), 2),
             # The original client is unchanged.
-            (client.with_options(timeout=9, wait_limits=WaitLimits()).endpoint("ep"), 3),
+            (client.with_options(timeout=9, limits=EndpointLimits()).endpoint("ep"), 3),
         ):
             wire.requests.clear()
             with pytest.raises(errors.RateLimitError) as caught:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 JOB = "job-1"
-ASK = Call(STATUS, "ep", JOB)
+QUERY = Call(STATUS, "ep", JOB)
 SUBMIT = Call(RUN, "ep", body=b"{}")
 SECOND = Deadline.after(1.0, 0.0)
 
@@ -46,7 +46,7 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def state(data: bytes) -> None:
-    for call in (ASK, SUBMIT):
+    for call in (QUERY, SUBMIT):
         state = _checked(parse_job, Response(200, {}, data), call)
         if isinstance(state, JobState):
             assert state.id
@@ -73,7 +73,7 @@ def error_response(data: bytes) -> None:
     headers = {"location": data.decode("latin-1"), "cf-ray": data[:20].decode("latin-1")}
     headers |= zip(("retry-after", "date"), data.decode("latin-1").split("|"), strict=False)
     response = Response(300 + 2 * data[0] if data else 300, headers, data[1:])
-    for call in (ASK, SUBMIT):
+    for call in (QUERY, SUBMIT):
         error = failure(call, response, SECOND)
         _check(error)
         assert len(str(error)) < 4000

@@ -77,7 +77,7 @@ def test_many_jobs_in_the_queue(serve: Serve) -> None:
         return job["input"]
 
     def run(numbers: int) -> list[str]:
-        """Submit jobs, check that they wait, let them finish, and return their ids."""
+        """Submit jobs, check that they wait, let them finish, and return their IDs."""
         opened.clear()
         with ThreadPoolExecutor(4) as threads:
             ids = list(threads.map(lambda n: api.run(n=n), range(numbers)))

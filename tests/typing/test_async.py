@@ -21,6 +21,7 @@ from runpod import (
     AsyncJobUpdates,
     AsyncRunpod,
     EndpointHealth,
+    EndpointLimits,
     ExecutionPolicy,
     JobRequest,
     JobRequestDict,
@@ -30,7 +31,6 @@ from runpod import (
     RetryPolicy,
     S3Config,
     StreamChunk,
-    WaitLimits,
 )
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ async def a_client_with_other_options_is_a_client(client: AsyncRunpod) -> None:
     assert_type(client.with_options(timeout=300), AsyncRunpod)
     assert_type(client.with_options(timeout=timedelta(minutes=5), retry=RetryPolicy()), AsyncRunpod)
     assert_type(client.with_options(timeout=None), AsyncRunpod)
-    assert_type(client.with_options(wait_limits=WaitLimits(concurrent=10, per_second=5)), AsyncRunpod)
-    client.with_options(wait_limits=10)  # type: ignore[arg-type]
+    assert_type(client.with_options(limits=EndpointLimits(concurrent_polls=10, polls_per_second=5)), AsyncRunpod)
+    client.with_options(limits=10)  # type: ignore[arg-type]
     client.with_options(300)  # type: ignore[call-arg]
     client.with_options(retry=5)  # type: ignore[arg-type]
     assert_type(client.with_options(timeout=CLIENT_DEFAULT), AsyncRunpod)
@@ -132,7 +132,7 @@ async def an_endpoint_rejects_invalid_arguments(client: AsyncRunpod) -> None:
 
 async def an_endpoint_keeps_its_output_type_with_other_options(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(horses.with_options(timeout=5), AsyncEndpoint[Horse])
-    assert_type(horses.with_options(wait_limits=WaitLimits()), AsyncEndpoint[Horse])
+    assert_type(horses.with_options(limits=EndpointLimits()), AsyncEndpoint[Horse])
     assert_type(horses.with_options(retry=RetryPolicy(resubmit=True)), AsyncEndpoint[Horse])
     assert_type(horses.job("id"), AsyncJob[Horse])
 

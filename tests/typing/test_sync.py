@@ -17,6 +17,7 @@ from runpod import (
     CLIENT_DEFAULT,
     Endpoint,
     EndpointHealth,
+    EndpointLimits,
     ExecutionPolicy,
     Job,
     JobRequest,
@@ -30,7 +31,6 @@ from runpod import (
     Runpod,
     S3Config,
     StreamChunk,
-    WaitLimits,
 )
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def a_client_with_other_options_is_a_client(client: Runpod) -> None:
     assert_type(client.with_options(timeout=300), Runpod)
     assert_type(client.with_options(timeout=timedelta(minutes=5), retry=RetryPolicy()), Runpod)
     assert_type(client.with_options(timeout=None), Runpod)
-    assert_type(client.with_options(wait_limits=WaitLimits(concurrent=10, per_second=5)), Runpod)
-    client.with_options(wait_limits=10)  # type: ignore[arg-type]
+    assert_type(client.with_options(limits=EndpointLimits(concurrent_polls=10, polls_per_second=5)), Runpod)
+    client.with_options(limits=10)  # type: ignore[arg-type]
     client.with_options(300)  # type: ignore[call-arg]
     client.with_options(retry=5)  # type: ignore[arg-type]
     assert_type(client.with_options(timeout=CLIENT_DEFAULT), Runpod)
@@ -132,7 +132,7 @@ def an_endpoint_rejects_invalid_arguments(client: Runpod) -> None:
 
 def an_endpoint_keeps_its_output_type_with_other_options(horses: Endpoint[Horse]) -> None:
     assert_type(horses.with_options(timeout=5), Endpoint[Horse])
-    assert_type(horses.with_options(wait_limits=WaitLimits()), Endpoint[Horse])
+    assert_type(horses.with_options(limits=EndpointLimits()), Endpoint[Horse])
     assert_type(horses.with_options(retry=RetryPolicy(resubmit=True)), Endpoint[Horse])
     assert_type(horses.job("id"), Job[Horse])
 

@@ -20,7 +20,7 @@ from runpod._protocol.polling import Done, Fail, Pause
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runpod import WaitLimits
+    from runpod import EndpointLimits
     from runpod._protocol.operations import Call
 
     # Takes a call and its start time. Returns the outcome and after how many seconds it arrives.
@@ -131,7 +131,7 @@ class Run:
 class Simulation:
     """Runs many state machines as a session does, without I/O. Without limits, polls need no permit."""
 
-    def __init__(self, limits: WaitLimits | None = None) -> None:
+    def __init__(self, limits: EndpointLimits | None = None) -> None:
         self.now = START
         self.limits = limits
         self.limiter = None if limits is None else PollLimiter(limits)
@@ -160,7 +160,7 @@ class Simulation:
             self.now = max(self.now, moment)
             action()
             if self.limiter is not None:
-                self.most_at_once = max(self.most_at_once, self.limiter.running)
+                self.most_at_once = max(self.most_at_once, len(self.limiter._running))
         msg = f"not finished after {at_most} steps, {self.now - START:.3f} s"
         raise AssertionError(msg)
 
@@ -209,9 +209,9 @@ class Simulation:
         """Assert that concurrency and rate never exceeded the limits, and that permits were granted in order."""
         assert self.limits is not None
         assert self.limiter is not None
-        assert self.most_at_once <= self.limits.concurrent
-        assert self.limiter.running == self.limiter.waiting == 0
-        starts, rate = [poll.at for poll in self.polls], self.limits.per_second
+        assert self.most_at_once <= self.limits.concurrent_polls
+        assert len(self.limiter._running) == self.limiter.waiting == 0
+        starts, rate = [poll.at for poll in self.polls], self.limits.polls_per_second
         assert sorted(starts) == starts
         assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(starts, starts[rate:], strict=False))
         wanted = [poll.wanted for poll in sorted(self.polls, key=lambda poll: (poll.at, poll.wanted))]

@@ -244,7 +244,7 @@ HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab")
         (RootModel[list[int]]([1]), "a pydantic model, not list: "),
         *[({"a": {"b": [1.0, math.nan]}}, "input.a.b[1] is nan, which"), ({"a": -math.inf}, "input.a is -inf, which")],
         ({"a b": {"c.d": math.nan}}, "input['a b']['c.d'] is nan"),
-        *[({"a": [each]}, f"input.a[0] is a {type(each).__name__}, which is not JSON-serializable{hint}") for each, hint in HINTS],
+        *[({"a": [each]}, f"input.a[0] has type {type(each).__name__}, which is not JSON-serializable{hint}") for each, hint in HINTS],
         (cycle, "is nested deeper than 64 levels"),
         *[(deep, "is nested deeper than 64 levels") for deep in (nested(64, {}), {"a": nested(64, [])})],
         *[({"a": [{1: PLANTED}]}, "input.a[0] has a key of type int"), ({None: 1}, "input has a key of type NoneType")],
@@ -252,8 +252,8 @@ HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab")
         (BrokenMapping(a=1), "The request cannot be serialized to JSON: changed meanwhile."),
         # Models.
         *[(Speed(b=math.nan), "input.b is nan"), ({"a": [Speed(b=-math.inf)]}, "input.a[0].b is -inf")],
-        (Opaque(thing=object()), "input is a Opaque that pydantic cannot serialize to JSON (PydanticSerializationError); call"),
-        ({"a": Opaque(thing=object())}, "input.a is a Opaque that pydantic cannot serialize"),
+        (Opaque(thing=object()), "input has type Opaque, which pydantic cannot serialize to JSON (PydanticSerializationError); call"),
+        ({"a": Opaque(thing=object())}, "input.a has type Opaque, which pydantic cannot serialize"),
         # Secrets, which would be sent as asterisks.
         (Login(), "input.password is a secret, which would be sent as **********. Pass its get_secret_value() as a str."),
         *[({"a": [Login()]}, "input.a[0].password is"), (Anything(value={"b c": [0, Login()]}), "input.value['b c'][1].password is")],

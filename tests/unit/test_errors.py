@@ -50,8 +50,8 @@ def test_each_error_needs_only_a_message(cls: type[errors.RunpodError]) -> None:
     for error in (cls(MESSAGE), cls(MESSAGE, None), cls(MESSAGE, "junk")):  # type: ignore[arg-type]
         assert (MESSAGE, MESSAGE, f"{cls.__name__}({MESSAGE!r})") == (error.message, str(error), repr(error))
         assert (cls.__name__ in OPEN) == error.maybe_submitted
-        said = {name: value for name, value in vars(error).items() if name in ALONE}
-        assert {name: value for name, value in ALONE.items() if name in said} == said
+        reported = {name: value for name, value in vars(error).items() if name in ALONE}
+        assert {name: value for name, value in ALONE.items() if name in reported} == reported
     assert "" == str(cls())
 
 

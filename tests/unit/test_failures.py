@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from runpod import errors
 from runpod._protocol.failures import closed_error, error_in, failure, retry_after, submitted_job
@@ -53,13 +54,13 @@ def test_each_status_has_its_error_class(status: int, expected: Any, advice: str
 
 
 def test_a_400_about_the_size_is_a_payload_too_large_error() -> None:
-    said = [f"the {what} too large" for what in ("body", "payload is", "Request Entity", "image is")]
-    said += [f"exceeded {what} of 10MiB" for what in ("max body size", "Maximum upload size", "max size")]
-    for text in [*said, "wait is too large", "the maximum of size is 3", "max token size"]:
+    too_large = [f"the {what} too large" for what in ("body", "payload is", "Request Entity", "image is")]
+    too_large += [f"exceeded {what} of 10MiB" for what in ("max body size", "Maximum upload size", "max size")]
+    for text in [*too_large, "wait is too large", "the maximum of size is 3", "max token size"]:
         for body in (text, {"error": text}):
             error = error_for(reply(body, 400), RUN_CALL)
-            assert (TOO_LARGE if text in said else errors.BadRequestError, 400) == (type(error), error.status_code)
-            assert (text in said) == ("storage" in str(error))
+            assert (TOO_LARGE if text in too_large else errors.BadRequestError, 400) == (type(error), error.status_code)
+            assert (text in too_large) == ("storage" in str(error))
         assert errors.APIStatusError is type(error_for(reply(text, 422)))
 
 
@@ -84,7 +85,7 @@ def test_the_message_includes_the_error_of_the_server(body: Any, expected: str) 
 
 
 def test_a_redirect_error_names_its_target_without_the_api_key() -> None:
-    response = Response(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret="KEY")
+    response = Response(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret=SecretStr("KEY"))
     error = error_for(response)
     assert "redirect to https://elsewhere.example/?key=[key]. Redirects" in str(error)
     assert ({"location": "https://elsewhere.example/?key=[key]"}, "[key]") == (error.headers, error.body)

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from runpod import ExecutionPolicy, JobRequest, JobState, JobStatus, RetryPolicy, S3Config, WaitLimits, errors, models
+from runpod import (
+    EndpointLimits,
+    ExecutionPolicy,
+    JobRequest,
+    JobState,
+    JobStatus,
+    RetryPolicy,
+    S3Config,
+    errors,
+    models,
+)
 from runpod.models.jobs import job_failure
 from tests.unit.simulation import ENDPOINT, JOB, TERMINAL, open_statuses, plain_json
 
@@ -110,10 +120,10 @@ def test_the_repr_of_a_state_is_one_short_line() -> None:
 
 
 def test_models_are_frozen_and_have_defaults() -> None:
-    given = [RetryPolicy(), WaitLimits(), ExecutionPolicy(), S3Config(**S3), JobRequest(input={})]
+    given = [RetryPolicy(), EndpointLimits(), ExecutionPolicy(), S3Config(**S3), JobRequest(input={})]
     seen = [state(), models.StreamChunk(output=1), models.EndpointHealth(), models.PurgeResult()]
     assert (3, timedelta(seconds=0.5), timedelta(seconds=8), False) == tuple(RetryPolicy().model_dump().values())
-    assert (350, 190) == tuple(WaitLimits().model_dump().values())
+    assert (350, 190) == tuple(EndpointLimits().model_dump().values())
     for model in (*given, *seen, models.WorkerFailure(message="x")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(model, next(iter(type(model).model_fields)), None)
@@ -249,13 +259,13 @@ def test_secrets_are_hidden_but_sent() -> None:
             "initial_delay must be a timedelta, such as timedelta(seconds=1), not int.",
         ),
         (RetryPolicy, {"resubmit": 1}, "resubmit: "),
-        *[(WaitLimits, {"concurrent": bad}, "concurrent: ") for bad in (0, True, 0.5)],
-        (WaitLimits, {"per_second": 0}, "per_second: "),
+        *[(EndpointLimits, {"concurrent_polls": bad}, "concurrent_polls: ") for bad in (0, True, 0.5)],
+        (EndpointLimits, {"polls_per_second": 0}, "polls_per_second: "),
         (RetryPolicy, {"max_retry": 3}, "there is no field 'max_retry' (did you mean 'max_retries'?)."),
     ],
 )
 def test_an_invalid_value_is_reported_without_repeating_it(model: Any, values: Any, words: str) -> None:
-    expected = errors.ConfigurationError if model in {RetryPolicy, WaitLimits} else errors.InvalidRequestError
+    expected = errors.ConfigurationError if model in {RetryPolicy, EndpointLimits} else errors.InvalidRequestError
     with pytest.raises(expected) as info:
         model(**values)
     assert words in str(info.value)

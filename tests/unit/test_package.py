@@ -82,7 +82,7 @@ def test_there_are_no_import_cycles() -> None:
     list(TopologicalSorter({name: found & graph.keys() - {name} for name, found in graph.items()}).static_order())
 
 
-SPEAK = """
+LOG_LINES = """
 import logging, runpod
 log = logging.getLogger("runpod")
 log.debug("a debug line"), log.info("an info line"), log.warning("a warning line")
@@ -90,13 +90,13 @@ log.debug("a debug line"), log.info("an info line"), log.warning("a warning line
 
 
 def test_nothing_is_logged_to_stderr_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ("", []) == run(SPEAK)
+    assert ("", []) == run(LOG_LINES)
     own = "import logging; logging.basicConfig(format='mine %(message)s')"
-    assert ("", ["mine a warning line"]) == run(own + SPEAK)
+    assert ("", ["mine a warning line"]) == run(own + LOG_LINES)
     monkeypatch.setenv("RUNPOD_LOG", "debug")
-    output, heard = run(SPEAK)
+    output, stderr = run(LOG_LINES)
     expected = ["DEBUG a debug line", "INFO an info line", "WARNING a warning line"]
-    assert ("", expected) == (output, [line.partition(" runpod ")[2] for line in heard])
+    assert ("", expected) == (output, [line.partition(" runpod ")[2] for line in stderr])
 
 
 @pytest.mark.parametrize(

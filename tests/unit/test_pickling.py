@@ -17,6 +17,7 @@ from runpod import (
     AsyncRunpod,
     ConfigurationError,
     Endpoint,
+    EndpointLimits,
     JobFailedError,
     JobState,
     RateLimitError,
@@ -24,7 +25,6 @@ from runpod import (
     Runpod,
     RunpodError,
     RunpodTimeoutError,
-    WaitLimits,
 )
 from runpod.local import LocalServer
 from tests.servers import KEY, TEST_TIMEOUT
@@ -48,7 +48,7 @@ def client(server: LocalServer) -> Iterator[Runpod]:
     options: dict[str, Any] = {
         "timeout": 17.0,
         "retry": RetryPolicy(max_retries=7),
-        "wait_limits": WaitLimits(concurrent=3, per_second=5),
+        "limits": EndpointLimits(concurrent_polls=3, polls_per_second=5),
     }
     with Runpod(server.api_key, base_url=server.base_url, **options) as client:
         yield client
@@ -70,7 +70,7 @@ def test_a_job_is_pickled_without_the_api_key(
     assert Horse(legs=4) == job_there.result(timeout=TEST_TIMEOUT) == state.output
     assert Horse(legs=5) == endpoint_there.run_sync(input={"legs": 5}, timeout=TEST_TIMEOUT).output
     session = job_there._session
-    assert (17.0, 7, 3) == (session.timeout, session.retry.max_retries, session.wait_limits.concurrent)
+    assert (17.0, 7, 3) == (session.timeout, session.retry.max_retries, session.limits.concurrent_polls)
     # Unpickled objects share connections, which closing one of the clients does not close.
     client_there.close()
     (_, another, _, _) = pickle.loads(parcel)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runpod import AsyncRunpod, RunpodTimeoutError, WaitLimits
+from runpod import AsyncRunpod, EndpointLimits, RunpodTimeoutError
 from runpod._protocol.operations import STATUS, STATUS_SYNC, Call
 from runpod._protocol.poll_limiter import MAX_SLOWDOWN, PAUSE, Permit, PollLimiter, PollLimiters
 from runpod._protocol.polling import Done, Routes
@@ -48,9 +48,9 @@ class Endpoint:
         return job("COMPLETED" if now + held >= end else "IN_PROGRESS", id=str(call.job_id)), held
 
 
-def crowd(server: Endpoint, limits: WaitLimits | None = None, *, waiters: Any = None, **options: Any) -> Simulation:
+def crowd(server: Endpoint, limits: EndpointLimits | None = None, *, waiters: Any = None, **options: Any) -> Simulation:
     """Simulate a wait for each job of a server. `waiters` are tuples of start time, timeout and time of cancellation."""
-    simulation = Simulation(limits or WaitLimits())
+    simulation = Simulation(limits or EndpointLimits())
     for number, job_id in enumerate(server.ends):
         after, timeout, leaves = waiters[number] if waiters else (0.0, None, None)
         machine = Waiter(ENDPOINT, job_id, deadline(timeout), START + after, jitter=seeded(number), **options)
@@ -70,7 +70,7 @@ class Wakeup:
 
 
 def limiter(concurrent: int = 3, per_second: int = 10) -> PollLimiter:
-    return PollLimiter(WaitLimits(concurrent=concurrent, per_second=per_second))
+    return PollLimiter(EndpointLimits(concurrent_polls=concurrent, polls_per_second=per_second))
 
 
 def acquired(queue: PollLimiter, now: float = START) -> Permit:
@@ -109,7 +109,7 @@ def test_late_wakeups_do_not_reduce_the_rate(late: float) -> None:
         # Only the first waiter in the queue wakes up, and hands permits to the others.
         first = next(permit for permit in crowd if permit not in queue._running)
         now += queue.acquire(first, now) + late
-    assert queue.running >= 450
+    assert len(queue._running) >= 450
 
 
 def test_a_released_permit_wakes_only_the_first_waiter() -> None:
@@ -127,7 +127,7 @@ def test_a_released_permit_wakes_only_the_first_waiter() -> None:
     queue.release(first, START)
     assert 1 == third_wakeup.woken
     assert 0 == queue.acquire(third, START)
-    assert (1, 2) == (queue.running, queue.waiting)
+    assert (1, 2) == (len(queue._running), queue.waiting)
 
 
 def test_releasing_twice_or_without_acquiring_has_no_effect() -> None:
@@ -211,12 +211,12 @@ def test_the_pause_after_a_429_is_bounded() -> None:
 
 
 def test_limiters_are_separate_per_endpoint_limits_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    every, limits = PollLimiters(), WaitLimits()
+    every, limits = PollLimiters(), EndpointLimits()
     found = every.for_endpoint("one", limits)
-    assert found is every.for_endpoint("one", WaitLimits())
+    assert found is every.for_endpoint("one", EndpointLimits())
     assert found is not every.for_endpoint("two", limits)
-    assert found is not every.for_endpoint("one", WaitLimits(concurrent=5))
-    assert found is not every.for_endpoint("one", WaitLimits(per_second=5))
+    assert found is not every.for_endpoint("one", EndpointLimits(concurrent_polls=5))
+    assert found is not every.for_endpoint("one", EndpointLimits(polls_per_second=5))
     monkeypatch.setattr("os.getpid", lambda: -1)
     assert found is not every.for_endpoint("one", limits)
 
@@ -269,18 +269,20 @@ arrivals = st.tuples(
 
 @settings(max_examples=100)
 @given(
-    limits=st.builds(WaitLimits, concurrent=st.integers(1, 20), per_second=st.integers(1, 50)),
+    limits=st.builds(EndpointLimits, concurrent_polls=st.integers(1, 20), polls_per_second=st.integers(1, 50)),
     ends=st.lists(st.just(0.0) | st.floats(0.0, 8.0) | st.floats(0.0, 30.0), min_size=1, max_size=40),
     waiters=st.lists(arrivals, min_size=40, max_size=40),
     allows=st.none() | st.integers(5, 50),
 )
 def test_limits_hold_and_no_waiter_starves(
-    limits: WaitLimits, ends: list[float], waiters: list[Any], allows: int | None
+    limits: EndpointLimits, ends: list[float], waiters: list[Any], allows: int | None
 ) -> None:
     simulation = crowd(Endpoint(ends, allows), limits, waiters=waiters)
     longest = max((poll.ended - poll.at for poll in simulation.polls), default=0.0)
     for poll in simulation.polls:
-        before = (poll.ahead + 1) / limits.per_second + math.ceil((poll.ahead + 1) / limits.concurrent) * longest
+        before = (poll.ahead + 1) / limits.polls_per_second + math.ceil(
+            (poll.ahead + 1) / limits.concurrent_polls
+        ) * longest
         assert allows is not None or poll.at - poll.wanted <= 1.0 + before + 1e-6
     for run, (arrives, timeout, leaves) in zip(simulation.runs, waiters, strict=False):
         if leaves is None and (timeout is not None or allows is None):
@@ -289,7 +291,7 @@ def test_limits_hold_and_no_waiter_starves(
 
 
 async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
-    jobs, limits, never = 600, WaitLimits(per_second=10_000), anyio.Event()  # all permits are granted at once
+    jobs, limits, never = 600, EndpointLimits(polls_per_second=10_000), anyio.Event()  # all permits are granted at once
 
     async def handle(_: httpx.Request) -> httpx.Response:
         await never.wait()
@@ -297,7 +299,7 @@ async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
 
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http_client,
-        AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, wait_limits=limits) as client,
+        AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, limits=limits) as client,
         anyio.create_task_group() as group,
     ):
         queue = client._session._limiters.for_endpoint("ep", limits)
@@ -308,7 +310,7 @@ async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
                 group.start_soon(client.endpoint("ep").job(f"job-{number}").wait)
             while queue.waiting < jobs:
                 await anyio.lowlevel.checkpoint()
-            assert limits.concurrent == queue.running
+            assert limits.concurrent_polls == len(queue._running)
             gc.collect()
             assert tracemalloc.get_traced_memory()[0] / jobs < 20_000
         finally:

@@ -161,7 +161,7 @@ def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: 
     while True:
         outcome = server()
         try:
-            if isinstance(outcome, Response) and outcome.good:
+            if isinstance(outcome, Response) and outcome.is_success:
                 parse_job(outcome, call)
                 return None
             now += attempts.next_delay(outcome, now)

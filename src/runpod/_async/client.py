@@ -13,7 +13,7 @@ from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
 from runpod.errors import ConfigurationError
-from runpod.models.limits import WaitLimits
+from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class AsyncRunpod:
             `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
             limit by default.
         retry: Retry settings.
-        wait_limits: Rate limits for polling; by default 350 concurrent polls and 190 per second for
+        limits: Rate limits for polling; by default 350 concurrent polls and 190 per second for
             an endpoint.
         http_client: Your `httpx.AsyncClient`, for custom proxies, TLS settings, event hooks or
             transports. It is not closed with this client. In sync code, a call over your own
@@ -65,7 +65,7 @@ class AsyncRunpod:
         base_url: str | None = None,
         timeout: float | timedelta | None = 30.0,
         retry: RetryPolicy | None = None,
-        wait_limits: WaitLimits | None = None,
+        limits: EndpointLimits | None = None,
         http_client: httpx.AsyncClient | None = None,
         allow_insecure: bool = False,
     ) -> None:
@@ -75,7 +75,7 @@ class AsyncRunpod:
             AsyncEngine(config, http_client),
             timeout=parse_timeout(timeout, ConfigurationError),
             retry=RetryPolicy() if retry is None else retry,
-            wait_limits=WaitLimits() if wait_limits is None else wait_limits,
+            limits=EndpointLimits() if limits is None else limits,
         )
 
     @overload
@@ -111,7 +111,7 @@ class AsyncRunpod:
         *,
         timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
         retry: RetryPolicy | None = None,
-        wait_limits: WaitLimits | None = None,
+        limits: EndpointLimits | None = None,
     ) -> Self:
         """Returns a client with other options that shares the connections. Omitted options are unchanged.
 
@@ -122,7 +122,7 @@ class AsyncRunpod:
                 `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
                 no limit by default.
             retry: Retry settings.
-            wait_limits: Rate limits for polling. Polls under different limits are counted
+            limits: Rate limits for polling. Polls under different limits are counted
                 separately.
 
         Raises:
@@ -133,7 +133,7 @@ class AsyncRunpod:
         """
         other = copy.copy(self)
         other._session = self._session.with_options(  # noqa: SLF001 - the same class
-            timeout=timeout, retry=retry, wait_limits=wait_limits
+            timeout=timeout, retry=retry, limits=limits
         )
         return other
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from runpod._async.session import AsyncSession
-    from runpod._protocol.deadlines import ClientDefault, Deadline, TimeoutOrDefault
+    from runpod._protocol.deadlines import ClientDefault, TimeoutOrDefault
     from runpod._protocol.operations import Operation
     from runpod.models.jobs import StreamChunk
 
@@ -106,10 +106,8 @@ class AsyncJob(Generic[OutputT]):
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: The job cannot be polled; see `runpod.errors`.
         """
-        return await self.wait_until(self._session.deadline(timeout), self._known())
-
-    async def wait_until(self, deadline: Deadline, known: JobState[Any] | None) -> JobState[OutputT]:
-        """Like `wait`, with a given state and deadline. For use within the library."""
+        deadline = self._session.deadline(timeout)
+        known = self._known()
         if known is not None and known is self._end:
             return known
         waiter = self._session.waiter(self.endpoint_id, self.id, deadline, state=known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from runpod._async.engine import AsyncEngine
 from runpod._base_errors import ClientClosedError, ConfigurationError
@@ -23,16 +23,27 @@ from runpod._protocol.streamer import Streamer
 from runpod._protocol.submissions import RecentSubmissions
 from runpod._protocol.waiter import Waiter
 from runpod._text import readable
-from runpod.models.limits import WaitLimits
+from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
     from runpod._protocol.polling import Poller
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
+
+
+class _PollerOptions(TypedDict):
+    """Arguments of every `Poller`."""
+
+    now: float
+    submitted_at: float | None
+    routes: Routes
+    policy: RetryPolicy
 
 
 class AsyncSession:
@@ -44,13 +55,13 @@ class AsyncSession:
         *,
         timeout: float | None,
         retry: RetryPolicy,
-        wait_limits: WaitLimits,
+        limits: EndpointLimits,
         owner: bool = True,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
-        self.wait_limits: WaitLimits = _checked(wait_limits, WaitLimits, "wait_limits")
+        self.limits: EndpointLimits = _checked(limits, EndpointLimits, "limits")
         self.clock: AsyncClock = AsyncClock()
         self._routes = Routes()
         self._submissions = RecentSubmissions()
@@ -60,7 +71,7 @@ class AsyncSession:
         self._owner = owner
 
     def with_options(
-        self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | None, wait_limits: WaitLimits | None
+        self, *, timeout: TimeoutOrDefault, retry: RetryPolicy | None, limits: EndpointLimits | None
     ) -> AsyncSession:
         """Returns a session with other options that shares the connections and all other state.
 
@@ -73,8 +84,8 @@ class AsyncSession:
             other.timeout = parse_timeout(timeout, ConfigurationError)
         if retry is not None:
             other.retry = _checked(retry, RetryPolicy, "retry")
-        if wait_limits is not None:
-            other.wait_limits = _checked(wait_limits, WaitLimits, "wait_limits")
+        if limits is not None:
+            other.limits = _checked(limits, EndpointLimits, "limits")
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -83,7 +94,7 @@ class AsyncSession:
         if not self.engine.owned:
             msg = "A client with a custom http_client cannot be pickled. Create it in the process that uses it."
             raise TypeError(msg)
-        return _unpickled, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.wait_limits)
+        return _unpickled, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AsyncSession:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -118,7 +129,7 @@ class AsyncSession:
                 # Closed between two attempts; the first one may have been executed.
                 error.maybe_submitted = attempts.doubt is not None
                 raise
-            if isinstance(outcome, Response) and outcome.good:
+            if isinstance(outcome, Response) and outcome.is_success:
                 return outcome
             delay = attempts.next_delay(outcome, self.clock.now())
             logger.info("Retrying %s in %.2f s (attempt %d): %s", call, delay, attempts.number, _describe(outcome))
@@ -147,7 +158,7 @@ class AsyncSession:
         call = Call(operation, endpoint_id, job_id)
         if operation is STATUS:
             # It needs no permit, but counts towards the rate limit of the service.
-            self._limiters.for_endpoint(endpoint_id, self.wait_limits).count_unpermitted(self.clock.now())
+            self._limiters.for_endpoint(endpoint_id, self.limits).count_unpermitted(self.clock.now())
         return parse_job(await self.send(call, deadline), call)
 
     def waiter(
@@ -170,7 +181,7 @@ class AsyncSession:
         """Creates the poller that streams a job; see `Streamer`."""
         return Streamer(endpoint_id, job_id, deadline, state=state, **self._poller_options(endpoint_id, job_id))
 
-    def _poller_options(self, endpoint_id: str, job_id: str) -> dict[str, Any]:
+    def _poller_options(self, endpoint_id: str, job_id: str) -> _PollerOptions:
         now = self.clock.now()
         submitted_at = self._submissions.submitted_at(endpoint_id, job_id, now)
         return {"now": now, "submitted_at": submitted_at, "routes": self._routes, "policy": self.retry}
@@ -196,7 +207,7 @@ class AsyncSession:
         Raises:
             RunpodError: The poller failed.
         """
-        limiter = self._limiters.for_endpoint(poller.endpoint_id, self.wait_limits)
+        limiter = self._limiters.for_endpoint(poller.endpoint_id, self.limits)
         wakeup = self.clock.wakeup()
         permit = Permit(wakeup)
         outcome: Outcome | None = None
@@ -215,7 +226,7 @@ class AsyncSession:
                 else:
                     call = permit.shorten(action.call)
                     outcome = await self._attempt(call, poller.deadline)
-                    if not (isinstance(outcome, Response) and outcome.good):
+                    if not (isinstance(outcome, Response) and outcome.is_success):
                         logger.info("%s failed: %s", call, _describe(outcome))
                     return call, outcome
         finally:
@@ -236,16 +247,16 @@ def _describe(outcome: Outcome) -> str:
 
 
 # Engines of unpickled sessions by base URL and API key, so that the tasks of one process share connections.
-_engines: dict[tuple[str, str], AsyncEngine] = {}
+_engines: dict[tuple[str, SecretStr], AsyncEngine] = {}
 
 
 def _unpickled(
-    base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, wait_limits: WaitLimits
+    base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, limits: EndpointLimits
 ) -> AsyncSession:
     config = load_config(None, base_url, allow_insecure=allow_insecure)
-    where = base_url, config.api_key.get_secret_value()
-    engine = _engines.get(where) or _engines.setdefault(where, AsyncEngine(config, None))
-    return AsyncSession(engine, timeout=timeout, retry=retry, wait_limits=wait_limits, owner=False)
+    key = base_url, config.api_key
+    engine = _engines.get(key) or _engines.setdefault(key, AsyncEngine(config, None))
+    return AsyncSession(engine, timeout=timeout, retry=retry, limits=limits, owner=False)
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

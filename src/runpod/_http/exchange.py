@@ -15,6 +15,8 @@ from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pydantic import SecretStr
+
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import TransportError
 
@@ -142,7 +144,7 @@ class Exchange:
         """The body received so far."""
         return self._body.body
 
-    def outcome(self, problem: Exception | None, key: str) -> Response | TransportError:
+    def outcome(self, problem: Exception | None, key: SecretStr) -> Response | TransportError:
         """The outcome. `problem` is the error that ended the request, if any."""
         body = self._body.body
         if self.status and (self.complete or not 200 <= self.status < 300):

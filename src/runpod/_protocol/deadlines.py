@@ -29,8 +29,7 @@ CLIENT_DEFAULT: Literal[ClientDefault.CLIENT_DEFAULT] = ClientDefault.CLIENT_DEF
 """As a `timeout`: use the timeout of the client or endpoint."""
 
 # Seconds or timedelta; None for no limit.
-Timeout: TypeAlias = Union[float, timedelta, None]  # noqa: UP007 - evaluated on Python 3.10
-TimeoutOrDefault: TypeAlias = Union[float, timedelta, ClientDefault, None]  # noqa: UP007
+TimeoutOrDefault: TypeAlias = Union[float, timedelta, ClientDefault, None]  # noqa: UP007 - evaluated on Python 3.10
 
 
 def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequestError) -> float | None:

@@ -192,7 +192,7 @@ def _jsonable(value: Any, depth: int, *, has_secret: bool = False) -> Any:
             raise
         return fields
     if not _is_array(value):
-        msg = f"is a {kind.__name__}, which is not JSON-serializable{_hint(value)}"
+        msg = f"has type {kind.__name__}, which is not JSON-serializable{_hint(value)}"
         raise _NotSerializableError(msg)
     items: list[Any] = []
     try:
@@ -234,7 +234,7 @@ def _dump(model: BaseModel) -> tuple[Any, bool]:
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         # The pydantic error is not shown, since it can quote the input.
         msg = (
-            f"is a {type(model).__name__} that pydantic cannot serialize to JSON "
+            f"has type {type(model).__name__}, which pydantic cannot serialize to JSON "
             f'({type(error).__name__}); call its model_dump(mode="json") for details'
         )
         raise _NotSerializableError(msg) from None

@@ -129,7 +129,7 @@ def _job_id_in(outcome: Outcome) -> str | None:
         return _top_level_strings(outcome.partial).get("id")
     strings = _top_level_strings(outcome.body)
     # Error responses of gateways have IDs, too; only one with a status beside it is a job's.
-    return strings.get("id") if outcome.good or "status" in strings else None
+    return strings.get("id") if outcome.is_success or "status" in strings else None
 
 
 def submitted_job(call: Call, partial: bytes) -> str | None:
@@ -242,7 +242,7 @@ def _outcome_unknown(outcome: Outcome) -> bool:
     if isinstance(outcome, TransportError):
         return not isinstance(outcome, RequestNotSent)
     # A 2xx with an invalid body: the request was executed.
-    return outcome.good or outcome.status >= 500 or outcome.status == 408
+    return outcome.is_success or outcome.status >= 500 or outcome.status == 408
 
 
 def _status_error(call: Call, response: Response, tried: str, end: str, context: dict[str, Any]) -> APIStatusError:
@@ -251,7 +251,7 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
     if cls is BadRequestError and _TOO_LARGE.search(reason):
         cls = PayloadTooLargeError
     msg = f"{call} failed with HTTP {response.status}{tried}"
-    if response.redirect:
+    if response.is_redirect:
         where = readable(response.redacted_headers.get("location", "another address"), 200)
         msg += f": redirect to {where}. Redirects are not followed; check base_url."
     else:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
+from pydantic import SecretStr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
 
 
-def redacted(text: str, secret: str) -> str:
+def redacted(text: str, secret: SecretStr) -> str:
     """The text with the API key replaced: some servers quote requests, and some errors quote headers."""
-    return text.replace(secret, "[key]") if secret else text
+    key = secret.get_secret_value()
+    return text.replace(key, "[key]") if key else text
+
+
+_NO_SECRET = SecretStr("")
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     body: bytes = field(default=b"", repr=False)
-    secret: str = field(default="", repr=False)
+    secret: SecretStr = field(default=_NO_SECRET, repr=False)
     problem: str = ""
 
     @property
@@ -44,11 +50,11 @@ class Response:
         return redacted(text, self.secret)
 
     @property
-    def good(self) -> bool:
+    def is_success(self) -> bool:
         return 200 <= self.status < 300
 
     @property
-    def redirect(self) -> bool:
+    def is_redirect(self) -> bool:
         return 300 <= self.status < 400
 
 

@@ -28,7 +28,7 @@ from runpod._protocol.polling import FIRST_INTERVAL, MAX_PAUSE_SYNC
 if TYPE_CHECKING:
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Outcome
-    from runpod.models.limits import WaitLimits
+    from runpod.models.limits import EndpointLimits
 
 # While there is a slot for every wait, the factor by which a hold may exceed the one that the rate requires.
 EXTENSION = 3.0
@@ -73,9 +73,9 @@ class PollLimiter:
     wakeup.
     """
 
-    def __init__(self, limits: WaitLimits) -> None:
-        self._slots = limits.concurrent
-        self._rate = limits.per_second
+    def __init__(self, limits: EndpointLimits) -> None:
+        self._slots = limits.concurrent_polls
+        self._rate = limits.polls_per_second
         self._queue: deque[Permit] = deque()
         # The permit whose owner calls `acquire` again after a time.
         self._timer_permit: Permit | None = None
@@ -137,11 +137,6 @@ class PollLimiter:
             if not (self._last_without_permit and self._first()):
                 self._starts.append(now)
                 self._last_without_permit = True
-
-    @property
-    def running(self) -> int:
-        """Number of running polls."""
-        return len(self._running)
 
     @property
     def waiting(self) -> int:
@@ -220,8 +215,8 @@ class PollLimiters:
     def __init__(self) -> None:
         self._limiters: dict[tuple[int, str, int, int], PollLimiter] = {}
 
-    def for_endpoint(self, endpoint_id: str, limits: WaitLimits) -> PollLimiter:
+    def for_endpoint(self, endpoint_id: str, limits: EndpointLimits) -> PollLimiter:
         # Per process: after a fork, permits held by the parent would never be released in the child.
-        key = (os.getpid(), endpoint_id, limits.concurrent, limits.per_second)
+        key = (os.getpid(), endpoint_id, limits.concurrent_polls, limits.polls_per_second)
         limiter = self._limiters.get(key)
         return self._limiters.setdefault(key, PollLimiter(limits)) if limiter is None else limiter

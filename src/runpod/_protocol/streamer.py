@@ -53,7 +53,7 @@ class Streamer(Poller):
         if isinstance(outcome, Response) and outcome.status == 404:
             self._missing(call, outcome, now)
             return []
-        if not isinstance(outcome, Response) or not outcome.good:
+        if not isinstance(outcome, Response) or not outcome.is_success:
             self._failed(call, outcome, now)
             return []
         try:

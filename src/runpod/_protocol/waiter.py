@@ -69,7 +69,7 @@ class Waiter(Poller):
     def received(self, call: Call, outcome: Outcome, now: float) -> JobState[Any] | None:
         """Takes the outcome of a poll. Returns the state of the job, if the poll succeeded."""
         if isinstance(outcome, Response):
-            if outcome.good:
+            if outcome.is_success:
                 return self._take(call, outcome, now)
             if call.operation is STATUS_SYNC and outcome.status in _NO_LONG_POLL:
                 self.routes.long_poll = False

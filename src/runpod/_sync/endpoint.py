@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runpod._sync.streams import JobStream
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.jobs import JobState
-    from runpod.models.limits import WaitLimits
+    from runpod.models.limits import EndpointLimits
     from runpod.models.requests import (
         ExecutionPolicy,
         ExecutionPolicyDict,
@@ -57,7 +57,7 @@ class Endpoint(Generic[OutputT]):
         *,
         timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
         retry: RetryPolicy | None = None,
-        wait_limits: WaitLimits | None = None,
+        limits: EndpointLimits | None = None,
     ) -> Self:
         """Returns this endpoint with other options, sharing the connections. Omitted options are unchanged.
 
@@ -66,7 +66,7 @@ class Endpoint(Generic[OutputT]):
                 `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
                 no limit by default.
             retry: Retry settings.
-            wait_limits: Rate limits for polling. Polls under different limits are counted
+            limits: Rate limits for polling. Polls under different limits are counted
                 separately.
 
         Raises:
@@ -77,7 +77,7 @@ class Endpoint(Generic[OutputT]):
         """
         other = copy.copy(self)
         other._session = self._session.with_options(  # noqa: SLF001 - the same class
-            timeout=timeout, retry=retry, wait_limits=wait_limits
+            timeout=timeout, retry=retry, limits=limits
         )
         return other
 
@@ -200,12 +200,12 @@ class Endpoint(Generic[OutputT]):
         call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
         deadline = self._session.deadline(timeout)
         submitted = self._session.submit(call, deadline)
-        job = self.job(submitted.id)
+        waiter = self._session.waiter(self.id, submitted.id, deadline, state=submitted)
         try:
-            state = job.wait_until(deadline, submitted)
+            state = self._read_output(self._session.wait(waiter), self.id)
         except RunpodError as error:
             # The job was submitted: repeating the call would submit another one.
-            error.job_id, error.retryable = job.id, False
+            error.job_id, error.retryable = submitted.id, False
             raise
         warn_if_no_output(state, self.id)
         return state

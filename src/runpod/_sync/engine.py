@@ -54,14 +54,13 @@ class Engine:
         # network streams do not report that.
         self._traced = not getattr(http_client, "reports_sending", False)
         self._base_url = config.base_url
-        self._key = config.api_key.get_secret_value()
         self._headers = httpx.Headers(
             {
                 "Host": httpx.URL(config.base_url).netloc.decode("ascii"),
                 "Accept": "application/json",
                 "Accept-Encoding": ACCEPT_ENCODING,
                 "User-Agent": config.user_agent,
-                "Authorization": f"Bearer {self._key}",
+                "Authorization": f"Bearer {config.api_key.get_secret_value()}",
             }
         )
         self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
@@ -102,7 +101,7 @@ class Engine:
                 current_send.reset(token)
         # With a tolerance, since timers are inexact.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
-        outcome = exchange.outcome(problem, self._key)
+        outcome = exchange.outcome(problem, self.config.api_key)
         if isinstance(outcome, RequestNotSent) and is_certificate_error(problem):
             return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
         return outcome

@@ -82,7 +82,7 @@ class Faults:
     Example:
         ```python
         server.faults.fail("run", times=2, status=429, retry_after=1)
-        server.faults.cut("run_sync", processed=True)  # the job is created, but its id is lost
+        server.faults.cut("run_sync", processed=True)  # the job is created, but its ID is lost
         ```
     """
 

@@ -96,7 +96,7 @@ class LocalEndpoint:
         elif isinstance(command, str) or not isinstance(command, Sequence) or not command:
             raise TypeError(f"`command` must be a list of the program and its arguments, got {command!r}.")
         elif not all(isinstance(part, str) for part in cast("Sequence[object]", command)) or not command[0]:
-            raise TypeError(f"`command` must hold the program and its arguments as str, got {command!r}.")
+            raise TypeError(f"`command` must contain the program and its arguments as str, got {command!r}.")
         if self.cold_start or self.return_aggregate_stream:
             raise ValueError(
                 "`cold_start` and `return_aggregate_stream` apply to handlers only. "
@@ -191,7 +191,7 @@ class Behavior:
         refuse_short_policies: Whether an `executionTimeout` under 5000 and a `ttl` under 10000
             return 400. If False, they are raised to that minimum.
         refuse_late_cancel: Whether cancelling a job that has ended returns 400. If False, the
-            response holds the job's status.
+            response contains the job's status.
         webhook_on_every_end: Whether webhooks are also called for jobs that are CANCELLED or
             TIMED_OUT, not only for COMPLETED and FAILED ones.
         rate_limits: Whether requests over the documented rate limits return 429, as well as

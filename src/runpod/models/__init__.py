@@ -2,7 +2,7 @@
 
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, StreamChunk
-from runpod.models.limits import WaitLimits
+from runpod.models.limits import EndpointLimits
 from runpod.models.requests import (
     ExecutionPolicy,
     ExecutionPolicyDict,
@@ -17,6 +17,7 @@ from runpod.models.worker_failure import WorkerFailure
 
 __all__ = [
     "EndpointHealth",
+    "EndpointLimits",
     "ExecutionPolicy",
     "ExecutionPolicyDict",
     "JobCounts",
@@ -29,7 +30,6 @@ __all__ = [
     "S3Config",
     "S3ConfigDict",
     "StreamChunk",
-    "WaitLimits",
     "WorkerCounts",
     "WorkerFailure",
 ]

@@ -9,12 +9,12 @@ from pydantic import Field, StrictInt
 from runpod._base_errors import ConfigurationError, RunpodError
 from runpod.models._base import ArgumentModel
 
-__all__ = ["WaitLimits"]
+__all__ = ["EndpointLimits"]
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
 
-class WaitLimits(ArgumentModel):
+class EndpointLimits(ArgumentModel):
     """Limits for the polls of one endpoint: how many run at once, and how many start per second.
 
     Waiting, watching and streaming poll a job repeatedly. If more jobs are waited for than polls
@@ -23,21 +23,21 @@ class WaitLimits(ArgumentModel):
     defaults leave some of that for other calls.
 
     Args:
-        concurrent: Polls of one endpoint that run at once.
-        per_second: Polls of one endpoint that start in any one second.
+        concurrent_polls: Polls of one endpoint that run at once.
+        polls_per_second: Polls of one endpoint that start in any one second.
 
     Raises:
         ConfigurationError: A value is less than 1 or not a whole number.
 
     Example:
-        >>> client = Runpod(wait_limits=WaitLimits(concurrent=100, per_second=50))
+        >>> client = Runpod(limits=EndpointLimits(concurrent_polls=100, polls_per_second=50))
     """
 
     error_class: ClassVar[type[RunpodError]] = ConfigurationError
 
-    concurrent: Count = 350
-    per_second: Count = 190
+    concurrent_polls: Count = 350
+    polls_per_second: Count = 190
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, concurrent: int = 350, per_second: int = 190) -> None: ...
+        def __init__(self, *, concurrent_polls: int = 350, polls_per_second: int = 190) -> None: ...

@@ -58,5 +58,5 @@ class Call:
 
     @property
     def job_id(self) -> str:
-        """The job id in the path."""
+        """The job ID in the path."""
         return self.ids["job_id"]

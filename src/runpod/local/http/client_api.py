@@ -78,7 +78,7 @@ async def stream(call: Call) -> JSONText:
 
 async def cancel(call: Call) -> JSONText:
     """Cancel a job."""
-    # The response for a job that has ended is undocumented. Here it holds the unchanged status.
+    # The response for a job that has ended is undocumented. Here it has the unchanged status.
     status = call.queue.get(call.job_id).status
     if status in ENDED and call.behavior.refuse_late_cancel:
         raise HTTPError(400, f"job is {status}; only jobs that have not ended can be cancelled")

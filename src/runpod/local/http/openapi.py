@@ -138,7 +138,7 @@ _SHAPES: dict[str, tuple[list[_Schema], _Schema | None, str]] = {
 }
 
 
-# Operations that create a resource, with the name of its id. Operations that take this id are linked to them.
+# Operations that create a resource, with the name of its ID. Operations that take this ID are linked to them.
 _CREATORS = {"run": "job_id", "run_sync": "job_id", "batch create": "batch_id"}
 
 

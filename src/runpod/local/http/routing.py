@@ -1,6 +1,6 @@
 """Routes from path and method to operation.
 
-Paths are matched with Starlette's routing, except that ids may hold an encoded slash.
+Paths are matched with Starlette's routing, except that IDs may contain an encoded slash.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _check(fields: Mapping[str, Any], types: tuple[tuple[str, type], ...], *, wi
 
 def _encode(value: object) -> JSONText:
     try:
-        # Unlike outputs, an input may hold an infinity: 1e999 is valid JSON and decodes to one.
+        # Unlike outputs, an input may contain an infinity: 1e999 is valid JSON and decodes to one.
         return JSONText(json.dumps(value, ensure_ascii=False))
     except (RecursionError, ValueError) as error:
         raise invalid_body(f"invalid JSON: {error}") from None

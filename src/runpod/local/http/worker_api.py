@@ -67,7 +67,7 @@ WorkerOperation = Callable[[WorkerCall], Awaitable[JSONText | None]]
 def worker_environment(endpoint_id: str, worker_id: str, *, base_url: str, api_key: str, token: str) -> dict[str, str]:
     """Return the environment that connects a program with `runpod.serverless.start` to an endpoint.
 
-    Workers replace `$RUNPOD_POD_ID` with their id and `$ID` with the job's (in the URL of
+    Workers replace `$RUNPOD_POD_ID` with their ID and `$ID` with the job's (in the URL of
     `job-take`, with their own). They append `&…`, hence the queries. The token is needed because a
     worker on a machine with a `~/.runpod/config.toml` sends the API key of that file instead of the
     one in its environment.

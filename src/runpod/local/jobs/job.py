@@ -42,7 +42,7 @@ class JobNotRetryableError(Exception):
 
 
 def new_id(*, sync: bool = False) -> str:
-    """Create the id of a job."""
+    """Create the ID of a job."""
     prefix = "sync-" if sync else ""
     return f"{prefix}{uuid.uuid4()}-u1"
 
@@ -135,7 +135,7 @@ class Job:
         return self.deleted or self.status in ENDED
 
     def reset(self, now: float) -> None:
-        """Reset the job to its state after submission, keeping its id."""
+        """Reset the job to its state after submission, keeping its ID."""
         self.status = "IN_QUEUE"
         self.queued_at = now
         self.started_at = None

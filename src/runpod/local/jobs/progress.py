@@ -18,7 +18,7 @@ __all__ = ["attach", "detach", "progress_update"]
 
 _logger = logging.getLogger("runpod.local")
 
-# Keyed by job id, which is unique across all servers of the process.
+# Keyed by job ID, which is unique across all servers of the process.
 _lock = threading.Lock()
 _receivers: dict[str, Callable[[JSONText], None]] = {}
 

@@ -155,7 +155,7 @@ class JobQueue:
                 self._end(job, "CANCELLED", after)
 
     def retry(self, job_id: str) -> Job:
-        """Put a failed job back at the end of the queue, with the same id and without its output.
+        """Put a failed job back at the end of the queue, with the same ID and without its output.
 
         `retries` of the job does not change: it counts only retries by the platform. The TTL
         starts again, as it could already be over.

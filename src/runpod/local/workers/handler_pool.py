@@ -33,7 +33,7 @@ class _Worker:
         self.replace_identity()
 
     def replace_identity(self) -> None:
-        """Become a new worker, with a new id and thread."""
+        """Become a new worker, with a new ID and thread."""
         if self.id:
             self.thread.close()
         self.id = secrets.token_hex(7)

@@ -58,7 +58,7 @@ class ProcessPool:
         endpoint_id: ID of the endpoint, for the log.
         command: The worker program and its arguments.
         size: Number of worker processes.
-        environment: Returns the environment variables for a worker id.
+        environment: Returns the environment variables for a worker ID.
         secrets: Values to remove from the log.
     """
 
@@ -150,7 +150,7 @@ class ProcessPool:
 
     def _launch(self, slot: _Slot) -> None:
         assert self._loop is not None
-        # Each process is a new worker, with its own id.
+        # Each process is a new worker, with its own ID.
         slot.worker_id = secrets.token_hex(7)
         slot.last_line = ""
         slot.restarting = False

@@ -107,7 +107,7 @@ class RemoteWorkers:
         return f"<RemoteWorkers {list(self._workers.values())}>"
 
     def on_restart(self, callback: Callable[[str], None]) -> None:
-        """Set the function to call with the id of each worker that requests a restart or needs one."""
+        """Set the function to call with the ID of each worker that requests a restart or needs one."""
         self._restart_callback = callback
 
     def expect(self, worker_id: str) -> Worker:
@@ -116,7 +116,7 @@ class RemoteWorkers:
         return self.get(worker_id)
 
     def get(self, worker_id: str) -> Worker:
-        """Return a worker; an unknown id creates one."""
+        """Return a worker; an unknown ID creates one."""
         if worker_id in self._exited:
             return Worker(worker_id)  # A late request of an exited process; it must not get a job.
         worker = self._workers.get(worker_id)
@@ -155,7 +155,7 @@ class RemoteWorkers:
         worker.problem = None
         if busy is False:
             # It silently dropped its jobs (as it does with a job without input), or was restarted
-            # with the same id.
+            # with the same ID.
             self._lose(worker)
             worker.revoked_jobs.clear()
             worker.jobs_to_stop.clear()

@@ -72,7 +72,7 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The process ID."""
         return self._process.pid
 
     def terminate(self) -> None:
@@ -103,7 +103,7 @@ class WorkerProcess:
 
     def _wait(self) -> None:
         if sys.platform != "win32" and hasattr(os, "waitid"):
-            # WNOWAIT: the process id is not reused until the process is reaped below.
+            # WNOWAIT: the process ID is not reused until the process is reaped below.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             self._exited = True
