@@ -39,7 +39,7 @@ def state(**fields: Any) -> JobState[Any]:
         ("Input should be a valid dictionary", ["null", '[{"status": "COMPLETED"}]']),
         ("id is missing", ['{"status": "COMPLETED"}']),
         ("id is blank", ['{"id": "", "status": "COMPLETED"}', '{"id": " ", "status": "IN_QUEUE"}']),
-        ("id: Input should be a valid string", ['{"id": true, "status": "COMPLETED"}', '{"id": null, "status": "X"}']),
+        ("id: Input should be a valid string", ['{"id": "\\ud800", "status": "X"}', '{"id": true, "status": "COMPLETED"}', '{"id": null, "status": "X"}']),
         ("status: String should have", ['{"id": "job-1", "status": ""}']),
         ("status: Input should be", ['{"id": "job-1", "status": 5}']),
         # An error of a gateway, unless it has an ID.

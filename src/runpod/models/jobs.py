@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Generic, cast
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from typing_extensions import Self, TypeVar
 
 from runpod._base_errors import CONTEXT, RunpodError, details_dict
@@ -56,7 +56,8 @@ class JobState(ReceivedModel, Generic[OutputT]):
         retries: How often the platform reassigned it to another worker.
     """
 
-    id: Annotated[str, BeforeValidator(_received_id)]
+    # With a constraint, pydantic refuses lone surrogates.
+    id: Annotated[str, Field(min_length=1), BeforeValidator(_received_id)]
     status: JobStatus
     output: OutputT | None = None
     error: Any = None
