@@ -12,8 +12,9 @@ import respx
 
 from runpod import AsyncRunpod, RetryPolicy
 from tests._async import misbehaving
-from tests._async.local_server import Gate, Serve
+from tests._async.local_server import Serve
 from tests.clocks import AsyncVirtualClock
+from tests.local.api import Gate
 from tests.servers import BASE_URL, KEY, Wire
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from runpod import AsyncRunpod
@@ -16,19 +15,6 @@ if TYPE_CHECKING:
     from runpod import AsyncEndpoint
 
 TIMEOUT = 2 * TEST_TIMEOUT  # seconds
-
-
-class Gate:
-    """A handler that blocks until the test sets `opened`."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.opened = threading.Event()
-
-    def __call__(self, job: dict[str, Any]) -> Any:
-        self.entered.set()
-        assert self.opened.wait(TEST_TIMEOUT)
-        return job["input"]
 
 
 class Serve:

@@ -14,8 +14,9 @@ import respx
 
 from runpod import Runpod, RetryPolicy
 from tests._sync import misbehaving
-from tests._sync.local_server import Gate, Serve
+from tests._sync.local_server import Serve
 from tests.clocks import VirtualClock
+from tests.local.api import Gate
 from tests.servers import BASE_URL, KEY, Wire
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from tests.servers import TEST_TIMEOUT, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests._sync.local_server import Gate, Serve
+    from tests._sync.local_server import Serve
+    from tests.local.api import Gate
 
 
 def count(job: dict[str, Any]) -> Iterator[int]:

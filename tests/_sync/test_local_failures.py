@@ -24,7 +24,8 @@ from tests._sync.local_server import TIMEOUT, echo
 from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
-    from tests._sync.local_server import Gate, Serve
+    from tests._sync.local_server import Serve
+    from tests.local.api import Gate
 
 
 def test_a_handler_that_raises(serve: Serve) -> None:
