@@ -131,6 +131,11 @@ async def test_cancel_after_completion_fetches_the_output(client: AsyncRunpod, w
     assert "COMPLETED" == job.status
     wire.respond(DONE)
     assert Output(n=1) == await job.result() == job.state.output
+    # The known output is kept, and no more requests are needed.
+    wire.respond(BARE, DONE)
+    assert "COMPLETED" == (await job.cancel()).status
+    assert Output(n=1) == await job.result() == job.state.output
+    assert [Output(n=1)] == [state.output for state in await collect(job.watch())]
     wire.respond(BARE, {**DONE, "output": {"n": "many"}})
     with pytest.raises(errors.JobOutputError, match="output_type"):
         await job.cancel()

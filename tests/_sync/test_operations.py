@@ -133,6 +133,11 @@ def test_cancel_after_completion_fetches_the_output(client: Runpod, wire: Wire) 
     assert "COMPLETED" == job.status
     wire.respond(DONE)
     assert Output(n=1) == job.result() == job.state.output
+    # The known output is kept, and no more requests are needed.
+    wire.respond(BARE, DONE)
+    assert "COMPLETED" == (job.cancel()).status
+    assert Output(n=1) == job.result() == job.state.output
+    assert [Output(n=1)] == [state.output for state in collect(job.watch())]
     wire.respond(BARE, {**DONE, "output": {"n": "many"}})
     with pytest.raises(errors.JobOutputError, match="output_type"):
         job.cancel()
