@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import runpod
-from runpod import ExecutionPolicy, JobRequest, S3Config, errors
+from runpod import ExecutionPolicy, JobRequest, RetryPolicy, S3Config, errors
 from tests._sync.calls import CANCELLED, DONE, FAILED, INPUT, JOB, OPERATIONS, PATH, QUEUED, RUNNING, STREAMED, collect
 from tests.servers import KEY
 
@@ -141,6 +141,19 @@ def test_cancel_after_completion_fetches_the_output(client: Runpod, wire: Wire) 
     wire.respond(BARE, {**DONE, "output": {"n": "many"}})
     with pytest.raises(errors.JobOutputError, match="output_type"):
         job.cancel()
+
+
+@pytest.mark.parametrize("name", ["cancel", "retry"])
+def test_an_executed_operation_is_not_retryable_if_the_rest_is_not_received(
+    name: str, client: Runpod, wire: Wire
+) -> None:
+    job = client.with_options(retry=RetryPolicy(max_retries=0)).endpoint("ep").job(JOB)
+    wire.respond(BARE, 503)
+    with pytest.raises(errors.ServerError) as caught:
+        (job.cancel() if name == "cancel" else job.retry())
+    assert (name == "cancel", "COMPLETED") == (caught.value.retryable, job.status)
+    wire.respond(DONE)
+    assert {"n": 1} == job.result()
 
 
 def test_cancel_after_failure_fetches_the_error(endpoint: Endpoint, wire: Wire) -> None:

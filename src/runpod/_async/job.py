@@ -162,8 +162,8 @@ class AsyncJob(Generic[OutputT]):
         except JobOutputError:
             raise
         except RunpodError as problem:
-            problem_is = "has ended, but its result was not received" if self.state.completed else "was not cancelled"
-            outcome = f"It {problem_is}: {problem.message}"
+            verb = "has ended, but its result was not received" if self.state.completed else "was not cancelled"
+            outcome = f"It {verb}: {problem.message}"
         else:
             if state.completed and state.status != JobStatus.CANCELLED:
                 return state
@@ -261,16 +261,21 @@ class AsyncJob(Generic[OutputT]):
             RunpodError: The request failed. If `maybe_submitted` is True, the job may have been
                 requeued.
         """
-        state = await self._request(RETRY, timeout)
-        self._chunks.clear()
-        return state
+        return await self._request(RETRY, timeout)
 
     async def _request(self, operation: Operation, timeout: TimeoutOrDefault) -> JobState[OutputT]:
         deadline = self._session.deadline(timeout)
         state = await self._session.request_state(operation, self.endpoint_id, self.id, deadline)
+        if operation is RETRY:
+            self._chunks.clear()
         if operation is not STATUS and is_status_only(state):
             self._state = state
-            state = await self._session.request_state(STATUS, self.endpoint_id, self.id, deadline)
+            try:
+                state = await self._session.request_state(STATUS, self.endpoint_id, self.id, deadline)
+            except RunpodError as error:
+                # The operation itself was executed.
+                error.retryable = error.retryable and operation.repeatable
+                raise
         return self._update(state)
 
     def _known(self) -> JobState[OutputT] | None:

@@ -145,7 +145,7 @@ class Session:
         """
         state = parse_job(self.send(call, deadline), call)
         self._submissions.add(call.endpoint_id, state.id, self.clock.now())
-        # Ids from the server may contain terminal control characters.
+        # IDs from the server may contain terminal control characters.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
         return state
 
