@@ -1,4 +1,8 @@
-"""Client settings: from arguments, the environment, the config file, or defaults, in this order."""
+"""Client settings: from arguments, the environment, a profile of the config file, or defaults, in this order.
+
+A profile that was passed as an argument replaces the environment variables: like in boto3, an explicit choice of an
+account must not be overridden by variables that happen to be set. The one named by `RUNPOD_PROFILE` comes after them.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from runpod._text import readable
 from runpod._version import __version__
 from runpod.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.runpod.ai/v2"
 API_KEY_VARIABLE = "RUNPOD_API_KEY"
 BASE_URL_VARIABLE = "RUNPOD_ENDPOINT_BASE_URL"
+PROFILE_VARIABLE = "RUNPOD_PROFILE"
 CONFIG_FILE = "~/.runpod/config.toml"
+DEFAULT_PROFILE = "default"
 
 
 @dataclass(frozen=True)
@@ -32,19 +39,25 @@ class Config:
     user_agent: str = field(repr=False)
     # Whether base_url may be http:// to a non-loopback host.
     allow_insecure: bool = False
+    # As passed to the client; not the one named by the environment, which is read again wherever the client is used.
+    profile: str | None = None
 
 
-def load_config(api_key: str | None, base_url: str | None, *, allow_insecure: bool) -> Config:
+def load_config(
+    api_key: str | None, base_url: str | None, profile: str | None = None, *, allow_insecure: bool
+) -> Config:
     """Loads the settings of a client.
 
     Raises:
-        ConfigurationError: No API key was found, or a setting is invalid.
+        ConfigurationError: No API key was found, the profile does not exist, or a setting is invalid.
     """
+    sources = Sources(profile)
     return Config(
-        base_url=_find_base_url(base_url, allow_insecure=allow_insecure),
-        api_key=SecretStr(_find_api_key(api_key)),
+        api_key=SecretStr(_find_api_key(sources, api_key)),
+        base_url=_find_base_url(sources, base_url, allow_insecure=allow_insecure),
         user_agent=user_agent(),
         allow_insecure=allow_insecure,
+        profile=profile,
     )
 
 
@@ -55,24 +68,90 @@ def user_agent() -> str:
     return f"runpod-sdk/{__version__} {implementation}/{python} ({sys.platform}; {platform.machine()})"
 
 
-def _find_api_key(argument: object) -> str:
-    if argument is not None:
-        return _check_api_key(argument, "api_key")
-    variable = os.environ.get(API_KEY_VARIABLE, "")
-    if variable.strip():
-        return _check_api_key(variable, API_KEY_VARIABLE)
-    stored = _read_config_file()
-    if stored is not None:
-        return _check_api_key(stored, f"api_key in {CONFIG_FILE}")
+class Sources:
+    """Where the settings of one client come from."""
+
+    def __init__(self, profile: object) -> None:
+        self._chosen = None if profile is None else check_profile(profile, "profile")
+        self._table: dict[str, Any] | None = None
+        if self._chosen is not None:
+            self._table = self._read(self._chosen, "profile")
+
+    def find(self, name: str, argument: object, variable: str) -> tuple[object, str]:
+        """A setting and its source for messages; None if it is not set."""
+        if argument is not None:
+            return argument, name
+        if self._chosen is None and (value := os.environ.get(variable, "")).strip():
+            return value, variable
+        if self._table is None:
+            self._table = self._read_default(needed=variable == API_KEY_VARIABLE)
+        return self._table.get(name), f"{name} under [{readable(self.profile)}] in {CONFIG_FILE}"
+
+    @property
+    def profile(self) -> str:
+        return self._chosen or os.environ.get(PROFILE_VARIABLE, "").strip() or DEFAULT_PROFILE
+
+    @property
+    def explicit(self) -> bool:
+        return self._chosen is not None
+
+    def _read_default(self, *, needed: bool) -> dict[str, Any]:
+        if os.environ.get(PROFILE_VARIABLE, "").strip():
+            return self._read(self.profile, PROFILE_VARIABLE)
+        # The home folder in a container can be another user's.
+        return read_profiles(if_permitted=not needed).get(DEFAULT_PROFILE, {})
+
+    @staticmethod
+    def _read(name: str, source: str) -> dict[str, Any]:
+        profiles = read_profiles()
+        if name not in profiles:
+            known = ", ".join(readable(each, 50) for each in profiles)
+            there = f"It has: {known}." if known else "It has no profiles."
+            msg = f"{source}: there is no profile {readable(name, 50)!r} in {CONFIG_FILE}. {there}"
+            raise ConfigurationError(msg)
+        return profiles[name]
+
+
+def check_profile(profile: object, source: str) -> str:
+    """Validates the name of a profile.
+
+    Raises:
+        ConfigurationError: It is blank or not a str.
+    """
+    if not isinstance(profile, str):
+        msg = f"{source} must be a str, not {type(profile).__name__}."
+        raise ConfigurationError(msg)
+    if not profile.strip():
+        msg = f"{source} is blank. Pass the name of a table of {CONFIG_FILE}, or omit it."
+        raise ConfigurationError(msg)
+    return profile
+
+
+def _find_api_key(sources: Sources, argument: object) -> str:
+    key, source = sources.find("api_key", argument, API_KEY_VARIABLE)
+    if key is not None:
+        return check_api_key(key, source)
+    name = readable(sources.profile, 50)
+    if sources.explicit:
+        msg = (
+            f"The profile {name!r} has no API key. Pass api_key=…, or add it to {CONFIG_FILE} as "
+            f'api_key = "…" under [{name}].'
+        )
+        raise ConfigurationError(msg)
     msg = (
         f"No API key found. Pass api_key=…, set {API_KEY_VARIABLE}, or add it to "
-        f'{CONFIG_FILE} as api_key = "…" under [default]. '
+        f'{CONFIG_FILE} as api_key = "…" under [{name}]. '
         "Create keys in the Runpod console, under Settings."
     )
     raise ConfigurationError(msg)
 
 
-def _check_api_key(key: object, source: str) -> str:
+def check_api_key(key: object, source: str) -> str:
+    """Validates an API key.
+
+    Raises:
+        ConfigurationError: It is blank, not a str, or cannot be sent in a header.
+    """
     if not isinstance(key, str):
         msg = f"{source} must be a str, not {type(key).__name__}."
         raise ConfigurationError(msg)
@@ -89,41 +168,68 @@ def _check_api_key(key: object, source: str) -> str:
     return key
 
 
-def _read_config_file() -> object:
-    """`api_key` of the profile `[default]`, or None if it is not set."""
+def config_path() -> Path:
+    """The path of the config file.
+
+    Raises:
+        RuntimeError: There is no home folder.
+    """
+    return Path(CONFIG_FILE).expanduser()
+
+
+def read_config_text(*, if_permitted: bool = False) -> str:
+    """The text of the config file; empty if it does not exist.
+
+    Args:
+        if_permitted: Whether a file that the user is not permitted to read counts as missing.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     try:
-        text = Path(CONFIG_FILE).expanduser().read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: no home directory
-        return None
+        return config_path().read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # RuntimeError: no home folder
+        return ""
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{CONFIG_FILE} cannot be read ({type(error).__name__}). Fix it, or set {API_KEY_VARIABLE}."
+        if if_permitted and isinstance(error, PermissionError):
+            return ""
+        msg = f"{CONFIG_FILE} cannot be read ({type(error).__name__}). Fix or rename it."
         raise ConfigurationError(msg) from None
-    return _default_key(text)
 
 
-def _default_key(text: str) -> object:
+def read_profiles(*, if_permitted: bool = False) -> dict[str, dict[str, Any]]:
+    """The profiles of the config file by name: its tables.
+
+    Args:
+        if_permitted: See `read_config_text`.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is not valid TOML.
+    """
+    text = read_config_text(if_permitted=if_permitted)
+    if not text:
+        return {}
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
 
     try:
-        profiles: dict[str, Any] = tomllib.loads(text)
+        tables: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError):  # also for numbers of 5,000 digits and for deep nesting
         # The error message is not shown: it can quote the key.
-        msg = f"{CONFIG_FILE} is not valid TOML. Fix it, or set {API_KEY_VARIABLE}."
+        msg = f"{CONFIG_FILE} is not valid TOML. Fix or rename it."
         raise ConfigurationError(msg) from None
-    profile: Any = profiles.get("default")
-    return cast("dict[str, Any]", profile).get("api_key") if isinstance(profile, dict) else None
+    return {name: cast("dict[str, Any]", table) for name, table in tables.items() if isinstance(table, dict)}
 
 
-def _find_base_url(argument: object, *, allow_insecure: bool) -> str:
-    if argument is not None:
-        return check_base_url(argument, "base_url", allow_insecure=allow_insecure)
-    variable = os.environ.get(BASE_URL_VARIABLE, "").strip()
-    if variable:
-        return check_base_url(variable, BASE_URL_VARIABLE, allow_insecure=allow_insecure)
-    return DEFAULT_BASE_URL
+def _find_base_url(sources: Sources, argument: object, *, allow_insecure: bool) -> str:
+    url, source = sources.find("base_url", argument, BASE_URL_VARIABLE)
+    if url is None:
+        return DEFAULT_BASE_URL
+    if source == BASE_URL_VARIABLE:
+        url = str(url).strip()
+    return check_base_url(url, source, allow_insecure=allow_insecure)
 
 
 def check_base_url(url: object, source: str, *, allow_insecure: bool = False) -> str:

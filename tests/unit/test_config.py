@@ -17,18 +17,17 @@ KEY = "rpa_PLANTEDKEY0123456789"
 DEFAULT = "https://api.runpod.ai/v2"
 
 
-def load(api_key: Any = None, base_url: Any = None, *, allow_insecure: bool = False) -> Config:
-    return load_config(api_key, base_url, allow_insecure=allow_insecure)
+def load(api_key: Any = None, base_url: Any = None, profile: Any = None, *, allow_insecure: bool = False) -> Config:
+    return load_config(api_key, base_url, profile, allow_insecure=allow_insecure)
 
 
-def key(api_key: Any = None) -> str | None:
-    found = load(api_key).api_key
-    return None if found is None else found.get_secret_value()
+def key(api_key: Any = None, profile: Any = None) -> str:
+    return load(api_key, profile=profile).api_key.get_secret_value()
 
 
-def refused(api_key: Any = None, base_url: Any = None) -> str:
+def refused(api_key: Any = None, base_url: Any = None, profile: Any = None) -> str:
     with pytest.raises(ConfigurationError) as info:
-        load(api_key, base_url)
+        load(api_key, base_url, profile)
     # The cause could quote the API key.
     assert info.value.__cause__ is None
     assert KEY not in str(info.value)
@@ -52,6 +51,7 @@ def test_sources_of_the_api_key(monkeypatch: pytest.MonkeyPatch, config_file: Pa
     monkeypatch.setenv("RUNPOD_API_KEY", "from-environment")
     assert "from-environment" == key()
     assert "from-argument" == key("from-argument")
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", DEFAULT)
     config_file.write_text("not toml, and not needed")
     assert "from-environment" == key()
 
@@ -79,9 +79,9 @@ def test_an_invalid_api_key_is_reported_with_its_source(
     ("words", "contents"),
     [
         ("config.toml is not valid TOML", [f'[default]\napi_key = "{KEY}', f"[default]\napi_key = {KEY}", "x = " + "[" * 5000]),
-        ("api_key in ~/.runpod/config.toml contains a line break", [f'[default]\napi_key = "{KEY}\\n"']),
-        ("api_key in ~/.runpod/config.toml must be a str, not list", [f'[default]\napi_key = ["{KEY}"]']),
-        ("api_key in ~/.runpod/config.toml is blank", ['[default]\napi_key = ""']),
+        ("api_key under [default] in ~/.runpod/config.toml contains a line break", [f'[default]\napi_key = "{KEY}\\n"']),
+        ("api_key under [default] in ~/.runpod/config.toml must be a str, not list", [f'[default]\napi_key = ["{KEY}"]']),
+        ("api_key under [default] in ~/.runpod/config.toml is blank", ['[default]\napi_key = ""']),
         ("~/.runpod/config.toml cannot be read (UnicodeDecodeError)", [b"\xff\xfe\x00"]),
         ("No API key found", ["", "[other]\napi_key = 'x'\n", "default = 5", "[default]\nx = 1"]),
     ],
@@ -106,6 +106,112 @@ def test_sources_of_the_base_url(
     monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", " https://environment.example/v2 ")
     assert "https://environment.example/v2" == load(KEY).base_url
     assert "https://argument.example/v2" == load(KEY, "https://argument.example/v2").base_url
+
+
+PROFILES = f"""
+note = "not a profile"
+[default]
+api_key = "default-key"
+base_url = "https://default.example/v2/"
+[work]
+api_key = "work-key"
+base_url = "https://work.example/v2"
+[url-only]
+base_url = "https://url-only.example/v2"
+[key-only]
+api_key = "key-only-key"
+[broken]
+api_key = "{KEY}\\n"
+base_url = "ftp://broken.example"
+[number]
+api_key = "number-key"
+base_url = 5
+"""
+
+
+def settings(api_key: Any = None, base_url: Any = None, profile: Any = None) -> tuple[str, str]:
+    config = load(api_key, base_url, profile)
+    assert profile == config.profile
+    return config.api_key.get_secret_value(), config.base_url
+
+
+def test_a_profile_that_is_passed_replaces_the_environment(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    config_file.write_text(PROFILES)
+    assert ("default-key", "https://default.example/v2") == settings()
+    monkeypatch.setenv("RUNPOD_PROFILE", "work")
+    assert ("work-key", "https://work.example/v2") == settings()
+    monkeypatch.setenv("RUNPOD_API_KEY", "environment-key")
+    # Each setting on its own.
+    assert ("environment-key", "https://work.example/v2") == settings()
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "https://environment.example/v2")
+    assert ("environment-key", "https://environment.example/v2") == settings()
+    assert ("work-key", "https://work.example/v2") == settings(profile="work")
+    assert ("default-key", "https://default.example/v2") == settings(profile="default")
+    assert ("key-only-key", DEFAULT) == settings(profile="key-only")
+    assert ("argument-key", "https://url-only.example/v2") == settings("argument-key", profile="url-only")
+    assert ("key-only-key", "https://a.example") == settings(base_url="https://a.example", profile="key-only")
+    with Runpod(profile="work") as client:
+        assert "Runpod(base_url='https://work.example/v2')" == repr(client)
+
+
+def test_the_key_of_the_environment_is_not_used_for_a_profile_that_is_passed(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path
+) -> None:
+    config_file.write_text(PROFILES)
+    monkeypatch.setenv("RUNPOD_API_KEY", "environment-key")
+    expected = "The profile 'url-only' has no API key. Pass api_key=…, or add it to ~/.runpod/config.toml as "
+    assert expected + 'api_key = "…" under [url-only].' == refused(profile="url-only")
+    monkeypatch.setenv("RUNPOD_PROFILE", "url-only")
+    assert ("environment-key", "https://url-only.example/v2") == settings()
+    monkeypatch.delenv("RUNPOD_API_KEY")
+    assert 'as api_key = "…" under [url-only]. Create keys' in refused()
+
+
+def test_a_profile_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    config_file.write_text(PROFILES)
+    known = "in ~/.runpod/config.toml. It has: default, work, url-only, key-only, broken, number."
+    assert f"profile: there is no profile 'note' {known}" == refused("key", DEFAULT, "note")
+    monkeypatch.setenv("RUNPOD_PROFILE", " wrok ")
+    assert f"RUNPOD_PROFILE: there is no profile 'wrok' {known}" == refused() == refused("key")
+    assert "work-key" == key(profile="work")
+    # Nothing is needed from it.
+    assert "key" == load("key", DEFAULT).api_key.get_secret_value()
+    monkeypatch.setenv("RUNPOD_PROFILE", " ")  # the same as unset
+    assert "default-key" == key()
+    config_file.write_text(f'["a\\u001b[31m"]\napi_key = "{KEY}"\n')
+    assert r"It has: a\x1b[31m." in refused(profile="x")
+    config_file.unlink()
+    message = "profile: there is no profile 'x\\x1b' in ~/.runpod/config.toml. It has no profiles."
+    assert message == refused(profile="x\x1b").replace("\\\\", "\\")
+
+
+def test_an_invalid_profile(config_file: Path) -> None:
+    config_file.write_text(PROFILES)
+    for blank in ("", " \t"):
+        assert "profile is blank. Pass the name of a table of ~/.runpod/config.toml" in refused(KEY, DEFAULT, blank)
+    assert "profile must be a str, not int." == refused(KEY, DEFAULT, 5)
+    assert "api_key under [broken] in ~/.runpod/config.toml contains a line break" in refused(profile="broken")
+    assert "base_url under [broken] in ~/.runpod/config.toml must start with" in refused("key", profile="broken")
+    assert "base_url under [number] in ~/.runpod/config.toml must be a str, not int." == refused(profile="number")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
+def test_a_config_file_of_another_user(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    config_file.write_text(PROFILES)
+
+    def forbidden(*_: Any, **__: Any) -> str:
+        raise PermissionError
+
+    # Not by its mode, which does not stop root.
+    monkeypatch.setattr(Path, "read_text", forbidden)
+    monkeypatch.setenv("RUNPOD_API_KEY", "environment-key")
+    assert ("environment-key", DEFAULT) == settings()
+    assert "cannot be read (PermissionError). Fix or rename it." in refused(profile="work")
+    monkeypatch.setenv("RUNPOD_PROFILE", "work")
+    assert "cannot be read (PermissionError). Fix or rename it." in refused()
+    monkeypatch.delenv("RUNPOD_PROFILE")
+    monkeypatch.delenv("RUNPOD_API_KEY")
+    assert "cannot be read (PermissionError). Fix or rename it." in refused()
 
 
 def test_trailing_slashes_and_plain_http_to_localhost() -> None:

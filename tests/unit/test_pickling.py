@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -77,6 +78,36 @@ def test_a_job_is_pickled_without_the_api_key(
     assert another._session.engine is session.engine
     assert another.run_sync(input={"legs": 6}, timeout=TEST_TIMEOUT).succeeded
     session.engine.close()
+
+
+def test_a_profile_that_was_passed_is_pickled_by_its_name(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path.home() / ".runpod" / "config.toml"
+    path.parent.mkdir()
+    path.write_text(f'[work]\napi_key = "{server.api_key}"\nbase_url = "{server.base_url}"\n')
+    with Runpod(profile="work") as client:
+        parcel = pickle.dumps(pickle.loads(pickle.dumps(client.endpoint("ep"))))
+    assert server.api_key.encode() not in parcel
+    monkeypatch.setenv("RUNPOD_API_KEY", "of-another-account")
+    endpoint = pickle.loads(parcel)
+    assert endpoint.run_sync(input={"n": 1}, timeout=TEST_TIMEOUT).succeeded
+    endpoint._session.engine.close()
+    path.unlink()
+    with pytest.raises(ConfigurationError, match="there is no profile 'work'"):
+        pickle.loads(parcel)
+
+
+def test_a_profile_of_the_environment_is_not_pickled(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path.home() / ".runpod" / "config.toml"
+    path.parent.mkdir()
+    path.write_text(f'[work]\napi_key = "{server.api_key}"\n')
+    monkeypatch.setenv("RUNPOD_PROFILE", "work")
+    with Runpod(base_url=server.base_url) as client:
+        parcel = pickle.dumps(client.endpoint("ep"))
+    # Another machine has other settings.
+    monkeypatch.delenv("RUNPOD_PROFILE")
+    path.unlink()
+    monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
+    assert pickle.loads(parcel)._session.engine.config.profile is None
 
 
 async def test_an_async_job_is_pickled(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,12 @@ class AsyncRunpod:
     """A client for Runpod serverless endpoints.
 
     Args:
-        api_key: By default `RUNPOD_API_KEY`, then `[default] api_key` of
-            `~/.runpod/config.toml`.
-        base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `https://api.runpod.ai/v2`.
+        api_key: By default `RUNPOD_API_KEY`, then `api_key` of the profile.
+        base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `base_url` of the profile, then
+            `https://api.runpod.ai/v2`.
+        profile: A table of `~/.runpod/config.toml` to take `api_key` and `base_url` from, instead
+            of from `RUNPOD_API_KEY` and `RUNPOD_ENDPOINT_BASE_URL`. By default, these variables
+            come first, then the profile named by `RUNPOD_PROFILE`, or `[default]`.
         timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
             `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
             limit by default.
@@ -50,7 +53,8 @@ class AsyncRunpod:
             API key unencrypted.
 
     Raises:
-        ConfigurationError: No API key was found, or a setting is invalid.
+        ConfigurationError: No API key was found, the profile does not exist, or a setting is
+            invalid.
 
     Example:
         >>> async with AsyncRunpod() as client:
@@ -63,13 +67,14 @@ class AsyncRunpod:
         api_key: str | None = None,
         *,
         base_url: str | None = None,
+        profile: str | None = None,
         timeout: float | timedelta | None = 30.0,
         retry: RetryPolicy | None = None,
         limits: EndpointLimits | None = None,
         http_client: httpx.AsyncClient | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        config = load_config(api_key, base_url, allow_insecure=allow_insecure)
+        config = load_config(api_key, base_url, profile, allow_insecure=allow_insecure)
         self._base_url = config.base_url
         self._session = AsyncSession(
             AsyncEngine(config, http_client),

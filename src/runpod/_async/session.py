@@ -94,7 +94,8 @@ class AsyncSession:
         if not self.engine.owned:
             msg = "A client with a custom http_client cannot be pickled. Create it in the process that uses it."
             raise TypeError(msg)
-        return _unpickled, (config.base_url, config.allow_insecure, self.timeout, self.retry, self.limits)
+        settings = config.base_url, config.profile, config.allow_insecure
+        return _unpickled, (*settings, self.timeout, self.retry, self.limits)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AsyncSession:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -246,15 +247,20 @@ def _describe(outcome: Outcome) -> str:
     return f"HTTP {outcome.status}" if isinstance(outcome, Response) else readable(outcome.reason)
 
 
-# Engines of unpickled sessions by base URL and API key, so that the tasks of one process share connections.
-_engines: dict[tuple[str, SecretStr], AsyncEngine] = {}
+# Engines of unpickled sessions by base URL, profile and API key, so that the tasks of one process share connections.
+_engines: dict[tuple[str, str | None, SecretStr], AsyncEngine] = {}
 
 
 def _unpickled(
-    base_url: str, allow_insecure: bool, timeout: float | None, retry: RetryPolicy, limits: EndpointLimits
+    base_url: str,
+    profile: str | None,
+    allow_insecure: bool,
+    timeout: float | None,
+    retry: RetryPolicy,
+    limits: EndpointLimits,
 ) -> AsyncSession:
-    config = load_config(None, base_url, allow_insecure=allow_insecure)
-    key = base_url, config.api_key
+    config = load_config(None, base_url, profile, allow_insecure=allow_insecure)
+    key = base_url, profile, config.api_key
     engine = _engines.get(key) or _engines.setdefault(key, AsyncEngine(config, None))
     return AsyncSession(engine, timeout=timeout, retry=retry, limits=limits, owner=False)
 
