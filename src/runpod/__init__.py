@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
+    from runpod._async.map import AsyncJobMap
     from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
     from runpod._protocol.deadlines import CLIENT_DEFAULT, ClientDefault
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
+    from runpod._sync.map import JobMap
     from runpod._sync.streams import JobStream, JobUpdates
     from runpod.errors import (
         APIConnectionError,
@@ -49,11 +51,13 @@ if TYPE_CHECKING:
         PayloadTooLargeError,
         PermissionDeniedError,
         RateLimitError,
+        RunFileError,
         RunpodError,
         RunpodTimeoutError,
         ServerError,
     )
     from runpod.models import (
+        DurationSummary,
         EndpointHealth,
         EndpointLimits,
         ExecutionPolicy,
@@ -63,8 +67,10 @@ if TYPE_CHECKING:
         JobRequestDict,
         JobState,
         JobStatus,
+        MapResult,
         PurgeResult,
         RetryPolicy,
+        RunReport,
         S3Config,
         S3ConfigDict,
         StreamChunk,
@@ -79,6 +85,7 @@ __all__ = [
     "APIStatusError",
     "AsyncEndpoint",
     "AsyncJob",
+    "AsyncJobMap",
     "AsyncJobStream",
     "AsyncJobUpdates",
     "AsyncRunpod",
@@ -88,6 +95,7 @@ __all__ = [
     "ClientDefault",
     "ConfigurationError",
     "ConflictError",
+    "DurationSummary",
     "Endpoint",
     "EndpointHealth",
     "EndpointLimits",
@@ -100,6 +108,7 @@ __all__ = [
     "JobError",
     "JobExpiredError",
     "JobFailedError",
+    "JobMap",
     "JobOutputError",
     "JobRequest",
     "JobRequestDict",
@@ -108,12 +117,15 @@ __all__ = [
     "JobStream",
     "JobTimedOutError",
     "JobUpdates",
+    "MapResult",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "PurgeResult",
     "RateLimitError",
     "RetryPolicy",
+    "RunFileError",
+    "RunReport",
     "Runpod",
     "RunpodError",
     "RunpodTimeoutError",
@@ -133,11 +145,13 @@ _MODULES = {
     "AsyncRunpod": "runpod._async.client",
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
+    "AsyncJobMap": "runpod._async.map",
     "AsyncJobStream": "runpod._async.streams",
     "AsyncJobUpdates": "runpod._async.streams",
     "Runpod": "runpod._sync.client",
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
+    "JobMap": "runpod._sync.map",
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",
 }

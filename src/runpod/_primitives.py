@@ -6,22 +6,32 @@ on first use: it is slow to import, and only async programs need it.
 
 from __future__ import annotations
 
+import atexit
+import contextvars
 import os
 import sys
 import threading
 import time
-from contextlib import nullcontext
+import weakref
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from runpod._logging import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    import asyncio
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from types import TracebackType
+    from typing import TypeAlias, TypeVar
 
-    from anyio import Event
+    from anyio import CancelScope, Event
     from typing_extensions import Self
+
+    T = TypeVar("T")
+    ItemT = TypeVar("ItemT")
+    AsyncInputIterable: TypeAlias = AsyncIterable[ItemT] | Iterable[ItemT]
+    InputIterable: TypeAlias = Iterable[ItemT]
 
 
 def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
@@ -155,6 +165,30 @@ class Semaphore:
         self._semaphore.release()
 
 
+def async_lock() -> AbstractAsyncContextManager[Any]:
+    """A lock for tasks."""
+    import anyio
+
+    return anyio.Lock()
+
+
+def lock() -> AbstractContextManager[Any]:
+    """A lock for threads."""
+    return threading.Lock()
+
+
+async def async_in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Calls a function that blocks in a thread, so that the event loop goes on."""
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(function, *args)
+
+
+def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Calls a function."""
+    return function(*args)
+
+
 def async_shield() -> AbstractContextManager[object]:
     """Protects a block from cancellation."""
     import anyio
@@ -180,6 +214,175 @@ def async_connection_key() -> tuple[int, Any]:
 def connection_key() -> tuple[int, Any]:
     """Key of the connections that can be used here: those of this process. Threads share them."""
     return os.getpid(), None
+
+
+class AsyncWorkers:
+    """Runs a function in background tasks, which belong to no task group.
+
+    Args:
+        work: The function. It must not raise errors.
+        close: Ends all work. Called when the process exits, if that ends the workers.
+    """
+
+    # Every job can have a task of its own.
+    MAX_SUBMITTING: int = sys.maxsize
+    MAX_POLLING: int = sys.maxsize
+
+    def __init__(self, work: Callable[[], Awaitable[None]], close: Callable[[], object]) -> None:  # noqa: ARG002
+        self._work = work
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._scopes: set[CancelScope] = set()
+        self._count = 0
+        self._ended: list[Event] = []
+
+    def add(self) -> None:
+        """Starts one more worker."""
+        self._count += 1
+        if is_trio():
+            import trio
+
+            trio.lowlevel.spawn_system_task(self._run_on_trio, context=contextvars.copy_context())
+        else:
+            import asyncio
+
+            task = asyncio.get_running_loop().create_task(self._run())
+            # The loop has only weak references.
+            self._tasks.add(task)
+            task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+        self._one_ended()
+
+    async def _run_on_trio(self) -> None:
+        try:
+            await self._run()
+        finally:
+            self._one_ended()
+
+    def _one_ended(self) -> None:
+        self._count -= 1
+        while self._ended and not self._count:
+            self._ended.pop().set()
+
+    async def _run(self) -> None:
+        import anyio
+
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                await self._work()
+            finally:
+                self._scopes.discard(scope)
+
+    def abandon(self) -> None:
+        """Cancels the workers that are busy."""
+        for scope in list(self._scopes):
+            scope.cancel()
+
+    async def join(self) -> None:
+        """Waits until the workers have ended."""
+        import anyio
+
+        if self._count:
+            event = anyio.Event()
+            self._ended.append(event)
+            await event.wait()
+
+
+class Workers:
+    """Runs a function in background threads, at most 32.
+
+    Args:
+        work: The function. It must not raise errors.
+        close: Ends all work. Called when the process exits, which ends the threads.
+    """
+
+    # Together with one that reads the inputs, 32 threads.
+    MAX_SUBMITTING: int = 11
+    MAX_POLLING: int = 20
+
+    def __init__(self, work: Callable[[], None], close: Callable[[], object]) -> None:
+        self._work = work
+        self._close = close
+        self._threads: list[threading.Thread] = []
+        self._pid = os.getpid()
+        _open_workers.add(self)
+
+    def add(self) -> None:
+        """Starts one more worker, unless there are 32."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) > self.MAX_SUBMITTING + self.MAX_POLLING:
+            return
+        # Daemon threads: the process can exit while a poll is held.
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(self._work,), name="runpod-map", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the limit of the system
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
+
+    def abandon(self) -> None:
+        """Does nothing: threads cannot be cancelled. They end after their request."""
+
+    def join(self) -> None:
+        """Does not wait: a thread can be in a long poll."""
+
+    def close_at_exit(self) -> None:
+        """Ends all work, unless this is a forked process, which has no such threads."""
+        if self._pid == os.getpid():
+            self._close()
+
+
+_open_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_workers() -> None:
+    for workers in list(_open_workers):
+        with suppress(Exception):
+            workers.close_at_exit()
+
+
+class AsyncInputs:
+    """Iterates over an iterable or async iterable."""
+
+    ACCEPTS_ASYNC: bool = True
+
+    def __init__(self, inputs: Any) -> None:
+        is_async = hasattr(inputs, "__aiter__")
+        self._async_iterator: AsyncIterator[Any] | None = aiter(inputs) if is_async else None
+        self._iterator: Iterator[Any] = iter(()) if is_async else iter(inputs)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._async_iterator is not None:
+            return await anext(self._async_iterator)
+        for item in self._iterator:
+            return item
+        raise StopAsyncIteration
+
+
+class Inputs:
+    """Iterates over an iterable."""
+
+    ACCEPTS_ASYNC: bool = False
+
+    def __init__(self, inputs: Any) -> None:
+        self._iterator: Iterator[Any] = iter(inputs)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._iterator)
 
 
 class AsyncTimeLimit:

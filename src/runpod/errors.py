@@ -5,6 +5,7 @@
     ├── InvalidRequestError (ValueError)     invalid arguments; nothing was sent
     ├── ClientClosedError (RuntimeError)     the client was closed before or during the call
     ├── RunpodTimeoutError (TimeoutError)    the call's `timeout` passed; the job, if any, keeps running
+    ├── RunFileError                         the file of a bulk run cannot be used
     ├── APIConnectionError                   no usable response: connect, reset, TLS, truncated body
     ├── APIStatusError                       an error status: status_code, body, headers, request_id
     │   ├── BadRequestError                  400
@@ -67,6 +68,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RunFileError",
     "RunpodError",
     "RunpodTimeoutError",
     "ServerError",
@@ -93,6 +95,15 @@ class RunpodTimeoutError(RunpodError, TimeoutError):
     ) -> None:
         super().__init__(message, details, **context)
         self.state: JobState[Any] | None = state_in(details) if state is None else state
+
+
+class RunFileError(RunpodError):
+    """The file of a bulk run cannot be used: missing, read-only, damaged, in use, or the disk is full.
+
+    What was saved before the error remains in the file.
+    """
+
+    _maybe_submitted_default = False
 
 
 class APIConnectionError(RunpodError):

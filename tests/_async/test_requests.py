@@ -230,7 +230,7 @@ async def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
 
 
 async def test_retry_after_is_honoured_up_to_the_deadline(
-    endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
+    client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
     wire.respond(httpx.Response(429, headers={"Retry-After": "7"}), QUEUED)
     await endpoint.run(input=INPUT)
@@ -238,7 +238,7 @@ async def test_retry_after_is_honoured_up_to_the_deadline(
     for timeout in (30, None):
         wire.respond(httpx.Response(429, headers={"Retry-After": "86400"}))
         with pytest.raises(errors.RateLimitError) as caught:
-            await endpoint.run(input=INPUT, timeout=timeout)
+            await client.endpoint(f"ep-{timeout}").run(input=INPUT, timeout=timeout)
         assert 86400.0 == caught.value.retry_after
     assert [7.0] == clock.pauses
 

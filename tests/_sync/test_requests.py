@@ -232,7 +232,7 @@ def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
 
 
 def test_retry_after_is_honoured_up_to_the_deadline(
-    endpoint: Endpoint, wire: Wire, clock: VirtualClock
+    client: Runpod, endpoint: Endpoint, wire: Wire, clock: VirtualClock
 ) -> None:
     wire.respond(httpx.Response(429, headers={"Retry-After": "7"}), QUEUED)
     endpoint.run(input=INPUT)
@@ -240,7 +240,7 @@ def test_retry_after_is_honoured_up_to_the_deadline(
     for timeout in (30, None):
         wire.respond(httpx.Response(429, headers={"Retry-After": "86400"}))
         with pytest.raises(errors.RateLimitError) as caught:
-            endpoint.run(input=INPUT, timeout=timeout)
+            client.endpoint(f"ep-{timeout}").run(input=INPUT, timeout=timeout)
         assert 86400.0 == caught.value.retry_after
     assert [7.0] == clock.pauses
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from runpod import Runpod, EndpointLimits, RetryPolicy, errors
-from runpod._protocol.poll_limiter import Permit
+from runpod._protocol.limiter import Permit
 from tests._sync.calls import CANCELLED, DONE, FAILED, INPUT, JOB, PATH, QUEUED, RUNNING, STREAMED, collect, job_calls
 from tests.servers import Delayed
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runpod import Endpoint
-    from runpod._protocol.poll_limiter import PollLimiter
+    from runpod._protocol.limiter import Limiter
     from tests.clocks import VirtualClock
     from tests.servers import Wire
 
@@ -322,11 +322,11 @@ def narrow(client: Runpod) -> Endpoint:
 
 
 @pytest.fixture
-def limiter(client: Runpod) -> PollLimiter:
-    return client._session._limiters.for_endpoint("ep", NARROW)
+def limiter(client: Runpod) -> Limiter:
+    return client._session._limiters.polls("ep", NARROW)
 
 
-def test_each_poll_of_a_wait_holds_a_permit(narrow: Endpoint, limiter: PollLimiter, wire: Wire) -> None:
+def test_each_poll_of_a_wait_holds_a_permit(narrow: Endpoint, limiter: Limiter, wire: Wire) -> None:
     def during(response: Any) -> Callable[[], Any]:
         def respond() -> Any:
             running.append(len(limiter._running))
@@ -350,7 +350,7 @@ def test_each_poll_of_a_wait_holds_a_permit(narrow: Endpoint, limiter: PollLimit
 
 
 def test_waits_queue_for_permits_but_status_does_not(
-    client: Runpod, narrow: Endpoint, limiter: PollLimiter, wire: Wire, clock: VirtualClock
+    client: Runpod, narrow: Endpoint, limiter: Limiter, wire: Wire, clock: VirtualClock
 ) -> None:
     job = narrow.job(JOB)
     other = Permit(Wakeup())
@@ -378,7 +378,7 @@ def test_waits_queue_for_permits_but_status_does_not(
 def test_permits_limit_poll_rate_and_hold_time(client: Runpod, wire: Wire, clock: VirtualClock) -> None:
     limits = EndpointLimits(concurrent_polls=2, polls_per_second=3)
     narrow = client.with_options(limits=limits).endpoint("ep")
-    client._session._limiters.for_endpoint("ep", limits).acquire(Permit(Wakeup()), clock.now())
+    client._session._limiters.polls("ep", limits).acquire(Permit(Wakeup()), clock.now())
     wire.respond(RUNNING, RUNNING, DONE)
     # These two are not delayed, but count towards the rate.
     narrow.status(JOB)
@@ -398,7 +398,7 @@ def test_a_429_pauses_all_waits(narrow: Endpoint, wire: Wire, clock: VirtualCloc
     assert start + 3 == pytest.approx(clock.now())
 
 
-def test_an_error_releases_the_permit(narrow: Endpoint, limiter: PollLimiter, wire: Wire) -> None:
+def test_an_error_releases_the_permit(narrow: Endpoint, limiter: Limiter, wire: Wire) -> None:
     for problem, error_class in ((401, errors.AuthenticationError), (KeyboardInterrupt(), KeyboardInterrupt)):
         for call in job_calls(narrow.job(JOB)):
             wire.respond(problem)

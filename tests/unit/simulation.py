@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hypothesis import strategies as st
 
 from runpod._protocol.deadlines import Deadline
+from runpod._protocol.limiter import Permit
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, ResponseLost, TransportError
-from runpod._protocol.poll_limiter import Permit, PollLimiter
 from runpod._protocol.polling import Done, Fail, Pause
+from runpod._protocol.rate_limits import PollLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

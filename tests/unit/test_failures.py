@@ -111,7 +111,7 @@ LATE = DeadlineExceeded("late", sent=True)
             DeadlineExceeded("late", sent=False),
             (False, True),
             True,
-            " within the timeout of 30 s. The request was not sent.",
+            " within the timeout of 30 s. The request was not sent: late.",
         ),
         (reply("", 429), (False, True), True, "HTTP 429, without a reason."),
         (reply("", 408), (True, False), True, "RetryPolicy(resubmit=True)"),

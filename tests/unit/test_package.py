@@ -18,9 +18,8 @@ import runpod
 from runpod import _protocol, errors, models
 from runpod._logging import setup_logging
 
-CLIENTS = {
-    f"{prefix}{name}" for prefix in ("", "Async") for name in ("Runpod", "Endpoint", "Job", "JobStream", "JobUpdates")
-}
+NAMES = ("Runpod", "Endpoint", "Job", "JobMap", "JobStream", "JobUpdates")
+CLIENTS = {f"{prefix}{name}" for prefix in ("", "Async") for name in NAMES}
 CLIENTS |= {"CLIENT_DEFAULT", "ClientDefault"}
 
 

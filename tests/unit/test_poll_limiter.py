@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod import AsyncRunpod, EndpointLimits, RunpodTimeoutError
+from runpod._protocol.limiter import MAX_SLOWDOWN, MIN_PAUSE, Permit
 from runpod._protocol.operations import STATUS, STATUS_SYNC, Call
-from runpod._protocol.poll_limiter import MAX_SLOWDOWN, PAUSE, Permit, PollLimiter, PollLimiters
 from runpod._protocol.polling import Done, Routes
+from runpod._protocol.rate_limits import Limiters, PollLimiter
 from runpod._protocol.waiter import Waiter
 from tests.servers import BASE_URL, KEY
 from tests.unit.simulation import ENDPOINT, START, Simulation, deadline, job, reply, seeded
@@ -204,21 +205,21 @@ def test_a_429_pauses_all_waiters_and_reduces_the_rate() -> None:
 
 
 def test_the_pause_after_a_429_is_bounded() -> None:
-    for asked, expected in (("86400", 30.0), ("0.01", PAUSE), ("soon", PAUSE), ("-1", PAUSE)):
+    for asked, expected in (("86400", 30.0), ("0.01", MIN_PAUSE), ("soon", MIN_PAUSE), ("-1", MIN_PAUSE)):
         queue = limiter()
         queue.release(acquired(queue), START, reply("", 429, retry_after=asked))
         assert pytest.approx(expected) == queue.acquire(Permit(Wakeup()), START)
 
 
 def test_limiters_are_separate_per_endpoint_limits_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    every, limits = PollLimiters(), EndpointLimits()
-    found = every.for_endpoint("one", limits)
-    assert found is every.for_endpoint("one", EndpointLimits())
-    assert found is not every.for_endpoint("two", limits)
-    assert found is not every.for_endpoint("one", EndpointLimits(concurrent_polls=5))
-    assert found is not every.for_endpoint("one", EndpointLimits(polls_per_second=5))
+    every, limits = Limiters(), EndpointLimits()
+    found = every.polls("one", limits)
+    assert found is every.polls("one", EndpointLimits())
+    assert found is not every.polls("two", limits)
+    assert found is not every.polls("one", EndpointLimits(concurrent_polls=5))
+    assert found is not every.polls("one", EndpointLimits(polls_per_second=5))
     monkeypatch.setattr("os.getpid", lambda: -1)
-    assert found is not every.for_endpoint("one", limits)
+    assert found is not every.polls("one", limits)
 
 
 def test_a_single_wait_is_not_limited() -> None:
@@ -302,7 +303,7 @@ async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
         AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client, limits=limits) as client,
         anyio.create_task_group() as group,
     ):
-        queue = client._session._limiters.for_endpoint("ep", limits)
+        queue = client._session._limiters.polls("ep", limits)
         tracemalloc.start()
         try:
             # This includes what the first call loads.

@@ -145,7 +145,7 @@ class AsyncJob(Generic[OutputT]):
         try:
             state = await self.wait(timeout=timeout)
         except RunpodTimeoutError as error:
-            ended = await self._cancel_after(error) if cancel_on_timeout else None
+            ended = await self.cancel_after(error) if cancel_on_timeout else None
             if ended is None:
                 raise
             state = ended
@@ -155,7 +155,7 @@ class AsyncJob(Generic[OutputT]):
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
 
-    async def _cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
+    async def cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
         """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
             state = await self.cancel()

@@ -150,7 +150,9 @@ class Exchange:
         if self.status and (self.complete or not 200 <= self.status < 300):
             return Response(self.status, Headers(self.raw_headers), body, secret=key, problem=self._body.problem)
         if self.late:
-            return DeadlineExceeded("the deadline passed", sent=self.sending.sent, partial=body)
+            sent = self.sending.sent
+            reason = "the deadline passed" if sent else "no connection was ready in time"
+            return DeadlineExceeded(reason, sent=sent, partial=body)
         reason = redacted(error_reason(problem), key)
         return ResponseLost(reason, partial=body) if self.sending.sent else RequestNotSent(reason)
 

@@ -32,7 +32,9 @@ CLIENT_DEFAULT: Literal[ClientDefault.CLIENT_DEFAULT] = ClientDefault.CLIENT_DEF
 TimeoutOrDefault: TypeAlias = Union[float, timedelta, ClientDefault, None]  # noqa: UP007 - evaluated on Python 3.10
 
 
-def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequestError) -> float | None:
+def parse_timeout(
+    value: object, error_class: type[RunpodError] = InvalidRequestError, *, name: str = "timeout"
+) -> float | None:
     """Converts a `timeout` to seconds; None for no limit.
 
     Raises:
@@ -48,10 +50,10 @@ def parse_timeout(value: object, error_class: type[RunpodError] = InvalidRequest
         except OverflowError:
             seconds = math.inf if value > 0 else -math.inf
     else:
-        msg = f"timeout must be seconds, a timedelta, or None for no limit, not {type(value).__name__}."
+        msg = f"{name} must be seconds, a timedelta, or None for no limit, not {type(value).__name__}."
         raise error_class(msg)
     if math.isnan(seconds) or seconds <= 0:
-        msg = f"timeout must be positive, got {seconds:g}."
+        msg = f"{name} must be positive, got {seconds:g}."
         raise error_class(msg)
     return None if math.isinf(seconds) else seconds
 

@@ -109,12 +109,27 @@ def encode(request: JobRequest) -> bytes:
     for name, part in (("policy", request.policy), ("s3Config", request.s3_config)):
         if isinstance(part, (ExecutionPolicy, S3Config)):
             body[name] = part.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return _to_json(body)
+
+
+def encode_input(value: object) -> bytes:
+    """Encodes an input alone, exactly as `encode` does within a request.
+
+    Raises:
+        InvalidRequestError: It is not an object, or not JSON-serializable (the message names the place).
+    """
+    if not _is_mapping(value) and not isinstance(value, BaseModel):
+        raise _not_an_object(value)
+    return _to_json({"input": value}, input_only=True)
+
+
+def _to_json(body: dict[str, Any], *, input_only: bool = False) -> bytes:
     try:
         # The request object itself does not count as a level.
         ready = _jsonable(body, -1)
         if not isinstance(ready["input"], dict):  # a RootModel
             raise _not_an_object(ready["input"])
-        return to_json(ready)
+        return to_json(ready["input"] if input_only else ready)
     except _NotSerializableError as error:
         msg = f"{error.place} {error.problem}."
         raise InvalidRequestError(msg) from None
@@ -191,7 +206,7 @@ def _jsonable(value: Any, depth: int, *, has_secret: bool = False) -> Any:
             error.steps.append(step)
             raise
         return fields
-    if not _is_array(value):
+    if not is_array(value):
         msg = f"has type {kind.__name__}, which is not JSON-serializable{_hint(value)}"
         raise _NotSerializableError(msg)
     items: list[Any] = []
@@ -250,7 +265,7 @@ def _unset_fields(value: object) -> tuple[Any, bool]:
         excluded = {name: True for name, item in items if item is None and name not in value.model_fields_set}
     elif _is_mapping(value):
         items = value.items()
-    elif _is_array(value):
+    elif is_array(value):
         items = enumerate(value)
     else:
         return None, callable(getattr(value, "get_secret_value", None))
@@ -267,7 +282,7 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
 
 
-def _is_array(value: object) -> TypeGuard[Sequence[Any]]:
+def is_array(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
 
 

@@ -98,7 +98,7 @@ def failure(
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."
         if not outcome.sent and not call.operation.repeatable:
-            end = " The request was not sent."
+            end = f" The request was not sent: {readable(outcome.reason)}."
         return RunpodTimeoutError(msg + end, state=state, **context)
     if isinstance(outcome, TransportError):
         verb = "could not be sent" if isinstance(outcome, RequestNotSent) else "got no response"

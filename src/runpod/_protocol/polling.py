@@ -44,7 +44,7 @@ FIRST_INTERVAL = 0.1
 LAST_INTERVAL = 5.0
 INTERVAL_FACTOR = 1.5
 
-# Without a deadline, a wait ends after this many consecutive failed polls.
+# Without a deadline, the wait for one job ends after this many consecutive failed polls.
 MAX_FAILURES = 10
 
 # Maximum pause between two polls, in seconds. The result of a `sync-` job is kept for one minute only, which must be
@@ -101,6 +101,7 @@ class Poller(ABC):
     Attributes:
         state: The last known state of the job.
         submitted_at: When this client submitted the job; None if it did not, or not recently.
+        max_failures: Without a deadline, polling ends after this many consecutive failed polls.
         interval: Seconds until the next poll, if the server does not hold polls.
     """
 
@@ -113,6 +114,7 @@ class Poller(ABC):
     routes: Routes = field(default_factory=Routes)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     jitter: Callable[[], float] = random.random
+    max_failures: int = MAX_FAILURES
     interval: float = field(default=FIRST_INTERVAL, init=False)
 
     def __post_init__(self) -> None:
@@ -186,7 +188,7 @@ class Poller(ABC):
             gives_up = not is_transient(outcome)
         self._failures += 1
         self._last_failure = error.message
-        if gives_up or (self._failures >= MAX_FAILURES and not self.deadline.limited):
+        if gives_up or (self._failures >= self.max_failures and not self.deadline.limited):
             self._result = Fail(error)
             return
         requested = retry_after(outcome) if isinstance(outcome, Response) else None

@@ -31,10 +31,12 @@ class Waiter(Poller):
     Attributes:
         changes: Whether to poll often enough for status and progress changes, not only for the end.
         until: From this time on, the latest state is returned even if the job has not ended.
+        may_hold: Whether the server may hold the next poll. Set before each `next`.
     """
 
     changes: bool = False
     until: float = math.inf
+    may_hold: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +61,7 @@ class Waiter(Poller):
 
     def _next_call(self, now: float) -> Call:
         room = self._hold_end() - now
-        if not self.routes.long_poll or self._checking_route or room < MIN_HOLD:
+        if not (self.routes.long_poll and self.may_hold) or self._checking_route or room < MIN_HOLD:
             return self._call(STATUS)
         if not self.changes:
             return self._call(STATUS_SYNC, hold=min(room, LONG_HOLD))

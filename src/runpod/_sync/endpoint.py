@@ -5,20 +5,25 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from runpod._sync.job import Job, warn_if_no_output
-from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._sync.map import JobMap, MapRunner, raise_failure, return_failure, return_result
+from runpod._primitives import Inputs
+from runpod._progress import progress_for
+from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
 from runpod._protocol.decoding import OutputReader, parse
-from runpod._protocol.encoding import submission
+from runpod._protocol.encoding import encode, submission
 from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
 from runpod._protocol.polling import LONG_HOLD, MARGIN
+from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
 from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import ChunkT, OutputT
+from runpod.models.requests import JobRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
 
     from pydantic import BaseModel
@@ -26,18 +31,24 @@ if TYPE_CHECKING:
 
     from runpod._sync.session import Session
     from runpod._sync.streams import JobStream
+    from runpod._primitives import InputIterable
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.jobs import JobState
     from runpod.models.limits import EndpointLimits
     from runpod.models.requests import (
         ExecutionPolicy,
         ExecutionPolicyDict,
-        JobRequest,
         JobRequestDict,
         S3Config,
         S3ConfigDict,
     )
+    from runpod.models.results import MapResult
     from runpod.models.retry import RetryPolicy
+
+
+def internals_of(endpoint: Endpoint[OutputT]) -> tuple[Session, OutputReader[OutputT]]:
+    """What a bulk run needs of an endpoint."""
+    return endpoint._session, endpoint._read_output  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 class Endpoint(Generic[OutputT]):
@@ -360,6 +371,211 @@ class Endpoint(Generic[OutputT]):
         call = Call(PURGE_QUEUE, self.id)
         response = self._session.send(call, self._session.deadline(timeout))
         return parse(PurgeResult, response, call)
+
+    @overload
+    def map(
+        self,
+        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        *,
+        return_exceptions: Literal[False] = False,
+        in_flight: int = 100,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
+        webhook: str | None = None,
+        s3_config: S3Config | S3ConfigDict | None = None,
+        timeout: float | timedelta | None = None,
+        job_timeout: float | timedelta | None = None,
+        on_exit: Literal["cancel", "keep"] = "cancel",
+        progress: bool | Callable[[MapResult[OutputT]], object] = False,
+        price_per_second: float | None = None,
+    ) -> JobMap[OutputT]: ...
+
+    @overload
+    def map(
+        self,
+        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        *,
+        return_exceptions: bool,
+        in_flight: int = 100,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
+        webhook: str | None = None,
+        s3_config: S3Config | S3ConfigDict | None = None,
+        timeout: float | timedelta | None = None,
+        job_timeout: float | timedelta | None = None,
+        on_exit: Literal["cancel", "keep"] = "cancel",
+        progress: bool | Callable[[MapResult[OutputT]], object] = False,
+        price_per_second: float | None = None,
+    ) -> JobMap[OutputT | RunpodError]: ...
+
+    def map(
+        self,
+        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        *,
+        return_exceptions: bool = False,
+        in_flight: int = 100,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
+        webhook: str | None = None,
+        s3_config: S3Config | S3ConfigDict | None = None,
+        timeout: float | timedelta | None = None,
+        job_timeout: float | timedelta | None = None,
+        on_exit: Literal["cancel", "keep"] = "cancel",
+        progress: bool | Callable[[MapResult[OutputT]], object] = False,
+        price_per_second: float | None = None,
+    ) -> JobMap[Any]:
+        """Runs many jobs, and yields their outputs in the order of the inputs.
+
+        At most `in_flight` jobs are unfinished at once. If a job takes longer than those after it,
+        at most twice as many inputs are read ahead. Submissions and polls keep to the rate limits
+        of the client, and requests that provably were not executed are repeated for up to five
+        minutes.
+
+        The first job that did not succeed raises its error, whose message begins with the index of
+        the input; what is unfinished is then cancelled. To get a result for each input instead, use
+        `map_unordered`, or `return_exceptions`.
+
+        In sync code, `inputs` is read by a thread in the background.
+
+        Args:
+            inputs: An iterable of inputs (in async code, also an async one), read lazily: mappings,
+                pydantic models, or a `JobRequest` for a request with a policy of its own. An input
+                is sent as it is: a mapping with the key "input" is not unpacked.
+            return_exceptions: Whether to yield errors in place of outputs, instead of raising the
+                first one.
+            in_flight: How many jobs may be unfinished at once.
+            policy: Time limits and priority on the platform, for inputs without their own.
+            webhook: A URL that the platform calls when a job ends.
+            s3_config: An S3 bucket for the worker.
+            timeout: Seconds or timedelta for the whole iteration, from its start; None: no limit.
+            job_timeout: Seconds or timedelta for each job, from its submission. Then the job is
+                cancelled, and its error is a `RunpodTimeoutError`.
+            on_exit: What becomes of unfinished jobs when the loop is left, by `break`, an error,
+                Ctrl-C or cancellation: "cancel" or "keep". The log has their IDs.
+            progress: True: a progress bar on stderr, or in a notebook (needs the extra `progress`).
+                A callable is called with each `MapResult`, as the jobs end.
+            price_per_second: The price of a running second, for `report.cost`.
+
+        Raises:
+            InvalidRequestError: An argument is invalid. Nothing was sent.
+            ConfigurationError: `progress` needs tqdm.
+
+        While iterating, it raises:
+            JobError: A job did not succeed; see `runpod.errors`.
+            InvalidRequestError: An input cannot be sent.
+            RunpodTimeoutError: The timeout passed; what is unfinished was cancelled.
+            RunpodError: The credentials were refused, or a request failed; see `maybe_submitted`.
+
+        Example:
+            >>> for output in endpoint.map([{"n": 1}, {"n": 2}]):
+            ...     print(output)
+        """
+        return JobMap(
+            self._runner(
+                inputs,
+                in_flight,
+                policy,
+                webhook,
+                s3_config,
+                timeout,
+                job_timeout,
+                on_exit,
+                progress,
+                price_per_second,
+                ordered=True,
+                fail_fast=not return_exceptions,
+            ),
+            return_failure if return_exceptions else raise_failure,
+        )
+
+    def map_unordered(
+        self,
+        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        *,
+        in_flight: int = 100,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
+        webhook: str | None = None,
+        s3_config: S3Config | S3ConfigDict | None = None,
+        timeout: float | timedelta | None = None,
+        job_timeout: float | timedelta | None = None,
+        on_exit: Literal["cancel", "keep"] = "cancel",
+        progress: bool | Callable[[MapResult[OutputT]], object] = False,
+        price_per_second: float | None = None,
+    ) -> JobMap[MapResult[OutputT]]:
+        """Runs many jobs, and yields a result for each input as soon as it is known.
+
+        A job that did not succeed is a result with an `error`, not an exception. So is an input that
+        cannot be sent, and one whose submission is in doubt (`result.maybe_submitted`), which is
+        never sent again by itself.
+
+        Args:
+            inputs: See `map`. No more results than `in_flight` wait for a slow loop.
+            in_flight: See `map`, also for all other arguments.
+            policy: Time limits and priority on the platform, for inputs without their own.
+            webhook: A URL that the platform calls when a job ends.
+            s3_config: An S3 bucket for the worker.
+            timeout: Seconds or timedelta for the whole iteration, from its start; None: no limit.
+            job_timeout: Seconds or timedelta for each job, from its submission.
+            on_exit: What becomes of unfinished jobs when the loop is left: "cancel" or "keep".
+            progress: True for a progress bar, or a callable that is called with each result.
+            price_per_second: The price of a running second, for `report.cost`.
+
+        Raises:
+            InvalidRequestError: An argument is invalid. Nothing was sent.
+            ConfigurationError: `progress` needs tqdm.
+
+        While iterating, it raises:
+            RunpodTimeoutError: The timeout passed; what is unfinished was cancelled.
+            RunpodError: The credentials were refused, or the endpoint does not exist.
+
+        Example:
+            >>> for result in endpoint.map_unordered([{"n": 1}, {"n": 2}], in_flight=50):
+            ...     print(result.index, result.output if result.succeeded else result.error)
+        """
+        return JobMap(
+            self._runner(
+                inputs,
+                in_flight,
+                policy,
+                webhook,
+                s3_config,
+                timeout,
+                job_timeout,
+                on_exit,
+                progress,
+                price_per_second,
+            ),
+            return_result,
+        )
+
+    def _runner(
+        self,
+        inputs: Any,
+        in_flight: int,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None,
+        webhook: str | None,
+        s3_config: S3Config | S3ConfigDict | None,
+        timeout: float | timedelta | None,
+        job_timeout: float | timedelta | None,
+        on_exit: str,
+        progress: bool | Callable[[MapResult[Any]], object],
+        price_per_second: float | None,
+        **options: bool,
+    ) -> MapRunner:
+        check_inputs(inputs, accepts_async=Inputs.ACCEPTS_ASYNC)
+        defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
+        encode(defaults)
+        return MapRunner(
+            self._session,
+            self.id,
+            self._read_output,
+            inputs,
+            defaults=defaults,
+            in_flight=check_in_flight(in_flight),
+            timeout=parse_timeout(timeout),
+            job_timeout=parse_timeout(job_timeout, name="job_timeout"),
+            cancel=check_on_exit(on_exit),
+            progress=progress_for(progress, len(inputs) if hasattr(inputs, "__len__") else None),
+            price_per_second=price_per_second,
+            **options,
+        )
 
     def job(self, job_id: str) -> Job[OutputT]:
         """Returns a handle for a known job ID, without sending a request.

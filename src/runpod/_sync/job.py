@@ -147,7 +147,7 @@ class Job(Generic[OutputT]):
         try:
             state = self.wait(timeout=timeout)
         except RunpodTimeoutError as error:
-            ended = self._cancel_after(error) if cancel_on_timeout else None
+            ended = self.cancel_after(error) if cancel_on_timeout else None
             if ended is None:
                 raise
             state = ended
@@ -157,7 +157,7 @@ class Job(Generic[OutputT]):
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
 
-    def _cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
+    def cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
         """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
             state = self.cancel()

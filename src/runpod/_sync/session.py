@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from runpod._sync.engine import Engine
 from runpod._base_errors import ClientClosedError, ConfigurationError
@@ -16,10 +17,11 @@ from runpod._primitives import Clock
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
 from runpod._protocol.failures import closed_error
+from runpod._protocol.limiter import Permit
 from runpod._protocol.operations import STATUS, Call, Operation
-from runpod._protocol.outcomes import Response
-from runpod._protocol.poll_limiter import Permit, PollLimiters
+from runpod._protocol.outcomes import DeadlineExceeded, Response
 from runpod._protocol.polling import Done, Fail, Pause, Routes
+from runpod._protocol.rate_limits import Limiters
 from runpod._protocol.retries import Attempts
 from runpod._protocol.streamer import Streamer
 from runpod._protocol.submissions import RecentSubmissions
@@ -29,6 +31,8 @@ from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
     from runpod._protocol.deadlines import TimeoutOrDefault
@@ -37,6 +41,14 @@ if TYPE_CHECKING:
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
+
+
+class Run(Protocol):
+    """A run of many jobs, which is closed with its client."""
+
+    session: Session
+
+    def close(self) -> None: ...
 
 
 class _PollerOptions(TypedDict):
@@ -67,7 +79,9 @@ class Session:
         self.clock: Clock = Clock()
         self._routes = Routes()
         self._submissions = RecentSubmissions()
-        self._limiters = PollLimiters()
+        self._limiters = Limiters()
+        # Unfinished runs of many jobs.
+        self.runs: weakref.WeakSet[Run] = weakref.WeakSet()
         self._closed = False
         # Whether closing it closes the connections.
         self._owner = owner
@@ -113,6 +127,9 @@ class Session:
         return Deadline.after(span, self.clock.now())
 
     def close(self) -> None:
+        for run in list(self.runs):
+            if self._owner or run.session is self:
+                run.close()
         if self._owner:
             self.engine.close()
         self._closed = True
@@ -126,17 +143,10 @@ class Session:
         submitted_at = self._submissions.submitted_at(call.endpoint_id, call.job_id, self.clock.now())
         attempts = Attempts(call, self.retry, deadline, submitted_at)
         while True:
-            try:
-                outcome = self._attempt(call, deadline)
-            except ClientClosedError as error:
-                # Closed between two attempts; the first one may have been executed.
-                error.maybe_submitted = attempts.doubt is not None
-                raise
-            if isinstance(outcome, Response) and outcome.is_success:
-                return outcome
-            delay = attempts.next_delay(outcome, self.clock.now())
-            logger.info("Retrying %s in %.2f s (attempt %d): %s", call, delay, attempts.number, _describe(outcome))
-            self.clock.sleep(delay)
+            response = self._try(attempts)
+            if isinstance(response, Response):
+                return response
+            self.clock.sleep(response)
 
     def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
         """Submits a job, and records its submission time.
@@ -144,7 +154,43 @@ class Session:
         Raises:
             RunpodError: The job was not submitted, or `maybe_submitted` is True.
         """
-        state = parse_job(self.send(call, deadline), call)
+        return self._submitted(call, self.send(call, deadline))
+
+    def try_submit(
+        self, attempts: Attempts, before: Callable[[], None] | None = None
+    ) -> JobState[Any] | float:
+        """Makes one attempt to submit a job.
+
+        Args:
+            attempts: The attempts so far.
+            before: Called once the attempt is within the rate limits, just before it is sent.
+
+        Returns:
+            The state of the job, or the delay before the next attempt, in seconds.
+
+        Raises:
+            RunpodError: The job was not submitted, or `maybe_submitted` is True.
+        """
+        response = self._try(attempts, before)
+        return self._submitted(attempts.call, response) if isinstance(response, Response) else response
+
+    def _try(self, attempts: Attempts, before: Callable[[], None] | None = None) -> Response | float:
+        """Makes one attempt. Returns the response, or the delay before the next attempt."""
+        call = attempts.call
+        try:
+            outcome = self._limited_attempt(call, attempts.deadline, before)
+        except ClientClosedError as error:
+            # Closed between two attempts; the first one may have been executed.
+            error.maybe_submitted = attempts.doubt is not None
+            raise
+        if isinstance(outcome, Response) and outcome.is_success:
+            return outcome
+        delay = attempts.next_delay(outcome, self.clock.now())
+        logger.info("Retrying %s in %.2f s (attempt %d): %s", call, delay, attempts.number, _describe(outcome))
+        return delay
+
+    def _submitted(self, call: Call, response: Response) -> JobState[Any]:
+        state = parse_job(response, call)
         self._submissions.add(call.endpoint_id, state.id, self.clock.now())
         # IDs from the server may contain terminal control characters.
         logger.info("Job %s submitted to endpoint %s", readable(state.id), call.endpoint_id)
@@ -161,7 +207,7 @@ class Session:
         call = Call(operation, endpoint_id, job_id)
         if operation is STATUS:
             # It needs no permit, but counts towards the rate limit of the service.
-            self._limiters.for_endpoint(endpoint_id, self.limits).count_unpermitted(self.clock.now())
+            self._limiters.polls(endpoint_id, self.limits).count_unpermitted(self.clock.now())
         return parse_job(self.send(call, deadline), call)
 
     def waiter(
@@ -197,6 +243,10 @@ class Session:
         """
         while (poll := self.poll(waiter)) is not None:
             waiter.received(*poll, self.clock.now())
+        return self.waited(waiter)
+
+    def waited(self, waiter: Waiter) -> JobState[Any]:
+        """The state for which a waiter waited. Logs jobs that did not succeed."""
         state = waiter.state
         assert state is not None
         if state.completed and not state.succeeded:
@@ -210,7 +260,7 @@ class Session:
         Raises:
             RunpodError: The poller failed.
         """
-        limiter = self._limiters.for_endpoint(poller.endpoint_id, self.limits)
+        limiter = self._limiters.polls(poller.endpoint_id, self.limits)
         wakeup = self.clock.wakeup()
         permit = Permit(wakeup)
         outcome: Outcome | None = None
@@ -232,6 +282,28 @@ class Session:
                     if not (isinstance(outcome, Response) and outcome.is_success):
                         logger.info("%s failed: %s", call, _describe(outcome))
                     return call, outcome
+        finally:
+            limiter.release(permit, self.clock.now(), outcome)
+
+    def _limited_attempt(
+        self, call: Call, deadline: Deadline, before: Callable[[], None] | None
+    ) -> Outcome:
+        """Makes an attempt once it is within the rate limits of its operation, if any."""
+        limiter = self._limiters.requests(call.operation, call.endpoint_id, self.limits)
+        if limiter is None:
+            return self._attempt(call, deadline)
+        wakeup = self.clock.wakeup()
+        permit = Permit(wakeup)
+        outcome: Outcome | None = None
+        try:
+            while (pause := limiter.acquire(permit, now := self.clock.now())) > 0:
+                if deadline.passed(now):
+                    return DeadlineExceeded("it waited for the rate limit of the endpoint", sent=False)
+                wakeup.wait(min(pause, deadline.remaining(now)))
+            if before is not None:
+                before()
+            outcome = self._attempt(call, deadline)
+            return outcome
         finally:
             limiter.release(permit, self.clock.now(), outcome)
 

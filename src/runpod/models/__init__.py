@@ -3,6 +3,7 @@
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, StreamChunk
 from runpod.models.limits import EndpointLimits
+from runpod.models.reports import DurationSummary, RunReport
 from runpod.models.requests import (
     ExecutionPolicy,
     ExecutionPolicyDict,
@@ -11,11 +12,13 @@ from runpod.models.requests import (
     S3Config,
     S3ConfigDict,
 )
+from runpod.models.results import MapResult
 from runpod.models.retry import RetryPolicy
 from runpod.models.status import JobStatus
 from runpod.models.worker_failure import WorkerFailure
 
 __all__ = [
+    "DurationSummary",
     "EndpointHealth",
     "EndpointLimits",
     "ExecutionPolicy",
@@ -25,8 +28,10 @@ __all__ = [
     "JobRequestDict",
     "JobState",
     "JobStatus",
+    "MapResult",
     "PurgeResult",
     "RetryPolicy",
+    "RunReport",
     "S3Config",
     "S3ConfigDict",
     "StreamChunk",

@@ -1,4 +1,4 @@
-"""Limits for polling."""
+"""Rate limits."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ Count = Annotated[StrictInt, Field(ge=1)]
 
 
 class EndpointLimits(ArgumentModel):
-    """Limits for the polls of one endpoint: how many run at once, and how many start per second.
+    """Limits for one endpoint: how many polls and submissions run at once, and start per second.
 
-    Waiting, watching and streaming poll a job repeatedly. If more jobs are waited for than polls
-    are allowed, the polls are queued. The service allows 400 concurrent polls and 2,000 in ten
-    seconds per endpoint (docs.runpod.io, "Send API requests"), and more if many workers run. The
-    defaults leave some of that for other calls.
+    Waiting, watching and streaming poll a job repeatedly; `run` and `map` submit jobs. What exceeds
+    a limit waits its turn. The service allows, per endpoint, 400 concurrent polls and 2,000 in ten
+    seconds, and 200 concurrent submissions by `run` and 1,000 in ten seconds (docs.runpod.io, "Send
+    API requests"), and more if many workers run. The defaults leave some of that for other
+    programs.
 
     Args:
         concurrent_polls: Polls of one endpoint that run at once.
         polls_per_second: Polls of one endpoint that start in any one second.
+        submissions_per_second: Submissions (`run`, not `run_sync`) that start in any one second.
+        concurrent_submissions: Submissions that run at once.
 
     Raises:
         ConfigurationError: A value is less than 1 or not a whole number.
@@ -37,7 +40,16 @@ class EndpointLimits(ArgumentModel):
 
     concurrent_polls: Count = 350
     polls_per_second: Count = 190
+    submissions_per_second: Count = 95
+    concurrent_submissions: Count = 180
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, concurrent_polls: int = 350, polls_per_second: int = 190) -> None: ...
+        def __init__(
+            self,
+            *,
+            concurrent_polls: int = 350,
+            polls_per_second: int = 190,
+            submissions_per_second: int = 95,
+            concurrent_submissions: int = 180,
+        ) -> None: ...

@@ -1,0 +1,119 @@
+"""The iterator that `map` and `map_unordered` return."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runpod._async.runner import AsyncRunner
+from runpod._protocol.encoding import submission
+from runpod.models.requests import JobRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from runpod._protocol.mapper import Entry
+    from runpod.models.reports import RunReport
+    from runpod.models.results import MapResult
+
+ItemT = TypeVar("ItemT")
+
+
+class AsyncMapRunner(AsyncRunner):
+    """Runs the inputs of `map`."""
+
+    def __init__(self, *args: Any, defaults: JobRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        names = "policy", "webhook", "webhook_v2", "s3_config"
+        self._defaults = {name: value for name in names if (value := getattr(defaults, name)) is not None}
+
+    def _prepare(self, entry: Entry) -> None:
+        request = entry.input if isinstance(entry.input, JobRequest) else JobRequest(input=entry.input)
+        unset = {name: value for name, value in self._defaults.items() if getattr(request, name) is None}
+        entry.body = submission(request.model_copy(update=unset) if unset else request)
+
+
+class AsyncJobMap(Generic[ItemT]):
+    """The results of many jobs, returned by `map` and `map_unordered`: an iterator, and a context manager.
+
+    The jobs are submitted once the iteration begins.
+
+    Example:
+        >>> async with endpoint.map_unordered(inputs) as results:
+        ...     async for result in results:
+        ...         print(result.index, result.output)
+        >>> print(results.report)
+    """
+
+    def __init__(self, runner: AsyncRunner, read: Callable[[MapResult[Any]], ItemT]) -> None:
+        self._runner = runner
+        self._read = read
+
+    @property
+    def report(self) -> RunReport:
+        """A summary of the results so far. `print(results.report)` shows it as a table."""
+        return self._runner.report()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        result = await self._runner.take()
+        try:
+            return self._read(result)
+        except BaseException:
+            self._runner.close_soon()
+            raise
+
+    async def aclose(self) -> None:
+        """Ends the run: cancels the unfinished jobs, or keeps them if `on_exit` says so.
+
+        Returns when that is done. The service allows 100 cancellations in ten seconds, so it can
+        take a while. The log has the ID of every job.
+        """
+        await self._runner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        # The loop over it was left.
+        with suppress(Exception):
+            self._runner.close_soon()
+
+    def __repr__(self) -> str:
+        report = self.report
+        return f"{type(self).__name__}(endpoint_id={self._runner.endpoint_id!r}, submitted={report.submitted})"
+
+
+def raise_failure(result: MapResult[Any]) -> Any:
+    """The output of a job, for `map`.
+
+    Raises:
+        RunpodError: The job did not succeed.
+    """
+    if result.error is not None:
+        result.error.message = f"Input {result.index}: {result.error.message}"
+        raise result.error
+    return result.output
+
+
+def return_result(result: MapResult[Any]) -> MapResult[Any]:
+    """The result itself."""
+    return result
+
+
+def return_failure(result: MapResult[Any]) -> Any:
+    """The output of a job, or its error."""
+    return result.output if result.error is None else result.error

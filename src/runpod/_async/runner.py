@@ -1,0 +1,421 @@
+"""Runs many jobs: carries out what a `Mapper` decides, with workers in the background."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from runpod._async.job import AsyncJob, warn_if_no_output
+from runpod._logging import logger
+from runpod._primitives import AsyncInputs, AsyncWorkers, async_connection_key, async_shield
+from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline
+from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Cancel, Entry, Idle, Mapper, Poll, Read, Stop, Submit
+from runpod._protocol.operations import CANCEL, RUN, Call
+from runpod._protocol.polling import Done, Fail
+from runpod._protocol.retries import Attempts
+from runpod._text import readable
+from runpod.errors import InvalidRequestError, JobOutputError, RunpodError, RunpodTimeoutError
+from runpod.models.jobs import JobState, job_failure
+from runpod.models.results import MapResult
+
+if TYPE_CHECKING:
+    from runpod._async.session import AsyncSession
+    from runpod._progress import Progress
+    from runpod._protocol.decoding import OutputReader
+    from runpod._protocol.mapper import Action
+    from runpod._protocol.waiter import Waiter
+    from runpod.models.reports import RunReport
+
+
+class _RunEndedError(Exception):
+    """The run ended just before a submission was sent."""
+
+
+class AsyncRunner(ABC):
+    """Submits inputs, waits for their jobs, and hands out the results.
+
+    Subclasses turn inputs into requests, and can store what happens.
+
+    Args:
+        session: The session of the endpoint.
+        endpoint_id: The endpoint's ID.
+        read_output: Validates outputs.
+        inputs: An iterable, or in async code also an async one.
+        timeout: Seconds for the whole run, or None.
+        job_timeout: Seconds for each job, from its submission, or None.
+        progress: Receives each result, or None.
+        options: Those of `Mapper`.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        endpoint_id: str,
+        read_output: OutputReader[Any],
+        inputs: Any,
+        *,
+        in_flight: int,
+        timeout: float | None,
+        job_timeout: float | None,
+        progress: Progress | None,
+        **options: Any,
+    ) -> None:
+        self.session = session
+        self.endpoint_id = endpoint_id
+        self._read_output = read_output
+        self._inputs = AsyncInputs(inputs)
+        self._count = 0
+        self._timeout = timeout
+        self._job_timeout = job_timeout
+        self._progress = progress
+        self._clock = session.clock
+        self._mapper = Mapper(
+            in_flight,
+            Deadline(),
+            self._clock.now(),
+            max_submitting=min(AsyncWorkers.MAX_SUBMITTING, session.limits.concurrent_submissions),
+            max_polling=AsyncWorkers.MAX_POLLING,
+            **options,
+        )
+        self._workers = AsyncWorkers(self._work, self.aclose)
+        self._started = False
+        self._raised = False
+        self._is_abandoned = False
+        # The process and event loop of the workers.
+        self._home: Any = None
+
+    # What a subclass defines
+
+    @abstractmethod
+    def _prepare(self, entry: Entry) -> None:
+        """Sets the request of an input, or the waiter of its job if it is submitted already.
+
+        Raises:
+            InvalidRequestError: The input cannot be sent.
+        """
+
+    async def _submitting(self, entry: Entry) -> None:  # noqa: B027 - optional
+        """Called just before a submission is sent."""
+
+    async def _not_submitted(self, entry: Entry) -> None:  # noqa: B027 - optional
+        """Called when a submission was not executed, and is tried again later or given up."""
+
+    async def _submitted(self, entry: Entry, job_id: str) -> None:  # noqa: B027 - optional
+        """Called when a job was submitted, before it is waited for."""
+
+    async def _ended(self, entry: Entry, result: MapResult[Any]) -> None:  # noqa: B027 - optional
+        """Called with each result, before it is handed out."""
+
+    # The consumer
+
+    async def take(self) -> MapResult[Any]:
+        """Returns the next result.
+
+        Raises:
+            StopAsyncIteration: There are no more results.
+            RunpodTimeoutError: The timeout passed.
+            Exception: What the iterator of the inputs raised.
+        """
+        self._start()
+        wakeup = self._clock.wakeup()
+        while True:
+            found = self._mapper.take(wakeup, self._clock.now())
+            self._add_worker()
+            self._show_progress()
+            if isinstance(found, MapResult):
+                return found
+            if isinstance(found, Stop):
+                break
+            await wakeup.wait(found.seconds)
+        if not self._raised:
+            self._raised = True
+            if self._mapper.timed_out:
+                await self.aclose()
+                raise self._timeout_error()
+            if self._mapper.problem is not None:
+                self._show_end()
+                raise self._mapper.problem
+        self._show_end()
+        raise StopAsyncIteration
+
+    def _start(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        self._home = async_connection_key()
+        self._mapper.start(self.session.deadline(self._timeout), self._clock.now())
+        self.session.runs.add(self)
+
+    def close_soon(self) -> None:
+        """Ends the run. Its workers cancel the unfinished jobs in the background."""
+        if self._is_home():
+            self._mapper.close()
+            self._add_worker()
+
+    async def aclose(self) -> None:
+        """Ends the run, and waits until the unfinished jobs are cancelled."""
+        self.close_soon()
+        if not self._is_home():
+            return
+        if self._is_abandoned:
+            return
+        wakeup = self._clock.wakeup()
+        # Until it returns: after a second Ctrl-C, the process exits without waiting.
+        self._is_abandoned = True
+        with async_shield():
+            while not self._mapper.wait_until_closed(wakeup):
+                await wakeup.wait(float("inf"))
+            self._workers.abandon()
+            await self._workers.join()
+        self._is_abandoned = False
+        self._log_kept()
+        self._show_end()
+
+    def _is_home(self) -> bool:
+        """Whether the workers are those of this process and event loop."""
+        return not self._started or self._home == async_connection_key()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is submitted: the run has not begun, or has ended."""
+        return not self._started or self._mapper.is_over
+
+    def report(self) -> RunReport:
+        return self._mapper.report(self._clock.now())
+
+    def _show_progress(self) -> None:
+        for result in self._mapper.new_results():
+            if self._progress is not None:
+                self._progress.update(result)
+
+    def _show_end(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+
+    def _timeout_error(self) -> RunpodTimeoutError:
+        report = self.report()
+        span = self._mapper.deadline.span or 0.0
+        msg = (
+            f"The run on endpoint {self.endpoint_id!r} did not end within the timeout of {span:g} s: {report.submitted} "
+            f"jobs were submitted, and {report.completed} completed. The log has the IDs of the unfinished jobs."
+        )
+        return RunpodTimeoutError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
+
+    def _log_kept(self) -> None:
+        """Logs the IDs of the jobs that were not cancelled."""
+        while self._mapper.kept:
+            with suppress(IndexError):
+                job_id = readable(self._mapper.kept.pop().job_id or "")
+                logger.warning("Job %s on endpoint %s was not cancelled when its run ended", job_id, self.endpoint_id)
+
+    # The workers
+
+    def _add_worker(self) -> None:
+        if self._mapper.needs_worker(self._clock.now()):
+            self._workers.add()
+
+    async def _work(self) -> None:
+        try:
+            await self._carry_out_actions()
+        except BaseException:
+            # Cancelled: the event loop ends, or the run was closed.
+            self._mapper.close()
+            with async_shield():
+                await self._carry_out_actions()
+            raise
+
+    async def _carry_out_actions(self) -> None:
+        wakeup = self._clock.wakeup()
+        while True:
+            action = self._mapper.next(wakeup, self._clock.now())
+            if isinstance(action, Stop):
+                self._log_kept()
+                if self._mapper.closed:
+                    self._workers.abandon()
+                return
+            if isinstance(action, Idle):
+                await wakeup.wait(action.seconds)
+                continue
+            self._add_worker()
+            try:
+                await self._carry_out(action)
+            except BaseException as error:
+                if not isinstance(action, Read):
+                    self._mapper.drop(action.entry)
+                if not isinstance(error, Exception):  # cancelled
+                    raise
+                # The consumer raises it.
+                self._mapper.fail(error)
+
+    async def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Submit):
+            await self._submit(action.entry)
+        elif isinstance(action, Poll):
+            await self._poll(action.entry)
+        elif isinstance(action, Cancel):
+            await self._cancel(action.entry)
+        elif isinstance(action, Read):
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            given = await anext(self._inputs)
+        except StopAsyncIteration:
+            self._mapper.end_of_inputs()
+            return
+        except Exception as error:  # noqa: BLE001 - the consumer raises it
+            self._mapper.end_of_inputs(error)
+            return
+        entry = Entry(self._count, given)
+        self._count += 1
+        try:
+            self._prepare(entry)
+        except InvalidRequestError as error:
+            self._mapper.read(entry, self._clock.now(), is_valid=False)
+            await self._finish(entry, MapResult(entry.index, entry.input, error=error))
+            return
+        self._mapper.read(entry, self._clock.now())
+
+    async def _submit(self, entry: Entry) -> None:
+        deadline = self.session.deadline(CLIENT_DEFAULT)
+        if self._mapper.deadline.at < deadline.at:
+            deadline = self._mapper.deadline
+        if entry.attempts is None:
+            entry.attempts = Attempts(Call(RUN, self.endpoint_id, body=entry.body), self.session.retry, deadline)
+        entry.attempts.deadline = deadline
+        is_sent = False
+
+        async def before() -> None:
+            nonlocal is_sent
+            if self._mapper.closing:
+                raise _RunEndedError
+            await self._submitting(entry)
+            is_sent = True
+
+        try:
+            reply = await self.session.try_submit(entry.attempts, before)
+        except _RunEndedError:
+            self._mapper.drop(entry)
+            return
+        except RunpodError as error:
+            await self._submission_failed(entry, error, is_sent=is_sent)
+            return
+        except BaseException:
+            if is_sent:
+                msg = "Input %d may have been submitted to endpoint %s: its request was interrupted"
+                logger.warning(msg, entry.index, self.endpoint_id)
+            raise
+        if not isinstance(reply, JobState):
+            await self._not_submitted(entry)
+            self._mapper.postpone(entry, reply, self._clock.now())
+            return
+        entry.body = b""
+        entry.attempts = None
+        waiter = self.waiter(reply)
+        try:
+            await self._submitted(entry, reply.id)
+        except BaseException:
+            msg = "Job %s was submitted to endpoint %s for input %d, but this could not be stored"
+            logger.error(msg, readable(reply.id), self.endpoint_id, entry.index)
+            raise
+        self._mapper.submitted(entry, waiter, self._clock.now())
+
+    async def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
+        now = self._clock.now()
+        is_postponed = error.retryable and self._mapper.is_patient(now)
+        if not is_postponed and not self._mapper.ends_run(error, submitting=True):
+            await self._finish(entry, MapResult(entry.index, entry.input, error.job_id, error=error))
+            return
+        if is_sent and not error.maybe_submitted:
+            await self._not_submitted(entry)
+        if is_postponed:
+            self._mapper.postpone(entry, PAUSE, now)
+        else:
+            self._mapper.drop(entry)
+            self._mapper.fail(error)
+
+    def waiter(self, state: JobState[Any]) -> Waiter:
+        deadline = self.session.deadline(self._job_timeout)
+        waiter = self.session.waiter(self.endpoint_id, state.id, deadline, state=state)
+        waiter.max_failures = MAX_FAILURES
+        return waiter
+
+    async def _poll(self, entry: Entry) -> None:
+        waiter = entry.waiter
+        assert waiter is not None
+        try:
+            poll = await self.session.poll(waiter)
+        except RunpodError as error:
+            await self._poll_failed(entry, error)
+            return
+        if poll is not None:
+            waiter.received(*poll, self._clock.now())
+        action = self._mapper.polled(entry, self._clock.now())
+        if isinstance(action, Done) and self._mapper.claim(entry):
+            state = waiter.state if self._mapper.closing else self.session.waited(waiter)
+            assert state is not None
+            await self._finish(entry, self._result(entry, state))
+        elif isinstance(action, Fail):
+            await self._poll_failed(entry, action.error)
+
+    async def _poll_failed(self, entry: Entry, error: RunpodError) -> None:
+        if isinstance(error, RunpodTimeoutError):
+            self._mapper.cancel(entry, error)
+        elif self._mapper.ends_run(error, submitting=False):
+            self._mapper.fail(error)
+        elif self._mapper.claim(entry):
+            state = None if entry.waiter is None else entry.waiter.state
+            await self._finish(entry, MapResult(entry.index, entry.input, entry.job_id, state, error))
+
+    async def _cancel(self, entry: Entry) -> None:
+        assert entry.waiter is not None
+        job_id, state = entry.waiter.job_id, entry.waiter.state
+        if entry.error is None:
+            await self._cancel_at_end(entry, job_id)
+            return
+        job: AsyncJob[Any] = AsyncJob(self.session, self.endpoint_id, self._read_output, job_id, state)
+        assert isinstance(entry.error, RunpodTimeoutError)
+        try:
+            ended = await job.cancel_after(entry.error)
+        except JobOutputError as error:
+            ended = error.state
+        if ended is None:
+            result: MapResult[Any] = MapResult(entry.index, entry.input, job_id, job.state, entry.error)
+        else:
+            result = self._result(entry, ended)
+        await self._finish(entry, result)
+
+    async def _cancel_at_end(self, entry: Entry, job_id: str) -> None:
+        where = readable(job_id), self.endpoint_id
+        deadline = self.session.deadline(CLIENT_DEFAULT)
+        try:
+            state = await self.session.request_state(CANCEL, self.endpoint_id, job_id, deadline)
+        except RunpodError as error:
+            logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)
+            self._mapper.drop(entry)
+            return
+        except BaseException:
+            logger.warning("Job %s on endpoint %s was not cancelled when its run ended: it was interrupted", *where)
+            raise
+        msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"
+        logger.warning(msg, *where, readable(state.status, 40))
+        if state.completed:
+            failure = job_failure(state, self.endpoint_id)
+            await self._finish(entry, MapResult(entry.index, entry.input, job_id, state, failure))
+        else:
+            self._mapper.drop(entry)
+
+    def _result(self, entry: Entry, state: JobState[Any]) -> MapResult[Any]:
+        try:
+            state = self._read_output(state, self.endpoint_id)
+        except JobOutputError as error:
+            return MapResult(entry.index, entry.input, state.id, state, error)
+        warn_if_no_output(state, self.endpoint_id)
+        return MapResult(entry.index, entry.input, state.id, state, job_failure(state, self.endpoint_id))
+
+    async def _finish(self, entry: Entry, result: MapResult[Any]) -> None:
+        await self._ended(entry, result)
+        handed_out = self._mapper.finish(entry, result, self._clock.now())
+        if not handed_out and result.maybe_submitted and result.error is not None:
+            logger.warning("Input %d: %s", entry.index, result.error.message)

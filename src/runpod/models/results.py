@@ -1,0 +1,64 @@
+"""The result of one input of a mapped run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
+
+from runpod._text import Shortened, readable
+from runpod.models.jobs import JobState, OutputT
+
+if TYPE_CHECKING:
+    from runpod._base_errors import RunpodError
+
+__all__ = ["MapResult"]
+
+
+@dataclass(frozen=True, repr=False)
+class MapResult(Generic[OutputT]):
+    """The result of one input of `map_unordered`. A job that did not succeed has an `error`.
+
+    Attributes:
+        index: The position of the input, counted from 0.
+        input: The input as it was passed.
+        job_id: The job's ID, or None if it is unknown.
+        state: The last known state of the job, or None.
+        error: Why there is no output; None if the job succeeded.
+
+    Example:
+        >>> for result in endpoint.map_unordered(inputs):
+        ...     print(result.index, result.output if result.succeeded else result.error)
+    """
+
+    index: int
+    input: Any
+    job_id: str | None = None
+    state: JobState[OutputT] | None = None
+    error: RunpodError | None = None
+
+    @property
+    def output(self) -> OutputT | None:
+        """The output if the job succeeded, otherwise None. `state.output` has what a failed job left."""
+        return self.state.output if self.state is not None and self.succeeded else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the job ended COMPLETED, and its output matches `output_type`."""
+        return self.error is None and self.state is not None and self.state.succeeded
+
+    @property
+    def maybe_submitted(self) -> bool:
+        """Whether the submission was sent and its outcome is unknown. Sending the input again may run it twice."""
+        return self.error is not None and self.error.maybe_submitted
+
+    def __repr__(self) -> str:
+        parts = [f"index={self.index}"]
+        if self.job_id is not None:
+            parts.append(f"job_id={readable(repr(self.job_id), 80)}")
+        if self.state is not None:
+            parts.append(f"status={readable(repr(str(self.state.status)), 40)}")
+        if self.succeeded:
+            parts.append(f"output={Shortened(self.output)!r}")
+        if self.error is not None:
+            parts.append(f"error={readable(repr(self.error), 200)}")
+        return f"{type(self).__name__}({', '.join(parts)})"
