@@ -1,0 +1,442 @@
+# Generated from src/runpod/_async/bulk.py by scripts/generate_sync.py. Do not edit.
+
+"""A bulk run: many rows in one file, which survives the end of the process."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from runpod._sync.endpoint import Endpoint, internals_of
+from runpod._sync.map import JobMap
+from runpod._sync.runner import Runner
+from runpod._bulk.changes import PENDING, SUBMITTED, Doubtful, Ended, Expired, Pending, Submitted, Submitting
+from runpod._bulk.json_text import encode, parse
+from runpod._bulk.report import report_of
+from runpod._bulk.results import BulkResult
+from runpod._bulk.run_file import RunFile
+from runpod._bulk.sinks import write_results
+from runpod._bulk.sources import read_rows
+from runpod._primitives import in_thread, lock
+from runpod._progress import progress_for
+from runpod._protocol.deadlines import parse_timeout
+from runpod._protocol.encoding import encode as encode_request
+from runpod._protocol.run_arguments import check_in_flight, check_on_exit
+from runpod._protocol.tally import cost_of
+from runpod.errors import InvalidRequestError, JobExpiredError, JobOutputError, NotFoundError
+from runpod.models._base import milliseconds
+from runpod.models.jobs import JobState
+from runpod.models.requests import JobRequest
+from runpod.models.status import JobStatus
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Callable, Iterable, Mapping
+    from datetime import timedelta
+    from types import TracebackType
+    from typing import IO, Literal
+
+    from pydantic import BaseModel
+    from typing_extensions import Self
+
+    from runpod._bulk.adder import Added
+    from runpod._bulk.changes import Change
+    from runpod._bulk.formats import Format
+    from runpod._bulk.run_file import Resubmit, StoredRow
+    from runpod._protocol.mapper import Entry
+    from runpod.models.reports import RunReport
+    from runpod.models.requests import ExecutionPolicy, ExecutionPolicyDict, S3Config, S3ConfigDict
+    from runpod.models.results import MapResult
+
+# For how long after a submission a 404 is not final, in seconds. It is measured on the system clock, which may jump, so
+# it is longer than for a submission of this process.
+_RECENT = 60.0
+
+_PAGE = 500
+
+
+class _Write:
+    """A change that waits to be stored."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self.is_done = False
+        self.error: BaseException | None = None
+
+
+class BulkRunner(Runner):
+    """Runs the rows of a file, and stores what happens before and after each request."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint[Any],
+        file: RunFile,
+        *,
+        defaults: JobRequest,
+        resubmit: Resubmit | list[str] | None,
+        previous: BulkRunner | None,
+        **options: Any,
+    ) -> None:
+        session, read_output = internals_of(endpoint)
+        inputs = self._rows(file, resubmit, previous)
+        super().__init__(session, endpoint.id, read_output, inputs, stop_on_outage=True, **options)
+        self._file = file
+        # What follows the input in a request.
+        self._end_of_body = encode_request(defaults).removeprefix(b'{"input":{}')
+        self._writes: deque[_Write] = deque()
+        self._lock = lock()
+        self._stored_at = self._clock.now()
+
+    def _rows(
+        self, file: RunFile, resubmit: Resubmit | list[str] | None, previous: BulkRunner | None
+    ) -> Iterator[StoredRow]:
+        if previous is not None:
+            # Its loop was left, but its last requests may be under way.
+            previous.close()
+        if resubmit is not None:
+            in_thread(file.resubmit, resubmit)
+        # First those whose jobs may have ended already: results expire.
+        for state in (SUBMITTED, PENDING):
+            after = 0
+            while rows := in_thread(file.next_rows, state, after, _PAGE):
+                for row in rows:
+                    yield row
+                after = rows[-1].number
+
+    def _prepare(self, entry: Entry) -> None:
+        row: StoredRow = entry.input
+        entry.row = row.number
+        if row.job_id is None:
+            entry.body = b'{"input":' + row.input_json.encode() + self._end_of_body
+            return
+        entry.waiter = self.waiter(JobState[Any](id=row.job_id, status=JobStatus.IN_QUEUE))
+        if row.submitted_at is not None and time.time() - row.submitted_at < _RECENT:
+            entry.waiter.submitted_at = self._clock.now()
+
+    def _submitting(self, entry: Entry) -> None:
+        self._store(Submitting(entry.row))
+
+    def _not_submitted(self, entry: Entry) -> None:
+        self._store(Pending(entry.row))
+
+    def _submitted(self, entry: Entry, job_id: str) -> None:
+        self._store(Submitted(entry.row, job_id))
+
+    def _ended(self, entry: Entry, result: MapResult[Any]) -> None:
+        change = _change(entry.row, result)
+        if change is not None:
+            self._store(change)
+
+    def _store(self, change: Change) -> None:
+        """Stores a change, in one transaction with those of other workers."""
+        write = _Write(change)
+        self._writes.append(write)
+        with self._lock:
+            if not write.is_done:
+                batch = [self._writes.popleft() for _ in range(len(self._writes))]
+                self._store_batch(batch)
+        if write.error is not None:
+            raise write.error
+
+    def _store_batch(self, batch: list[_Write]) -> None:
+        now = self._clock.now()
+        elapsed, self._stored_at = now - self._stored_at, now
+        error: BaseException | None = None
+        try:
+            in_thread(self._file.apply, [write.change for write in batch], max(0.0, elapsed))
+        except BaseException as problem:  # noqa: BLE001 - each writer raises it
+            error = problem
+        for write in batch:
+            write.is_done, write.error = True, error
+
+    def _log_kept(self) -> None:
+        # The file has their IDs.
+        self._mapper.kept.clear()
+
+
+def _change(number: int, result: MapResult[Any]) -> Change | None:
+    """What to store of a result; None if the job goes on, so that the next run waits for it."""
+    state, error = result.state, result.error
+    if state is not None and state.completed:
+        status, message = str(state.status), state.error
+        if isinstance(error, JobOutputError):
+            status, message = "FAILED", error.message
+        return Ended(
+            number,
+            status,
+            encode(state.model_dump(mode="json", include={"output"})["output"]) if state.has_output else None,
+            None if message is None else encode(message),
+            None if state.delay_time is None else milliseconds(state.delay_time),
+            None if state.execution_time is None else milliseconds(state.execution_time),
+            state.retries,
+            cost_of(state.output),
+            state.id,
+        )
+    if error is None:
+        return None
+    if isinstance(error, (JobExpiredError, NotFoundError)) and result.job_id is not None:
+        return Expired(number, encode(error.message))
+    if error.maybe_submitted:
+        return Doubtful(number, encode(error.message))
+    if result.job_id is None:
+        return Ended(number, "FAILED", None, encode(error.message))
+    return None
+
+
+def _bulk_result(result: MapResult[Any]) -> BulkResult:
+    row: StoredRow = result.input
+    change = _change(row.number, result)
+    state = result.state
+    status = "IN_QUEUE" if state is None else str(state.status)
+    error: Any = None if result.error is None else result.error.message
+    if isinstance(change, Ended):
+        status = change.status
+        if state is not None and state.error is not None and not isinstance(result.error, JobOutputError):
+            error = state.error
+    elif change is not None:
+        status = "DOUBTFUL" if isinstance(change, Doubtful) else "EXPIRED"
+    ended = isinstance(change, Ended)
+    return BulkResult(
+        row.key,
+        status,
+        parse(row.input_json),
+        result.job_id or row.job_id,
+        state.output if ended and state is not None else None,
+        error,
+        change.queued_ms if isinstance(change, Ended) else None,
+        change.running_ms if isinstance(change, Ended) else None,
+        ended and state is not None and state.has_output,
+    )
+
+
+def _check_endpoint(endpoint: object) -> None:
+    if not isinstance(endpoint, Endpoint):
+        msg = f"endpoint must be an Endpoint, from client.endpoint(…), not {type(endpoint).__name__}."
+        raise InvalidRequestError(msg)
+
+
+class BulkRun:
+    """Many rows to run on an endpoint, in one SQLite file that survives the end of the process.
+
+    Each row is stored before its request is sent, with the ID of its job before that is waited for,
+    and with its output when the job ended. Running the file again after a crash, at any moment,
+    goes on where it stopped: it loses nothing, and submits nothing twice. A row whose request was
+    under way when the process ended is in doubt; it is listed in `doubtful`, and only submitted
+    again if you say so.
+
+    Only one process at a time can run a file; others can read it.
+
+    Args:
+        path: The file. Created if it is missing. SQLite keeps temporary files beside it, so that it
+            must be on a local disk.
+        create: Whether to create a missing file.
+
+    Raises:
+        RunFileError: The file is missing, in use, not a run file, of a newer version, or not
+            accessible.
+
+    Example:
+        >>> with BulkRun("captions.sqlite") as run:
+        ...     run.add([{"id": 1, "caption": "a horse"}], key="id")
+        ...     for result in run.run(endpoint, in_flight=200):
+        ...         print(result.key, result.output)
+        ...     run.write("results.jsonl")
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
+        self._file = RunFile(path, create=create)
+        self._runner: BulkRunner | None = None
+
+    def add(
+        self,
+        rows: Iterable[Mapping[str, Any] | BaseModel] | str | os.PathLike[str],
+        *,
+        key: str | Callable[[Any], Any] | None = None,
+        input: Callable[[Any], Any] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        format: Format | None = None,
+    ) -> Added:
+        """Adds rows. Rows whose key is known are skipped, so that it can be called again after a crash.
+
+        Args:
+            rows: Mappings or pydantic models, read lazily; or the path of a JSONL, CSV or Parquet
+                file (the latter needs the extra `parquet`).
+            key: The column with the key of a row, or a function that returns it: str or int. By
+                default the number of the row in this call, from 1.
+            input: Turns a row into the input of its job, such as a `runpod.bulk.Template`. By
+                default the input is the row.
+            on_error: Whether a row that cannot be used raises an error, so that none is added, or
+                is skipped and listed in the result.
+            format: The format of a file, by default that of its suffix.
+
+        Returns:
+            How many rows were added, known and skipped.
+
+        Raises:
+            InvalidRequestError: A row cannot be used, or a key is passed twice; the message names
+                it. Nothing was added.
+            RunFileError: The file cannot be written.
+
+        Example:
+            >>> run.add("captions.csv", key="id", input=Template({"prompt": "{{caption}}"}))
+        """
+        source: Any = rows
+        if isinstance(rows, str) or hasattr(rows, "__fspath__"):
+            source = read_rows(source, format=format)
+        return in_thread(self._file.add, source, key, input, on_error)
+
+    def run(
+        self,
+        endpoint: Endpoint[Any],
+        *,
+        in_flight: int = 100,
+        resubmit: Resubmit | Iterable[str] | None = None,
+        policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
+        webhook: str | None = None,
+        s3_config: S3Config | S3ConfigDict | None = None,
+        timeout: float | timedelta | None = None,
+        job_timeout: float | timedelta | None = None,
+        on_exit: Literal["keep", "cancel"] = "keep",
+        progress: bool | Callable[[MapResult[Any]], object] = False,
+    ) -> JobMap[BulkResult]:
+        """Waits for the jobs that were submitted before, submits what is new, and yields the results as they come.
+
+        Each result is stored before it is yielded. An outage of the service or refused credentials
+        end the run with an error; running it again goes on from there.
+
+        Args:
+            endpoint: The endpoint. A file belongs to the endpoint on which it is run first.
+            in_flight: How many jobs may be unfinished at once.
+            resubmit: What to submit once more: "doubtful" rows (which may run twice), "expired"
+                ones, "failed" ones, or the rows with these keys.
+            policy: Time limits and priority on the platform.
+            webhook: A URL that the platform calls when a job ends.
+            s3_config: An S3 bucket for the worker.
+            timeout: Seconds or timedelta for the whole iteration; None: no limit.
+            job_timeout: Seconds or timedelta for each job, from its submission or the start of the
+                run. Then it is cancelled.
+            on_exit: What becomes of unfinished jobs when the loop is left: "keep", so that the next
+                run waits for them, or "cancel".
+            progress: True: a progress bar on stderr, or in a notebook (needs the extra `progress`).
+                A callable is called with a `MapResult` as each job ends.
+
+        Raises:
+            RunFileError: The file belongs to another endpoint, or cannot be written.
+            InvalidRequestError: An argument is invalid, or this file is being run already.
+
+        While iterating, it raises:
+            RunFileError: The file cannot be written, for example since the disk is full. The log
+                has the IDs of jobs that could not be stored.
+            RunpodTimeoutError: The timeout passed.
+            RunpodError: The credentials were refused, the endpoint does not exist, or the service
+                did not respond for minutes.
+
+        Example:
+            >>> for result in run.run(endpoint, in_flight=200, resubmit="failed"):
+            ...     print(result.key, result.status)
+        """
+        _check_endpoint(endpoint)
+        if self._runner is not None and not self._runner.is_over:
+            msg = "This file is being run already: finish or close the loop over its results first."
+            raise InvalidRequestError(msg)
+        options: dict[str, Any] = {
+            "in_flight": check_in_flight(in_flight),
+            "timeout": parse_timeout(timeout),
+            "job_timeout": parse_timeout(job_timeout, name="job_timeout"),
+            "cancel": check_on_exit(on_exit),
+        }
+        if resubmit is not None and not isinstance(resubmit, str):
+            resubmit = list(resubmit)
+        defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
+        encode_request(defaults)
+        options["progress"] = progress_for(progress, self._unfinished() if progress is True else None)
+        self._file.bind(endpoint.id)
+        previous, self._runner = self._runner, None
+        self._runner = BulkRunner(
+            endpoint,
+            self._file,
+            defaults=defaults,
+            resubmit=cast("Resubmit | list[str] | None", resubmit),
+            previous=previous,
+            **options,
+        )
+        return JobMap(self._runner, _bulk_result)
+
+    def _unfinished(self) -> int:
+        counts = self._file.counts()
+        return counts[PENDING] + counts[SUBMITTED]
+
+    def results(self) -> Iterator[BulkResult]:
+        """Iterates over all rows, in the order in which they were added, with what is known of each.
+
+        Raises:
+            RunFileError: The file cannot be read.
+        """
+        return self._file.results()
+
+    def write(self, target: str | os.PathLike[str] | IO[str], *, format: Format | None = None) -> int:
+        """Writes the results of all rows, each row once, to a file, which appears only when it is complete.
+
+        A line of a JSONL file has `key`, `status`, `job_id`, `output` or `error`, `queued_ms` and
+        `running_ms`.
+
+        Args:
+            target: The path of a JSONL, CSV or Parquet file (the latter needs the extra `parquet`),
+                or a text file that is open for writing.
+            format: The format, by default that of the suffix.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            RunFileError: The run file cannot be read.
+            OSError: The target cannot be written.
+
+        Example:
+            >>> run.write("results.csv")
+        """
+        return in_thread(self._write_results, target, format)
+
+    def _write_results(self, target: Any, format: Any) -> int:
+        return write_results(self._file.results(inputs=False), target, format, run_file=self._file.path)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows by status. Reads the file."""
+        return self._file.counts()
+
+    @property
+    def doubtful(self) -> list[tuple[str, str | None]]:
+        """The keys of rows that may have been submitted, with their job IDs where known. Reads the file."""
+        return self._file.doubtful
+
+    @property
+    def expired(self) -> list[tuple[str, str | None]]:
+        """The keys and job IDs of rows whose results were gone before they were received. Reads the file."""
+        return self._file.expired
+
+    @property
+    def report(self) -> RunReport:
+        """A summary of the whole file, over all of its runs. Reads the file."""
+        return report_of(self._file)
+
+    def close(self) -> None:
+        """Ends the run, waits for requests that are under way, and closes the file."""
+        if self._runner is not None:
+            self._runner.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._file.path)!r})"
