@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runpod.local.cli_arguments import parse_arguments
+from runpod.local.cli_arguments import PROG, parse_arguments
 from runpod.local.server import LocalServer
 from runpod.local.settings import LocalEndpoint
 
@@ -53,9 +53,9 @@ class _Console(logging.Handler):
             sys.stderr.write(self.format(record) + "\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, prog: str = PROG) -> int:
     """Serve until interrupted, and return the exit status: 0 after Ctrl-C or SIGTERM."""
-    parsed = parse_arguments(arguments)
+    parsed = parse_arguments(arguments, prog)
     stop = threading.Event()
     console = _Console(stop)
     with _logging_to(console), _stop_on_signals(stop):

@@ -16,13 +16,15 @@ from runpod.local.settings import Behavior
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Arguments", "EndpointArguments", "parse_arguments"]
+__all__ = ["PROG", "Arguments", "EndpointArguments", "parse_arguments"]
+
+PROG = "python -m runpod.local"
 
 _EPILOG = """\
 Options that follow --endpoint apply to that endpoint. Repeat --endpoint for more endpoints.
 
-  python -m runpod.local serve --endpoint horse --worker "worker-env/bin/python worker.py" --workers 3
-  python -m runpod.local serve --endpoint horse --handler my_module:horse --endpoint cow --workers 0
+  {prog} --endpoint horse --worker "worker-env/bin/python worker.py" --workers 3
+  {prog} --endpoint horse --handler my_module:horse --endpoint cow --workers 0
 
 Press Ctrl-C to stop the server and its workers.
 """
@@ -73,15 +75,15 @@ class _EndpointOptionAction(argparse.Action):
         options[self.dest] = self.const if self.nargs == 0 else values
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> Arguments:
+def parse_arguments(arguments: Sequence[str] | None, prog: str = PROG) -> Arguments:
     """Parse the command line; exits with status 2 if it is invalid."""
-    parser = _Parser(prog="python -m runpod.local", description="Run Runpod serverless endpoints on this machine.")
+    parser = _Parser(prog=prog, description="Run Runpod serverless endpoints on this machine.")
     commands = parser.add_subparsers(required=True, metavar="serve")
     serve = commands.add_parser(
         "serve",
         help="serve endpoints until Ctrl-C",
         description="Serve endpoints on this machine like Runpod does, until Ctrl-C.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(prog=f"{prog} serve"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -1,0 +1,64 @@
+"""Exit statuses, and the messages for errors."""
+
+from __future__ import annotations
+
+import sys
+
+from runpod.cli.json_output import at_terminal, note
+from runpod.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    JobError,
+    JobExpiredError,
+    PermissionDeniedError,
+    RunpodError,
+    RunpodTimeoutError,
+)
+
+SUCCESS = 0
+FAILED = 1
+USAGE = 2
+TIMEOUT = 3
+REFUSED = 4
+API_ERROR = 5
+# As shells report the signals SIGINT and SIGPIPE.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+# What a caller of the library does, and what a user of the command line does.
+_TRANSLATIONS = {
+    "Pass api_key=…, set RUNPOD_API_KEY,": "Run `runpod-sdk config set`, set RUNPOD_API_KEY,",
+    "Pass api_key=…, or add it": "Run `runpod-sdk config set --profile NAME`, or add it",
+    "or pass allow_insecure=True": "or pass --allow-insecure",
+    "is in error.state.worker_error.traceback.": "is in `error` of the state.",
+}
+
+
+def exit_status(error: RunpodError) -> int:
+    """The exit status for an error."""
+    if isinstance(error, (ConfigurationError, InvalidRequestError)):
+        return USAGE
+    if isinstance(error, RunpodTimeoutError):
+        return TIMEOUT
+    if isinstance(error, (AuthenticationError, PermissionDeniedError)):
+        return REFUSED
+    if isinstance(error, JobError) and not isinstance(error, JobExpiredError):
+        return FAILED
+    return API_ERROR
+
+
+def report(error: RunpodError) -> int:
+    """Prints an error, and returns its exit status."""
+    message = error.message
+    for python, command in _TRANSLATIONS.items():
+        message = message.replace(python, command)
+    note(message)
+    return exit_status(error)
+
+
+def interrupted(message: str = "Interrupted.") -> None:
+    """Says that the command was interrupted, in a terminal on a line of its own after its ^C."""
+    if at_terminal(sys.stderr):
+        note("")
+    note(message)

@@ -1,0 +1,236 @@
+"""Commands about jobs: run, status, wait, stream, cancel, retry."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import timedelta  # noqa: TC003 - typer reads it from the signatures
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runpod import ExecutionPolicy
+from runpod.cli.connection import (
+    CallTimeout,
+    Connection,
+    EndpointID,
+    JobID,
+    WaitTimeout,
+    api_command,
+    call_timeout,
+    seconds,
+)
+from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, exit_status, interrupted, report
+from runpod.cli.job_input import read_input
+from runpod.cli.json_output import note, state_json, write_json
+from runpod.cli.status_line import StatusLine
+from runpod.errors import JobError, RunpodError, RunpodTimeoutError
+from runpod.models.jobs import job_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from runpod import Job, JobState
+
+OutputOnly = Annotated[
+    bool, typer.Option("--output-only", help="Print the output of the job alone. Without one, print nothing.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for name, function, examples in (
+        ("run", run, _RUN_EXAMPLES),
+        ("status", status, ["runpod-sdk status ENDPOINT_ID JOB_ID"]),
+        ("wait", wait, ["runpod-sdk wait ENDPOINT_ID JOB_ID --timeout 600 --output-only"]),
+        (
+            "stream",
+            stream,
+            ["runpod-sdk stream ENDPOINT_ID JOB_ID", "runpod-sdk stream ENDPOINT_ID JOB_ID | jq -r .text"],
+        ),
+        ("cancel", cancel, ["runpod-sdk cancel ENDPOINT_ID JOB_ID"]),
+        ("retry", retry, ["runpod-sdk retry ENDPOINT_ID JOB_ID"]),
+    ):
+        app.command(name, epilog=epilog(examples))(api_command(function))
+
+
+def epilog(examples: list[str]) -> str:
+    """The end of the help of a command."""
+    # \b: keep the line breaks.
+    return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
+
+
+_RUN_EXAMPLES = [
+    """runpod-sdk run ENDPOINT_ID '{"prompt": "a horse"}'""",
+    "runpod-sdk run ENDPOINT_ID @input.json --timeout 600 --output-only > output.json",
+    """echo '{"prompt": "a horse"}' | runpod-sdk run ENDPOINT_ID - --no-wait""",
+]
+
+
+def run(
+    connection: Connection,
+    endpoint: EndpointID,
+    input: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="INPUT",
+            show_default=False,
+            help="The handler's input, a JSON object; @FILE, or - for standard input.",
+        ),
+    ] = None,
+    *,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the ID and the status, and do not wait.")] = False,
+    output_only: OutputOnly = False,
+    timeout: WaitTimeout = None,
+    execution_timeout: Annotated[
+        timedelta | None, seconds(help="Maximum run time of the job on a worker.", show_default=False)
+    ] = None,
+    ttl: Annotated[
+        timedelta | None, seconds(help="Maximum lifetime of the job, with its time in the queue.", show_default=False)
+    ] = None,
+    low_priority: Annotated[
+        bool, typer.Option("--low-priority", help="Do not start more workers for this job.")
+    ] = False,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="URL to call when the job ends.", show_default=False)
+    ] = None,
+) -> int:
+    """Submits a job, waits until it ends, and prints its final state.
+
+    If waiting is interrupted or times out, the job goes on; the message has the command to go on waiting.
+    """
+    if no_wait and output_only:
+        raise typer.BadParameter("there is no output without waiting; pass only one of --no-wait and --output-only.")
+    target = connection.endpoint(endpoint)
+    job_input = read_input(input)
+    policy = None
+    if execution_timeout or ttl or low_priority:
+        policy = ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
+    start = time.monotonic()
+    line = StatusLine(enabled=not connection.options.verbose)
+    try:
+        with line:
+            job = target.run(input=job_input, policy=policy, webhook=webhook, timeout=call_timeout(timeout))
+    except KeyboardInterrupt:
+        interrupted("Interrupted while the job was submitted: it may run, without its ID being known.")
+        return INTERRUPTED
+    except RunpodError as error:
+        if error.job_id is None:
+            raise
+        # The ID could be read from a broken response.
+        status = report(error)
+        note(f"Job {error.job_id} may go on: {connection.options.command('wait', target.id, error.job_id)}")
+        return status
+    if no_wait:
+        write_json({"id": job.id, "status": str(job.status)})
+        return SUCCESS
+    left = None if timeout is None else max(timeout.total_seconds() - (time.monotonic() - start), 0.001)
+    return _wait(connection, job, left, line, output_only=output_only)
+
+
+def status(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout: CallTimeout = None) -> int:
+    """Prints the state of a job.
+
+    The exit status is 0 whatever the state is.
+    """
+    write_json(state_json(connection.endpoint(endpoint).status(job, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def wait(
+    connection: Connection,
+    endpoint: EndpointID,
+    job: JobID,
+    *,
+    timeout: WaitTimeout = None,
+    output_only: OutputOnly = False,
+) -> int:
+    """Waits until a job ends, and prints its final state."""
+    handle = connection.endpoint(endpoint).job(job)
+    line = StatusLine(enabled=not connection.options.verbose)
+    return _wait(connection, handle, timeout, line, output_only=output_only)
+
+
+def stream(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout: WaitTimeout = None) -> int:
+    """Prints the values that a handler yields, as they come.
+
+    Each value is one line of JSON. The service sends each value only once.
+    """
+    handle = connection.endpoint(endpoint).job(job)
+    with (
+        _explaining(connection, handle) as outcome,
+        StatusLine(enabled=not connection.options.verbose) as line,
+        handle.stream(timeout=timeout) as chunks,
+    ):
+        for chunk in chunks:
+            with line.hidden():
+                write_json(chunk.output, one_line=True)
+    return outcome.status
+
+
+def cancel(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout: CallTimeout = None) -> int:
+    """Cancels a job, and prints its state.
+
+    A job that has ended is not changed.
+    """
+    write_json(state_json(connection.endpoint(endpoint).cancel(job, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def retry(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout: CallTimeout = None) -> int:
+    """Requeues a job that failed or timed out.
+
+    It keeps its ID and loses its result. Prints its state.
+    """
+    write_json(state_json(connection.endpoint(endpoint).retry(job, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def _wait(
+    connection: Connection, job: Job[Any], timeout: float | timedelta | None, line: StatusLine, *, output_only: bool
+) -> int:
+    with _explaining(connection, job) as outcome:
+        with line:
+            state = _final_state(job, timeout, line)
+        if not output_only:
+            write_json(state_json(state))
+        elif state.succeeded and state.has_output:
+            write_json(state.output)
+        failure = job_failure(state, job.endpoint_id)
+        if failure is not None:
+            raise failure
+    return outcome.status
+
+
+def _final_state(job: Job[Any], timeout: float | timedelta | None, line: StatusLine) -> JobState[Any]:
+    if not line.shown:
+        return job.wait(timeout=timeout)
+    with job.watch(timeout=timeout) as states:
+        for state in states:
+            line.update(state)
+    return job.state
+
+
+class _Outcome:
+    status: int = SUCCESS
+
+
+@contextmanager
+def _explaining(connection: Connection, job: Job[Any]) -> Generator[_Outcome, None, None]:
+    """Reports what ends a wait, and what becomes of the job."""
+    outcome = _Outcome()
+    words = job.endpoint_id, job.id
+    wait, cancel = (connection.options.command(name, *words) for name in ("wait", "cancel"))
+    try:
+        yield outcome
+    except KeyboardInterrupt:
+        interrupted()
+        note(f"Job {job.id} goes on: {wait}; or cancel it: {cancel}")
+        outcome.status = INTERRUPTED
+    except RunpodTimeoutError as error:
+        outcome.status = report(error)
+        note(f"Job {job.id} goes on: {wait}; or cancel it: {cancel}")
+    except RunpodError as error:
+        outcome.status = report(error)
+        if not isinstance(error, JobError) and exit_status(error) > FAILED:
+            note(f"Job {job.id} may go on: {wait}")

@@ -1,0 +1,172 @@
+"""What is printed: results as JSON on standard output, everything else on standard error.
+
+Output of workers can contain anything. As JSON, every character that a terminal could interpret is escaped, also in
+a pipe, which can end at a terminal.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from runpod._text import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from runpod import JobState
+
+# Longer strings are shortened at a terminal: text later than data, which nobody reads.
+_MAX_DATA = 200
+_MAX_TEXT = 20_000
+_SHOWN = 60
+_NOT_ASCII = re.compile(r"[^\n -~]")
+_DATA = re.compile(r"(?:data:[^,]{0,100},)?[A-Za-z0-9+/_=\r\n-]+")
+
+
+class OutputClosedError(Exception):
+    """The program that reads standard output has ended, such as `head`."""
+
+
+def at_terminal(file: TextIO | None = None) -> bool:
+    """Whether a file, by default standard output, is a terminal."""
+    return (sys.stdout if file is None else file).isatty()
+
+
+def note(message: str) -> None:
+    """Prints a line for people on standard error."""
+    text = readable(message, 10_000)
+    try:
+        encoding = sys.stderr.encoding or "utf-8"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # closed
+        pass
+
+
+def write_text(text: str) -> None:
+    """Prints a line on standard output.
+
+    Raises:
+        OutputClosedError: Nobody reads it any more.
+    """
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Windows reports a closed pipe as an invalid argument.
+        if error.errno in {errno.EPIPE, errno.EINVAL}:
+            raise OutputClosedError from None
+        raise
+
+
+def write_json(value: Any, *, one_line: bool = False) -> None:
+    """Prints a value on standard output: indented and shortened at a terminal, in full and on one line otherwise.
+
+    Args:
+        value: JSON.
+        one_line: Whether it is one line at a terminal as well.
+
+    Raises:
+        OutputClosedError: Nobody reads it any more.
+    """
+    if not at_terminal():
+        write_text(json_text(value))
+        return
+    shortened = _Shortened()
+    value = shortened.of(value)
+    write_text(json_text(value, indent=None if one_line else 2))
+    if shortened.count:
+        which = "A long string is" if shortened.count == 1 else f"{shortened.count} long strings are"
+        note(f"{which} shortened here. Redirect the output to a file or a program to get all of it.")
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON without characters that a terminal could interpret or the output cannot encode."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if encoding.lower().replace("-", "") != "utf8":
+        return json.dumps(value, indent=indent, separators=separators)
+    # Only strings contain such characters, except for the line breaks of the indentation.
+    return _NOT_ASCII.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
+class _Shortened:
+    """Shortens the long strings in a value."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {self._text(k): self.of(v) for k, v in cast("dict[str, Any]", value).items()}
+        if isinstance(value, list):
+            return [self.of(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return value
+
+    def _text(self, text: str) -> str:
+        if len(text) <= _MAX_DATA or (len(text) <= _MAX_TEXT and not _DATA.fullmatch(text)):
+            return text
+        self.count += 1
+        return f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+def state_json(state: JobState[Any]) -> dict[str, Any]:
+    """The state of a job in the wire format."""
+    # The output and the error are JSON already, and can be nested too deeply for pydantic.
+    fields = wire_json(state, exclude={"output", "error"})
+    for name in ("output", "error"):
+        if name in state.model_fields_set:
+            fields[name] = getattr(state, name)
+    return fields
+
+
+def wire_json(model: BaseModel, *, exclude: set[str] | None = None, exclude_unset: bool = True) -> dict[str, Any]:
+    """A model of a response in the wire format; by default with the fields that the server sent."""
+    fields = model.model_dump(mode="json", by_alias=True, exclude_unset=exclude_unset, exclude=exclude)
+    whole = {
+        name: int(value)
+        for name, value in fields.items()
+        if isinstance(value, float) and isinstance(getattr(model, _snake(name), None), timedelta) and value.is_integer()
+    }
+    return fields | whole
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table at a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(readable(title)), title_justify="left")
+    for column in columns:
+        table.add_column(Text(column))
+    for row in rows:
+        table.add_row(*(Text(readable(cell)) for cell in row))
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    write_text(capture.get().rstrip("\n"))
+
+
+def counts_rows(counts: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of a table of numbers by name."""
+    return [(name, str(value)) for name, value in counts.items()]
