@@ -22,7 +22,7 @@ from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode as encode_request
 from runpod._protocol.run_arguments import check_in_flight, check_on_exit
 from runpod._protocol.tally import cost_of
-from runpod.errors import InvalidRequestError, JobExpiredError, JobOutputError, NotFoundError
+from runpod.errors import InvalidRequestError, JobExpiredError, JobOutputError, NotFoundError, RunFileError
 from runpod.models._base import milliseconds
 from runpod.models.jobs import JobState
 from runpod.models.requests import JobRequest
@@ -91,6 +91,7 @@ class AsyncBulkRunner(AsyncRunner):
     ) -> AsyncIterator[StoredRow]:
         if previous is not None:
             # Its loop was left, but its last requests may be under way.
+            previous.fail(RunFileError("Another run of the same file was begun."))
             await previous.aclose()
         if resubmit is not None:
             await async_in_thread(file.resubmit, resubmit)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from runpod._base_errors import RunpodError
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
     from runpod._protocol.polling import Poller
@@ -45,6 +46,8 @@ class AsyncRun(Protocol):
     """A run of many jobs, which is closed with its client."""
 
     session: AsyncSession
+
+    def fail(self, error: RunpodError) -> None: ...
 
     async def aclose(self) -> None: ...
 
@@ -127,6 +130,7 @@ class AsyncSession:
     async def aclose(self) -> None:
         for run in list(self.runs):
             if self._owner or run.session is self:
+                run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
                 await run.aclose()
         if self._owner:
             await self.engine.aclose()

@@ -424,9 +424,9 @@ class Mapper:
         return now - self._progressed_at < PATIENCE
 
     def fail(self, error: BaseException) -> None:
-        """Ends the run with an error."""
+        """Ends the run with an error, unless it has ended."""
         with self._lock:
-            if not self._closing:
+            if not self._closing and not self._is_done():
                 self.problem = self.problem or error
                 self.close()
 

@@ -24,7 +24,7 @@ from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode as encode_request
 from runpod._protocol.run_arguments import check_in_flight, check_on_exit
 from runpod._protocol.tally import cost_of
-from runpod.errors import InvalidRequestError, JobExpiredError, JobOutputError, NotFoundError
+from runpod.errors import InvalidRequestError, JobExpiredError, JobOutputError, NotFoundError, RunFileError
 from runpod.models._base import milliseconds
 from runpod.models.jobs import JobState
 from runpod.models.requests import JobRequest
@@ -93,6 +93,7 @@ class BulkRunner(Runner):
     ) -> Iterator[StoredRow]:
         if previous is not None:
             # Its loop was left, but its last requests may be under way.
+            previous.fail(RunFileError("Another run of the same file was begun."))
             previous.close()
         if resubmit is not None:
             in_thread(file.resubmit, resubmit)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from runpod._primitives import Inputs, Workers, connection_key, shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline
 from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Cancel, Entry, Idle, Mapper, Poll, Read, Stop, Submit
 from runpod._protocol.operations import CANCEL, RUN, Call
-from runpod._protocol.polling import Done, Fail
+from runpod._protocol.polling import MAX_PAUSE, Done, Fail
 from runpod._protocol.retries import Attempts
 from runpod._text import readable
-from runpod.errors import InvalidRequestError, JobOutputError, RunpodError, RunpodTimeoutError
+from runpod.errors import InvalidRequestError, JobOutputError, RateLimitError, RunpodError, RunpodTimeoutError
 from runpod.models.jobs import JobState, job_failure
 from runpod.models.results import MapResult
+from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
     from runpod._sync.session import Session
@@ -76,7 +78,12 @@ class Runner(ABC):
             in_flight,
             Deadline(),
             self._clock.now(),
-            max_submitting=min(Workers.MAX_SUBMITTING, session.limits.concurrent_submissions),
+            max_submitting=min(
+                Workers.MAX_SUBMITTING,
+                session.limits.concurrent_submissions,
+                # More would wait for the rate limit until their request times out.
+                10 * session.limits.submissions_per_second,
+            ),
             max_polling=Workers.MAX_POLLING,
             **options,
         )
@@ -117,9 +124,13 @@ class Runner(ABC):
         Raises:
             StopIteration: There are no more results.
             RunpodTimeoutError: The timeout passed.
+            RuntimeError: It is called in another process or event loop than before.
             Exception: What the iterator of the inputs raised.
         """
         self._start()
+        if not self._is_home():
+            msg = "The results of a run can only be read in the process and event loop in which it began."
+            raise RuntimeError(msg)
         wakeup = self._clock.wakeup()
         while True:
             found = self._mapper.take(wakeup, self._clock.now())
@@ -149,6 +160,12 @@ class Runner(ABC):
         self._mapper.start(self.session.deadline(self._timeout), self._clock.now())
         self.session.runs.add(self)
 
+    def fail(self, error: RunpodError) -> None:
+        """Ends the run with an error, unless it has ended. Its workers cancel the unfinished jobs in the background."""
+        if self._is_home():
+            self._mapper.fail(error)
+            self._add_worker()
+
     def close_soon(self) -> None:
         """Ends the run. Its workers cancel the unfinished jobs in the background."""
         if self._is_home():
@@ -158,19 +175,19 @@ class Runner(ABC):
     def close(self) -> None:
         """Ends the run, and waits until the unfinished jobs are cancelled."""
         self.close_soon()
-        if not self._is_home():
-            return
-        if self._is_abandoned:
+        if not self._is_home() or self._is_abandoned:
             return
         wakeup = self._clock.wakeup()
-        # Until it returns: after a second Ctrl-C, the process exits without waiting.
-        self._is_abandoned = True
-        with shield():
-            while not self._mapper.wait_until_closed(wakeup):
-                wakeup.wait(float("inf"))
-            self._workers.abandon()
-            self._workers.join()
-        self._is_abandoned = False
+        try:
+            with shield():
+                while not self._mapper.wait_until_closed(wakeup):
+                    wakeup.wait(math.inf)
+                self._workers.abandon()
+                self._workers.join()
+        except BaseException:
+            # A second Ctrl-C: the process exits without waiting.
+            self._is_abandoned = True
+            raise
         self._log_kept()
         self._show_end()
 
@@ -220,9 +237,11 @@ class Runner(ABC):
     def _work(self) -> None:
         try:
             self._carry_out_actions()
-        except BaseException:
+        except BaseException as error:
             # Cancelled: the event loop ends, or the run was closed.
-            self._mapper.close()
+            msg = f"The run on endpoint {self.endpoint_id!r} was interrupted: its background work was cancelled."
+            interrupted = RunpodError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
+            self._mapper.fail(error if isinstance(error, Exception) else interrupted)
             with shield():
                 self._carry_out_actions()
             raise
@@ -271,13 +290,17 @@ class Runner(ABC):
             return
         entry = Entry(self._count, given)
         self._count += 1
+        problem: InvalidRequestError | None = None
         try:
             self._prepare(entry)
         except InvalidRequestError as error:
-            self._mapper.read(entry, self._clock.now(), is_valid=False)
-            self._finish(entry, MapResult(entry.index, entry.input, error=error))
-            return
-        self._mapper.read(entry, self._clock.now())
+            problem = error
+        except Exception as error:  # noqa: BLE001 - what a mapping of the caller raises
+            problem = InvalidRequestError(f"The input cannot be encoded: it raised {type(error).__name__}: {error}.")
+            problem.__cause__ = error
+        self._mapper.read(entry, self._clock.now(), is_valid=problem is None)
+        if problem is not None:
+            self._finish(entry, MapResult(entry.index, entry.input, error=problem))
 
     def _submit(self, entry: Entry) -> None:
         deadline = self.session.deadline(CLIENT_DEFAULT)
@@ -308,22 +331,29 @@ class Runner(ABC):
                 msg = "Input %d may have been submitted to endpoint %s: its request was interrupted"
                 logger.warning(msg, entry.index, self.endpoint_id)
             raise
-        if not isinstance(reply, JobState):
+        if isinstance(reply, JobState):
+            self._was_submitted(entry, reply)
+        else:
             self._not_submitted(entry)
             self._mapper.postpone(entry, reply, self._clock.now())
-            return
+
+    def _was_submitted(self, entry: Entry, state: JobState[Any]) -> None:
         entry.body = b""
         entry.attempts = None
-        waiter = self.waiter(reply)
+        waiter = self.waiter(state)
         try:
-            self._submitted(entry, reply.id)
+            self._submitted(entry, state.id)
         except BaseException:
             msg = "Job %s was submitted to endpoint %s for input %d, but this could not be stored"
-            logger.error(msg, readable(reply.id), self.endpoint_id, entry.index)
+            logger.error(msg, readable(state.id), self.endpoint_id, entry.index)
             raise
         self._mapper.submitted(entry, waiter, self._clock.now())
 
     def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
+        if error.maybe_submitted and error.job_id is not None:
+            # The response was incomplete or invalid, but names the job.
+            self._was_submitted(entry, JobState[Any](id=error.job_id, status=JobStatus.IN_QUEUE))
+            return
         now = self._clock.now()
         is_postponed = error.retryable and self._mapper.is_patient(now)
         if not is_postponed and not self._mapper.ends_run(error, submitting=True):
@@ -332,7 +362,8 @@ class Runner(ABC):
         if is_sent and not error.maybe_submitted:
             self._not_submitted(entry)
         if is_postponed:
-            self._mapper.postpone(entry, PAUSE, now)
+            asked = error.retry_after if isinstance(error, RateLimitError) else None
+            self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
         else:
             self._mapper.drop(entry)
             self._mapper.fail(error)

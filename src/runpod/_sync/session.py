@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from runpod._base_errors import RunpodError
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
     from runpod._protocol.polling import Poller
@@ -47,6 +48,8 @@ class Run(Protocol):
     """A run of many jobs, which is closed with its client."""
 
     session: Session
+
+    def fail(self, error: RunpodError) -> None: ...
 
     def close(self) -> None: ...
 
@@ -129,6 +132,7 @@ class Session:
     def close(self) -> None:
         for run in list(self.runs):
             if self._owner or run.session is self:
+                run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
                 run.close()
         if self._owner:
             self.engine.close()
