@@ -207,8 +207,15 @@ def read_profiles(*, if_permitted: bool = False) -> dict[str, dict[str, Any]]:
         ConfigurationError: The file cannot be read, or is not valid TOML.
     """
     text = read_config_text(if_permitted=if_permitted)
-    if not text:
-        return {}
+    return parse_profiles(text) if text else {}
+
+
+def parse_profiles(text: str) -> dict[str, dict[str, Any]]:
+    """The profiles in the text of a config file.
+
+    Raises:
+        ConfigurationError: It is not valid TOML.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:

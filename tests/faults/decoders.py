@@ -8,7 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from runpod import EndpointHealth, PurgeResult, RunpodError
-from runpod._config import _check_api_key, _default_key
+from runpod._config import check_api_key, parse_profiles
 from runpod._protocol.deadlines import Deadline
 from runpod._protocol.decoding import OutputReader, parse, parse_job, parse_stream
 from runpod._protocol.failures import failure, retry_after
@@ -89,9 +89,8 @@ def lost(data: bytes) -> None:
 
 def config(data: bytes) -> None:
     with contextlib.suppress(UnicodeDecodeError):  # converted into a ConfigurationError by the reader of the file
-        key = _checked(_default_key, data.decode())
-        if key is not None:
-            _checked(_check_api_key, key, "api_key")
+        for profile in (_checked(parse_profiles, data.decode()) or {}).values():
+            _checked(check_api_key, profile.get("api_key"), "api_key")
 
 
 def polls(data: bytes) -> None:
