@@ -6,15 +6,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runpod._async.runner import AsyncRunner
-from runpod._protocol.encoding import submission
+from runpod._primitives import AsyncInputs
+from runpod._progress import progress_for
+from runpod._protocol.deadlines import parse_timeout
+from runpod._protocol.encoding import encode, submission
+from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
 from runpod.models.requests import JobRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.decoding import OutputReader
     from runpod._protocol.mapper import Entry
     from runpod.models.reports import RunReport
     from runpod.models.results import MapResult
@@ -97,6 +104,11 @@ class AsyncJobMap(Generic[ItemT]):
         return f"{type(self).__name__}(endpoint_id={self._runner.endpoint_id!r}, submitted={report.submitted})"
 
 
+def unfinished_jobs(results: AsyncJobMap[Any]) -> list[str]:
+    """The IDs of the submitted jobs whose end is not known, for the command line."""
+    return results._runner._mapper.unfinished()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
 def raise_failure(result: MapResult[Any]) -> Any:
     """The output of a job, for `map`.
 
@@ -117,3 +129,45 @@ def return_result(result: MapResult[Any]) -> MapResult[Any]:
 def return_failure(result: MapResult[Any]) -> Any:
     """The output of a job, or its error."""
     return result.output if result.error is None else result.error
+
+
+def map_runner(
+    session: AsyncSession,
+    endpoint_id: str,
+    read_output: OutputReader[Any],
+    inputs: Any,
+    *,
+    request: Mapping[str, Any],
+    in_flight: int,
+    timeout: float | timedelta | None,
+    job_timeout: float | timedelta | None,
+    on_exit: str,
+    progress: bool | Callable[[MapResult[Any]], object],
+    price_per_second: float | None,
+    ordered: bool = False,
+    fail_fast: bool = False,
+) -> AsyncMapRunner:
+    """Creates the runner of `map` and `map_unordered`.
+
+    Raises:
+        InvalidRequestError: An argument is invalid.
+        ConfigurationError: `progress` needs tqdm.
+    """
+    check_inputs(inputs, accepts_async=AsyncInputs.ACCEPTS_ASYNC)
+    defaults = JobRequest(input={}, **request)
+    encode(defaults)
+    return AsyncMapRunner(
+        session,
+        endpoint_id,
+        read_output,
+        inputs,
+        defaults=defaults,
+        in_flight=check_in_flight(in_flight),
+        timeout=parse_timeout(timeout),
+        job_timeout=parse_timeout(job_timeout, name="job_timeout"),
+        cancel=check_on_exit(on_exit),
+        progress=progress_for(progress, len(inputs) if hasattr(inputs, "__len__") else None),
+        price_per_second=price_per_second,
+        ordered=ordered,
+        fail_fast=fail_fast,
+    )

@@ -8,19 +8,14 @@ import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from runpod._sync.job import Job, warn_if_no_output
-from runpod._sync.map import JobMap, MapRunner, raise_failure, return_failure, return_result
-from runpod._primitives import Inputs
-from runpod._progress import progress_for
-from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
+from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, parse
-from runpod._protocol.encoding import encode, submission
+from runpod._protocol.encoding import submission
 from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
 from runpod._protocol.polling import LONG_HOLD, MARGIN
-from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
 from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
 from runpod.models.jobs import ChunkT, OutputT
-from runpod.models.requests import JobRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import Self
 
+    from runpod._sync.map import JobMap
     from runpod._sync.session import Session
     from runpod._sync.streams import JobStream
     from runpod._primitives import InputIterable
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
     from runpod.models.requests import (
         ExecutionPolicy,
         ExecutionPolicyDict,
+        JobRequest,
         JobRequestDict,
         S3Config,
         S3ConfigDict,
@@ -467,23 +464,25 @@ class Endpoint(Generic[OutputT]):
             >>> for output in endpoint.map([{"n": 1}, {"n": 2}]):
             ...     print(output)
         """
-        return JobMap(
-            self._runner(
-                inputs,
-                in_flight,
-                policy,
-                webhook,
-                s3_config,
-                timeout,
-                job_timeout,
-                on_exit,
-                progress,
-                price_per_second,
-                ordered=True,
-                fail_fast=not return_exceptions,
-            ),
-            return_failure if return_exceptions else raise_failure,
+        # Imported on first use: only runs of many jobs need it.
+        from runpod._sync.map import JobMap, map_runner, raise_failure, return_failure
+
+        runner = map_runner(
+            self._session,
+            self.id,
+            self._read_output,
+            inputs,
+            request={"policy": policy, "webhook": webhook, "s3_config": s3_config},
+            in_flight=in_flight,
+            timeout=timeout,
+            job_timeout=job_timeout,
+            on_exit=on_exit,
+            progress=progress,
+            price_per_second=price_per_second,
+            ordered=True,
+            fail_fast=not return_exceptions,
         )
+        return JobMap(runner, return_failure if return_exceptions else raise_failure)
 
     def map_unordered(
         self,
@@ -529,53 +528,22 @@ class Endpoint(Generic[OutputT]):
             >>> for result in endpoint.map_unordered([{"n": 1}, {"n": 2}], in_flight=50):
             ...     print(result.index, result.output if result.succeeded else result.error)
         """
-        return JobMap(
-            self._runner(
-                inputs,
-                in_flight,
-                policy,
-                webhook,
-                s3_config,
-                timeout,
-                job_timeout,
-                on_exit,
-                progress,
-                price_per_second,
-            ),
-            return_result,
-        )
+        from runpod._sync.map import JobMap, map_runner, return_result
 
-    def _runner(
-        self,
-        inputs: Any,
-        in_flight: int,
-        policy: ExecutionPolicy | ExecutionPolicyDict | None,
-        webhook: str | None,
-        s3_config: S3Config | S3ConfigDict | None,
-        timeout: float | timedelta | None,
-        job_timeout: float | timedelta | None,
-        on_exit: str,
-        progress: bool | Callable[[MapResult[Any]], object],
-        price_per_second: float | None,
-        **options: bool,
-    ) -> MapRunner:
-        check_inputs(inputs, accepts_async=Inputs.ACCEPTS_ASYNC)
-        defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
-        encode(defaults)
-        return MapRunner(
+        runner = map_runner(
             self._session,
             self.id,
             self._read_output,
             inputs,
-            defaults=defaults,
-            in_flight=check_in_flight(in_flight),
-            timeout=parse_timeout(timeout),
-            job_timeout=parse_timeout(job_timeout, name="job_timeout"),
-            cancel=check_on_exit(on_exit),
-            progress=progress_for(progress, len(inputs) if hasattr(inputs, "__len__") else None),
+            request={"policy": policy, "webhook": webhook, "s3_config": s3_config},
+            in_flight=in_flight,
+            timeout=timeout,
+            job_timeout=job_timeout,
+            on_exit=on_exit,
+            progress=progress,
             price_per_second=price_per_second,
-            **options,
         )
+        return JobMap(runner, return_result)
 
     def job(self, job_id: str) -> Job[OutputT]:
         """Returns a handle for a known job ID, without sending a request.
