@@ -12,20 +12,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import calls, crowd, imports, jobs, packages, throughput
+from benchmarks import bulk, calls, crowd, imports, jobs, many, packages, throughput
 from benchmarks.environments import BENCH
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
 
-PARTS = ("throughput", "jobs", "crowd", "imports", "packages", "calls")
+PARTS = ("throughput", "jobs", "crowd", "many", "bulk", "imports", "packages", "calls")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Compare this library with other clients.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)} (by default all)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, 1 to 10; five times as many of imports")
-    parser.add_argument("--quick", action="store_true", help="one short round, and a crowd of a thousand")
+    parser.add_argument("--quick", action="store_true", help="one short round with fewer jobs")
     parser.add_argument("--json", type=Path, default=BENCH / "results.json", help="where to write the results")
     options = parser.parse_args()
     parts = options.parts or PARTS
@@ -44,6 +44,10 @@ def main() -> None:
         tables += jobs.measure(rounds)
     if "crowd" in parts:
         tables.append(crowd.measure(1000, 5) if options.quick else crowd.measure(10_000, 10))
+    if "many" in parts:
+        tables += many.measure(rounds, quick=options.quick)
+    if "bulk" in parts:
+        tables += bulk.measure(rounds, quick=options.quick)
     if "imports" in parts:
         tables += imports.measure(5 * rounds)
     if "packages" in parts:

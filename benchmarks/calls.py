@@ -19,9 +19,9 @@ THREADS = (1, 32)
 ASYNC = (
     Form(SDK, "runSync"),
     Form(HTTPX, "async run_sync"),
-    Form(HTTPX, "async run, refresh", requests=2),
+    Form(HTTPX, "async run, refresh, wide limits", requests=2),
     Form(AIOHTTP, "async run_sync"),
-    Form(AIOHTTP, "async run, refresh", requests=2),
+    Form(AIOHTTP, "async run, refresh, wide limits", requests=2),
     Form(PACKAGE, "async run, status", requests=2),
     # Its pool scans all connections for each request: at 1,000 this takes longer than all other forms together.
     Form(ALONE, "async httpx", widest=256),

@@ -1,4 +1,4 @@
-"""Thousands of concurrent waits on an endpoint with the rate limits of the service."""
+"""Thousands of concurrent waits on an endpoint with the service's rate limits for polls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def measure(jobs: int, seconds: float) -> Table:
             print(f"crowd: {program.name}, {form}", file=sys.stderr)
             table.rows.append(_row(program, form, jobs, seconds))
     table.notes += not_installed(*FORMS)
-    table.notes.append("the server has the rate limits of the service: 400 concurrent polls, 2,000 in ten seconds")
+    table.notes.append("the server has the service's limits for polls: 400 at once, 2,000 in ten seconds")
     return table
 
 

@@ -75,12 +75,30 @@ class Form:
             return f"{self.form.removeprefix('async ')} alone"
         return f"{self.program.name}: {self.form}"
 
-    def ask(self, server: Serving, *cells: dict[str, Any]) -> list[dict[str, Any]]:
+    def ask(
+        self, server: Serving, *cells: dict[str, Any], task: str = "calls", timeout: float = TIMEOUT
+    ) -> list[dict[str, Any]]:
         """Return the cost of each cell, except the first, which opens connections and warms up the compiler."""
         costs: list[dict[str, Any]] = self.program.ask(
-            "calls", self.form, {"cells": cells}, base_url=server.base_url, timeout=TIMEOUT
+            task, self.form, {"cells": cells}, base_url=server.base_url, timeout=timeout
         )
         return costs[1:]
+
+
+def many_cell(
+    width: int,
+    *,
+    seconds: float = 0.0,
+    jobs: int = 0,
+    sent: int = SMALL,
+    endpoint: str = "many",
+    takes: tuple[float, float] = (0.1, 0.9),
+) -> dict[str, Any]:
+    """A measurement: `jobs` jobs, or as many as start within `seconds` and a ramp, with `width` of them in flight.
+
+    The inputs have `sent` bytes, and the durations of the jobs are spread over `takes`, in seconds.
+    """
+    return {"width": width, "seconds": seconds, "jobs": jobs, "sent": sent, "endpoint": endpoint, "takes": takes}
 
 
 def cell(

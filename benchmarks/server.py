@@ -6,9 +6,10 @@ A job is `{"input": {"label": "any text", "seconds": 1.5}}`, and its output is i
 label when the job ended (CLOCK_MONOTONIC, shared by all processes of a machine) and the number of its requests. It also
 returns the jobs and requests of each endpoint. Requests without a job are counted as strays.
 
-The endpoint `limited` has the rate limits of the service: 400 concurrent polls, and 2,000 in ten seconds. The endpoints
-`records-100000` and `text-100000` ignore the request, and respond immediately with a job whose output has about this
-many bytes: a list of small objects, or one string.
+The endpoint `limited` has the rate limits of the service: 400 concurrent polls, and 2,000 in ten seconds; 200 concurrent
+submissions, and 1,000 in ten seconds. A submission takes a tenth of a second there. The endpoint `limited-polls` limits
+the polls only. The endpoints `records-100000` and `text-100000` ignore the request, and respond immediately with a job
+whose output has about this many bytes: a list of small objects, or one string.
 
 The server listens on loopback only, and limits the duration and number of jobs and its own lifetime. It is implemented
 as an asyncio protocol, and uses uvloop if installed, so that its own cost is small.
@@ -37,9 +38,12 @@ SHORTEST_HOLD, LONGEST_HOLD, DEFAULT_HOLD = 1.0, 300.0, 90.0
 MAX_JOBS = 50_000  # beyond this, the oldest job is dropped if it has ended
 MAX_BYTES = 50_000_000
 
-# The service's rate limits for polls of one endpoint.
-MAX_CONCURRENT = 400
-IN_TEN_SECONDS = 2000
+# The service's rate limits for one endpoint: how many at once, and in ten seconds.
+POLLS = (400, 2000)
+SUBMISSIONS = (200, 1000)
+
+# How long a submission to the limited endpoint takes.
+SUBMISSION = 0.1
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -76,15 +80,16 @@ class RejectedError(Exception):
         self.status = status
 
 
-class Polls:
-    """Counts the polls of the limited endpoint."""
+class RateLimit:
+    """Counts the requests of one kind to the limited endpoints, and limits them."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int, in_ten_seconds: int) -> None:
+        self.at_once, self.in_ten_seconds = at_once, in_ten_seconds
         self.recent: deque[float] = deque()
         self.running = self.most = self.busiest = self.rejected = 0
 
     def begin(self) -> None:
-        """Count a poll.
+        """Count a request.
 
         Raises:
             RejectedError: The rate limit is exceeded.
@@ -92,13 +97,20 @@ class Polls:
         now = time.monotonic()
         while self.recent and now - self.recent[0] >= 10.0:
             self.recent.popleft()
-        if self.running >= MAX_CONCURRENT or len(self.recent) >= IN_TEN_SECONDS:
+        if self.running >= self.at_once or len(self.recent) >= self.in_ten_seconds:
             self.rejected += 1
             raise RejectedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
         self.recent.append(now)
         self.running += 1
         self.most = max(self.most, self.running)
         self.busiest = max(self.busiest, len(self.recent))
+
+    def data(self) -> dict[str, int]:
+        """Return the counts, and reset all but those of the requests that are running."""
+        counts = {"at_once": self.most, "in_ten_seconds": self.busiest, "rejected": self.rejected}
+        self.most = self.busiest = self.rejected = 0
+        self.recent.clear()
+        return counts
 
 
 class Server:
@@ -107,7 +119,7 @@ class Server:
     def __init__(self) -> None:
         self.jobs: OrderedDict[str, Job] = OrderedDict()
         self.endpoints: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.polls = Polls()
+        self.polls, self.submissions = RateLimit(*POLLS), RateLimit(*SUBMISSIONS)
         self.strays = self.number = 0
         self.requests = 0
         # Constant responses, by method and target.
@@ -127,6 +139,12 @@ class Server:
                 return response
             case ("GET", "_stats"):
                 return encoded(self.stats())
+            case ("POST", "v2", "limited", "run"):
+                self.submissions.begin()
+                connection.delay(
+                    encoded({"id": self.submit("limited", body, "").id, "status": "IN_QUEUE"}), self.submissions
+                )
+                return None
             case ("POST", "v2", name, "run"):
                 return encoded({"id": self.submit(name, body, "").id, "status": "IN_QUEUE"})
             case ("POST", "v2", name, "runsync"):
@@ -135,17 +153,17 @@ class Server:
             case ("GET", "v2", name, "status" | "status-sync" as operation, job_id):
                 job = self.find(name, job_id)
                 hold = hold_of(query) if operation == "status-sync" else 0.0
-                return connection.hold(job, hold, self.polls if name == "limited" else None)
+                return connection.hold(job, hold, self.polls if name.startswith("limited") else None)
         self.strays += 1
         raise RejectedError(HTTPStatus.NOT_FOUND, "not found")
 
     def stats(self) -> dict[str, Any]:
-        """Return all measurements, and reset the counts of polls and endpoints."""
-        polls, self.polls = self.polls, Polls()
+        """Return all measurements, and reset the counts of endpoints and of what is limited."""
         endpoints, self.endpoints = self.endpoints, defaultdict(Counter)
         return {
             "jobs": {job.label: {"ended": job.ended, "requests": job.requests} for job in self.jobs.values()},
-            "polls": {"at_once": polls.most, "in_ten_seconds": polls.busiest, "rejected": polls.rejected},
+            "polls": self.polls.data(),
+            "submissions": self.submissions.data(),
             "endpoints": endpoints,
             "strays": self.strays,
             "requests": self.requests,
@@ -190,15 +208,14 @@ class Connection(asyncio.Protocol):
         self._needed = 0
         self._transport: asyncio.Transport
         self._job: Job | None = None
-        self._polls: Polls | None = None
+        self._limit: RateLimit | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - of Protocol
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
-        if self._job is not None:
-            self._stop_waiting(self._job)
+        self._stop_waiting()
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._data += data
@@ -227,13 +244,13 @@ class Connection(asyncio.Protocol):
         if response is not None:
             self._transport.write(response)
 
-    def hold(self, job: Job, seconds: float, polls: Polls | None = None) -> bytes | None:
+    def hold(self, job: Job, seconds: float, limit: RateLimit | None = None) -> bytes | None:
         """Return the state of a job if it has ended, else None, and send the state at its end or after `seconds`."""
-        if polls is not None:
-            polls.begin()
-        self._job, self._polls = job, polls
+        if limit is not None:
+            limit.begin()
+        self._job, self._limit = job, limit
         if job.ended is not None or seconds == 0:
-            self._stop_waiting(job)
+            self._stop_waiting()
             return encoded(job.state())
         job.held.add(self)
         self._timer = asyncio.get_running_loop().call_later(seconds, self.release)
@@ -243,16 +260,26 @@ class Connection(asyncio.Protocol):
         """Send the held response."""
         job = self._job
         if job is not None:
-            self._stop_waiting(job)
+            self._stop_waiting()
             self._transport.write(encoded(job.state()))
 
-    def _stop_waiting(self, job: Job) -> None:
-        job.held.discard(self)
+    def delay(self, response: bytes, limit: RateLimit) -> None:
+        """Send the response to a submission after the usual time."""
+        self._limit = limit
+        self._timer = asyncio.get_running_loop().call_later(SUBMISSION, self._send, response)
+
+    def _send(self, response: bytes) -> None:
+        self._stop_waiting()
+        self._transport.write(response)
+
+    def _stop_waiting(self) -> None:
+        if self._job is not None:
+            self._job.held.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        if self._polls is not None:
-            self._polls.running -= 1
-        self._job = self._polls = self._timer = None
+        if self._limit is not None:
+            self._limit.running -= 1
+        self._job = self._limit = self._timer = None
 
 
 def encoded(response: Any, status: HTTPStatus = HTTPStatus.OK) -> bytes:

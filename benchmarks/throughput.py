@@ -48,8 +48,8 @@ def measure(rounds: int, *, quick: bool) -> list[Table]:
                 row.reference = references[row.name]
                 table.rows.append(row)
     tables[0].notes.append(
-        "without wide limits, ours sends at most 190 polls per second and 350 concurrent polls, since the service rejects"
-        " more than 2,000 in ten seconds and 400 concurrent polls, which limits `run, result`"
+        "without wide limits, ours starts at most 95 submissions and 190 polls per second, since the service rejects more"
+        " than 1,000 and 2,000 in ten seconds, which limits `run, result`"
     )
     tables[0].notes += not_installed(SDK, AIOHTTP, PACKAGE)
     return tables

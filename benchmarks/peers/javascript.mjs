@@ -79,7 +79,7 @@ async function calls(cells) {
 }
 
 async function crowd(inputs) {
-  const endpoint = client.endpoint("limited");
+  const endpoint = client.endpoint("limited-polls");
   const waiting = inputs.map((input, index) => ({ input, index }));
   const known = inputs.map(() => null);
   const waits = [];
@@ -107,6 +107,44 @@ async function crowd(inputs) {
   return { known, cost: measured.stop(inputs.length) };
 }
 
-const done = task === "jobs" ? await jobs(given.jobs) : task === "crowd" ? await crowd(given.jobs) : await calls(given.cells);
+// As in load.py.
+const RAMP = 1.0;
+
+function* inputsOf({ jobs, sent, takes: [shortest, longest] }, end) {
+  for (let number = 1; jobs ? number <= jobs : now() < end; number += 1) {
+    yield { label: String(number).padEnd(sent, "x"), seconds: shortest + (longest - shortest) * ((number * 0.618) % 1) };
+  }
+}
+
+async function many(cells) {
+  const costs = [];
+  for (const cell of cells) {
+    const endpoint = client.endpoint(cell.endpoint);
+    let [submitted, seen, steady] = [0, 0, 0];
+    const measured = meter();
+    const start = now();
+    const end = start + RAMP + cell.seconds;
+    const inputs = inputsOf(cell, end);
+    const one = async () => {
+      for (const input of inputs) {
+        submitted += 1;
+        try {
+          const { output } = await run(endpoint, input);
+          if (output === input.label) {
+            seen += 1;
+            if (start + RAMP <= now() && now() < end) steady += 1;
+          } else console.error(input.label, output);
+        } catch (error) {
+          console.error(String(error));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: cell.width }, one));
+    costs.push({ ...measured.stop(seen), submitted, steady, resident: memory("VmHWM") });
+  }
+  return costs;
+}
+
+const done = await { jobs: () => jobs(given.jobs), crowd: () => crowd(given.jobs), many: () => many(given.cells), calls: () => calls(given.cells) }[task]();
 // The SDK may print, too. Only the last line is parsed.
 process.stdout.write(`\n${JSON.stringify(done)}\n`, () => process.exit(0));

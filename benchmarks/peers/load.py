@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 
 @dataclass
@@ -104,6 +105,43 @@ def load(call: Callable[[], Any], threads: int, seconds: float) -> Cost:
         thread.join()
     assert len(counts) == threads, "a call failed"
     return meter.stop(sum(counts))
+
+
+# Until as many jobs end as start, and from then on the rate of ends is measured, in seconds.
+RAMP = 1.0
+
+
+class Ends:
+    """The cost of one cell of the task `many`, and how many of its jobs were seen to end with the right output."""
+
+    def __init__(self, cell: dict[str, Any]) -> None:
+        self._cell = cell
+        self._submitted = self._seen = self._steady = 0
+        self._meter = Meter()
+        self._start = time.monotonic()
+        self._end = self._start + RAMP + cell["seconds"]
+
+    def inputs(self) -> Iterator[dict[str, Any]]:
+        """The inputs: `jobs` of them, or as many as are taken until the rate was measured for `seconds`."""
+        shortest, longest = self._cell["takes"]
+        while self._submitted < self._cell["jobs"] if self._cell["jobs"] else time.monotonic() < self._end:
+            self._submitted += 1
+            # Spread evenly, whatever their number.
+            seconds = shortest + (longest - shortest) * (self._submitted * 0.618 % 1)
+            yield {"label": str(self._submitted).ljust(self._cell["sent"], "x"), "seconds": seconds}
+
+    def see(self, job: dict[str, Any], output: Any) -> None:
+        """Count a result. Anything but the output of this job is an error."""
+        if output == job["label"]:
+            self._seen += 1
+            self._steady += self._start + RAMP <= time.monotonic() < self._end
+        else:
+            print(f"{job['label']}: {output!r:.200}", file=sys.stderr)
+
+    def data(self) -> dict[str, Any]:
+        """Return the cost, with `jobs` as the number of ends that were seen, and `steady` of them after the ramp."""
+        counts = {"submitted": self._submitted, "steady": self._steady, "resident": memory("VmHWM")}
+        return {**self._meter.stop(self._seen).data(), **counts}
 
 
 def job_of(cell: dict[str, Any]) -> dict[str, Any]:

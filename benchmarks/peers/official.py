@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-from load import Meter, async_load, job_of, load
+from load import Ends, Meter, async_load, job_of, load
 
 # Not an import statement, since type checkers resolve that name to this library.
 runpod: Any = import_module("runpod")
@@ -87,7 +87,7 @@ async def async_calls(form: str, cells: list[dict[str, Any]]) -> list[dict[str, 
 async def crowd(inputs: list[dict[str, Any]]) -> dict[str, Any]:
     known: list[float | None] = [None] * len(inputs)
     async with runpod.http_client.AsyncClientSession() as session:
-        endpoint = runpod.AsyncioEndpoint("limited", session)
+        endpoint = runpod.AsyncioEndpoint("limited-polls", session)
         places = asyncio.Semaphore(200)
 
         async def one(index: int) -> None:
@@ -106,12 +106,42 @@ async def crowd(inputs: list[dict[str, Any]]) -> dict[str, Any]:
         return {"known": known, "cost": meter.stop(len(inputs)).data()}
 
 
+async def many(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Write the loop that its users write: a task for each job, and a semaphore."""
+    costs = []
+    async with runpod.http_client.AsyncClientSession() as session:
+        for cell in cells:
+            endpoint, ends = runpod.AsyncioEndpoint(cell["endpoint"], session), Ends(cell)
+            slots, tasks = asyncio.Semaphore(cell["width"]), set[asyncio.Task[None]]()
+
+            async def one(
+                job: Any, endpoint: Any = endpoint, ends: Ends = ends, slots: asyncio.Semaphore = slots
+            ) -> None:
+                try:
+                    ends.see(job, await (await endpoint.run(job)).output(timeout=LONG))
+                except Exception as error:  # noqa: BLE001 - it raises whatever comes of a 429
+                    print(repr(error), file=sys.stderr)
+                finally:
+                    slots.release()
+
+            for job in ends.inputs():
+                await slots.acquire()
+                task = asyncio.create_task(one(job))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            await asyncio.gather(*tasks)
+            costs.append(ends.data())
+    return costs
+
+
 def main() -> None:
     task, form, given = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
     runpod.api_key = "bench"
     done: Any
     if task == "crowd":
         done = asyncio.run(crowd(given["jobs"]))
+    elif task == "many":
+        done = asyncio.run(many(given["cells"]))
     elif task == "jobs":
         done = jobs(form, given["jobs"]) if form in FORMS else asyncio.run(async_jobs(form, given["jobs"]))
     else:

@@ -8,6 +8,9 @@ Each client program takes a task, a form and a JSON object, and prints a line of
                                                               `programs.py`; returns the cost of each
     crowd   {"jobs": [input, …]}                              submits and waits for all concurrently; returns the
                                                               times (null for a failure) and the cost
+    many    {"cells": [{width, jobs, …}, …]}                  runs the jobs of each cell with `width` of them in
+                                                              flight, as described for `many_cell` in `programs.py`;
+                                                              returns the cost of each
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from load import Meter, async_load, job_of, load
+from load import Ends, Meter, async_load, job_of, load
 
 from runpod import AsyncRunpod, EndpointLimits, RetryPolicy, Runpod, RunpodError
 
@@ -62,13 +65,19 @@ ASYNC_FORMS: dict[str, Callable[[AsyncEndpoint[Any], Input], Awaitable[Any]]] = 
 }
 # Suffix of the forms that ignore the rate limits of the service.
 WIDE = ", wide limits"
+WIDE_SUBMISSIONS: dict[str, int] = {"submissions_per_second": 100_000, "concurrent_submissions": 2000}
+WIDE_POLLS: dict[str, int] = {"polls_per_second": 100_000, "concurrent_polls": 2000}
+
+
+def options_of(form: str) -> Any:
+    """The options of the client for this form."""
+    return {"limits": EndpointLimits(**WIDE_SUBMISSIONS, **WIDE_POLLS)} if form.endswith(WIDE) else {}
 
 
 @asynccontextmanager
 async def connected(form: str = "", **options: Any) -> AsyncIterator[AsyncRunpod]:
     """Create a client, with httpx_aiohttp if it is installed."""
-    if form.endswith(WIDE):
-        options["limits"] = EndpointLimits(concurrent_polls=2000, polls_per_second=100_000)
+    options |= options_of(form)
     async with AsyncExitStack() as stack:
         if find_spec("httpx_aiohttp"):
             limits = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
@@ -128,8 +137,9 @@ async def async_calls(form: str, cells: list[Input]) -> list[Input]:
 
 async def crowd(inputs: list[Input]) -> Input:
     known: list[float | None] = [None] * len(inputs)
-    async with connected(timeout=600, retry=RetryPolicy(max_retries=10)) as client:
-        endpoint = client.endpoint("limited")
+    limits = EndpointLimits(**WIDE_SUBMISSIONS)
+    async with connected(timeout=600, retry=RetryPolicy(max_retries=10), limits=limits) as client:
+        endpoint = client.endpoint("limited-polls")
         slots = asyncio.Semaphore(200)  # the concurrency limit of the service for `run`
 
         async def one(index: int) -> None:
@@ -148,6 +158,28 @@ async def crowd(inputs: list[Input]) -> Input:
         return {"known": known, "cost": meter.stop(len(inputs)).data()}
 
 
+def many(form: str, cells: list[Input]) -> list[Input]:
+    costs = []
+    with Runpod(**options_of(form)) as client:
+        for cell in cells:
+            endpoint, ends = client.endpoint(cell["endpoint"]), Ends(cell)
+            for result in endpoint.map_unordered(ends.inputs(), in_flight=cell["width"]):
+                ends.see(result.input, result.output if result.error is None else result.error)
+            costs.append(ends.data())
+    return costs
+
+
+async def async_many(form: str, cells: list[Input]) -> list[Input]:
+    costs = []
+    async with connected(form) as client:
+        for cell in cells:
+            endpoint, ends = client.endpoint(cell["endpoint"]), Ends(cell)
+            async for result in endpoint.map_unordered(ends.inputs(), in_flight=cell["width"]):
+                ends.see(result.input, result.output if result.error is None else result.error)
+            costs.append(ends.data())
+    return costs
+
+
 def main() -> None:
     task, form, given = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
     done: Any
@@ -157,6 +189,10 @@ def main() -> None:
         done = asyncio.run(async_jobs(ASYNC_FORMS[form], given["jobs"]))
     elif task == "crowd":
         done = asyncio.run(crowd(given["jobs"]))
+    elif task == "many" and form.startswith("map"):
+        done = many(form, given["cells"])
+    elif task == "many":
+        done = asyncio.run(async_many(form, given["cells"]))
     elif form in FORMS:
         done = calls(form, given["cells"])
     else:
