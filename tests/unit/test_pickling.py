@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from runpod import (
     EndpointLimits,
     JobFailedError,
     JobState,
+    JobStatus,
     RateLimitError,
     RetryPolicy,
     Runpod,
@@ -163,6 +165,12 @@ def test_an_error_survives_celery(name: str) -> None:
     arrived = backend.exception_to_python(backend.prepare_exception(error, "json"))
     assert type(error) is type(arrived)
     assert vars(error) == vars(arrived)
+
+
+def test_an_error_rebuilt_from_its_args_can_be_pickled() -> None:
+    error = JobFailedError("failed", state=JobState(id="job-1", status=JobStatus.FAILED, error="boom"))
+    rebuilt = JobFailedError(*json.loads(json.dumps(error.args)))
+    assert error.state == pickle.loads(pickle.dumps(rebuilt)).state
 
 
 def test_an_error_rebuilt_from_its_message_is_not_marked_safe_to_retry() -> None:

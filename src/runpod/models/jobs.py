@@ -160,7 +160,7 @@ def state_in(details: Mapping[str, Any] | None) -> JobState[Any] | None:
     found = details_dict(details).get("state")
     if found is None:
         return None
-    return JobState[Any].model_validate(found)
+    return JobState.model_validate(found)
 
 
 class JobError(RunpodError):
