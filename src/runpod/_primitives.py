@@ -234,10 +234,12 @@ class AsyncWorkers:
         self._scopes: set[CancelScope] = set()
         self._count = 0
         self._ended: list[Event] = []
+        self._home: tuple[int, Any] | None = None
 
     def add(self) -> None:
         """Starts one more worker."""
         self._count += 1
+        self._home = async_connection_key()
         if is_trio():
             import trio
 
@@ -270,6 +272,7 @@ class AsyncWorkers:
     async def _run(self) -> None:
         import anyio
 
+        _workers_here.set(self)
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
@@ -279,17 +282,33 @@ class AsyncWorkers:
 
     def abandon(self) -> None:
         """Cancels the workers that are busy."""
-        for scope in list(self._scopes):
-            scope.cancel()
+        # Each once: every worker that ends calls this.
+        while self._scopes:
+            self._scopes.pop().cancel()
 
     async def join(self) -> None:
-        """Waits until the workers have ended."""
+        """Waits until the workers have ended. In a worker, which the inputs can call it in, it does not wait."""
         import anyio
 
-        if self._count:
+        if self._count and _workers_here.get() is not self:
             event = anyio.Event()
             self._ended.append(event)
             await event.wait()
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Calls a function on the event loop of the workers. For other threads; does nothing in a forked process."""
+        if self._home is None or self._home[0] != os.getpid():
+            return
+        loop = self._home[1]
+        with suppress(RuntimeError):  # the loop has ended
+            if hasattr(loop, "run_sync_soon"):
+                loop.run_sync_soon(function)
+            else:
+                loop.call_soon_threadsafe(function)
+
+
+# Whose worker this task is, or was started by.
+_workers_here: contextvars.ContextVar[AsyncWorkers | None] = contextvars.ContextVar("runpod_workers", default=None)
 
 
 class Workers:
@@ -308,30 +327,36 @@ class Workers:
         self._work = work
         self._close = close
         self._threads: list[threading.Thread] = []
+        # Reentrant: the garbage collector can close an abandoned run in the middle of `add`.
+        self._lock = threading.RLock()
         self._pid = os.getpid()
         _open_workers.add(self)
 
     def add(self) -> None:
         """Starts one more worker, unless there are 32."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        if len(self._threads) > self.MAX_SUBMITTING + self.MAX_POLLING:
-            return
-        # Daemon threads: the process can exit while a poll is held.
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(self._work,), name="runpod-map", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the limit of the system
-            if not self._threads:
-                raise
-        else:
-            self._threads.append(thread)
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            if len(self._threads) > self.MAX_SUBMITTING + self.MAX_POLLING:
+                return
+            # Daemon threads: the process can exit while a poll is held.
+            context = contextvars.copy_context()
+            thread = threading.Thread(target=context.run, args=(self._work,), name="runpod-map", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the limit of the system
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
 
     def abandon(self) -> None:
         """Does nothing: threads cannot be cancelled. They end after their request."""
 
     def join(self) -> None:
         """Does not wait: a thread can be in a long poll."""
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Does nothing: only in a forked process is it needed, which has no such threads."""
 
     def close_at_exit(self) -> None:
         """Ends all work, unless this is a forked process, which has no such threads."""

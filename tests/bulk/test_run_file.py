@@ -392,7 +392,11 @@ def test_changes_that_cannot_be_applied(run: RunFile) -> None:
 
 def test_a_run_has_one_endpoint(run: RunFile) -> None:
     assert run.endpoint_id is None
+    run.bind("a typo")
+    run.bind("one")  # nothing was submitted yet
+    run.add([{"n": 1}])
     run.bind("one")
+    run.apply([Submitting(1)])
     run.bind("one")
     with pytest.raises(RunFileError) as info:
         run.bind("two")

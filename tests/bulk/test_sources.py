@@ -188,9 +188,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r'Install it with: pip install "runpod-sdk\[parquet\]"'):
         list(read_rows(tmp_path / "rows.parquet"))
-    code = (
-        "import sys, runpod._bulk.sources, runpod._bulk.sinks, runpod._bulk.run_file; assert 'pyarrow' not in sys.modules"
-    )
+    code = "import sys, runpod._bulk.sources, runpod._bulk.sinks, runpod._bulk.run_file; assert 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -17,6 +17,7 @@ from runpod import (
     CLIENT_DEFAULT,
     AsyncEndpoint,
     AsyncJob,
+    AsyncJobMap,
     AsyncJobStream,
     AsyncJobUpdates,
     AsyncRunpod,
@@ -27,14 +28,17 @@ from runpod import (
     JobRequestDict,
     JobState,
     JobStatus,
+    MapResult,
     PurgeResult,
     RetryPolicy,
+    RunpodError,
+    RunReport,
     S3Config,
     StreamChunk,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 
 class Horse(BaseModel):
@@ -327,6 +331,71 @@ async def a_stream_yields_chunks(horses: AsyncEndpoint[Horse], job: AsyncJob[Hor
     await horses.stream("id")  # type: ignore[misc]
     for _ in horses.stream("id"):  # type: ignore[attr-defined]
         pass
+
+
+# Many jobs.
+
+
+async def map_yields_outputs(horses: AsyncEndpoint[Horse], endpoint: AsyncEndpoint[Any]) -> None:
+    assert_type(horses.map([{"n": 1}]), AsyncJobMap[Horse])
+    async for horse in horses.map([{"n": 1}], return_exceptions=False, in_flight=10):
+        assert_type(horse, Horse)
+    async for given in horses.map([{"n": 1}], return_exceptions=True):
+        assert_type(given, Horse | RunpodError)
+    assert_type(endpoint.map([{"n": 1}]), AsyncJobMap[Any])
+    assert_type(horses.map([{"n": 1}]).report, RunReport)
+    async with horses.map([{"n": 1}]) as outputs:
+        assert_type(outputs, AsyncJobMap[Horse])
+        assert_type(await anext(outputs), Horse)
+    assert_type(await outputs.aclose(), None)
+    _outputs: AsyncIterator[Horse] = horses.map([{"n": 1}])
+
+
+async def map_unordered_yields_results(horses: AsyncEndpoint[Horse]) -> None:
+    assert_type(horses.map_unordered([{"n": 1}]), AsyncJobMap[MapResult[Horse]])
+    async for result in horses.map_unordered([{"n": 1}], timeout=timedelta(hours=1), job_timeout=60):
+        assert_type(result, MapResult[Horse])
+        assert_type(result.output, Horse | None)
+        assert_type(result.error, RunpodError | None)
+        assert_type(result.job_id, str | None)
+        assert_type(result.index, int)
+
+
+async def map_takes_iterables(
+    horses: AsyncEndpoint[Horse], rows: Iterator[dict[str, int]], herds: list[Herd], later: AsyncIterator[Prompt]
+) -> None:
+    horses.map(rows)
+    horses.map(herds)
+    horses.map([Prompt(prompt="a horse"), Prompt(prompt="a foal")])
+    horses.map([JobRequest(input={}, policy={"ttl": 10_000})])
+    horses.map_unordered({"prompt": str(n)} for n in range(10))
+    horses.map_unordered(({"prompt": "a horse"},), policy={"executionTimeout": 3000}, on_exit="keep")
+    horses.map(later)
+    horses.map_unordered(later)
+
+
+async def progress_takes_results(horses: AsyncEndpoint[Horse]) -> None:
+    def see(result: MapResult[Horse]) -> None: ...
+
+    def see_foal(result: MapResult[Foal]) -> None: ...
+
+    horses.map([], progress=see)
+    horses.map_unordered([], progress=see)
+    horses.map([], progress=True)
+    horses.map([], progress=see_foal)  # type: ignore[arg-type]
+    horses.map_unordered([], progress="bar")  # type: ignore[arg-type]
+
+
+async def map_rejects_invalid_arguments(horses: AsyncEndpoint[Horse]) -> None:
+    horses.map()  # type: ignore[call-overload]
+    horses.map(None)  # type: ignore[call-overload]
+    horses.map({"prompt": "a horse"})  # type: ignore[dict-item]
+    horses.map(["a horse"])  # type: ignore[list-item]
+    horses.map([{"n": 1}], 10)  # type: ignore[call-overload]
+    horses.map([{"n": 1}], in_flight="10")  # type: ignore[call-overload]
+    horses.map([{"n": 1}], on_exit="stop")  # type: ignore[call-overload]
+    horses.map_unordered([{"n": 1}], return_exceptions=True)  # type: ignore[call-arg]
+    horses.map_unordered([{"n": 1}], timeout="5")  # type: ignore[arg-type]
 
 
 # Jobs.

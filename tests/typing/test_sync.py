@@ -20,21 +20,25 @@ from runpod import (
     EndpointLimits,
     ExecutionPolicy,
     Job,
+    JobMap,
     JobRequest,
     JobRequestDict,
     JobState,
     JobStatus,
     JobStream,
     JobUpdates,
+    MapResult,
     PurgeResult,
     RetryPolicy,
     Runpod,
+    RunpodError,
+    RunReport,
     S3Config,
     StreamChunk,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 
 class Horse(BaseModel):
@@ -320,6 +324,71 @@ def a_stream_yields_chunks(horses: Endpoint[Horse], job: Job[Horse]) -> None:
         assert_type(chunk, StreamChunk[Any])
         assert_type(chunk.output, Any)
         assert_type(chunk.metrics, Any)
+
+
+# Many jobs.
+
+
+def map_yields_outputs(horses: Endpoint[Horse], endpoint: Endpoint[Any]) -> None:
+    assert_type(horses.map([{"n": 1}]), JobMap[Horse])
+    for horse in horses.map([{"n": 1}], return_exceptions=False, in_flight=10):
+        assert_type(horse, Horse)
+    for given in horses.map([{"n": 1}], return_exceptions=True):
+        assert_type(given, Horse | RunpodError)
+    assert_type(endpoint.map([{"n": 1}]), JobMap[Any])
+    assert_type(horses.map([{"n": 1}]).report, RunReport)
+    with horses.map([{"n": 1}]) as outputs:
+        assert_type(outputs, JobMap[Horse])
+        assert_type(next(outputs), Horse)
+    assert_type(outputs.close(), None)
+    _outputs: Iterator[Horse] = horses.map([{"n": 1}])
+
+
+def map_unordered_yields_results(horses: Endpoint[Horse]) -> None:
+    assert_type(horses.map_unordered([{"n": 1}]), JobMap[MapResult[Horse]])
+    for result in horses.map_unordered([{"n": 1}], timeout=timedelta(hours=1), job_timeout=60):
+        assert_type(result, MapResult[Horse])
+        assert_type(result.output, Horse | None)
+        assert_type(result.error, RunpodError | None)
+        assert_type(result.job_id, str | None)
+        assert_type(result.index, int)
+
+
+def map_takes_iterables(
+    horses: Endpoint[Horse], rows: Iterator[dict[str, int]], herds: list[Herd], later: AsyncIterator[Prompt]
+) -> None:
+    horses.map(rows)
+    horses.map(herds)
+    horses.map([Prompt(prompt="a horse"), Prompt(prompt="a foal")])
+    horses.map([JobRequest(input={}, policy={"ttl": 10_000})])
+    horses.map_unordered({"prompt": str(n)} for n in range(10))
+    horses.map_unordered(({"prompt": "a horse"},), policy={"executionTimeout": 3000}, on_exit="keep")
+    horses.map(later)  # type: ignore[call-overload]
+    horses.map_unordered(later)  # type: ignore[arg-type]
+
+
+def progress_takes_results(horses: Endpoint[Horse]) -> None:
+    def see(result: MapResult[Horse]) -> None: ...
+
+    def see_foal(result: MapResult[Foal]) -> None: ...
+
+    horses.map([], progress=see)
+    horses.map_unordered([], progress=see)
+    horses.map([], progress=True)
+    horses.map([], progress=see_foal)  # type: ignore[arg-type]
+    horses.map_unordered([], progress="bar")  # type: ignore[arg-type]
+
+
+def map_rejects_invalid_arguments(horses: Endpoint[Horse]) -> None:
+    horses.map()  # type: ignore[call-overload]
+    horses.map(None)  # type: ignore[call-overload]
+    horses.map({"prompt": "a horse"})  # type: ignore[dict-item]
+    horses.map(["a horse"])  # type: ignore[list-item]
+    horses.map([{"n": 1}], 10)  # type: ignore[call-overload]
+    horses.map([{"n": 1}], in_flight="10")  # type: ignore[call-overload]
+    horses.map([{"n": 1}], on_exit="stop")  # type: ignore[call-overload]
+    horses.map_unordered([{"n": 1}], return_exceptions=True)  # type: ignore[call-arg]
+    horses.map_unordered([{"n": 1}], timeout="5")  # type: ignore[arg-type]
 
 
 # Jobs.

@@ -15,6 +15,7 @@ from runpod import JobFailedError, JobState, MapResult, RunpodTimeoutError, erro
 from runpod._protocol.deadlines import Deadline
 from runpod._protocol.mapper import (
     MAX_CANCELLING,
+    MAX_DOUBTS,
     PATIENCE,
     Cancel,
     Entry,
@@ -109,7 +110,8 @@ class Run:
         )
         self.mapper.start(Deadline.after(self.timeout, self.time), self.time)
         self.actors: dict[Any, Any] = {}
-        self.count = self.read = 0
+        self.read = 0
+        self.readers: set[int] = set()
         self.put_off: dict[int, int] = {}
 
     # Actors yield the seconds they wait, or (wakeup, seconds).
@@ -118,13 +120,15 @@ class Run:
         wakeup, mapper = Wakeup(), self.mapper
         while True:
             action = mapper.next(wakeup, self.time)
+            self.add_worker()
             if isinstance(action, Stop):
                 return
             if isinstance(action, Idle):
                 yield wakeup, action.seconds
                 continue
-            self.add_worker()
             if isinstance(action, Read):
+                self.readers.add(id(wakeup))
+                assert len(self.readers) == 1, "two workers read the inputs"
                 yield from self.do_read()
             elif isinstance(action, Submit):
                 yield from self.do_submit(action.entry)
@@ -320,8 +324,9 @@ def test_map_runs_ahead_by_twice_in_flight() -> None:
     run = Run(inputs=100, in_flight=5, ordered=True, polling=5)
     mapper, most = run.mapper, 0
     slow = 0
-    for _ in range(200):
-        action = mapper.next(Wakeup(), START)
+    reader = Wakeup()
+    for number in range(400):
+        action = mapper.next(reader if number % 2 == 0 else Wakeup(), START)
         if isinstance(action, Read):
             mapper.read(Entry(run.read, None), START)
             run.read += 1
@@ -398,6 +403,52 @@ def test_a_poll_is_held_only_if_every_job_has_a_worker() -> None:
         assert waiter.may_hold
 
 
+def test_doubtful_submissions_slow_down_and_end_the_run() -> None:
+    mapper, now, wakeup = Run(inputs=99, in_flight=99).mapper, START, Wakeup()
+    reader = Wakeup()
+    for index in range(60):
+        assert isinstance(mapper.next(reader, now), Read)
+        mapper.read(Entry(index, None), now)
+    lost, pauses, doubtful = errors.ServerError("502", maybe_submitted=True), [], 0
+
+    def submissions() -> list[Entry]:
+        found = []
+        while isinstance(action := mapper.next(wakeup, now), Submit):
+            found.append(action.entry)
+        pauses.append(getattr(action, "seconds", None))
+        return found
+
+    while not mapper.closing:
+        entries = submissions()
+        if not entries:
+            assert pauses[-1] is not None
+            now += pauses[-1]
+            continue
+        # Those that were under way count once.
+        for entry in entries:
+            doubtful += 1
+            mapper.finish(entry, MapResult(entry.index, None, error=lost), now)
+    assert [1, 2, 4, 8, 16, 32, 60, 60] == [pause for pause in pauses if pause and pause < math.inf]
+    assert (lost, MAX_DOUBTS + 2) == (mapper.problem, doubtful)
+
+
+def test_a_submission_ends_the_doubt() -> None:
+    mapper, now = Run(inputs=99, in_flight=99).mapper, START
+    reader = Wakeup()
+    for index in range(9):
+        mapper.next(reader, now)
+        mapper.read(Entry(index, None), now)
+    first: Any = mapper.next(Wakeup(), now)
+    lost = errors.ServerError("502", maybe_submitted=True)
+    mapper.finish(first.entry, MapResult(0, None, error=lost), now)
+    second: Any = mapper.next(Wakeup(), now + 1)
+    assert isinstance(second, Submit)
+    assert not isinstance(mapper.next(Wakeup(), now + 1), Submit)
+    mapper.submitted(second.entry, Waiter("job", math.inf, now), now + 1)  # type: ignore[arg-type]
+    assert isinstance(mapper.next(Wakeup(), now + 1), Submit)
+    assert isinstance(mapper.next(Wakeup(), now + 1), Submit)
+
+
 @pytest.mark.parametrize("cancel", [True, False])
 def test_a_late_result_is_not_handed_out(cancel: bool) -> None:
     run = Run(inputs=10, in_flight=2, cancel=cancel)
@@ -416,3 +467,36 @@ def test_a_late_result_is_not_handed_out(cancel: bool) -> None:
         assert not mapper.finish(entry, MapResult(0, None), START)
     assert mapper.closed
     assert isinstance(mapper.take(Wakeup(), START), Stop)
+
+
+def test_giving_up_an_input_is_no_progress() -> None:
+    mapper = Run(inputs=2, in_flight=2).mapper
+    assert isinstance(mapper.next(Wakeup(), START), Read)
+    refused = errors.APIConnectionError("refused", maybe_submitted=False, retryable=True)
+    for error, is_patient in ((refused, False), (errors.BadRequestError("400"), True)):
+        entry = Entry(0, None)
+        mapper.read(entry, START)
+        assert isinstance(mapper.next(Wakeup(), START + PATIENCE), Submit)
+        mapper.finish(entry, MapResult(0, None, error=error), START + PATIENCE)
+        assert is_patient == mapper.is_patient(START + PATIENCE)
+
+
+def test_an_interrupted_cancellation_is_done_again() -> None:
+    mapper = Run(inputs=1, in_flight=1).mapper
+    mapper.next(Wakeup(), START)
+    entry = Entry(0, None)
+    mapper.read(entry, START)
+    assert isinstance(mapper.next(Wakeup(), START), Submit)
+    mapper.submitted(entry, Waiter("job", math.inf, START), START)  # type: ignore[arg-type]
+    # As after a Ctrl-C in the middle of `close`.
+    mapper._closing = True
+    mapper.close()
+    for _ in range(2):
+        assert isinstance(mapper.next(Wakeup(), START), Cancel)
+        # The worker that polled it was interrupted, too.
+        mapper.drop(entry, is_poll=True)
+        assert not mapper.closed
+        mapper.cancel_again(entry)
+    assert isinstance(mapper.next(Wakeup(), START), Cancel)
+    mapper.drop(entry)
+    assert mapper.closed

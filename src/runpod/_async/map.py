@@ -104,8 +104,8 @@ class AsyncJobMap(Generic[ItemT]):
         return f"{type(self).__name__}(endpoint_id={self._runner.endpoint_id!r}, submitted={report.submitted})"
 
 
-def unfinished_jobs(results: AsyncJobMap[Any]) -> list[str]:
-    """The IDs of the submitted jobs whose end is not known, for the command line."""
+def unfinished_jobs(results: AsyncJobMap[Any]) -> tuple[list[str], int]:
+    """For the command line: the IDs of the unfinished jobs, and how many inputs are being submitted."""
     return results._runner._mapper.unfinished()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+import threading
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runpod._async.job import AsyncJob, warn_if_no_output
 from runpod._logging import logger
 from runpod._primitives import AsyncInputs, AsyncWorkers, async_connection_key, async_shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline
+from runpod._protocol.decoding import OutputReader, is_status_only
 from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Cancel, Entry, Idle, Mapper, Poll, Read, Stop, Submit
-from runpod._protocol.operations import CANCEL, RUN, Call
+from runpod._protocol.operations import CANCEL, RUN, STATUS, Call
 from runpod._protocol.polling import MAX_PAUSE, Done, Fail
 from runpod._protocol.retries import Attempts
 from runpod._text import readable
-from runpod.errors import InvalidRequestError, JobOutputError, RateLimitError, RunpodError, RunpodTimeoutError
+from runpod.errors import (
+    InvalidRequestError,
+    JobOutputError,
+    RateLimitError,
+    RunFileError,
+    RunpodError,
+    RunpodTimeoutError,
+)
 from runpod.models.jobs import JobState, job_failure
 from runpod.models.results import MapResult
 from runpod.models.status import JobStatus
@@ -24,7 +32,6 @@ from runpod.models.status import JobStatus
 if TYPE_CHECKING:
     from runpod._async.session import AsyncSession
     from runpod._progress import Progress
-    from runpod._protocol.decoding import OutputReader
     from runpod._protocol.mapper import Action
     from runpod._protocol.waiter import Waiter
     from runpod.models.reports import RunReport
@@ -89,10 +96,14 @@ class AsyncRunner(ABC):
         self._started = False
         self._raised = False
         self._is_abandoned = False
+        self._log_lock = threading.Lock()
         # The process and event loop of the workers.
         self._home: Any = None
 
     # What a subclass defines
+
+    # Whether the timeout of the run does not cut off submissions, so that no job is in doubt.
+    completes_submissions = False
 
     @abstractmethod
     def _prepare(self, entry: Entry) -> None:
@@ -138,7 +149,11 @@ class AsyncRunner(ABC):
                 return found
             if isinstance(found, Stop):
                 break
-            await wakeup.wait(found.seconds)
+            try:
+                await wakeup.wait(found.seconds)
+            except BaseException:
+                self._mapper.forget(wakeup)
+                raise
         if not self._raised:
             self._raised = True
             if self._mapper.timed_out:
@@ -169,6 +184,9 @@ class AsyncRunner(ABC):
         if self._is_home():
             self._mapper.close()
             self._add_worker()
+        else:
+            # The garbage collector runs in any thread.
+            self._workers.call_soon(self.close_soon)
 
     async def aclose(self) -> None:
         """Ends the run, and waits until the unfinished jobs are cancelled."""
@@ -213,16 +231,18 @@ class AsyncRunner(ABC):
     def _timeout_error(self) -> RunpodTimeoutError:
         report = self.report()
         span = self._mapper.deadline.span or 0.0
+        left = "The unfinished ones were cancelled." if self._mapper.cancels else "The unfinished ones go on."
         msg = (
             f"The run on endpoint {self.endpoint_id!r} did not end within the timeout of {span:g} s: {report.submitted} "
-            f"jobs were submitted, and {report.completed} completed. The log has the IDs of the unfinished jobs."
+            f"jobs were submitted, and {report.completed} completed. {left}"
         )
         return RunpodTimeoutError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
 
     def _log_kept(self) -> None:
         """Logs the IDs of the jobs that were not cancelled."""
-        while self._mapper.kept:
-            with suppress(IndexError):
+        # When this returns, other threads have logged what they took.
+        with self._log_lock:
+            while self._mapper.kept:
                 job_id = readable(self._mapper.kept.pop().job_id or "")
                 logger.warning("Job %s on endpoint %s was not cancelled when its run ended", job_id, self.endpoint_id)
 
@@ -241,13 +261,14 @@ class AsyncRunner(ABC):
             interrupted = RunpodError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
             self._mapper.fail(error if isinstance(error, Exception) else interrupted)
             with async_shield():
-                await self._carry_out_actions()
+                await self._carry_out_actions(is_last=True)
             raise
 
-    async def _carry_out_actions(self) -> None:
+    async def _carry_out_actions(self, *, is_last: bool = False) -> None:
         wakeup = self._clock.wakeup()
         while True:
             action = self._mapper.next(wakeup, self._clock.now())
+            self._add_worker()
             if isinstance(action, Stop):
                 self._log_kept()
                 if self._mapper.closed:
@@ -256,16 +277,21 @@ class AsyncRunner(ABC):
             if isinstance(action, Idle):
                 await wakeup.wait(action.seconds)
                 continue
-            self._add_worker()
             try:
                 await self._carry_out(action)
             except BaseException as error:
-                if not isinstance(action, Read):
-                    self._mapper.drop(action.entry)
-                if not isinstance(error, Exception):  # cancelled
+                if isinstance(error, Exception):  # not cancelled
+                    # The consumer raises it. Before the input is dropped: without it, the run may be done.
+                    self._mapper.fail(error)
+                if isinstance(action, Cancel) and not isinstance(error, Exception) and not is_last:
+                    self._mapper.cancel_again(action.entry)
+                elif not isinstance(action, Read):
+                    if isinstance(action, Cancel):
+                        msg = "Job %s on endpoint %s was not cancelled when its run ended: it was interrupted by %r"
+                        logger.warning(msg, readable(action.entry.job_id or ""), self.endpoint_id, error)
+                    self._mapper.drop(action.entry, is_poll=isinstance(action, Poll))
+                if not isinstance(error, Exception):
                     raise
-                # The consumer raises it.
-                self._mapper.fail(error)
 
     async def _carry_out(self, action: Action) -> None:
         if isinstance(action, Submit):
@@ -286,6 +312,9 @@ class AsyncRunner(ABC):
         except Exception as error:  # noqa: BLE001 - the consumer raises it
             self._mapper.end_of_inputs(error)
             return
+        except (KeyboardInterrupt, SystemExit) as error:  # likewise
+            self._mapper.fail(error)
+            return
         entry = Entry(self._count, given)
         self._count += 1
         problem: InvalidRequestError | None = None
@@ -302,7 +331,7 @@ class AsyncRunner(ABC):
 
     async def _submit(self, entry: Entry) -> None:
         deadline = self.session.deadline(CLIENT_DEFAULT)
-        if self._mapper.deadline.at < deadline.at:
+        if self._mapper.deadline.at < deadline.at and not self.completes_submissions:
             deadline = self._mapper.deadline
         if entry.attempts is None:
             entry.attempts = Attempts(Call(RUN, self.endpoint_id, body=entry.body), self.session.retry, deadline)
@@ -322,6 +351,8 @@ class AsyncRunner(ABC):
             self._mapper.drop(entry)
             return
         except RunpodError as error:
+            if isinstance(error, RunFileError):  # it was not stored, and not sent
+                raise
             await self._submission_failed(entry, error, is_sent=is_sent)
             return
         except BaseException:
@@ -350,7 +381,7 @@ class AsyncRunner(ABC):
     async def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
         if error.maybe_submitted and error.job_id is not None:
             # The response was incomplete or invalid, but names the job.
-            await self._was_submitted(entry, JobState[Any](id=error.job_id, status=JobStatus.IN_QUEUE))
+            await self._was_submitted(entry, JobState(id=error.job_id, status=JobStatus.IN_QUEUE))
             return
         now = self._clock.now()
         is_postponed = error.retryable and self._mapper.is_patient(now)
@@ -363,8 +394,9 @@ class AsyncRunner(ABC):
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
         else:
-            self._mapper.drop(entry)
+            # First: without this input, the run may be done.
             self._mapper.fail(error)
+            self._mapper.drop(entry)
 
     def waiter(self, state: JobState[Any]) -> Waiter:
         deadline = self.session.deadline(self._job_timeout)
@@ -405,12 +437,9 @@ class AsyncRunner(ABC):
         if entry.error is None:
             await self._cancel_at_end(entry, job_id)
             return
-        job: AsyncJob[Any] = AsyncJob(self.session, self.endpoint_id, self._read_output, job_id, state)
+        job: AsyncJob[Any] = AsyncJob(self.session, self.endpoint_id, OutputReader(None), job_id, state)
         assert isinstance(entry.error, RunpodTimeoutError)
-        try:
-            ended = await job.cancel_after(entry.error)
-        except JobOutputError as error:
-            ended = error.state
+        ended = await job.cancel_after(entry.error)
         if ended is None:
             result: MapResult[Any] = MapResult(entry.index, entry.input, job_id, job.state, entry.error)
         else:
@@ -422,18 +451,16 @@ class AsyncRunner(ABC):
         deadline = self.session.deadline(CLIENT_DEFAULT)
         try:
             state = await self.session.request_state(CANCEL, self.endpoint_id, job_id, deadline)
+            if is_status_only(state):
+                state = await self.session.request_state(STATUS, self.endpoint_id, job_id, deadline)
         except RunpodError as error:
             logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)
             self._mapper.drop(entry)
             return
-        except BaseException:
-            logger.warning("Job %s on endpoint %s was not cancelled when its run ended: it was interrupted", *where)
-            raise
         msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"
         logger.warning(msg, *where, readable(state.status, 40))
         if state.completed:
-            failure = job_failure(state, self.endpoint_id)
-            await self._finish(entry, MapResult(entry.index, entry.input, job_id, state, failure))
+            await self._finish(entry, self._result(entry, state))
         else:
             self._mapper.drop(entry)
 

@@ -33,9 +33,9 @@ def format_of(target: object, given: str | None) -> Format:
         InvalidRequestError: The format is unknown.
     """
     if given is not None:
-        found = _FORMATS.get(given.lower().removeprefix("."))
+        found = _FORMATS.get(given.lower().removeprefix(".")) if isinstance(cast("object", given), str) else None
         if found is None:
-            msg = f"format must be 'jsonl', 'csv', 'tsv' or 'parquet', got {given!r}{suggestion(given, _FORMATS)}."
+            msg = f"format must be 'jsonl', 'csv', 'tsv' or 'parquet', got {given!r}{suggestion(str(given), _FORMATS)}."
             raise InvalidRequestError(msg)
         return found
     if not isinstance(target, (str, os.PathLike)) or target == "-":

@@ -69,6 +69,7 @@ INSERT INTO meta VALUES ('additions', 0), ('endpoint_id', NULL), ('owner', NULL)
 """
 
 _INTERRUPTED = encode("The process ended while it submitted this row, so that the outcome of the request is unknown.")
+_UNSTORED = encode("What became of the request for this row could not be stored. The log may have the ID of its job.")
 
 Resubmit: TypeAlias = Literal["doubtful", "expired", "failed"]
 _RESUBMITTED: dict[str, tuple[str, ...]] = {
@@ -131,7 +132,7 @@ class RunFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> None:
-        self._shown = os.fspath(path)
+        self._shown = _checked_path(path)
         # One lock for all symbolic links to the file.
         self._real = os.path.realpath(path)
         self._read_only = read_only
@@ -212,11 +213,7 @@ class RunFile:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("UPDATE meta SET value = ? WHERE name = 'owner'", (self._owner,))
-        connection.execute(
-            "INSERT OR REPLACE INTO outcomes SELECT number, NULL, ? FROM jobs WHERE state = 'SUBMITTING'",
-            (_INTERRUPTED,),
-        )
-        connection.execute("UPDATE jobs SET state = 'DOUBTFUL' WHERE state = 'SUBMITTING'")
+        _doubt(connection, _INTERRUPTED)
         connection.execute("COMMIT")
         return connection
 
@@ -254,9 +251,15 @@ class RunFile:
 
     def _check_contents(self, connection: sqlite3.Connection, *, create: bool) -> bool:
         """Checks that it is a run file of this version; returns whether it is empty and to be created."""
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        # One state of the file: another process may be creating it.
+        connection.execute("BEGIN")
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         if not (application or version or tables):
             if 0 < Path(self._real).stat().st_size < 512:  # SQLite takes a file of one byte for an empty one
                 msg = f"{self._shown} {_FAILURES['not a database']}"
@@ -386,8 +389,14 @@ class RunFile:
             kind = type(cast("object", rows)).__name__
             msg = f"rows must be an iterable of mappings, not {kind}. To read a file, pass read_rows(path)."
             raise InvalidRequestError(msg)
-        if on_error not in {"raise", "skip"}:
+        if on_error not in ("raise", "skip"):
             msg = f"on_error must be 'raise' or 'skip', got {on_error!r}."
+            raise InvalidRequestError(msg)
+        if not (key is None or isinstance(key, str) or callable(cast("object", key))):
+            msg = f"key must be a column or a function, not {type(cast('object', key)).__name__}."
+            raise InvalidRequestError(msg)
+        if not (make_input is None or callable(cast("object", make_input))):
+            msg = f"input must be a function or a Template, not {type(cast('object', make_input)).__name__}."
             raise InvalidRequestError(msg)
         with self._transaction() as connection:
             adder = Adder(connection, key, make_input, skip=on_error == "skip")
@@ -411,14 +420,15 @@ class RunFile:
     # Running
 
     def bind(self, endpoint_id: str) -> None:
-        """Records the endpoint of this run.
+        """Records the endpoint of this run. Until a row was submitted, it can be changed.
 
         Raises:
             RunFileError: The run belongs to another endpoint.
         """
         with self._transaction() as connection:
             known = self._meta(connection, "endpoint_id")
-            if known is None:
+            begun = connection.execute("SELECT EXISTS (SELECT 1 FROM jobs WHERE state != 'PENDING')").fetchone()[0]
+            if known is None or not begun:
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'endpoint_id'", (endpoint_id,))
             elif known != endpoint_id:
                 msg = (
@@ -483,6 +493,14 @@ class RunFile:
             )
         return RunFileError(f"{self._shown} has no row {number}. Nothing was changed.")
 
+    def doubt_interrupted(self) -> None:
+        """Sets rows that are being submitted to DOUBTFUL. To be called when no request is under way.
+
+        Only an error leaves such rows: their IDs could not be stored, or their requests were interrupted.
+        """
+        with self._transaction() as connection:
+            _doubt(connection, _UNSTORED)
+
     def next_rows(self, state: str, after_number: int = 0, limit: int = _PAGE_ROWS) -> list[StoredRow]:
         """Returns the next rows in a state, in the order in which they were added.
 
@@ -508,20 +526,15 @@ class RunFile:
         Raises:
             InvalidRequestError: A key is unknown, or its row was submitted or has completed. Nothing was changed.
         """
-        if isinstance(which, str):
-            if which not in _RESUBMITTED:
-                msg = (
-                    f"resubmit must be 'doubtful', 'expired', 'failed' or a list of keys, got {readable(which, 80)!r}."
-                )
-                raise InvalidRequestError(msg)
+        keys = check_resubmit(which) or []
+        if isinstance(keys, str):
             with self._transaction() as connection:
-                found = _RESUBMITTED[which]
+                found = _RESUBMITTED[keys]
                 selected = f"SELECT number FROM jobs WHERE state IN ({', '.join('?' * len(found))})"  # noqa: S608 - fixed text
                 return _reset(connection, selected, found)
         with self._transaction() as connection:
             count, unknown = 0, list[str]()
-            for each in which:
-                key = key_text(each, "a key to resubmit")
+            for key in keys:
                 row = connection.execute(
                     "SELECT number, state FROM rows JOIN jobs USING (number) WHERE key = ?", (key,)
                 ).fetchone()
@@ -663,6 +676,36 @@ _FAILURES = {
     "malformed": "is damaged. Restore it from a backup, or export what is still readable with the sqlite3 program.",
     "unable to open": "cannot be opened. Check the permissions of the file and its folder.",
 }
+
+
+def _checked_path(path: object) -> str:
+    found: object = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
+    if not isinstance(found, str):
+        msg = f"path must be a str or a path, not {type(found).__name__}."
+        raise InvalidRequestError(msg)
+    return found
+
+
+def check_resubmit(which: object) -> Resubmit | list[str] | None:
+    """Validates what to resubmit.
+
+    Raises:
+        InvalidRequestError: It is none of the words, and no iterable of keys.
+    """
+    if which is None or (isinstance(which, str) and which in _RESUBMITTED):
+        return cast("Resubmit | None", which)
+    if isinstance(which, (str, bytes, Mapping)) or not isinstance(which, Iterable):
+        shown = f"{readable(which, 80)!r}" if isinstance(which, str) else type(which).__name__  # pyright: ignore[reportUnknownArgumentType]
+        msg = f"resubmit must be 'doubtful', 'expired', 'failed' or a list of keys, got {shown}."
+        raise InvalidRequestError(msg)
+    return [key_text(key, "a key to resubmit") for key in cast("Iterable[object]", which)]
+
+
+def _doubt(connection: sqlite3.Connection, error_json: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO outcomes SELECT number, NULL, ? FROM jobs WHERE state = 'SUBMITTING'", (error_json,)
+    )
+    connection.execute("UPDATE jobs SET state = 'DOUBTFUL' WHERE state = 'SUBMITTING'")
 
 
 def _reset(connection: sqlite3.Connection, selected: str, values: Sequence[Any]) -> int:

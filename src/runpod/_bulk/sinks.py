@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runpod._bulk.results import BulkResult
 
-__all__ = ["write_results"]
+__all__ = ["check_target", "write_results"]
 
 _COLUMNS = ("key", "status", "job_id", "output", "error", "queued_ms", "running_ms")
 # A batch of a Parquet file is complete with so many results, or so many characters.
@@ -61,6 +61,9 @@ def write_results(
     if found == "parquet":
         import_pyarrow()  # before anything is created
     if not isinstance(target, (str, os.PathLike)):
+        if not hasattr(target, "write"):
+            msg = f"target must be a path or an open file, not {type(cast('object', target)).__name__}."
+            raise InvalidRequestError(msg)
         return _write_stream(results, target, writer)
     if target == "-":
         return _write_stream(results, sys.stdout.buffer, writer)
@@ -73,6 +76,19 @@ def write_results(
         msg = f"{name_of(target)} cannot be written: {error.strerror or error}. It was left as it was."
         raise RunFileError(msg) from error
     return written
+
+
+def check_target(path: str, format: str | None, run_file: str) -> None:
+    """Checks that results can probably be written to a file, or to `-`, before they are there.
+
+    Raises:
+        InvalidRequestError: The format is unknown, or the path cannot be a file of results.
+        ConfigurationError: It is a Parquet file, and pyarrow is not installed.
+    """
+    if format_of(path, format) == "parquet":
+        import_pyarrow()
+    if path != "-":
+        _checked(Path(path), run_file)
 
 
 def _checked(path: Path, run_file: str | os.PathLike[str] | None) -> Path:

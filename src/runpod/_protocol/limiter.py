@@ -65,9 +65,10 @@ class Limiter:
         concurrent: How many requests may run at once.
         starts: How many may start within `seconds`.
         seconds: See `starts`.
+        burst: How many may start at once, before the others start at even intervals; by default half of `starts`.
     """
 
-    def __init__(self, concurrent: int, starts: int, seconds: float = 1.0) -> None:
+    def __init__(self, concurrent: int, starts: int, seconds: float = 1.0, burst: int | None = None) -> None:
         self._slots = concurrent
         self._seconds = seconds
         self._queue: deque[Permit] = deque()
@@ -78,6 +79,7 @@ class Limiter:
         self._running: set[Permit] = set()
         self._starts: deque[float] = deque(maxlen=starts)
         self._most_starts = starts
+        self._burst = max(1, starts // 2) if burst is None else burst
         # Whether the last request was counted without a permit.
         self._last_without_permit = False
         self._paused_until = -math.inf
@@ -182,9 +184,10 @@ class Limiter:
             opens_at = max(opens_at, starts[0] + self._seconds)
         if self._interval > usual:
             return max(opens_at, self._due)
-        # Half of the requests may start at once, the rest at even intervals: otherwise they would start in bursts.
-        half = max(1, self._most_starts // 2)
-        return max(opens_at, min(self._due, starts[-half] + self._seconds)) if len(starts) >= half else opens_at
+        # If all of them started at once, the next ones would, too.
+        if len(starts) < self._burst:
+            return opens_at
+        return max(opens_at, min(self._due, starts[-self._burst] + self._seconds))
 
     def _slack(self) -> float:
         # Delays are made up for, except after a 429.

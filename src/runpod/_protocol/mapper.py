@@ -56,6 +56,11 @@ PAUSE = 5.0
 # The number of failed polls of one job that ends its wait: at the longest interval, about as long as PATIENCE.
 MAX_FAILURES = 60
 
+# After a submission whose outcome is unknown, only one at a time is made, after pauses that grow up to this many seconds,
+# until one succeeds. After so many in a row, in about PATIENCE seconds, the run ends.
+MAX_DOUBT_PAUSE = 60.0
+MAX_DOUBTS = 9
+
 # How many cancellations run at once; the service allows 20.
 MAX_CANCELLING = 18
 
@@ -182,7 +187,7 @@ class Mapper:
         self._ordered = ordered
         self._fail_fast = fail_fast
         self._stop_on_outage = stop_on_outage
-        self._cancels = cancel
+        self.cancels = cancel
         self._max_submitting = max_submitting
         self._max_polling = max_polling
         self._stages: Counter[Stage] = Counter()
@@ -193,8 +198,13 @@ class Mapper:
         self._polls: list[tuple[float, int, Entry]] = []
         self._postponed: list[tuple[float, int, Entry]] = []
         self._number = count()
-        self._reading = False
+        # The worker that reads the inputs, and whether it waits until there is room for one more.
+        self._reader: Wakeup | None = None
+        self._reader_waits = False
         self._end_of_inputs = False
+        # Submissions in a row whose outcome is unknown, and from when on the next one is made.
+        self._doubts = 0
+        self._submits_from = -math.inf
         self._progressed_at = now
         self._price_per_second = price_per_second
         self._tally = Tally(now, price_per_second)
@@ -225,6 +235,8 @@ class Mapper:
     def next(self, wakeup: Wakeup, now: float) -> Action:
         """Returns what the worker with this wakeup does next."""
         with self._lock:
+            if wakeup is self._reader:
+                return self._next_read()
             self._idle.pop(wakeup, None)
             self._starting = False
             if self._timer is wakeup:
@@ -233,6 +245,8 @@ class Mapper:
             action = self._choose(now)
             if isinstance(action, Stop):
                 self._wake_all()
+            elif isinstance(action, Read):
+                self._reader = wakeup
             elif isinstance(action, Idle):
                 self._idle[wakeup] = None
                 due = self._next_due()
@@ -243,13 +257,28 @@ class Mapper:
                 self._wake_one()
             return action
 
+    def _next_read(self) -> Action:
+        # One worker reads all inputs, and does nothing else: a generator can depend on its thread or task, as those do
+        # that use sqlite3 or a cancel scope.
+        self._reader_waits = False
+        if self._closing or self._end_of_inputs:
+            return Stop()
+        if self._has_room():
+            return Read()
+        self._reader_waits = True
+        return Idle(math.inf)
+
     def needs_worker(self, now: float) -> bool:
         """Whether another worker is needed: there is something to do, now or later, but no idle worker."""
         with self._lock:
             if self._idle or self._starting:
                 return False
-            later = bool(self._polls or self._postponed) and not self._closing
-            self._starting = later or self._is_available(now)
+            action = self._choose(now, peek=True)
+            if isinstance(action, Idle):
+                later = self._polls or self._postponed or (self._ready and self._doubts)
+                self._starting = bool(later) and not self._closing
+            else:
+                self._starting = not isinstance(action, Stop)
             return self._starting
 
     def _is_available(self, now: float) -> bool:
@@ -264,7 +293,7 @@ class Mapper:
             return Stop() if self.closed else Idle(math.inf)
         while self._postponed and self._postponed[0][0] <= now:
             self._ready.append(heapq.heappop(self._postponed)[2])
-        if self._ready and self._stages[Stage.SUBMITTING] < self._max_submitting:
+        if self._ready and self._may_submit(now):
             return Submit(self._ready[0] if peek else self._move(self._ready.popleft(), Stage.SUBMITTING))
         if (entry := self._due_poll(now)) and self._stages[Stage.POLLING] < self._max_polling:
             if not peek:
@@ -273,17 +302,20 @@ class Mapper:
                 entry.waiter.may_hold = self._may_hold()
                 self._move(entry, Stage.POLLING)
             return Poll(entry)
-        if self._has_room():
-            self._reading = self._reading or not peek
+        if self._reader is None and self._has_room():
             return Read()
         if self._is_done():
             return Stop()
         return Idle(max(0.0, self._next_due() - now))
 
     def _has_room(self) -> bool:
-        if self._reading or self._end_of_inputs or len(self._open) >= self._in_flight:
+        if self._end_of_inputs or len(self._open) >= self._in_flight:
             return False
         return len(self._open) + len(self._results) < self._window
+
+    def _may_submit(self, now: float) -> bool:
+        most = 1 if self._doubts else self._max_submitting
+        return self._stages[Stage.SUBMITTING] < most and now >= self._submits_from
 
     def _due_poll(self, now: float) -> Entry | None:
         # Jobs that ended or are being cancelled stay in the queue until they are first.
@@ -300,6 +332,8 @@ class Mapper:
         due = self.deadline.at
         if self._postponed:
             due = min(due, self._postponed[0][0])
+        if self._ready and self._doubts and not self._stages[Stage.SUBMITTING]:
+            due = min(due, self._submits_from)
         if self._polls and self._stages[Stage.POLLING] < self._max_polling:
             due = min(due, self._polls[0][0])
         return due
@@ -315,7 +349,6 @@ class Mapper:
     def read(self, entry: Entry, now: float, *, is_valid: bool = True) -> None:
         """Takes the next input. With a waiter, its job is submitted already; an invalid one is reported with `finish`."""
         with self._lock:
-            self._reading = False
             if self._closing or self._end_of_inputs:
                 entry.stage = Stage.ENDED
                 return
@@ -326,13 +359,14 @@ class Mapper:
             elif entry.waiter is None:
                 self._ready.append(entry)
             else:
+                self._tally.submitted()
                 self._wait(entry, now)
             self._wake_one()
 
     def end_of_inputs(self, problem: BaseException | None = None) -> None:
         """Takes the end of the inputs. `problem`: what the iterator of the inputs raised."""
         with self._lock:
-            self._reading, self._end_of_inputs = False, True
+            self._end_of_inputs = True
             self.problem = self.problem or problem
             self._wake_all()
 
@@ -341,6 +375,7 @@ class Mapper:
         with self._lock:
             entry.waiter = waiter
             self._progressed_at = now
+            self._doubts, self._submits_from = 0, -math.inf
             self._tally.submitted()
             if not self._closing:
                 self._wait(entry, now)
@@ -389,10 +424,14 @@ class Mapper:
     def finish(self, entry: Entry, result: MapResult[Any], now: float) -> bool:
         """Takes the result of an input. Returns False if the run has ended, so that it is not handed out."""
         with self._lock:
-            self._progressed_at = now
+            # That an input is given up is no progress: the others would wait for as long again.
+            if entry.waiter is not None or result.error is None or not result.error.retryable:
+                self._progressed_at = now
             if entry.stage is Stage.ENDED:
                 return False
             self._tally.add(result, now)
+            if result.maybe_submitted and result.error is not None:
+                self._pause_submissions(result.error, now)
             self._end(entry)
             if self._closing:
                 return False
@@ -404,10 +443,19 @@ class Mapper:
             self._wake_one()
             return True
 
-    def drop(self, entry: Entry) -> None:
-        """Takes an input without a result: it was not submitted, stored or cancelled, and the run ends."""
+    def cancel_again(self, entry: Entry) -> None:
+        """Takes a cancellation that was interrupted."""
         with self._lock:
-            if entry.stage in _BUSY:
+            if entry.stage is Stage.CANCELLING:
+                self._queue_cancellation(entry)
+
+    def drop(self, entry: Entry, *, is_poll: bool = False) -> None:
+        """Takes an input without a result: it was not submitted, stored or cancelled, and the run ends.
+
+        `is_poll`: the worker polled the job, so that another one may be cancelling it.
+        """
+        with self._lock:
+            if entry.stage is Stage.STORING if is_poll else entry.stage in _BUSY:
                 self._end(entry)
 
     def ends_run(self, error: RunpodError, *, submitting: bool) -> bool:
@@ -452,8 +500,7 @@ class Mapper:
     def close(self) -> None:
         """Ends the run: what is not submitted is dropped, and what is unfinished is cancelled, or kept."""
         with self._lock:
-            if self._closing:
-                return
+            # Also if it was called before: Ctrl-C can interrupt it.
             self._closing = True
             for entry in list(self._open):
                 if entry.stage is Stage.READY:
@@ -463,7 +510,7 @@ class Mapper:
             self._wake_all()
 
     def _leave(self, entry: Entry) -> None:
-        if self._cancels:
+        if self.cancels:
             self._queue_cancellation(entry)
         else:
             self.kept.append(entry)
@@ -487,7 +534,7 @@ class Mapper:
             result = None if index is None else self._results.pop(index, None)
             if result is not None:
                 self._next_index += 1
-                self._wake_one()
+                self._wake_reader()
                 return result
             self._check_deadline(now)
             if self._closing or self._is_done():
@@ -495,11 +542,21 @@ class Mapper:
             self._consumers[wakeup] = None
             return Idle(self.deadline.remaining(now))
 
+    def forget(self, wakeup: Wakeup) -> None:
+        """Takes that a consumer no longer waits."""
+        with self._lock:
+            self._consumers.pop(wakeup, None)
+
     def wait_until_closed(self, wakeup: Wakeup) -> bool:
         """Returns whether the run is closed. If not, the wakeup is set when this may have changed."""
         with self._lock:
             self._consumers[wakeup] = None
             return self.closed
+
+    def unfinished(self) -> tuple[list[str], int]:
+        """The IDs of the submitted jobs whose end is not known, and how many inputs are being submitted."""
+        with self._lock:
+            return [each.job_id for each in self._open if each.job_id is not None], self._stages[Stage.SUBMITTING]
 
     def report(self, now: float) -> RunReport:
         """Summarizes the results so far."""
@@ -526,14 +583,17 @@ class Mapper:
         heapq.heappush(self._polls, (due, next(self._number), entry))
 
     def _queue_cancellation(self, entry: Entry) -> None:
-        self._move(entry, Stage.TO_CANCEL)
+        # In this order: after a Ctrl-C between the two, `close` can do it again.
         self._to_cancel.append(entry)
+        self._move(entry, Stage.TO_CANCEL)
 
     def _end(self, entry: Entry) -> None:
         self._move(entry, Stage.ENDED)
         self._open.discard(entry)
         if self._closing and self.closed:
             self._wake_all()
+        else:
+            self._wake_reader()
 
     def _stop_reading_after(self, index: int) -> None:
         self._end_of_inputs = True
@@ -544,9 +604,22 @@ class Mapper:
         self._postponed = [each for each in self._postponed if each[2].stage is Stage.READY]
         heapq.heapify(self._postponed)
 
+    def _pause_submissions(self, error: RunpodError, now: float) -> None:
+        # Those that were under way at the same time count once.
+        if now < self._submits_from:
+            return
+        self._doubts += 1
+        self._submits_from = now + min(2.0 ** (self._doubts - 1), MAX_DOUBT_PAUSE)
+        if self._doubts >= MAX_DOUBTS:
+            self.fail(error)
+
     def _wake_one(self) -> None:
         if self._idle:
             self._idle.popitem()[0].set()
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and self._reader_waits and (self._end_of_inputs or self._has_room()):
+            self._reader.set()
 
     def _wake_consumers(self) -> None:
         for wakeup in self._consumers:
@@ -556,4 +629,6 @@ class Mapper:
         for wakeup in self._idle:
             wakeup.set()
         self._idle.clear()
+        if self._reader is not None:
+            self._reader.set()
         self._wake_consumers()

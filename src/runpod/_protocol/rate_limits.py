@@ -60,10 +60,12 @@ class Limiters:
 
     def requests(self, operation: Operation, endpoint_id: str, limits: EndpointLimits) -> Limiter | None:
         """The limiter of an operation that is not a poll, or None if it has no known limit."""
+        rates: tuple[int, int, float, int | None]
         if operation is RUN:
-            rates = (limits.concurrent_submissions, limits.submissions_per_second, 1.0)
+            rates = (limits.concurrent_submissions, limits.submissions_per_second, 1.0, None)
         elif operation is CANCEL:
-            rates = (CONCURRENT_CANCELS, CANCELS, CANCEL_SECONDS)
+            # Jobs that are not wanted cost money until they are cancelled.
+            rates = (CONCURRENT_CANCELS, CANCELS, CANCEL_SECONDS, CANCELS)
         else:
             return None
         key = (os.getpid(), endpoint_id, operation.name, *rates)

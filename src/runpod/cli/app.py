@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import runpod
+from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
 from runpod.cli.connection import AllowInsecure, BaseUrl, Options, Profile, Verbose
 from runpod.cli.endpoints import register as register_endpoints
@@ -17,6 +18,7 @@ from runpod.cli.exit_status import API_ERROR, FAILED, INTERRUPTED, PIPE_CLOSED, 
 from runpod.cli.jobs import register as register_jobs
 from runpod.cli.json_output import OutputClosedError, note
 from runpod.cli.local import register as register_local
+from runpod.cli.map import register as register_map
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def _program(
 
 
 # To add commands, write a module with `register(app)`, and add it here.
-for _register in (register_jobs, register_endpoints, register_config, register_local):
+for _register in (register_jobs, register_map, register_bulk, register_endpoints, register_config, register_local):
     _register(app)
 
 

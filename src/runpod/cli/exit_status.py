@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import sys
 
 from runpod.cli.json_output import at_terminal, note
@@ -12,6 +14,7 @@ from runpod.errors import (
     JobError,
     JobExpiredError,
     PermissionDeniedError,
+    RunFileError,
     RunpodError,
     RunpodTimeoutError,
 )
@@ -32,13 +35,22 @@ _TRANSLATIONS = {
     "Pass api_key=…, or add it": "Run `runpod-sdk config set --profile NAME`, or add it",
     "or pass allow_insecure=True": "or pass --allow-insecure",
     "is in error.state.worker_error.traceback.": "is in `error` of the state.",
+    # Said by the commands themselves.
+    " The log has the IDs of the unfinished jobs.": "",
+    ", or open the file with read_only=True": "",
+    ", or open it with read_only=True": "",
+    "pass key= to": "pass --key to",
+    "or pass format=.": "or pass --format.",
 }
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def exit_status(error: RunpodError) -> int:
     """The exit status for an error."""
     if isinstance(error, (ConfigurationError, InvalidRequestError)):
         return USAGE
+    if isinstance(error, RunFileError):
+        return API_ERROR if _is_full_disk(error.__cause__) else USAGE
     if isinstance(error, RunpodTimeoutError):
         return TIMEOUT
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
@@ -48,12 +60,24 @@ def exit_status(error: RunpodError) -> int:
     return API_ERROR
 
 
-def report(error: RunpodError) -> int:
-    """Prints an error, and returns its exit status."""
+def _is_full_disk(cause: BaseException | None) -> bool:
+    """Whether a file could not be written although the command is right: again later, it can succeed."""
+    if isinstance(cause, sqlite3.Error):
+        return any(reason in str(cause) for reason in ("disk is full", "disk I/O error"))
+    return isinstance(cause, OSError) and cause.errno in _FULL_DISK
+
+
+def message_of(error: RunpodError) -> str:
+    """The message of an error, for users of the command line."""
     message = error.message
     for python, command in _TRANSLATIONS.items():
         message = message.replace(python, command)
-    note(message)
+    return message
+
+
+def report(error: RunpodError) -> int:
+    """Prints an error, and returns its exit status."""
+    note(message_of(error))
     return exit_status(error)
 
 

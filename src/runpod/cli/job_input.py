@@ -25,7 +25,7 @@ def read_input(argument: str | None) -> dict[str, Any]:
     """
     if argument is None and (sys.stdin is None or at_terminal(sys.stdin)):
         raise InvalidRequestError(f"INPUT is missing. {_FORMS}")
-    text, source = _text(argument)
+    text, source = read_text(argument, "INPUT", f" {_FORMS}")
     if not text.strip():
         raise InvalidRequestError(f"{source} is empty. {_FORMS}")
     try:
@@ -45,9 +45,19 @@ def read_input(argument: str | None) -> dict[str, Any]:
     return found
 
 
-def _text(argument: str | None) -> tuple[str, str]:
+def read_text(argument: str | None, name: str, hint: str = "") -> tuple[str, str]:
+    """The text of an argument, and what to call it in messages.
+
+    Args:
+        argument: Text, @FILE or -; None for standard input.
+        name: What to call it if it is text.
+        hint: What to add to a message if a file cannot be read.
+
+    Raises:
+        InvalidRequestError: It cannot be read.
+    """
     if argument is not None and argument != "-" and not argument.startswith("@"):
-        return argument, "INPUT"
+        return argument, name
     path = None if argument is None or argument == "-" else argument[1:]
     source = "Standard input" if path is None else f"The file {path!r}"
     try:
@@ -58,4 +68,4 @@ def _text(argument: str | None) -> tuple[str, str]:
         raise InvalidRequestError(f"{source} is not UTF-8. Convert it first.") from None
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a null byte; RuntimeError: no home folder
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidRequestError(f"{source} cannot be read: {reason}. {_FORMS}") from None
+        raise InvalidRequestError(f"{source} cannot be read: {reason}.{hint}") from None

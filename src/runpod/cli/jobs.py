@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from datetime import timedelta  # noqa: TC003 - typer reads it from the signatures
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 OutputOnly = Annotated[
     bool, typer.Option("--output-only", help="Print the output of the job alone. Without one, print nothing.")
 ]
+ExecutionTimeout = Annotated[
+    timedelta | None, seconds(help="Maximum run time of a job on a worker.", show_default=False)
+]
+Ttl = Annotated[
+    timedelta | None, seconds(help="Maximum lifetime of a job, with its time in the queue.", show_default=False)
+]
+LowPriority = Annotated[bool, typer.Option("--low-priority", help="Do not start more workers for it.")]
+Webhook = Annotated[str | None, typer.Option(metavar="URL", help="URL to call when a job ends.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +68,15 @@ def epilog(examples: list[str]) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
 
 
+def policy_of(
+    execution_timeout: timedelta | None, ttl: timedelta | None, *, low_priority: bool
+) -> ExecutionPolicy | None:
+    """The policy that options describe, or None for the defaults of the endpoint."""
+    if not (execution_timeout or ttl or low_priority):
+        return None
+    return ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
+
+
 _RUN_EXAMPLES = [
     """runpod-sdk run ENDPOINT_ID '{"prompt": "a horse"}'""",
     "runpod-sdk run ENDPOINT_ID @input.json --timeout 600 --output-only > output.json",
@@ -82,18 +99,10 @@ def run(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the ID and the status, and do not wait.")] = False,
     output_only: OutputOnly = False,
     timeout: WaitTimeout = None,
-    execution_timeout: Annotated[
-        timedelta | None, seconds(help="Maximum run time of the job on a worker.", show_default=False)
-    ] = None,
-    ttl: Annotated[
-        timedelta | None, seconds(help="Maximum lifetime of the job, with its time in the queue.", show_default=False)
-    ] = None,
-    low_priority: Annotated[
-        bool, typer.Option("--low-priority", help="Do not start more workers for this job.")
-    ] = False,
-    webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="URL to call when the job ends.", show_default=False)
-    ] = None,
+    execution_timeout: ExecutionTimeout = None,
+    ttl: Ttl = None,
+    low_priority: LowPriority = False,
+    webhook: Webhook = None,
 ) -> int:
     """Submits a job, waits until it ends, and prints its final state.
 
@@ -103,9 +112,7 @@ def run(
         raise typer.BadParameter("there is no output without waiting; pass only one of --no-wait and --output-only.")
     target = connection.endpoint(endpoint)
     job_input = read_input(input)
-    policy = None
-    if execution_timeout or ttl or low_priority:
-        policy = ExecutionPolicy(execution_timeout=execution_timeout, ttl=ttl, low_priority=low_priority or None)
+    policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
     start = time.monotonic()
     line = StatusLine(enabled=not connection.options.verbose)
     try:

@@ -60,10 +60,46 @@ def write_text(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except OSError as error:
-        # Windows reports a closed pipe as an invalid argument.
-        if error.errno in {errno.EPIPE, errno.EINVAL}:
-            raise OutputClosedError from None
-        raise
+        raise _output_error(error) from None
+
+
+def write_data(data: bytes) -> None:
+    """Writes bytes to the buffer of standard output.
+
+    Raises:
+        OutputClosedError: Nobody reads it any more.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+    except OSError as error:
+        raise _output_error(error) from None
+
+
+def flush_data() -> None:
+    """Writes what is buffered.
+
+    Raises:
+        OutputClosedError: Nobody reads it any more.
+    """
+    try:
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise _output_error(error) from None
+
+
+def _output_error(error: OSError) -> Exception:
+    # Windows reports a closed pipe as an invalid argument.
+    return OutputClosedError() if error.errno in {errno.EPIPE, errno.EINVAL} else error
+
+
+def printable(data: bytes) -> bytes:
+    """Escapes the characters of a text that a terminal could interpret, except line breaks."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return "\n".join("".join(map(_printable, line)) for line in text.split("\n")).encode()
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 def write_json(value: Any, *, one_line: bool = False) -> None:
@@ -82,8 +118,27 @@ def write_json(value: Any, *, one_line: bool = False) -> None:
     shortened = _Shortened()
     value = shortened.of(value)
     write_text(json_text(value, indent=None if one_line else 2))
-    if shortened.count:
-        which = "A long string is" if shortened.count == 1 else f"{shortened.count} long strings are"
+    note_shortened(shortened.count)
+
+
+def write_line(value: Any) -> int:
+    """Prints a value on one line of standard output, shortened at a terminal.
+
+    Returns:
+        The number of shortened strings, for `note_shortened`.
+
+    Raises:
+        OutputClosedError: Nobody reads it any more.
+    """
+    shortened = _Shortened()
+    write_text(json_text(shortened.of(value) if at_terminal() else value))
+    return shortened.count
+
+
+def note_shortened(count: int) -> None:
+    """Says that strings were shortened, if there are any."""
+    if count:
+        which = "A long string is" if count == 1 else f"{count:,} long strings are"
         note(f"{which} shortened here. Redirect the output to a file or a program to get all of it.")
 
 

@@ -1,0 +1,339 @@
+"""`map`: runs a job for each row of a file, and prints the results as they come."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from runpod._bulk.rows import Row, SkippedRow
+from runpod._protocol.encoding import encode_input
+from runpod._protocol.tally import outcome_of
+from runpod._sync.map import unfinished_jobs
+from runpod.cli.connection import Connection, EndpointID, api_command
+from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, interrupted, message_of, report
+from runpod.cli.interrupts import Interrupts
+from runpod.cli.jobs import ExecutionTimeout, LowPriority, Ttl, Webhook, epilog, policy_of
+from runpod.cli.json_output import OutputClosedError, at_terminal, note, note_shortened, write_line
+from runpod.cli.many import (
+    InFlight,
+    InputTemplate,
+    JobTimeout,
+    LibraryLog,
+    OnError,
+    RowsFormat,
+    RunTimeout,
+    SkippedNotes,
+    counted,
+    library_log,
+    milliseconds,
+    note_ids,
+    note_report,
+    rows_of,
+    template_of,
+)
+from runpod.cli.progress_line import ProgressLine
+from runpod.errors import InvalidRequestError, RunpodError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runpod import Endpoint
+    from runpod._bulk.rows import RowSource
+    from runpod._bulk.template import Template
+    from runpod._sync.map import JobMap
+    from runpod.models.results import MapResult
+
+Rows = Annotated[
+    str,
+    typer.Argument(
+        metavar="ROWS", show_default=False, help="A JSONL, CSV, TSV or Parquet file, or - for standard input."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    examples = [
+        "runpod-sdk map ENDPOINT_ID captions.jsonl > results.jsonl",
+        """runpod-sdk map ENDPOINT_ID captions.csv --input '{"prompt": "{{caption}}"}' --in-flight 50""",
+        "cat captions.jsonl | runpod-sdk map ENDPOINT_ID - --output-only | jq -r .text",
+    ]
+    app.command("map", epilog=epilog(examples))(api_command(map_))
+
+
+def map_(
+    connection: Connection,
+    endpoint: EndpointID,
+    rows: Rows,
+    *,
+    input: InputTemplate = None,
+    in_flight: InFlight = 100,
+    ordered: Annotated[bool, typer.Option("--ordered", help="Print the results in the order of the rows.")] = False,
+    output_only: Annotated[
+        bool, typer.Option("--output-only", help="Print outputs alone; what failed is named on standard error.")
+    ] = False,
+    format: RowsFormat = None,
+    on_error: OnError = "raise",
+    on_exit: Annotated[
+        Literal["cancel", "keep"],
+        typer.Option(help="What becomes of unfinished jobs after Ctrl-C, a timeout or an error."),
+    ] = "cancel",
+    timeout: RunTimeout = None,
+    job_timeout: JobTimeout = None,
+    execution_timeout: ExecutionTimeout = None,
+    ttl: Ttl = None,
+    low_priority: LowPriority = False,
+    webhook: Webhook = None,
+) -> int:
+    """Runs a job for each row, and prints a line of JSON for each result as it comes.
+
+    Nothing is stored: for a run that survives the end of this process, use `bulk`. The first Ctrl-C cancels the
+    unfinished jobs, or keeps them with --on-exit keep; the second leaves at once.
+    """
+    target = connection.endpoint(endpoint)
+    line = ProgressLine("Reading rows", enabled=not connection.options.verbose)
+    inputs = _Inputs(rows_of(rows, format), template_of(input), SkippedNotes(line) if on_error == "skip" else None)
+    policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
+    run = _Run(connection, target, line, is_ordered=ordered, output_only=output_only, is_kept=on_exit == "keep")
+    options: dict[str, Any] = {
+        "in_flight": in_flight,
+        "policy": policy,
+        "webhook": webhook,
+        "timeout": timeout,
+        "job_timeout": job_timeout,
+        "on_exit": on_exit,
+        "progress": run.count,
+    }
+    # Checks the options before a large file is read; the jobs are submitted once the iteration begins.
+    run.results = _results(target, inputs, options, is_ordered=ordered)
+    with line:
+        # Not a pipe, which can be read once only.
+        total = inputs.check() if rows != "-" and Path(rows).is_file() else None
+        line.begin("Running", total)
+        return run.carry_out(inputs)
+
+
+def _results(target: Endpoint[Any], inputs: _Inputs, options: dict[str, Any], *, is_ordered: bool) -> JobMap[Any]:
+    if is_ordered:
+        return target.map(inputs, return_exceptions=True, **options)
+    return target.map_unordered(inputs, **options)
+
+
+class _RowError(InvalidRequestError):
+    """A row cannot be used."""
+
+
+class _Input(dict[str, Any]):
+    """The input of a row.
+
+    Attributes:
+        row: The position of the row, counted from 0. Rows that were skipped count.
+    """
+
+    __slots__ = ("row",)
+
+    def __init__(self, columns: dict[str, Any], row: int) -> None:
+        super().__init__(columns)
+        self.row: int = row
+
+
+class _Inputs:
+    """The inputs of the rows, read anew for each iteration.
+
+    Args:
+        source: The rows.
+        template: Makes the inputs, or None.
+        skipped: Names the rows that cannot be used; None to raise an error.
+    """
+
+    def __init__(self, source: RowSource, template: Template | None, skipped: SkippedNotes | None) -> None:
+        self._source, self._template, self._skipped = source, template, skipped
+        self._is_checked = False
+
+    def check(self) -> int:
+        """Reads all rows once, and returns how many can be used.
+
+        Raises:
+            InvalidRequestError: A row cannot be used, or the file cannot be read.
+        """
+        try:
+            total = sum(1 for _ in self)
+        except _RowError as error:
+            hint = "Nothing was submitted. Pass --on-error skip to skip such rows."
+            raise InvalidRequestError(f"{error.message} {hint}") from None
+        self.end()
+        self._is_checked = True
+        return total
+
+    def end(self) -> None:
+        """Says how many rows were skipped, if they were not all named."""
+        if self._skipped is not None and not self._is_checked:
+            self._skipped.end()
+
+    def __iter__(self) -> Iterator[_Input]:
+        for number, item in enumerate(self._source.items()):
+            found = self._input_of(item)
+            if isinstance(found, SkippedRow):
+                if self._skipped is None:
+                    raise _RowError(f"{found.place}: {found.problem}")
+                if not self._is_checked:
+                    self._skipped.add(found)
+            else:
+                yield _Input(found, number)
+
+    def _input_of(self, item: Row | SkippedRow) -> dict[str, Any] | SkippedRow:
+        if isinstance(item, SkippedRow):
+            return item
+        try:
+            found = item if self._template is None else self._template(item)
+            encode_input(found)
+        except InvalidRequestError as error:
+            return SkippedRow(item.place, error.message)
+        return found
+
+
+class _Run:
+    """One run of `map`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: Endpoint[Any],
+        line: ProgressLine,
+        *,
+        is_ordered: bool,
+        output_only: bool,
+        is_kept: bool,
+    ) -> None:
+        self._connection, self._target, self._line = connection, target, line
+        self._is_ordered, self._output_only, self._is_kept = is_ordered, output_only, is_kept
+        self.results: JobMap[Any]
+        # With `ordered`: the results that are not printed yet. `map` yields outputs alone.
+        self._ended: dict[int, MapResult[Any]] = {}
+        self._count = self._failed = self._shortened = 0
+
+    def count(self, result: MapResult[Any]) -> None:
+        """Takes each result as it comes, before it is printed."""
+        self._line.update(result)
+        self._count += 1
+        self._failed += not result.succeeded
+        if self._is_ordered:
+            self._ended[result.index] = result
+
+    def carry_out(self, inputs: _Inputs) -> int:
+        """Prints all results, and returns the exit status."""
+        status, problem = SUCCESS, None
+        with library_log(self._line) as log:
+            with Interrupts(self._stop, lambda: self._leave(log)) as interrupts:
+                try:
+                    with self.results:
+                        self._print_all()
+                except RunpodError as error:
+                    self._line.end()
+                    status = report(error)
+                except (OutputClosedError, OSError) as error:  # the output cannot be written
+                    problem = error
+            self._line.end()
+            if interrupts.happened:
+                status = INTERRUPTED
+            self._note_end(log, inputs)
+        if problem is not None:
+            raise problem
+        return status or (FAILED if self._failed else SUCCESS)
+
+    def _print_all(self) -> None:
+        try:
+            for number, item in enumerate(self.results):
+                self._print(self._ended.pop(number) if self._is_ordered else item)
+        except RunpodError:  # some are an OSError as well
+            raise
+        except (OutputClosedError, OSError):
+            jobs, _ = unfinished_jobs(self.results)
+            if jobs:
+                self._line.end()
+                note(f"The output cannot be written any more. {self._fate(len(jobs))}")
+            raise
+
+    def _print(self, result: MapResult[Any]) -> None:
+        if self._output_only and not result.succeeded:
+            with self._line.hidden():
+                note(f"Row {result.input.row}: {'' if result.error is None else message_of(result.error)}")
+            return
+        if self._output_only:
+            if result.state is None or not result.state.has_output:
+                return
+            value = result.output
+        else:
+            value = _line_of(result)
+        with self._line.hidden() if at_terminal() else nullcontext():
+            self._shortened += write_line(value)
+
+    def _stop(self) -> None:
+        """Ends the run at the first Ctrl-C."""
+        jobs, submitting = unfinished_jobs(self.results)
+        self._line.end()
+        fate = self._fate(len(jobs) + submitting)
+        interrupted(f"Interrupted. {fate} Press Ctrl-C again to leave at once.")
+        self.results.close()
+
+    def _fate(self, number: int) -> str:
+        jobs = counted(number, "unfinished job")
+        if self._is_kept:
+            return f"{jobs} {'goes' if number == 1 else 'go'} on."
+        return f"{jobs} {'is' if number == 1 else 'are'} being cancelled."
+
+    def _leave(self, log: LibraryLog) -> None:
+        """Says what is left at the second Ctrl-C."""
+        self._line.end()
+        jobs, submitting = unfinished_jobs(self.results)
+        interrupted("Interrupted again.")
+        self._note_left(dict.fromkeys([*log.left, *jobs]))
+        if submitting:
+            note(f"{counted(submitting, 'request')} under way may have submitted more.")
+
+    def _note_left(self, jobs: dict[str, None]) -> None:
+        if jobs:
+            hint = self._connection.options.command("cancel", self._target.id, "JOB")
+            one = len(jobs) == 1
+            what = ("goes on" if one else "go on") if self._is_kept else f"{'was' if one else 'were'} not cancelled"
+            note_ids(f"{counted(len(jobs), 'job')} {what} (to cancel one: {hint})", jobs)
+
+    def _note_end(self, log: LibraryLog, inputs: _Inputs) -> None:
+        inputs.end()
+        if log.cancelled:
+            verb = "was" if len(log.cancelled) == 1 else "were"
+            note(f"{counted(len(log.cancelled), 'unfinished job')} {verb} cancelled.")
+        if log.ended:
+            note_ids(f"{counted(len(log.ended), 'job')} had ended just before the cancellation", log.ended)
+        self._note_left(dict.fromkeys(log.left))
+        note_shortened(self._shortened)
+        if self._failed:
+            note(f"{self._failed:,} of {counted(self._count, 'row')} did not succeed.")
+        note_report(self._connection, lambda: self.results.report)
+
+
+def _line_of(result: MapResult[Any]) -> dict[str, Any]:
+    """A result as a line of JSON, like those of a bulk run."""
+    state, error = result.state, result.error
+    fields: dict[str, Any] = {"index": result.input.row, "status": _status_of(result), "job_id": result.job_id}
+    if result.succeeded:
+        if state is not None and state.has_output:
+            fields["output"] = result.output
+    elif state is not None and state.error is not None:
+        fields["error"] = state.error
+    elif error is not None:
+        fields["error"] = error.message
+    queued, running = (None, None) if state is None else (state.delay_time, state.execution_time)
+    return {**fields, "queued_ms": milliseconds(queued), "running_ms": milliseconds(running)}
+
+
+def _status_of(result: MapResult[Any]) -> str:
+    outcome = outcome_of(result)
+    if outcome in {"in_doubt", "expired"}:
+        return "DOUBTFUL" if outcome == "in_doubt" else "EXPIRED"
+    if result.state is not None:
+        return str(result.state.status)
+    return "FAILED" if result.job_id is None else "IN_QUEUE"

@@ -1,0 +1,421 @@
+"""Tests of how `map` and `map_unordered` end: time limits, loops that are left, closed clients."""
+
+from __future__ import annotations
+
+import asyncio  # async-only
+import gc
+import json
+import logging
+import threading
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import anyio  # async-only
+import httpx
+import pytest
+
+from runpod import AsyncRunpod, ClientClosedError, JobCancelledError, RunpodError, RunpodTimeoutError
+from runpod._primitives import AsyncClock
+from tests._async.calls import collect
+from tests._async.mapped import Service, numbers, running, until
+from tests.servers import KEY, TEST_TIMEOUT, RawServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests._async.local_server import Serve
+    from tests.local.api import Gate
+    from tests.servers import Connection
+
+
+@pytest.fixture
+def service() -> Service:
+    """All jobs but the first go on forever."""
+    service = Service()
+    service.answer = lambda operation, what: (
+        running(what) if operation.startswith("status") and what not in {"job-0", *service.cancelled} else None
+    )
+    return service
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[AsyncRunpod]:
+    async with service.client() as client:
+        yield client
+
+
+def endless() -> Iterator[dict[str, int]]:
+    return ({"n": n} for n in count())
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+
+
+# --- time limits ------------------------------------------------------------------------------
+
+
+async def test_job_timeout_cancels_the_job(serve: Serve, gate: Gate) -> None:
+    endpoint = serve(gate)
+    found = sorted(await collect(endpoint.map_unordered(numbers(3), job_timeout=0.3)), key=lambda each: each.index)
+    for result in found:
+        assert isinstance(result.error, RunpodTimeoutError)
+        assert (result.job_id, False, False) == (result.error.job_id, result.maybe_submitted, result.succeeded)
+        assert "within the timeout of 0.3 s" in str(result.error)
+        assert "It was cancelled." in str(result.error)
+    jobs = {job["id"]: job["status"] for job in serve.server.jobs["horse"]}
+    assert {result.job_id: "CANCELLED" for result in found} == jobs
+    with pytest.raises(RunpodTimeoutError, match=r"^Input 0: Job .* within the timeout of 0.3 s"):
+        await collect(endpoint.map(numbers(3), job_timeout=0.3))
+
+
+async def test_a_job_that_ends_at_its_timeout_is_not_lost(client: AsyncRunpod, service: Service) -> None:
+    def answer(operation: str, what: Any) -> Any:
+        if operation == "cancel":
+            return {"id": what, "status": "COMPLETED", "output": "in time"}
+        return None if operation == "run" else running(what)
+
+    service.answer = answer
+    results = client.endpoint("ep").map_unordered(numbers(2), job_timeout=60)
+    assert ["in time"] * 2 == [result.output async for result in results]
+    assert (2, 0) == (results.report.completed, results.report.timed_out)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_timeout_raises_after_cancelling(ordered: bool, client: AsyncRunpod, service: Service) -> None:
+    answer = service.answer
+    clock = client._session.clock
+    clock.skips = False
+
+    def timed(operation: str, what: Any) -> Any:
+        # All are submitted, and the first was polled.
+        clock.skips = clock.skips or (len(service.inputs) == 5 and bool(service.ended))
+        return answer(operation, what)
+
+    service.answer = timed
+    run: Any = client.endpoint("ep").map if ordered else client.endpoint("ep").map_unordered
+    results = run(numbers(5), timeout=60)
+    seen = []
+    with pytest.raises(RunpodTimeoutError, match=r"within the timeout of 60 s: 5 jobs were submitted, and 1") as caught:
+        async for result in results:
+            seen += [result]
+    assert 1 == len(seen)
+    assert ["job-1", "job-2", "job-3", "job-4"] == sorted(service.cancelled)
+    assert (None, "ep", False) == (caught.value.job_id, caught.value.endpoint_id, caught.value.maybe_submitted)
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+
+
+async def test_timeout_keeps_the_jobs_if_asked_to(
+    client: AsyncRunpod, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = client.endpoint("ep").map_unordered(endless(), in_flight=3, timeout=60, on_exit="keep")
+    await anext(results)
+    await until(lambda: len(service.inputs) == 4)
+    with pytest.raises(RunpodTimeoutError):
+        await anext(results)
+    assert [] == service.cancelled
+    assert all(f"Job {job} on endpoint ep was not cancelled" in logged(caplog) for job in ("job-1", "job-2", "job-3"))
+
+
+# --- loops that are left ----------------------------------------------------------------------
+
+Leave = "Callable[[AsyncRunpod, dict[str, Any]], Awaitable[None]]"
+
+
+async def by_break(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    async for _ in client.endpoint("horse").map_unordered(endless(), **options):
+        break
+
+
+async def by_error(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async for _ in client.endpoint("horse").map(endless(), **options):
+            _ = 1 / 0
+
+
+async def by_close(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    results = client.endpoint("horse").map(endless(), **options)
+    await anext(results)
+    await results.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+    await results.aclose()
+
+
+async def by_with(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    async with client.endpoint("horse").map_unordered(endless(), **options) as results:
+        async for _ in results:
+            break
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+
+
+async def by_closed_client(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    results = client.endpoint("horse").map(endless(), **options)
+    await anext(results)
+    await client.aclose()
+    with pytest.raises(ClientClosedError, match="closed before the run ended"):
+        await collect(results)
+
+
+async def by_timeout(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    with pytest.raises(RunpodTimeoutError):
+        await collect(client.endpoint("horse").map(endless(), timeout=0.5, **options))
+
+
+async def by_garbage_collection(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    results = client.endpoint("horse").map(endless(), **options)
+    await anext(results)
+    cycle: list[Any] = [results]
+    cycle.append(cycle)
+    del results, cycle
+    # As in any thread that happens to collect garbage.
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
+
+
+async def by_cancellation(client: AsyncRunpod, options: dict[str, Any]) -> None:  # async-only
+    with anyio.CancelScope() as scope:
+        async for _ in client.endpoint("horse").map(endless(), **options):
+            scope.cancel()
+    assert scope.cancelled_caught
+
+
+async def by_cancellation_in_with(client: AsyncRunpod, options: dict[str, Any]) -> None:  # async-only
+    async def loop() -> None:
+        async with client.endpoint("horse").map(endless(), **options) as results:
+            async for _ in results:
+                task.cancel()
+
+    task = asyncio.create_task(loop())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+WAYS = [by_break, by_error, by_close, by_with, by_closed_client, by_timeout, by_garbage_collection]
+WAYS += [by_cancellation, by_cancellation_in_with]  # async-only
+
+
+@pytest.mark.parametrize("on_exit", ["cancel", "keep"])
+@pytest.mark.parametrize("leave", WAYS)
+async def test_what_becomes_of_unfinished_jobs(
+    leave: Any, on_exit: str, serve: Serve, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(job: dict[str, Any]) -> Any:
+        return gate(job) if job["input"]["n"] else 0
+
+    serve(handler, workers=10)
+    async with AsyncRunpod(serve.server.api_key, base_url=serve.server.base_url) as client:
+        await leave(client, {"in_flight": 5, "on_exit": on_exit})
+    jobs = serve.server.jobs["horse"]
+    unfinished = [job for job in jobs if job["status"] != "COMPLETED"]
+    assert 1 == len(jobs) - len(unfinished)
+    if on_exit == "cancel":
+        assert {"CANCELLED"} == {job["status"] for job in unfinished}
+        message = "Job {} on endpoint horse was unfinished when its run ended; after its cancellation its status is CAN"
+    else:
+        assert "CANCELLED" not in {job["status"] for job in unfinished}
+        message = "Job {} on endpoint horse was not cancelled when its run ended"
+    for job in unfinished:
+        assert 1 == logged(caplog).count(message.format(job["id"]))
+    # Nothing is submitted afterwards.
+    assert jobs == [{**job, "status": now["status"]} for job, now in zip(jobs, serve.server.jobs["horse"], strict=True)]
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+@pytest.mark.parametrize("leave", [by_break, by_close, by_with, by_cancellation, by_closed_client])
+async def test_unfinished_jobs_on_trio(leave: Any, anyio_backend: str, serve: Serve, gate: Gate) -> None:  # async-only
+    serve(lambda job: gate(job) if job["input"]["n"] else 0, workers=10)
+    async with AsyncRunpod(serve.server.api_key, base_url=serve.server.base_url) as client:
+        await leave(client, {"in_flight": 5})
+    assert ["COMPLETED"] + ["CANCELLED"] * 5 >= sorted(job["status"] for job in serve.server.jobs["horse"])[::-1]
+    assert {"COMPLETED", "CANCELLED"} == {job["status"] for job in serve.server.jobs["horse"]}
+
+
+async def test_a_failure_cancels_the_others_in_the_background(client: AsyncRunpod, service: Service) -> None:
+    answer = service.answer
+    service.answer = lambda operation, what: (
+        {"id": what, "status": "FAILED"} if operation != "run" and what == "job-0" else answer(operation, what)
+    )
+    results = client.endpoint("ep").map(endless(), in_flight=4)
+    with pytest.raises(RunpodError, match=r"^Input \d: "):
+        await anext(results)
+    await until(lambda: len(service.inputs) - 1 == len(service.cancelled))
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+    # At most, those that were being submitted.
+    assert len(service.inputs) <= 8
+
+
+async def test_a_map_that_is_never_iterated_sends_nothing(client: AsyncRunpod, service: Service) -> None:
+    given: list[int] = []
+
+    def rows() -> Iterator[dict[str, int]]:
+        given.append(1)
+        yield {"n": 1}
+
+    endpoint = client.endpoint("ep")
+    endpoint.map(rows())
+    async with endpoint.map_unordered(rows()) as results:
+        assert 0 == results.report.submitted
+    await endpoint.map(rows()).aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+    assert ([], []) == (given, service.requests)
+
+
+async def test_two_closes_at_once_both_wait(client: AsyncRunpod, service: Service) -> None:
+    results = client.endpoint("ep").map_unordered(endless(), in_flight=4)
+    await anext(results)
+    await until(lambda: len(service.inputs) == 5)
+    service.inputs = dict(service.inputs)
+
+    async def close(index: int) -> int:
+        await (results.aclose() if index else client.aclose())
+        return len(service.cancelled)
+
+    closed = [await each for each in [close(1), close(0)]]
+    assert [4, 4] == closed
+
+
+async def test_results_that_were_not_read_are_kept_after_the_end(client: AsyncRunpod, service: Service) -> None:
+    service.answer = lambda *_: None
+    results = client.endpoint("ep").map_unordered(numbers(3))
+    await anext(results)
+    await until(lambda: len(service.ended) == 3 and results.report.completed == 3)
+    await client.aclose()
+    assert {0, 1, 2} > {(await anext(results)).index, (await anext(results)).index}
+
+
+async def test_inputs_can_close_the_map(client: AsyncRunpod, service: Service) -> None:
+    async def rows() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 0}
+        await results.aclose()
+        yield {"n": 1}
+
+    results: Any = client.endpoint("ep").map_unordered(rows(), in_flight=5)
+    assert [0] >= [result.index async for result in results]
+    await client.aclose()
+    assert not service.unfinished
+
+
+async def test_inputs_that_end_the_program(client: AsyncRunpod) -> None:  # async-only
+    async def rows() -> AsyncIterator[dict[str, int]]:
+        yield {"n": 0}
+        raise asyncio.CancelledError
+
+    with pytest.raises(RunpodError, match="was interrupted"):
+        await collect(client.endpoint("ep").map_unordered(rows(), in_flight=1))
+
+
+async def test_one_anext_with_a_time_limit(client: AsyncRunpod, service: Service) -> None:  # async-only
+    """A cancelled `anext` loses nothing: the iteration can go on."""
+    answer = service.answer
+    results = client.endpoint("ep").map(numbers(3))
+    assert {"n": 0} == await anext(results)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(0.01):
+                await anext(results)
+    assert {} == results._runner._mapper._consumers
+    service.answer = lambda *_: None
+    assert numbers(3)[1:] == await collect(results)
+    assert answer is not service.answer
+
+
+async def test_cancelled_by_others(client: AsyncRunpod, service: Service) -> None:
+    endpoint = client.endpoint("ep")
+    answer = service.answer
+    service.answer = lambda operation, what: (
+        service.cancelled.append(what) or None if operation.startswith("status") else answer(operation, what)
+    )
+    results = endpoint.map_unordered(numbers(3))
+    assert {JobCancelledError} == {type(result.error) async for result in results}
+    assert 3 == results.report.cancelled
+
+
+# --- servers that do not respond --------------------------------------------------------------
+
+
+async def test_closing_does_not_wait_for_polls() -> None:
+    """A poll that is never answered must not keep a program from ending."""
+    polled = threading.Semaphore(0)
+    job_numbers = count(1)
+
+    def behave(connection: Connection) -> None:
+        while request := connection.read_request():
+            path = request.split()[1].decode()
+            if "/status" in path:
+                polled.release()
+                connection.hang()
+            job_id = f"job-{next(job_numbers)}" if path.endswith("/run") else path.rpartition("/")[2]
+            status = "IN_QUEUE" if path.endswith("/run") else "CANCELLED"
+            connection.respond(json.dumps({"id": job_id, "status": status}).encode())
+
+    clock = AsyncClock()
+    with RawServer(behave) as server:
+        async with AsyncRunpod(KEY, base_url=server.base_url) as client:
+            results = client.endpoint("ep").map_unordered(numbers(3), timeout=0.5)
+            with pytest.raises(RunpodTimeoutError):
+                await anext(results)
+            start = clock.now()
+            assert 3 == sum(b"POST /v2/ep/cancel/" in request for request in server.requests)
+            assert polled.acquire(timeout=TEST_TIMEOUT)
+        assert clock.now() - start < TEST_TIMEOUT
+
+
+async def test_a_job_that_cannot_be_cancelled_is_logged(
+    client: AsyncRunpod, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = service.answer
+    problems: Iterator[Any] = iter([400, 404, 401])
+    service.answer = lambda operation, what: next(problems, 400) if operation == "cancel" else answer(operation, what)
+    async for _ in client.endpoint("ep").map_unordered(endless(), in_flight=3):
+        break
+    await client.aclose()
+    for job_id in service.inputs.keys() - {"job-0"}:
+        assert f"Job {job_id} on endpoint ep was not cancelled when its run ended: cancel of job" in logged(caplog)
+
+
+async def test_a_job_that_ended_when_it_was_cancelled_counts(client: AsyncRunpod, service: Service) -> None:
+    answer = service.answer
+    service.answer = lambda operation, what: (
+        {"id": what, "status": "COMPLETED", "output": 1} if operation == "cancel" else answer(operation, what)
+    )
+    results = client.endpoint("ep").map_unordered(endless(), in_flight=3)
+    await anext(results)
+    await results.aclose()
+    assert results.report.submitted == results.report.completed == len(service.inputs)
+
+
+async def test_a_submission_during_the_end_is_cancelled(service: Service) -> None:
+    """Its job is known only after the run was left."""
+    arrived, going_on = threading.Event(), threading.Event()
+    wakeup = AsyncClock().wakeup()
+    answer = service.answer
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        is_run = request.url.path.endswith("/run")
+        response = service.handle(request)
+        if is_run and len(service.inputs) == 2:
+            arrived.set()
+            await until(going_on.is_set)
+        return response
+
+    service.answer = answer
+    http_client = httpx.AsyncClient(transport=httpx.MockTransport(slow))
+    async with AsyncRunpod(KEY, http_client=http_client) as client:
+        client._session.engine._base_url = "https://api.example.test/v2"
+        results = client.endpoint("ep").map_unordered(numbers(2), in_flight=2)
+        await anext(results)
+        await until(arrived.is_set)
+        with suppress(RuntimeError):
+            results._runner.close_soon()
+        going_on.set()
+        await results.aclose()
+        assert ["job-1"] == service.cancelled
+    await http_client.aclose()
+    wakeup.set()

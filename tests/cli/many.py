@@ -1,0 +1,133 @@
+"""A local server for the commands that run many jobs, and their rows."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from runpod.local import LocalServer
+from tests.cli.programs import PROGRAM, TIMEOUT, Result, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+
+class ManyServer(LocalServer):
+    """Runs eight jobs at once. A job whose input has a `gate` waits until the test opens that gate."""
+
+    def __init__(self) -> None:
+        super().__init__({"echo": self._echo, "other": self._echo}, workers=8)
+        self.gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+        self.is_broken = True
+
+    def _echo(self, job: dict[str, Any]) -> Any:
+        given = job["input"]
+        if "gate" in given:
+            assert self.gates[given["gate"]].wait(TIMEOUT)
+        if "error" in given and self.is_broken:
+            raise ValueError(given["error"])
+        # An output with the key `error` is a failure.
+        return given["output"] if "output" in given else {k: v for k, v in given.items() if k != "error"}
+
+    def open(self) -> None:
+        """Opens all gates."""
+        for gate in list(self.gates.values()):
+            gate.set()
+
+    def unfinished(self) -> list[str]:
+        return [job["id"] for jobs in self.jobs.values() for job in jobs if job["status"].startswith("IN_")]
+
+    def waited_for(self) -> bool:
+        """Whether the client waits for all unfinished jobs, so that it knows their IDs."""
+        polled = {record.path.rpartition("/")[2].partition("?")[0] for record in self.requests}
+        return polled.issuperset(self.unfinished())
+
+    def reset(self) -> None:
+        self.faults.clear()
+        self.advance(120)  # ends delays
+        wait_for(lambda: self.open() or not self.unfinished())  # type: ignore[func-returns-value]
+        self.gates.clear()
+        self.is_broken = True
+
+    def submissions(self) -> int:
+        return sum(record.path.endswith("/run") for record in self.requests)
+
+
+def write_rows(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def lines_of(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Process:
+    """A command as a process with pipes."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        self.process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            **options,
+        )
+        self.err = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(TIMEOUT)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.err += line
+
+    def wait_for(self, text: str) -> None:
+        """Waits until standard error has a text."""
+        wait_for(lambda: text in self.err)
+
+    def write(self, text: str) -> None:
+        """Writes to standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def read_line(self) -> str:
+        """Reads a line of standard output."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def close_output(self) -> None:
+        """Ends the program that reads standard output."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def interrupt(self) -> None:
+        """Sends what Ctrl-C sends."""
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> Result:
+        """Waits until the command ends."""
+        stdout = self.process.stdout
+        out = stdout.read() if stdout is not None and not stdout.closed else ""
+        status = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
+        return Result(status, out, self.err)
