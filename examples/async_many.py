@@ -1,4 +1,4 @@
-"""Run twenty jobs with limited concurrency, and collect the results and errors.
+"""Run many jobs in async code with `map`: inputs from an async iterator, typed outputs, errors in their place.
 
     python examples/async_many.py
 
@@ -8,13 +8,24 @@ It runs on a local server. For a real endpoint remove the server: `AsyncRunpod()
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runpod import AsyncEndpoint, AsyncRunpod, RunpodError
-from runpod.local import LocalServer
+from pydantic import BaseModel
+
+from runpod import AsyncRunpod, RunpodError
+from runpod.local import LocalEndpoint, LocalServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 JOBS = 20
-CONCURRENCY = 5
+
+
+class Horse(BaseModel):
+    """The output of a job."""
+
+    length: float
+    height: float
 
 
 async def measure(job: dict[str, Any]) -> dict[str, float]:
@@ -26,31 +37,29 @@ async def measure(job: dict[str, Any]) -> dict[str, float]:
     return {"length": length, "height": length * 0.95}
 
 
-async def height(endpoint: AsyncEndpoint[Any], length: int, semaphore: asyncio.Semaphore) -> float:
-    async with semaphore:
-        job = await endpoint.run(input={"length": length})
-        output = await job.result(timeout=60)
-    return float(output["height"])
+async def inputs() -> AsyncIterator[dict[str, int]]:
+    """The inputs, as they arrive, for example from a database. They are read no earlier than they are needed."""
+    for length in range(1, JOBS + 1):
+        await asyncio.sleep(0.01)
+        yield {"length": length}
 
 
 async def main() -> None:
     async with (
-        LocalServer({"measure": measure}) as server,
+        LocalServer({"measure": LocalEndpoint(measure, workers=5)}) as server,
         AsyncRunpod(server.api_key, base_url=server.base_url) as client,
     ):
-        endpoint = client.endpoint("measure")
-        semaphore = asyncio.Semaphore(CONCURRENCY)
-        lengths = range(1, JOBS + 1)
-        # With return_exceptions, a failed job does not cancel the others.
-        results = await asyncio.gather(*(height(endpoint, n, semaphore) for n in lengths), return_exceptions=True)
-
-    for length, result in zip(lengths, results, strict=True):
-        if isinstance(result, RunpodError):
-            print(f"{length:>3} m long: {result}")
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            print(f"{length:>3} m long: {result:.1f} m tall")
+        endpoint = client.endpoint("measure", output_type=Horse)
+        # In the order of the inputs. With return_exceptions, a failed job does not end the run.
+        async with endpoint.map(inputs(), in_flight=10, return_exceptions=True) as results:
+            length = 0
+            async for result in results:
+                length += 1
+                if isinstance(result, RunpodError):
+                    print(f"{length:>3} m long: {result}")
+                else:
+                    print(f"{result.length:>3.0f} m long: {result.height:.1f} m tall")
+        print(f"\n{results.report}")
 
 
 if __name__ == "__main__":

@@ -132,6 +132,9 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
     ids=lambda block: f"{block.page.stem}:{block.line}",
 )
 def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks write files, and read this one.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "captions.csv").write_text("id,caption\n1,a horse\n2,a foal\n", encoding="utf-8")
     # Blocks set up logging.
     monkeypatch.setattr(logging.getLogger("runpod"), "level", logging.NOTSET)
     monkeypatch.setattr(logging.getLogger(), "handlers", list(logging.getLogger().handlers))

@@ -35,8 +35,25 @@ def test_quickstart(tmp_path: Path) -> None:
     assert all(path.read_bytes() for path in pictures)
 
 
+def test_map_captions(tmp_path: Path) -> None:
+    output = run(EXAMPLES / "map_captions.py", cwd=tmp_path)
+    assert "Stopped: Input 12: " in output
+    assert "29 captions" in output
+    assert ["Completed", "29"] in [line.split() for line in output.splitlines()]
+
+
 def test_async_many(tmp_path: Path) -> None:
-    assert "13 m" in run(EXAMPLES / "async_many.py", cwd=tmp_path)
+    output = run(EXAMPLES / "async_many.py", cwd=tmp_path)
+    assert "13 m long: Job " in output
+    assert "20 m long: 19.0 m tall" in output
+
+
+def test_bulk_resume(tmp_path: Path) -> None:
+    output = run(EXAMPLES / "bulk_resume.py", cwd=tmp_path)
+    first, _, last = output.partition("Resumed:")
+    assert "PENDING" in first
+    assert "\n100 COMPLETED\n" in last
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["test_my_function.py"])
