@@ -109,15 +109,23 @@ class Wakeup:
     """Wakes one waiting thread. If no thread waits, the next `wait` returns immediately."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # Not an Event, in whose methods the garbage collector must not call `set`.
+        self._unset = threading.Lock()
+        self._unset.acquire()
 
     def set(self) -> None:
-        self._event.set()
+        with suppress(RuntimeError):  # it is set
+            self._unset.release()
 
     def wait(self, seconds: float) -> None:
         """Waits for `set`, at most this many seconds, and resets."""
-        self._event.wait(min(seconds, threading.TIMEOUT_MAX))
-        self._event.clear()
+        end = monotonic() + seconds
+        # In the main thread, a signal is handled at the latest after a second: one that arrives just before the lock
+        # is acquired would not be noticed, nor any on Windows.
+        longest = 1.0 if threading.current_thread() is threading.main_thread() else threading.TIMEOUT_MAX
+        while not self._unset.acquire(timeout=min(max(0.0, end - monotonic()), longest)):
+            if monotonic() >= end:
+                return
 
 
 class AsyncSemaphore:
@@ -271,11 +279,14 @@ class AsyncWorkers:
 
     async def _run(self) -> None:
         import anyio
+        import anyio.lowlevel
 
         _workers_here.set(self)
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
+                # Not within the call that starts it, as with asyncio.eager_task_factory.
+                await anyio.lowlevel.checkpoint()
                 await self._work()
             finally:
                 self._scopes.discard(scope)

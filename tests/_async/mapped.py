@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # How long a wait with a time limit really lasts, in seconds.
-_REAL = 0.001
+_REAL = 0.01
 
 
 class AsyncSkippingClock(AsyncClock):
@@ -38,7 +38,8 @@ class AsyncSkippingClock(AsyncClock):
         return _AsyncSkippingWakeup(self)
 
     def skip_to(self, moment: float) -> None:
-        self._slept(moment - self.now(), self.now())
+        if math.isfinite(moment):
+            self._slept(moment - self.now(), self.now())
 
 
 class _AsyncSkippingWakeup(AsyncWakeup):

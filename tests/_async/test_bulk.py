@@ -278,7 +278,7 @@ async def test_jobs_of_an_earlier_process_are_waited_for_first(
     async with AsyncBulkRun(path) as run:
         await submit_in_the_past(run, service, 3, seconds=0.0)
         await run.add(numbers(6))
-        assert {"SUBMITTED": 3, "PENDING": 3} == counted(run)
+        assert {"IN_QUEUE": 3, "PENDING": 3} == counted(run)
         assert ["IN_QUEUE"] * 3 + ["PENDING"] * 3 == statuses(run)
     async with AsyncBulkRun(path) as run:
         assert 6 == len(await collect(run.run(endpoint, in_flight=1)))
@@ -341,7 +341,7 @@ async def test_a_cancelled_task_leaves_nothing_in_doubt(  # async-only: threads 
     assert scope.cancelled_caught
     submitted = serve.sent().count("POST run")
     async with AsyncBulkRun(path) as run:
-        assert (submitted, []) == (run.counts["SUBMITTED"], run.doubtful)
+        assert (submitted, []) == (run.counts["IN_QUEUE"], run.doubtful)
         await collect(run.run(endpoint))
         assert ({"COMPLETED": 10}, 10) == (counted(run), serve.sent().count("POST run"))
 
@@ -403,7 +403,7 @@ async def test_timeouts(service: Service, endpoint: AsyncEndpoint, run: AsyncBul
     service.answer = ends(service, otherwise=lambda operation, _what: 500 if operation == "cancel" else None)
     again = await collect(run.run(endpoint, resubmit="failed", job_timeout=60))
     assert ["IN_QUEUE", "IN_QUEUE"] == [result.status for result in again]
-    assert {"COMPLETED": 1, "SUBMITTED": 2} == counted(run)
+    assert {"COMPLETED": 1, "IN_QUEUE": 2} == counted(run)
     service.answer = lambda _operation, _what: None
     await collect(run.run(endpoint))
     assert ({"COMPLETED": 3}, 5) == (counted(run), len(service.sent("run")))

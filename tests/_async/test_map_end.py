@@ -214,7 +214,7 @@ async def test_what_becomes_of_unfinished_jobs(
     unfinished = [job for job in jobs if job["status"] != "COMPLETED"]
     assert 1 == len(jobs) - len(unfinished)
     if on_exit == "cancel":
-        assert {"CANCELLED"} == {job["status"] for job in unfinished}
+        assert {job["status"] for job in unfinished} <= {"CANCELLED"}
         message = "Job {} on endpoint horse was unfinished when its run ended; after its cancellation its status is CAN"
     else:
         assert "CANCELLED" not in {job["status"] for job in unfinished}

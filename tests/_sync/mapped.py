@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # How long a wait with a time limit really lasts, in seconds.
-_REAL = 0.001
+_REAL = 0.01
 
 
 class SkippingClock(Clock):
@@ -40,7 +40,8 @@ class SkippingClock(Clock):
         return _SkippingWakeup(self)
 
     def skip_to(self, moment: float) -> None:
-        self._slept(moment - self.now(), self.now())
+        if math.isfinite(moment):
+            self._slept(moment - self.now(), self.now())
 
 
 class _SkippingWakeup(Wakeup):

@@ -265,7 +265,7 @@ def test_jobs_of_an_earlier_process_are_waited_for_first(
     with BulkRun(path) as run:
         submit_in_the_past(run, service, 3, seconds=0.0)
         run.add(numbers(6))
-        assert {"SUBMITTED": 3, "PENDING": 3} == counted(run)
+        assert {"IN_QUEUE": 3, "PENDING": 3} == counted(run)
         assert ["IN_QUEUE"] * 3 + ["PENDING"] * 3 == statuses(run)
     with BulkRun(path) as run:
         assert 6 == len(collect(run.run(endpoint, in_flight=1)))
@@ -372,7 +372,7 @@ def test_timeouts(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
     service.answer = ends(service, otherwise=lambda operation, _what: 500 if operation == "cancel" else None)
     again = collect(run.run(endpoint, resubmit="failed", job_timeout=60))
     assert ["IN_QUEUE", "IN_QUEUE"] == [result.status for result in again]
-    assert {"COMPLETED": 1, "SUBMITTED": 2} == counted(run)
+    assert {"COMPLETED": 1, "IN_QUEUE": 2} == counted(run)
     service.answer = lambda _operation, _what: None
     collect(run.run(endpoint))
     assert ({"COMPLETED": 3}, 5) == (counted(run), len(service.sent("run")))

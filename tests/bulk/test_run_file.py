@@ -182,10 +182,11 @@ def test_functions_that_raise(run: RunFile) -> None:
         options: dict[str, Any] = {name: function}
         with pytest.raises(InvalidRequestError) as info:
             run.add([{"n": "1"}, {"n": "x"}], **options)
-        assert f"row 2: {name} raised ValueError. Nothing was added." == str(info.value)
+        shown = "input" if name == "make_input" else name
+        assert f"row 2: {shown} raised ValueError. Nothing was added." == str(info.value)
         assert isinstance(info.value.__cause__, ValueError)
         found = run.add([{"n": "1"}, {"n": "x"}], on_error="skip", **options).skipped
-        expected = f"{name} raised ValueError: invalid literal for int() with base 10: 'x'."
+        expected = f"{shown} raised ValueError: invalid literal for int() with base 10: 'x'."
         assert [("row 2", expected)] == found
 
     def interrupted() -> Iterator[dict[str, Any]]:

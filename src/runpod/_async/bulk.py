@@ -6,6 +6,7 @@ import json
 import time
 from collections import deque
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -26,7 +27,7 @@ from runpod._bulk.changes import (
 )
 from runpod._bulk.json_text import encode
 from runpod._bulk.report import report_of
-from runpod._bulk.results import BulkResult
+from runpod._bulk.results import BulkResult, shown_counts
 from runpod._bulk.run_file import RunFile, check_resubmit
 from runpod._bulk.sinks import write_results
 from runpod._bulk.sources import read_rows
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from runpod._bulk.changes import Change
     from runpod._bulk.formats import Format
     from runpod._bulk.run_file import Resubmit, StoredRow
+    from runpod._progress import Progress
     from runpod._protocol.mapper import Entry
     from runpod.models.reports import RunReport
     from runpod.models.requests import ExecutionPolicy, ExecutionPolicyDict, S3Config, S3ConfigDict
@@ -145,8 +147,6 @@ class _Rows:
 
 class AsyncBulkRunner(AsyncRunner):
     """Runs the rows of a file, and stores what happens before and after each request."""
-
-    completes_submissions = True
 
     def __init__(
         self,
@@ -360,6 +360,13 @@ def _change(place: _Place, result: MapResult[Any]) -> Change | None:
     )
 
 
+def _progress(progress: Any, total: int | None) -> Progress | None:
+    """What shows the progress. A callable is called with each `BulkResult`."""
+    if not callable(progress) or iscoroutinefunction(progress):  # the latter is refused
+        return progress_for(progress, total)
+    return progress_for(lambda result: progress(_bulk_result(result)), total)
+
+
 def _bulk_result(result: MapResult[Any]) -> BulkResult:
     row: StoredRow = result.input
     status, error = _outcome(result)
@@ -466,7 +473,7 @@ class AsyncBulkRun:
         timeout: float | timedelta | None = None,
         job_timeout: float | timedelta | None = None,
         on_exit: Literal["keep", "cancel"] = "keep",
-        progress: bool | Callable[[MapResult[Any]], object] = False,
+        progress: bool | Callable[[BulkResult], object] = False,
     ) -> AsyncJobMap[BulkResult]:
         """Waits for the jobs that were submitted before, submits what is new, and yields the results as they come.
 
@@ -487,7 +494,7 @@ class AsyncBulkRun:
             on_exit: What becomes of unfinished jobs when the loop is left: "keep", so that the next
                 run waits for them, or "cancel".
             progress: True: a progress bar on stderr, or in a notebook (needs the extra `progress`).
-                A callable is called with a `MapResult` as each job ends.
+                A callable is called with each result.
 
         Raises:
             RunFileError: The file belongs to another endpoint, or cannot be written.
@@ -517,7 +524,8 @@ class AsyncBulkRun:
         which = check_resubmit(resubmit)
         defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
         encode_request(defaults)
-        options["progress"] = progress_for(progress, self._unfinished() if progress is True else None)
+        total = self._unfinished() if progress is True else None
+        options["progress"] = _progress(progress, total)
         self._file.bind(endpoint.id)
         previous = self._runner
         if previous is not None:
@@ -534,8 +542,8 @@ class AsyncBulkRun:
         return AsyncJobMap(self._runner, _bulk_result)
 
     def _unfinished(self) -> int:
-        counts = self._file.counts()
-        return counts[PENDING] + counts[SUBMITTED]
+        counts = self.counts
+        return counts["PENDING"] + counts["IN_QUEUE"]
 
     def results(self) -> Iterator[BulkResult]:
         """Iterates over all rows, in the order in which they were added, with what is known of each.
@@ -573,8 +581,8 @@ class AsyncBulkRun:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of rows by status. Reads the file."""
-        return self._file.counts()
+        """The number of rows by status, as results have it. Reads the file."""
+        return shown_counts(self._file.counts())
 
     @property
     def doubtful(self) -> list[tuple[str, str | None]]:

@@ -68,6 +68,10 @@ class AsyncEngine:
         self._loop_guard = AsyncLoopGuard()
         self._closed = False
 
+    def check_loop(self) -> None:
+        """Warns if a sync client is used on a running event loop."""
+        self._loop_guard.check()
+
     async def send(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Outcome:
         """Makes one attempt of a call.
 

@@ -128,10 +128,11 @@ class AsyncSession:
         return Deadline.after(span, self.clock.now())
 
     async def aclose(self) -> None:
-        for run in list(self.runs):
-            if self._owner or run.session is self:
-                run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
-                await run.aclose()
+        runs = [run for run in self.runs if self._owner or run.session is self]
+        for run in runs:
+            run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
+        for run in runs:
+            await run.aclose()
         if self._owner:
             await self.engine.aclose()
         self._closed = True
@@ -159,13 +160,14 @@ class AsyncSession:
         return self._submitted(call, await self.send(call, deadline))
 
     async def try_submit(
-        self, attempts: Attempts, before: Callable[[], Awaitable[None]] | None = None
+        self, attempts: Attempts, before: Callable[[], Awaitable[None]], check: Callable[[], None]
     ) -> JobState[Any] | float:
         """Makes one attempt to submit a job.
 
         Args:
             attempts: The attempts so far.
             before: Called once the attempt is within the rate limits, just before it is sent.
+            check: Called at least once per second until then. It may raise an error.
 
         Returns:
             The state of the job, or the delay before the next attempt, in seconds.
@@ -173,14 +175,19 @@ class AsyncSession:
         Raises:
             RunpodError: The job was not submitted, or `maybe_submitted` is True.
         """
-        response = await self._try(attempts, before)
+        response = await self._try(attempts, before, check)
         return self._submitted(attempts.call, response) if isinstance(response, Response) else response
 
-    async def _try(self, attempts: Attempts, before: Callable[[], Awaitable[None]] | None = None) -> Response | float:
+    async def _try(
+        self,
+        attempts: Attempts,
+        before: Callable[[], Awaitable[None]] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Response | float:
         """Makes one attempt. Returns the response, or the delay before the next attempt."""
         call = attempts.call
         try:
-            outcome = await self._limited_attempt(call, attempts.deadline, before)
+            outcome = await self._limited_attempt(call, attempts.deadline, before, check)
         except ClientClosedError as error:
             # Closed between two attempts; the first one may have been executed.
             error.maybe_submitted = attempts.doubt is not None
@@ -288,7 +295,11 @@ class AsyncSession:
             limiter.release(permit, self.clock.now(), outcome)
 
     async def _limited_attempt(
-        self, call: Call, deadline: Deadline, before: Callable[[], Awaitable[None]] | None
+        self,
+        call: Call,
+        deadline: Deadline,
+        before: Callable[[], Awaitable[None]] | None,
+        check: Callable[[], None] | None,
     ) -> Outcome:
         """Makes an attempt once it is within the rate limits of its operation, if any."""
         limiter = self._limiters.requests(call.operation, call.endpoint_id, self.limits)
@@ -301,6 +312,9 @@ class AsyncSession:
             while (pause := limiter.acquire(permit, now := self.clock.now())) > 0:
                 if deadline.passed(now):
                     return DeadlineExceeded("it waited for the rate limit of the endpoint", sent=False)
+                if check is not None:
+                    check()
+                    pause = min(pause, 1.0)
                 await wakeup.wait(min(pause, deadline.remaining(now)))
             if before is not None:
                 await before()

@@ -150,7 +150,7 @@ class Adder:
             except InvalidRequestError:
                 raise
             except Exception as error:
-                raise _CallbackError("make_input") from error
+                raise _CallbackError("input") from error
         if isinstance(value, JobRequest):
             msg = "the input of a row must be a mapping or a pydantic model, not a JobRequest; pass its input."
             raise InvalidRequestError(msg)

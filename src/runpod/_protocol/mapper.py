@@ -471,12 +471,14 @@ class Mapper:
         """Whether requests that were not executed are still repeated."""
         return now - self._progressed_at < PATIENCE
 
-    def fail(self, error: BaseException) -> None:
-        """Ends the run with an error, unless it has ended."""
+    def fail(self, error: BaseException) -> bool:
+        """Ends the run with an error. Returns False if it has ended already."""
         with self._lock:
-            if not self._closing and not self._is_done():
-                self.problem = self.problem or error
-                self.close()
+            if self._closing or self._is_done():
+                return False
+            self.problem = self.problem or error
+            self.close()
+            return True
 
     # The end
 

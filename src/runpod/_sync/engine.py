@@ -67,6 +67,10 @@ class Engine:
         self._loop_guard = LoopGuard()
         self._closed = False
 
+    def check_loop(self) -> None:
+        """Warns if a sync client is used on a running event loop."""
+        self._loop_guard.check()
+
     def send(self, call: Call, deadline: Deadline, clock: Clock) -> Outcome:
         """Makes one attempt of a call.
 

@@ -104,9 +104,6 @@ class Runner(ABC):
 
     # What a subclass defines
 
-    # Whether the timeout of the run does not cut off submissions, so that no job is in doubt.
-    completes_submissions = False
-
     @abstractmethod
     def _prepare(self, entry: Entry) -> None:
         """Sets the request of an input, or the waiter of its job if it is submitted already.
@@ -172,6 +169,7 @@ class Runner(ABC):
             return
         self._started = True
         self._home = connection_key()
+        self.session.engine.check_loop()
         self._mapper.start(self.session.deadline(self._timeout), self._clock.now())
         self.session.runs.add(self)
 
@@ -282,9 +280,9 @@ class Runner(ABC):
             try:
                 self._carry_out(action)
             except BaseException as error:
-                if isinstance(error, Exception):  # not cancelled
-                    # The consumer raises it. Before the input is dropped: without it, the run may be done.
-                    self._mapper.fail(error)
+                # The consumer raises it. Before the input is dropped: without it, the run may be done.
+                if isinstance(error, Exception) and not self._mapper.fail(error):
+                    logger.error("An error while the run on endpoint %s ended: %r", self.endpoint_id, error)
                 if isinstance(action, Cancel) and not isinstance(error, Exception) and not is_last:
                     self._mapper.cancel_again(action.entry)
                 elif not isinstance(action, Read):
@@ -332,23 +330,25 @@ class Runner(ABC):
             self._finish(entry, MapResult(entry.index, entry.input, error=problem))
 
     def _submit(self, entry: Entry) -> None:
+        # Not that of the run, which would leave the job in doubt.
         deadline = self.session.deadline(CLIENT_DEFAULT)
-        if self._mapper.deadline.at < deadline.at and not self.completes_submissions:
-            deadline = self._mapper.deadline
         if entry.attempts is None:
             entry.attempts = Attempts(Call(RUN, self.endpoint_id, body=entry.body), self.session.retry, deadline)
         entry.attempts.deadline = deadline
         is_sent = False
 
-        def before() -> None:
-            nonlocal is_sent
+        def check() -> None:
             if self._mapper.closing:
                 raise _RunEndedError
+
+        def before() -> None:
+            nonlocal is_sent
+            check()
             self._submitting(entry)
             is_sent = True
 
         try:
-            reply = self.session.try_submit(entry.attempts, before)
+            reply = self.session.try_submit(entry.attempts, before, check)
         except _RunEndedError:
             self._mapper.drop(entry)
             return
@@ -453,7 +453,8 @@ class Runner(ABC):
         deadline = self.session.deadline(CLIENT_DEFAULT)
         try:
             state = self.session.request_state(CANCEL, self.endpoint_id, job_id, deadline)
-            if is_status_only(state):
+            if is_status_only(state) and state.status != JobStatus.CANCELLED:
+                # It had just ended, so it has a result.
                 state = self.session.request_state(STATUS, self.endpoint_id, job_id, deadline)
         except RunpodError as error:
             logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)

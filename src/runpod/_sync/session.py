@@ -130,10 +130,11 @@ class Session:
         return Deadline.after(span, self.clock.now())
 
     def close(self) -> None:
-        for run in list(self.runs):
-            if self._owner or run.session is self:
-                run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
-                run.close()
+        runs = [run for run in self.runs if self._owner or run.session is self]
+        for run in runs:
+            run.fail(ClientClosedError("The client was closed before the run ended.", maybe_submitted=False))
+        for run in runs:
+            run.close()
         if self._owner:
             self.engine.close()
         self._closed = True
@@ -161,13 +162,14 @@ class Session:
         return self._submitted(call, self.send(call, deadline))
 
     def try_submit(
-        self, attempts: Attempts, before: Callable[[], None] | None = None
+        self, attempts: Attempts, before: Callable[[], None], check: Callable[[], None]
     ) -> JobState[Any] | float:
         """Makes one attempt to submit a job.
 
         Args:
             attempts: The attempts so far.
             before: Called once the attempt is within the rate limits, just before it is sent.
+            check: Called at least once per second until then. It may raise an error.
 
         Returns:
             The state of the job, or the delay before the next attempt, in seconds.
@@ -175,14 +177,19 @@ class Session:
         Raises:
             RunpodError: The job was not submitted, or `maybe_submitted` is True.
         """
-        response = self._try(attempts, before)
+        response = self._try(attempts, before, check)
         return self._submitted(attempts.call, response) if isinstance(response, Response) else response
 
-    def _try(self, attempts: Attempts, before: Callable[[], None] | None = None) -> Response | float:
+    def _try(
+        self,
+        attempts: Attempts,
+        before: Callable[[], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Response | float:
         """Makes one attempt. Returns the response, or the delay before the next attempt."""
         call = attempts.call
         try:
-            outcome = self._limited_attempt(call, attempts.deadline, before)
+            outcome = self._limited_attempt(call, attempts.deadline, before, check)
         except ClientClosedError as error:
             # Closed between two attempts; the first one may have been executed.
             error.maybe_submitted = attempts.doubt is not None
@@ -290,7 +297,11 @@ class Session:
             limiter.release(permit, self.clock.now(), outcome)
 
     def _limited_attempt(
-        self, call: Call, deadline: Deadline, before: Callable[[], None] | None
+        self,
+        call: Call,
+        deadline: Deadline,
+        before: Callable[[], None] | None,
+        check: Callable[[], None] | None,
     ) -> Outcome:
         """Makes an attempt once it is within the rate limits of its operation, if any."""
         limiter = self._limiters.requests(call.operation, call.endpoint_id, self.limits)
@@ -303,6 +314,9 @@ class Session:
             while (pause := limiter.acquire(permit, now := self.clock.now())) > 0:
                 if deadline.passed(now):
                     return DeadlineExceeded("it waited for the rate limit of the endpoint", sent=False)
+                if check is not None:
+                    check()
+                    pause = min(pause, 1.0)
                 wakeup.wait(min(pause, deadline.remaining(now)))
             if before is not None:
                 before()

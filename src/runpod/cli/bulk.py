@@ -11,6 +11,7 @@ import typer
 
 from runpod._bulk.file_lock import is_locked
 from runpod._bulk.report import report_of
+from runpod._bulk.results import shown_counts
 from runpod._bulk.run_file import RunFile
 from runpod._bulk.sinks import check_target, write_results
 from runpod._sync.bulk import BulkRun
@@ -219,7 +220,7 @@ def run(
                 return found
             if out is not None:
                 _write(file.results(), out, None, db)
-            counts = _shown(file.counts)
+            counts = file.counts
             return SUCCESS if counts["COMPLETED"] == sum(counts.values()) else FAILED
     except KeyboardInterrupt:
         if begun:
@@ -252,12 +253,11 @@ def _note_added(added: Added, line: ProgressLine) -> None:
 
 
 def _total(counts: Mapping[str, int], resubmit: str | None, keys: list[str] | None) -> int:
-    shown = _shown(counts)
     again: tuple[str, ...] = ()
     for name, (statuses, _) in _RESUBMITTED.items():
         if name == resubmit:
             again = statuses
-    return sum(shown[each] for each in ("PENDING", "IN_QUEUE", *again)) + len(keys or ())
+    return sum(counts[each] for each in ("PENDING", "IN_QUEUE", *again)) + len(keys or ())
 
 
 def _run(results: JobMap[BulkResult], line: ProgressLine, command: _Command) -> int:
@@ -295,7 +295,7 @@ def _run(results: JobMap[BulkResult], line: ProgressLine, command: _Command) -> 
 
 def _note_end(connection: Connection, file: BulkRun, command: _Command, *, is_over: bool) -> None:
     note_report(connection, lambda: file.report)
-    counts = _shown(file.counts)
+    counts = file.counts
     if not sum(counts.values()):
         note("There are no rows.")
     jobs, rows = counts["IN_QUEUE"], counts["PENDING"]
@@ -323,7 +323,7 @@ def status(
     """
     with RunFile(db, read_only=True) as file:
         is_running = is_locked(f"{Path(db).resolve()}.lock")
-        counts, summary = _shown(file.counts()), report_of(file)
+        counts, summary = shown_counts(file.counts()), report_of(file)
         listed = {"doubtful": file.doubtful, "expired": file.expired}
         endpoint = file.endpoint_id
     if not at_terminal():
@@ -418,12 +418,3 @@ class _StandardOutput(io.RawIOBase):
 
     def flush(self) -> None:
         """Does nothing: `_write` does it."""
-
-
-def _shown(counts: Mapping[str, int]) -> dict[str, int]:
-    """The numbers of rows by the status that results have."""
-    shown: dict[str, int] = {each.value: 0 for each in Status}
-    names = {"SUBMITTED": "IN_QUEUE", "SUBMITTING": "PENDING"}
-    for name, number in counts.items():
-        shown[names.get(name, name)] += number
-    return shown

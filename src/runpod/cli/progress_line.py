@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from typing_extensions import Self
 
+    from runpod._bulk.results import BulkResult
     from runpod.models.results import MapResult
 
 _INTERVAL = 0.1
@@ -61,7 +62,7 @@ class ProgressLine:
             self._start = time.monotonic()
             self._samples.clear()
 
-    def update(self, result: MapResult[Any]) -> None:
+    def update(self, result: MapResult[Any] | BulkResult) -> None:
         """Counts a result."""
         done, failed = self._counts or (0, 0)
         self._counts = done + 1, failed + (not result.succeeded)
