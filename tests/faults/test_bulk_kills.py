@@ -383,9 +383,15 @@ def test_an_interrupt_keeps_the_jobs_and_leaves_nothing_in_doubt(side: str, tmp_
             output, log = process.communicate(timeout=PATIENCE)
         assert ("interrupted\n", "", 0) == (output, log, process.returncode)
         submitted = [(f"row-{n}", "IN_QUEUE", f"job-{n}") for n in (1, 2, 3, 4)]
+        # Before Python 3.11, asyncio.run interrupts all tasks at once.
+        doubtful = [3, 4] if side == "async" and sys.version_info < (3, 11) else []
+        for n in doubtful:
+            submitted[n - 1] = (f"row-{n}", "DOUBTFUL", None)
         pending = [(f"row-{n}", "PENDING", None) for n in range(5, 10)]
         assert [("row-0", "COMPLETED", "job-0"), *submitted, *pending] == statuses(path)
         assert ([], []) == (script.cancelled, script.submitted_twice)
+        if doubtful:
+            return
         script.completing |= set(range(10))
         with started(side, server.base_url, path, 10) as process:
             output, log = process.communicate(timeout=PATIENCE)
