@@ -602,7 +602,7 @@ async def test_refused_credentials_end_the_run(
     # At once: only what was under way.
     assert 1 <= after <= 20
     found = counted(run)
-    assert (200, set()) == (sum(found.values()), set(found) - {"COMPLETED", "SUBMITTED", "SUBMITTING", "PENDING"})
+    assert (200, set()) == (sum(found.values()), set(found) - {"COMPLETED", "IN_QUEUE", "PENDING"})
     service.answer = lambda _operation, _what: None
     await collect(run.run(endpoint, in_flight=10))
     assert {"COMPLETED": 200} == counted(run)
@@ -782,6 +782,20 @@ async def test_a_closed_file(endpoint: AsyncEndpoint, path: Path) -> None:
 
 
 # --- several users of a file -------------------------------------------------------------------
+
+
+async def test_a_file_that_is_only_read(serve: Serve, path: Path) -> None:
+    endpoint = serve(echo)
+    async with AsyncBulkRun(path) as run:
+        await run.add(numbers(3))
+        await collect(run.run(endpoint))
+        # Also while it is being run.
+        async with AsyncBulkRun(path, read_only=True) as reader:
+            assert ({"COMPLETED": 3}, 3) == (counted(reader), len(list(reader.results())))
+            with pytest.raises(RunFileError, match="was opened with read_only=True"):
+                await reader.add(numbers(3))
+            with pytest.raises(RunFileError, match="was opened with read_only=True"):
+                reader.run(endpoint)
 
 
 async def test_two_runs_on_one_file(service: Service, endpoint: AsyncEndpoint, run: AsyncBulkRun, path: Path) -> None:

@@ -571,7 +571,7 @@ def test_refused_credentials_end_the_run(
     # At once: only what was under way.
     assert 1 <= after <= 20
     found = counted(run)
-    assert (200, set()) == (sum(found.values()), set(found) - {"COMPLETED", "SUBMITTED", "SUBMITTING", "PENDING"})
+    assert (200, set()) == (sum(found.values()), set(found) - {"COMPLETED", "IN_QUEUE", "PENDING"})
     service.answer = lambda _operation, _what: None
     collect(run.run(endpoint, in_flight=10))
     assert {"COMPLETED": 200} == counted(run)
@@ -751,6 +751,20 @@ def test_a_closed_file(endpoint: Endpoint, path: Path) -> None:
 
 
 # --- several users of a file -------------------------------------------------------------------
+
+
+def test_a_file_that_is_only_read(serve: Serve, path: Path) -> None:
+    endpoint = serve(echo)
+    with BulkRun(path) as run:
+        run.add(numbers(3))
+        collect(run.run(endpoint))
+        # Also while it is being run.
+        with BulkRun(path, read_only=True) as reader:
+            assert ({"COMPLETED": 3}, 3) == (counted(reader), len(list(reader.results())))
+            with pytest.raises(RunFileError, match="was opened with read_only=True"):
+                reader.add(numbers(3))
+            with pytest.raises(RunFileError, match="was opened with read_only=True"):
+                reader.run(endpoint)
 
 
 def test_two_runs_on_one_file(service: Service, endpoint: Endpoint, run: BulkRun, path: Path) -> None:

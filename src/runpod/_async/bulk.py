@@ -400,12 +400,13 @@ class AsyncBulkRun:
     under way when the process ended is in doubt; it is listed in `doubtful`, and only submitted
     again if you say so.
 
-    Only one process at a time can run a file; others can read it.
+    Only one process at a time can run a file; others can read it, with `read_only`.
 
     Args:
         path: The file. Created if it is missing. SQLite keeps temporary files beside it, so that it
             must be on a local disk.
         create: Whether to create a missing file.
+        read_only: Whether only to read it, also while another process runs it.
 
     Raises:
         RunFileError: The file is missing, in use, not a run file, of a newer version, or not
@@ -419,8 +420,8 @@ class AsyncBulkRun:
         ...     await run.write("results.jsonl")
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
-        self._file = RunFile(path, create=create)
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> None:
+        self._file = RunFile(path, create=create, read_only=read_only)
         self._runner: AsyncBulkRunner | None = None
 
     async def add(
@@ -484,7 +485,8 @@ class AsyncBulkRun:
             endpoint: The endpoint. A file belongs to the endpoint on which it is run first.
             in_flight: How many jobs may be unfinished at once.
             resubmit: What to submit once more: "doubtful" rows (which may run twice), "expired"
-                ones, "failed" ones, or the rows with these keys.
+                ones, "failed" ones, or the rows with these keys. Keys are checked when the
+                iteration begins.
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when a job ends.
             s3_config: An S3 bucket for the worker.
@@ -568,8 +570,8 @@ class AsyncBulkRun:
             The number of rows.
 
         Raises:
-            RunFileError: The run file cannot be read.
-            OSError: The target cannot be written.
+            RunFileError: The run file cannot be read, or the target cannot be written.
+            InvalidRequestError: The format or the folder of the target is unknown.
 
         Example:
             >>> await run.write("results.csv")

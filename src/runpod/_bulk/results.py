@@ -46,7 +46,8 @@ class BulkResult:
             it was received.
         input: The input of the job.
         job_id: The job's ID, or None if it is unknown.
-        output: What the handler returned. `has_output` distinguishes a missing output from null.
+        output: What the handler returned; in the loop over a run, as `output_type` if the endpoint
+            has one, and as JSON in `results()`. `has_output` distinguishes a missing output from null.
         error: The error as the server sent it, or why the row is DOUBTFUL or EXPIRED; None without one.
         queued_ms: How long the job waited for a worker, in milliseconds, or None.
         running_ms: How long it ran, in milliseconds, or None.

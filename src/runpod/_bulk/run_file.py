@@ -387,7 +387,7 @@ class RunFile:
         """
         if isinstance(rows, (str, bytes, Mapping, BaseModel)) or not isinstance(cast("object", rows), Iterable):
             kind = type(cast("object", rows)).__name__
-            msg = f"rows must be an iterable of mappings, not {kind}. To read a file, pass read_rows(path)."
+            msg = f"rows must be an iterable of mappings, not {kind}. To read a file, pass its path."
             raise InvalidRequestError(msg)
         if on_error not in ("raise", "skip"):
             msg = f"on_error must be 'raise' or 'skip', got {on_error!r}."

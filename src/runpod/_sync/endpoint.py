@@ -429,7 +429,8 @@ class Endpoint(Generic[OutputT]):
         the input; what is unfinished is then cancelled. To get a result for each input instead, use
         `map_unordered`, or `return_exceptions`.
 
-        In sync code, `inputs` is read by a thread in the background.
+        In sync code, a thread in the background reads `inputs`; in async code, a sync iterable is
+        read on the event loop, so it must not block.
 
         Args:
             inputs: An iterable of inputs (in async code, also an async one), read lazily: mappings,
@@ -445,9 +446,11 @@ class Endpoint(Generic[OutputT]):
             job_timeout: Seconds or timedelta for each job, from its submission. Then the job is
                 cancelled, and its error is a `RunpodTimeoutError`.
             on_exit: What becomes of unfinished jobs when the loop is left, by `break`, an error,
-                Ctrl-C or cancellation: "cancel" or "keep". The log has their IDs.
+                Ctrl-C or cancellation: "cancel" or "keep". A WARNING in the log has the ID of each.
+                If a variable holds the iterator, the loop is left when that is closed or deleted:
+                use a `with` block.
             progress: True: a progress bar on stderr, or in a notebook (needs the extra `progress`).
-                A callable is called with each `MapResult`, as the jobs end.
+                A callable is called with each `MapResult` when the loop asks for the next item.
             price_per_second: The price of a running second, for `report.cost`.
 
         Raises:
@@ -457,7 +460,8 @@ class Endpoint(Generic[OutputT]):
         While iterating, it raises:
             JobError: A job did not succeed; see `runpod.errors`.
             InvalidRequestError: An input cannot be sent.
-            RunpodTimeoutError: The timeout passed; what is unfinished was cancelled.
+            RunpodTimeoutError: The timeout passed. Submissions under way were completed; what is
+                unfinished was cancelled, or kept.
             RunpodError: The credentials were refused, or a request failed; see `maybe_submitted`.
 
         Example:
@@ -521,7 +525,8 @@ class Endpoint(Generic[OutputT]):
             ConfigurationError: `progress` needs tqdm.
 
         While iterating, it raises:
-            RunpodTimeoutError: The timeout passed; what is unfinished was cancelled.
+            RunpodTimeoutError: The timeout passed. Submissions under way were completed; what is
+                unfinished was cancelled, or kept.
             RunpodError: The credentials were refused, or the endpoint does not exist.
 
         Example:
