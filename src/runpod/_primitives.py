@@ -381,7 +381,8 @@ _open_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
 @atexit.register
 def _close_workers() -> None:
     for workers in list(_open_workers):
-        with suppress(Exception):
+        # After a second Ctrl-C, the log has what is left.
+        with suppress(Exception, KeyboardInterrupt):
             workers.close_at_exit()
 
 

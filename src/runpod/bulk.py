@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runpod._async.bulk import AsyncBulkRun
     from runpod._bulk.adder import Added
+    from runpod._bulk.formats import Format
     from runpod._bulk.results import BulkResult
     from runpod._bulk.rows import SkippedRow
+    from runpod._bulk.run_file import Resubmit
     from runpod._bulk.template import Template
     from runpod._sync.bulk import BulkRun
 
-__all__ = ["Added", "AsyncBulkRun", "BulkResult", "BulkRun", "SkippedRow", "Template"]
+__all__ = ["Added", "AsyncBulkRun", "BulkResult", "BulkRun", "Format", "Resubmit", "SkippedRow", "Template"]
 
 # Imported on first use: only one of the twins is needed, and they import this package.
 _MODULES = {
@@ -23,6 +25,8 @@ _MODULES = {
     "AsyncBulkRun": "runpod._async.bulk",
     "BulkResult": "runpod._bulk.results",
     "BulkRun": "runpod._sync.bulk",
+    "Format": "runpod._bulk.formats",
+    "Resubmit": "runpod._bulk.run_file",
     "SkippedRow": "runpod._bulk.rows",
     "Template": "runpod._bulk.template",
 }

@@ -25,7 +25,7 @@ from runpod._bulk.changes import Ended, Expired, Submitted, Submitting
 from runpod._bulk.run_file import RunFile
 from runpod._protocol.mapper import PATIENCE, Entry
 from runpod.bulk import AsyncBulkRun
-from runpod.errors import AuthenticationError, RunFileError, RunpodError
+from runpod.errors import AuthenticationError, NotFoundError, RunFileError, RunpodError
 from tests._async.calls import collect
 from tests._async.local_server import echo
 from tests._async.mapped import AsyncSkippingClock, Service, numbers, running
@@ -448,7 +448,7 @@ async def test_doubtful_rows_are_submitted_again_only_on_request(
         result.key: result.error for result in run.results() if result.status == "DOUBTFUL"
     }
     report = run.report
-    assert (9, 3, 6) == (report.submitted, report.completed, report.in_doubt)
+    assert (3, 3, 6) == (report.submitted, report.completed, report.in_doubt)
     service.answer = lambda _operation, _what: None
     assert [] == await collect(run.run(endpoint))
     assert 9 == len(service.sent("run"))
@@ -1026,10 +1026,33 @@ async def test_an_output_of_another_type_is_no_success(service: Service, run: As
     # Typed when it is yielded; the file has all that the handler returned.
     assert Horse(name="Hans", secret=SecretStr("s3")) == found["1"].output
     assert list(outputs.values()) == [result.output for result in run.results()]
-    assert ["COMPLETED", "FAILED", "FAILED"] == statuses(run)
     assert "does not match output_type" in found["2"].error
-    assert [None, found["2"].error, found["3"].error] == [result.error for result in run.results()]
-    assert (1, 2) == (run.report.completed, run.report.failed)
+    # The jobs are complete, and not paid for again.
+    assert (["COMPLETED"] * 3, [None] * 3) == (statuses(run), [result.error for result in run.results()])
+    assert 3 == run.report.completed
+
+
+async def test_a_wrong_address_expires_no_job(service: Service, endpoint: AsyncEndpoint, run: AsyncBulkRun) -> None:
+    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    await run.add(numbers(2))
+    with pytest.raises(RunpodTimeoutError):
+        await collect(run.run(endpoint, in_flight=2, timeout=60))
+    service.answer = lambda _operation, _what: 404
+    with pytest.raises(NotFoundError, match="health on endpoint 'ep' failed with HTTP 404"):
+        await collect(run.run(endpoint))
+    assert ({"IN_QUEUE": 2}, []) == (counted(run), run.expired)
+    service.answer = lambda _operation, _what: None
+    await collect(run.run(endpoint))
+    assert ({"COMPLETED": 2}, 2) == (counted(run), len(service.sent("run")))
+
+
+async def test_a_file_that_is_closed_during_its_run(service: Service, endpoint: AsyncEndpoint, path: Path) -> None:
+    async with AsyncBulkRun(path) as run:
+        await run.add(numbers(5))
+        unread = run.run(endpoint)
+    with pytest.raises(RunFileError, match="was closed before the run ended"):
+        await anext(unread)
+    assert [] == service.requests
 
 
 OUTPUTS: list[Any] = [

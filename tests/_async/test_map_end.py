@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,15 @@ import anyio  # async-only
 import httpx
 import pytest
 
-from runpod import AsyncRunpod, ClientClosedError, JobCancelledError, RunpodError, RunpodTimeoutError
+from runpod import (
+    AsyncRunpod,
+    ClientClosedError,
+    InvalidRequestError,
+    JobCancelledError,
+    RetryPolicy,
+    RunpodError,
+    RunpodTimeoutError,
+)
 from runpod._primitives import AsyncClock
 from tests._async.calls import collect
 from tests._async.mapped import Service, numbers, running, until
@@ -97,7 +106,9 @@ async def test_timeout_raises_after_cancelling(ordered: bool, client: AsyncRunpo
     run: Any = client.endpoint("ep").map if ordered else client.endpoint("ep").map_unordered
     results = run(numbers(5), timeout=60)
     seen = []
-    with pytest.raises(RunpodTimeoutError, match=r"within the timeout of 60 s: 5 jobs were submitted, and 1") as caught:
+    with pytest.raises(
+        RunpodTimeoutError, match=r"within the timeout of 60 s \(submitted: 5, completed: 1, in doubt: 0\)\."
+    ) as caught:
         async for result in results:
             seen += [result]
     assert 1 == len(seen)
@@ -312,18 +323,60 @@ async def test_inputs_that_end_the_program(client: AsyncRunpod) -> None:  # asyn
 
 
 async def test_one_anext_with_a_time_limit(client: AsyncRunpod, service: Service) -> None:  # async-only
-    """A cancelled `anext` loses nothing: the iteration can go on."""
-    answer = service.answer
+    """It ends the run, as it ends a generator, also while the error is handled."""
     results = client.endpoint("ep").map(numbers(3))
     assert {"n": 0} == await anext(results)
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
-            with anyio.fail_after(0.01):
-                await anext(results)
+    with pytest.raises(TimeoutError):
+        with anyio.fail_after(0.01):
+            await anext(results)
     assert {} == results._runner._mapper._consumers
-    service.answer = lambda *_: None
-    assert numbers(3)[1:] == await collect(results)
-    assert answer is not service.answer
+    assert [] == await collect(results)
+    await results.aclose()
+    assert 2 == len(service.cancelled)
+
+
+async def test_the_iteration_ends_with_its_first_error(client: AsyncRunpod, service: Service) -> None:
+    service.answer = lambda _operation, _what: None
+    results = client.endpoint("ep").map([{"n": 0}, object(), {"n": 2}])
+    assert {"n": 0} == await anext(results)
+    with pytest.raises(InvalidRequestError):
+        await anext(results)
+    assert [] == await collect(results)
+
+
+async def test_a_job_that_cannot_be_polled_is_cancelled(client: AsyncRunpod, service: Service) -> None:
+    service.answer = lambda operation, what: 418 if operation.startswith("status") and what == "job-0" else None
+    found = {result.index: result async for result in client.endpoint("ep").map_unordered(numbers(2))}
+    assert (["job-0"], "job-0", True) == (service.cancelled, found[0].job_id, found[1].succeeded)
+    assert str(found[0].error).endswith("It was cancelled.")
+
+
+async def test_an_input_in_doubt_is_logged_when_the_loop_is_left(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    retry = RetryPolicy(resubmit=True, initial_delay=timedelta(hours=1), max_delay=timedelta(hours=1))
+    service.answer = lambda operation, what: 500 if operation == "run" and what == {"n": 1} else None
+    async with service.client(is_virtual=False, retry=retry) as client:
+        results = client.endpoint("ep").map_unordered(numbers(2))
+        async for _ in results:
+            while {"n": 1} not in service.sent("run"):
+                await client._session.clock.sleep(0.01)
+            break
+        await results.aclose()
+        assert 1 == results.report.in_doubt
+    assert "Input 1 may have been submitted to endpoint ep: its run ended before the next attempt" in caplog.text
+
+
+async def test_a_progress_callable_that_raises_loses_no_result(client: AsyncRunpod, service: Service) -> None:
+    service.answer = lambda _operation, _what: None
+
+    def progress(result: Any) -> None:
+        raise ZeroDivisionError
+
+    results = client.endpoint("ep").map_unordered(numbers(3), in_flight=1, progress=progress)
+    with pytest.raises(ZeroDivisionError):
+        await anext(results)
+    assert [] == await collect(results)
 
 
 async def test_cancelled_by_others(client: AsyncRunpod, service: Service) -> None:

@@ -25,7 +25,7 @@ from runpod._bulk.changes import Ended, Expired, Submitted, Submitting
 from runpod._bulk.run_file import RunFile
 from runpod._protocol.mapper import PATIENCE, Entry
 from runpod.bulk import BulkRun
-from runpod.errors import AuthenticationError, RunFileError, RunpodError
+from runpod.errors import AuthenticationError, NotFoundError, RunFileError, RunpodError
 from tests._sync.calls import collect
 from tests._sync.local_server import echo
 from tests._sync.mapped import SkippingClock, Service, numbers, running
@@ -417,7 +417,7 @@ def test_doubtful_rows_are_submitted_again_only_on_request(
         result.key: result.error for result in run.results() if result.status == "DOUBTFUL"
     }
     report = run.report
-    assert (9, 3, 6) == (report.submitted, report.completed, report.in_doubt)
+    assert (3, 3, 6) == (report.submitted, report.completed, report.in_doubt)
     service.answer = lambda _operation, _what: None
     assert [] == collect(run.run(endpoint))
     assert 9 == len(service.sent("run"))
@@ -995,10 +995,33 @@ def test_an_output_of_another_type_is_no_success(service: Service, run: BulkRun)
     # Typed when it is yielded; the file has all that the handler returned.
     assert Horse(name="Hans", secret=SecretStr("s3")) == found["1"].output
     assert list(outputs.values()) == [result.output for result in run.results()]
-    assert ["COMPLETED", "FAILED", "FAILED"] == statuses(run)
     assert "does not match output_type" in found["2"].error
-    assert [None, found["2"].error, found["3"].error] == [result.error for result in run.results()]
-    assert (1, 2) == (run.report.completed, run.report.failed)
+    # The jobs are complete, and not paid for again.
+    assert (["COMPLETED"] * 3, [None] * 3) == (statuses(run), [result.error for result in run.results()])
+    assert 3 == run.report.completed
+
+
+def test_a_wrong_address_expires_no_job(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
+    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    run.add(numbers(2))
+    with pytest.raises(RunpodTimeoutError):
+        collect(run.run(endpoint, in_flight=2, timeout=60))
+    service.answer = lambda _operation, _what: 404
+    with pytest.raises(NotFoundError, match="health on endpoint 'ep' failed with HTTP 404"):
+        collect(run.run(endpoint))
+    assert ({"IN_QUEUE": 2}, []) == (counted(run), run.expired)
+    service.answer = lambda _operation, _what: None
+    collect(run.run(endpoint))
+    assert ({"COMPLETED": 2}, 2) == (counted(run), len(service.sent("run")))
+
+
+def test_a_file_that_is_closed_during_its_run(service: Service, endpoint: Endpoint, path: Path) -> None:
+    with BulkRun(path) as run:
+        run.add(numbers(5))
+        unread = run.run(endpoint)
+    with pytest.raises(RunFileError, match="was closed before the run ended"):
+        next(unread)
+    assert [] == service.requests
 
 
 OUTPUTS: list[Any] = [

@@ -8,12 +8,21 @@ import json
 import logging
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import Runpod, ClientClosedError, JobCancelledError, RunpodError, RunpodTimeoutError
+from runpod import (
+    Runpod,
+    ClientClosedError,
+    InvalidRequestError,
+    JobCancelledError,
+    RetryPolicy,
+    RunpodError,
+    RunpodTimeoutError,
+)
 from runpod._primitives import Clock
 from tests._sync.calls import collect
 from tests._sync.mapped import Service, numbers, running, until
@@ -95,7 +104,9 @@ def test_timeout_raises_after_cancelling(ordered: bool, client: Runpod, service:
     run: Any = client.endpoint("ep").map if ordered else client.endpoint("ep").map_unordered
     results = run(numbers(5), timeout=60)
     seen = []
-    with pytest.raises(RunpodTimeoutError, match=r"within the timeout of 60 s: 5 jobs were submitted, and 1") as caught:
+    with pytest.raises(
+        RunpodTimeoutError, match=r"within the timeout of 60 s \(submitted: 5, completed: 1, in doubt: 0\)\."
+    ) as caught:
         for result in results:
             seen += [result]
     assert 1 == len(seen)
@@ -269,6 +280,50 @@ def test_inputs_can_close_the_map(client: Runpod, service: Service) -> None:
     assert [0] >= [result.index for result in results]
     client.close()
     assert not service.unfinished
+
+
+def test_the_iteration_ends_with_its_first_error(client: Runpod, service: Service) -> None:
+    service.answer = lambda _operation, _what: None
+    results = client.endpoint("ep").map([{"n": 0}, object(), {"n": 2}])
+    assert {"n": 0} == next(results)
+    with pytest.raises(InvalidRequestError):
+        next(results)
+    assert [] == collect(results)
+
+
+def test_a_job_that_cannot_be_polled_is_cancelled(client: Runpod, service: Service) -> None:
+    service.answer = lambda operation, what: 418 if operation.startswith("status") and what == "job-0" else None
+    found = {result.index: result for result in client.endpoint("ep").map_unordered(numbers(2))}
+    assert (["job-0"], "job-0", True) == (service.cancelled, found[0].job_id, found[1].succeeded)
+    assert str(found[0].error).endswith("It was cancelled.")
+
+
+def test_an_input_in_doubt_is_logged_when_the_loop_is_left(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    retry = RetryPolicy(resubmit=True, initial_delay=timedelta(hours=1), max_delay=timedelta(hours=1))
+    service.answer = lambda operation, what: 500 if operation == "run" and what == {"n": 1} else None
+    with service.client(is_virtual=False, retry=retry) as client:
+        results = client.endpoint("ep").map_unordered(numbers(2))
+        for _ in results:
+            while {"n": 1} not in service.sent("run"):
+                client._session.clock.sleep(0.01)
+            break
+        results.close()
+        assert 1 == results.report.in_doubt
+    assert "Input 1 may have been submitted to endpoint ep: its run ended before the next attempt" in caplog.text
+
+
+def test_a_progress_callable_that_raises_loses_no_result(client: Runpod, service: Service) -> None:
+    service.answer = lambda _operation, _what: None
+
+    def progress(result: Any) -> None:
+        raise ZeroDivisionError
+
+    results = client.endpoint("ep").map_unordered(numbers(3), in_flight=1, progress=progress)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert [] == collect(results)
 
 
 def test_cancelled_by_others(client: Runpod, service: Service) -> None:

@@ -269,7 +269,7 @@ def test_a_run(run: RunFile) -> None:
     ] == [result.to_dict() for result in run.results()]
     assert [True, True] + [False] * 4 == [result.succeeded for result in run.results(inputs=False)]
     assert [None] * 6 == [result.input for result in run.results(inputs=False)]
-    assert RowStatistics("COMPLETED", 10, 20, 1, 0.25) == next(run.statistics())
+    assert RowStatistics("COMPLETED", True, 10, 20, 1, 0.25) == next(run.statistics())
     assert [result.status for result in run.results()] == [row.status for row in run.statistics()]
 
 

@@ -74,13 +74,5 @@ def test_many_rows(tmp_path: Path) -> None:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     found = json.loads(done.stdout)
     print(ROWS, found)  # noqa: T201
-    # The measured values are a fifth of these, or less.
-    assert found["add"] / ROWS < 100e-6
-    assert found["add again"] / ROWS < 60e-6
-    assert found["open"] + found["counts"] + found["next"] < 1.0
-    assert found["statistics"] / ROWS < 10e-6
-    assert found["write"] / ROWS < 50e-6
-    assert found["results"] / ROWS < 50e-6
-    assert found["end"] / 2000 < 1e-3
     assert found["bytes"] / ROWS < 2000
     assert found["peak"] < 150 * 1024 * 1024

@@ -457,8 +457,10 @@ def test_a_full_disk(server: ManyServer, cli: Command) -> None:
     command = ["bulk", "run", "echo", "rows.jsonl", "--db", "run.sqlite"]
     with Process(*command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)) as process:
         done = process.end()
-    assert (5, "", 1) == (done.status, done.out, done.err.count("\n"))
-    assert "run.sqlite cannot be read or written: disk I/O error. Nothing of this step was saved." in done.err
+    assert (5, "") == (done.status, done.out)
+    # In the last lines, the measurement of the coverage can complain of the limit, too.
+    message = "run.sqlite cannot be read or written: disk I/O error. Nothing of this step was saved."
+    assert message in done.err.splitlines()[0]
     assert {} == counts(cli)
     assert 0 == cli("bulk", "run", "echo", gated(""), "--db", "run.sqlite", "--key", "id").status
     for out in ("/dev/full", "-"):

@@ -169,3 +169,12 @@ def test_a_request_is_encoded_once_for_all_attempts(monkeypatch: pytest.MonkeyPa
     assert {b'{"input":{"prompt":"a horse"}}'} == bodies
     assert sent[0] is sent[1]
     assert 1 == len(encoded)
+
+
+@pytest.mark.parametrize("remaining", [5.0, 12.0, 30.0])
+def test_no_read_ends_before_the_deadline(remaining: float) -> None:
+    """A step without a timeout of its own would end after that of connecting, ten seconds."""
+    with Runpod(KEY) as client:
+        request = client._session.engine._request(Exchange(Call(STATUS, "ep", "job-1"), remaining), remaining)
+    assert request.extensions["timeout"]["read"] > remaining
+    assert request.extensions["timeout"]["write"] > remaining

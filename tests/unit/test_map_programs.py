@@ -165,8 +165,11 @@ def test_jobs_are_cancelled_when_a_program_ends(name: str, end: str, server: Loc
     with start(program, server.api_key, server.base_url) as running:
         output, log = ended(running)
     assert ("0\n", ENDS[end]) == (output, running.returncode), log
-    unfinished = [job["id"] for job in server.jobs["horse"] if job["status"] != "COMPLETED"]
-    assert {"CANCELLED"} >= set(statuses(server)) - {"COMPLETED"}, log
+    # The end of an event loop interrupts submissions that are under way.
+    interrupted = log.count("may have been submitted to endpoint horse: its request was interrupted")
+    jobs = [job for job in server.jobs["horse"] if job["status"] != "COMPLETED"]
+    unfinished = [job["id"] for job in jobs if job["status"] == "CANCELLED"]
+    assert len(jobs) - len(unfinished) <= interrupted, log
     assert all(f"Job {job} on endpoint horse was unfinished when its run ended" in log for job in unfinished), log
     assert "Exception ignored" not in log
 

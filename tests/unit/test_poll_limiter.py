@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from runpod import AsyncRunpod, EndpointLimits, RunpodTimeoutError
 from runpod._protocol.limiter import MAX_SLOWDOWN, MIN_PAUSE, Permit
-from runpod._protocol.operations import STATUS, STATUS_SYNC, Call
+from runpod._protocol.operations import CANCEL, RUN, RUN_SYNC, STATUS, STATUS_SYNC, Call
 from runpod._protocol.polling import Done, Routes
-from runpod._protocol.rate_limits import Limiters, PollLimiter
+from runpod._protocol.rate_limits import CANCEL_SECONDS, CANCELS, Limiters, PollLimiter
 from runpod._protocol.waiter import Waiter
 from tests.servers import BASE_URL, KEY
 from tests.unit.simulation import ENDPOINT, START, Simulation, deadline, job, reply, seeded
@@ -318,3 +318,28 @@ async def test_each_of_many_waits_uses_less_than_20_kilobytes() -> None:
             tracemalloc.stop()
             group.cancel_scope.cancel()
     assert 0 == queue.waiting
+
+
+def test_submissions_and_cancellations_have_limits_of_their_own() -> None:
+    every, limits = Limiters(), EndpointLimits(concurrent_submissions=3, submissions_per_second=1000)
+    submissions = every.requests(RUN, "one", limits)
+    assert submissions is every.requests(RUN, "one", limits)
+    assert submissions is not None
+    assert submissions is not every.requests(CANCEL, "one", limits)
+    assert every.requests(RUN_SYNC, "one", limits) is None
+    running = [Permit(Wakeup()) for _ in range(4)]
+    assert [0, 0, 0, math.inf] == [submissions.acquire(permit, START) for permit in running]
+    # A 429 pauses and slows down all of them.
+    submissions.release(running[0], START, reply("", 429, retry_after="3"))
+    assert pytest.approx(3.0) == submissions.acquire(running[3], START)
+    assert 0 == submissions.acquire(running[3], START + 3.0)
+
+
+def test_cancellations_may_start_in_one_burst() -> None:
+    cancellations = Limiters().requests(CANCEL, "one", EndpointLimits())
+    assert cancellations is not None
+    started = 0
+    while 0 == cancellations.acquire(permit := Permit(Wakeup()), START):
+        cancellations.release(permit, START)
+        started += 1
+    assert (CANCELS, CANCEL_SECONDS) == (started, cancellations.acquire(permit, START))

@@ -161,10 +161,10 @@ class AsyncEngine:
         if not self.owned:
             # The default headers and cookies of the caller's client.
             headers, cookies = _merged(self._client.headers, headers), self._client.cookies
-        # The library's own client keeps the deadline by itself.
-        step: float | None = min(remaining, exchange.read_timeout)
+        step = min(remaining, exchange.read_timeout)
         if self.owned and step == remaining:
-            step = None
+            # The library's own client keeps the deadline by itself; this must not end a read before.
+            step += 1.0
         request = httpx.Request(
             exchange.method,
             _parsed(self._base_url + exchange.target),

@@ -155,7 +155,7 @@ class AsyncJob(Generic[OutputT]):
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
 
-    async def cancel_after(self, error: RunpodTimeoutError) -> JobState[OutputT] | None:
+    async def cancel_after(self, error: RunpodError) -> JobState[OutputT] | None:
         """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
             state = await self.cancel()
@@ -170,7 +170,7 @@ class AsyncJob(Generic[OutputT]):
             outcome = "It was cancelled."
             if not state.completed:
                 outcome = f"Its cancellation was requested; its status is {readable(state.status, 40)}."
-        error.message = f"{error.message.partition(wait_again(self.id))[0]}{outcome}"
+        error.message = f"{error.message.partition(wait_again(self.id))[0].rstrip()} {outcome}"
         error.retryable = False
         return None
 

@@ -34,7 +34,7 @@ class AsyncMapRunner(AsyncRunner):
 
     def __init__(self, *args: Any, defaults: JobRequest, **options: Any) -> None:
         super().__init__(*args, **options)
-        names = "policy", "webhook", "webhook_v2", "s3_config"
+        names = "policy", "webhook", "s3_config"
         self._defaults = {name: value for name in names if (value := getattr(defaults, name)) is not None}
 
     def _prepare(self, entry: Entry) -> None:
@@ -58,6 +58,7 @@ class AsyncJobMap(Generic[ItemT]):
     def __init__(self, runner: AsyncRunner, read: Callable[[MapResult[Any]], ItemT]) -> None:
         self._runner = runner
         self._read = read
+        self._ended = False
 
     @property
     def report(self) -> RunReport:
@@ -68,10 +69,15 @@ class AsyncJobMap(Generic[ItemT]):
         return self
 
     async def __anext__(self) -> ItemT:
-        result = await self._runner.take()
+        if self._ended:
+            raise StopAsyncIteration
         try:
-            return self._read(result)
+            return self._read(await self._runner.take())
+        except StopAsyncIteration:
+            raise
         except BaseException:
+            # The loop is left by an error, Ctrl-C or cancellation, as that over a generator is.
+            self._ended = True
             self._runner.close_soon()
             raise
 

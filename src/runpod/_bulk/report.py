@@ -26,7 +26,7 @@ def report_of(file: RunFile) -> RunReport:
     tally = Tally(0.0)
     wall_seconds = file.wall_seconds
     for row in file.statistics():
-        if row.status != "PENDING":
+        if row.has_job:
             tally.submitted()
         if outcome := _OUTCOMES.get(row.status):
             queued = None if row.queued_ms is None else row.queued_ms / 1000

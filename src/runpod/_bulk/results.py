@@ -70,8 +70,8 @@ class BulkResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job ended COMPLETED."""
-        return self.status == "COMPLETED"
+        """Whether the job ended COMPLETED, in the loop over a run also with an output that fits `output_type`."""
+        return self.status == "COMPLETED" and self.error is None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as it is written to a JSONL file: without the input, and with either output or error."""

@@ -111,6 +111,7 @@ class RowStatistics(NamedTuple):
     """What a report needs to know of a row. `status` is that of its `BulkResult`."""
 
     status: str
+    has_job: bool
     queued_ms: int | None
     running_ms: int | None
     retries: int | None
@@ -628,13 +629,16 @@ class RunFile:
 
     def statistics(self) -> Iterator[RowStatistics]:
         """Yields what a report needs of every row, without reading inputs and outputs."""
-        query = "SELECT number, state, queued_ms, running_ms, retries, cost FROM jobs WHERE number > ? ORDER BY number LIMIT ?"
+        query = (
+            "SELECT number, state, job_id IS NOT NULL, queued_ms, running_ms, retries, cost FROM jobs WHERE number > ? "
+            "ORDER BY number LIMIT ?"
+        )
         number = 0
         while page := self._page(query, (number, 10 * _PAGE_ROWS)):
             shown = self._shown_states()
             number = page[-1][0]
-            for _, state, *values in page:
-                yield RowStatistics(shown[state], *values)
+            for _, state, has_job, *values in page:
+                yield RowStatistics(shown[state], bool(has_job), *values)
 
     def _shown_states(self) -> dict[str, str]:
         """The status that is shown for each stored state."""

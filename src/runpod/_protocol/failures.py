@@ -97,7 +97,7 @@ def failure(
         end = f" {_IN_DOUBT}" if named is None else f" {_INCOMPLETE.format(named)}"
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."
-        if not outcome.sent and not call.operation.repeatable:
+        if not outcome.sent:
             end = f" The request was not sent: {readable(outcome.reason)}."
         return RunpodTimeoutError(msg + end, state=state, **context)
     if isinstance(outcome, TransportError):

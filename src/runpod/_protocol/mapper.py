@@ -37,6 +37,7 @@ from runpod.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from runpod._protocol.deadlines import Deadline
@@ -80,6 +81,7 @@ class Stage(Enum):
 
 # These are completed even if the run ends.
 _BUSY = (Stage.SUBMITTING, Stage.STORING, Stage.CANCELLING)
+_LEFT = (*_BUSY, Stage.TO_CANCEL)
 
 
 @dataclass(eq=False)
@@ -148,6 +150,29 @@ class Stop:
 
 
 Action: TypeAlias = Union[Read, Submit, Poll, Cancel, Idle, Stop]  # noqa: UP007 - evaluated on Python 3.10
+
+
+class _Lock:
+    """A reentrant lock. `close` is called at the end of the outermost block, if `closes_at_end` was set in it."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._close = close
+        self.depth = 0
+        self.closes_at_end = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.depth == 1 and self.closes_at_end:
+                self.closes_at_end = False
+                self._close()
+        finally:
+            self.depth -= 1
+            self._lock.release()
 
 
 class Mapper:
@@ -219,7 +244,11 @@ class Mapper:
         self.timed_out = False
         # The jobs that were left running.
         self.kept: list[Entry] = []
+        # The inputs that were given up although an earlier attempt may have submitted them.
+        self.doubtful: list[Entry] = []
         self._closing = False
+        # The latest time, and when the run was closed.
+        self._now = self._ended_at = now
         self._idle: dict[Wakeup, None] = {}
         # Whether a new worker has not yet asked what to do.
         self._starting = False
@@ -227,14 +256,14 @@ class Mapper:
         self._timer: Wakeup | None = None
         self._timer_due = math.inf
         self._consumers: dict[Wakeup, None] = {}
-        # Reentrant: the garbage collector can close an abandoned run in the middle of any method.
-        self._lock = threading.RLock()
+        self._lock = _Lock(self._close)
 
     # What workers do
 
     def next(self, wakeup: Wakeup, now: float) -> Action:
         """Returns what the worker with this wakeup does next."""
         with self._lock:
+            self._now = now
             if wakeup is self._reader:
                 return self._next_read()
             self._idle.pop(wakeup, None)
@@ -343,7 +372,7 @@ class Mapper:
     def start(self, deadline: Deadline, now: float) -> None:
         """Starts the clock of the run."""
         self.deadline = deadline
-        self._progressed_at = now
+        self._progressed_at = self._now = now
         self._tally = Tally(now, self._price_per_second)
 
     def read(self, entry: Entry, now: float, *, is_valid: bool = True) -> None:
@@ -387,7 +416,7 @@ class Mapper:
         """Takes an input that was not submitted and can be tried again after a delay in seconds."""
         with self._lock:
             if self._closing or entry.index > self._last_index:
-                self._end(entry)
+                self._give_up(entry)
                 return
             self._move(entry, Stage.READY)
             heapq.heappush(self._postponed, (now + delay, next(self._number), entry))
@@ -455,7 +484,9 @@ class Mapper:
         `is_poll`: the worker polled the job, so that another one may be cancelling it.
         """
         with self._lock:
-            if entry.stage is Stage.STORING if is_poll else entry.stage in _BUSY:
+            if entry.stage is Stage.SUBMITTING:
+                self._give_up(entry)
+            elif entry.stage is Stage.STORING if is_poll else entry.stage in _BUSY:
                 self._end(entry)
 
     def ends_run(self, error: RunpodError, *, submitting: bool) -> bool:
@@ -477,7 +508,7 @@ class Mapper:
             if self._closing or self._is_done():
                 return False
             self.problem = self.problem or error
-            self.close()
+            self._close()
             return True
 
     # The end
@@ -497,19 +528,35 @@ class Mapper:
     def closed(self) -> bool:
         """Whether the run has ended, and nothing is left to cancel."""
         with self._lock:
-            return self._closing and not self._stages[Stage.TO_CANCEL] and not any(self._stages[s] for s in _BUSY)
+            return self._closing and not any(entry.stage in _LEFT for entry in self._open)
 
     def close(self) -> None:
         """Ends the run: what is not submitted is dropped, and what is unfinished is cancelled, or kept."""
         with self._lock:
+            if self._lock.depth > 1:
+                # The garbage collector closes an abandoned run in the middle of another method: at its end.
+                self._lock.closes_at_end = True
+            else:
+                self._close()
+
+    def _close(self) -> None:
+        with self._lock:
             # Also if it was called before: Ctrl-C can interrupt it.
-            self._closing = True
+            if not self._closing:
+                self._closing, self._ended_at = True, self._now
             for entry in list(self._open):
                 if entry.stage is Stage.READY:
-                    self._end(entry)
+                    self._give_up(entry)
                 elif entry.stage in {Stage.WAITING, Stage.POLLING}:
                     self._leave(entry)
             self._wake_all()
+
+    def _give_up(self, entry: Entry) -> None:
+        """Ends an input that is not submitted any more."""
+        if entry.attempts is not None and entry.attempts.doubt is not None:
+            self.doubtful.append(entry)
+            self._tally.count("in_doubt", None, None, 0, None)
+        self._end(entry)
 
     def _leave(self, entry: Entry) -> None:
         if self.cancels:
@@ -521,7 +568,7 @@ class Mapper:
     def _check_deadline(self, now: float) -> None:
         if self.deadline.passed(now) and not self._closing and not self._is_done():
             self.timed_out = True
-            self.close()
+            self._close()
 
     def _is_done(self) -> bool:
         return self._end_of_inputs and not self._open
@@ -532,6 +579,7 @@ class Mapper:
         """Returns the next result, or how long to wait for the wakeup, or that there is none."""
         with self._lock:
             self._consumers.pop(wakeup, None)
+            self._now = now
             index = self._next_index if self._ordered else next(iter(self._results), None)
             result = None if index is None else self._results.pop(index, None)
             if result is not None:
@@ -563,7 +611,7 @@ class Mapper:
     def report(self, now: float) -> RunReport:
         """Summarizes the results so far."""
         with self._lock:
-            return self._tally.report(None if self._closing or self._is_done() else now)
+            return self._tally.report(self._ended_at if self._closing else None if self._is_done() else now)
 
     def new_results(self) -> list[MapResult[Any]]:
         """Returns the results since the last call, in the order in which the jobs ended."""
@@ -575,9 +623,10 @@ class Mapper:
     # Internals
 
     def _move(self, entry: Entry, stage: Stage) -> Entry:
-        self._stages[entry.stage] -= 1
+        # First, since Ctrl-C can come in between, and `closed` depends on it.
+        before, entry.stage = entry.stage, stage
+        self._stages[before] -= 1
         self._stages[stage] += 1
-        entry.stage = stage
         return entry
 
     def _wait(self, entry: Entry, due: float) -> None:
@@ -601,7 +650,7 @@ class Mapper:
         self._end_of_inputs = True
         self._last_index = min(self._last_index, index)
         for entry in [each for each in self._open if each.stage is Stage.READY and each.index > index]:
-            self._end(entry)
+            self._give_up(entry)
         self._ready = deque(each for each in self._ready if each.stage is Stage.READY)
         self._postponed = [each for each in self._postponed if each[2].stage is Stage.READY]
         heapq.heapify(self._postponed)

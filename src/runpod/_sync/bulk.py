@@ -35,10 +35,11 @@ from runpod._bulk.sinks import write_results
 from runpod._bulk.sources import read_rows
 from runpod._primitives import in_thread, lock, shield
 from runpod._progress import progress_for
-from runpod._protocol.deadlines import parse_timeout
+from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
 from runpod._protocol.decoding import is_status_only
 from runpod._protocol.encoding import encode as encode_request
 from runpod._protocol.encoding import is_array
+from runpod._protocol.operations import HEALTH, Call
 from runpod._protocol.run_arguments import check_in_flight, check_on_exit
 from runpod._protocol.tally import cost_of
 from runpod.errors import (
@@ -47,6 +48,7 @@ from runpod.errors import (
     JobOutputError,
     NotFoundError,
     RunFileError,
+    RunpodError,
     RunpodTimeoutError,
 )
 from runpod.models._base import milliseconds
@@ -167,11 +169,18 @@ class BulkRunner(Runner):
         self._previous = previous
         # What follows the input in a request.
         self._end_of_body = encode_request(defaults).removeprefix(b'{"input":{}')
+        # Whether the endpoint is known to exist.
+        self._is_reachable = False
         self._writes: deque[_Write] = deque()
         # The IDs of jobs that could not be stored.
         self._unstored: list[Change] = []
         self._lock = lock()
         self._stored_at = self._clock.now()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the run has ended, and nothing is under way."""
+        return self._started and self._mapper.closed
 
     def settle(self) -> None:
         """Ends the run; waits until its last requests have ended, and stores what could not be stored before.
@@ -199,6 +208,22 @@ class BulkRunner(Runner):
         if self._unstored:
             with shield(), suppress(RunFileError):  # it was raised or logged before
                 in_thread(self._store_again)
+
+    def _start(self) -> None:
+        if not self._started:
+            self._stored_at = self._clock.now()
+        super()._start()
+
+    def _poll_failed(self, entry: Entry, error: RunpodError) -> None:
+        if isinstance(error, (JobExpiredError, NotFoundError)) and not self._is_reachable:
+            # With a wrong address or API key, every job seems to have expired.
+            try:
+                self.session.send(Call(HEALTH, self.endpoint_id), self.session.deadline(CLIENT_DEFAULT))
+            except RunpodError as problem:
+                self._mapper.fail(problem)
+                return
+            self._is_reachable = True
+        super()._poll_failed(entry, error)
 
     def _store_again(self) -> None:
         while self._unstored:
@@ -232,7 +257,7 @@ class BulkRunner(Runner):
             entry.row.output_json = _output_json(state.output) if state.has_output else None
         except _TooDeepError:
             msg = f"Job {state.id!r} completed, but its output is nested deeper than {_MAX_DEPTH} levels."
-            error = JobOutputError(msg, state=state, endpoint_id=self.endpoint_id)
+            error = _UnstorableOutputError(msg, state=state, endpoint_id=self.endpoint_id)
             return MapResult(entry.index, entry.input, state.id, state, error)
         return super()._result(entry, state)
 
@@ -291,6 +316,10 @@ class BulkRunner(Runner):
         self._mapper.kept.clear()
 
 
+class _UnstorableOutputError(JobOutputError):
+    """An output cannot be stored, so that the row has failed."""
+
+
 class _TooDeepError(Exception):
     """An output has more levels than can be stored."""
 
@@ -324,9 +353,10 @@ def _outcome(result: MapResult[Any]) -> tuple[str, Any]:
     # What a cancellation returned may lack the output. The next run gets it.
     is_partial = state is not None and isinstance(error, RunpodTimeoutError) and is_status_only(state)
     if state is not None and state.completed and not is_partial:
-        if isinstance(error, JobOutputError):
+        if isinstance(error, _UnstorableOutputError):
             return "FAILED", error.message
-        return str(state.status), state.error
+        # An output that does not fit `output_type` is complete; only the loop over the run cannot use it.
+        return str(state.status), error.message if isinstance(error, JobOutputError) else state.error
     if error is None:
         return "IN_QUEUE", None
     if isinstance(error, (JobExpiredError, NotFoundError)) and result.job_id is not None:
@@ -339,7 +369,8 @@ def _outcome(result: MapResult[Any]) -> tuple[str, Any]:
 def _change(place: _Place, result: MapResult[Any]) -> Change | None:
     """What to store of a result, if anything."""
     status, error = _outcome(result)
-    error_json = None if error is None else encode(error)
+    is_complete = status == JobStatus.COMPLETED
+    error_json = None if error is None or is_complete else encode(error)
     if status == "IN_QUEUE":
         return None
     if status == "EXPIRED":
@@ -545,6 +576,11 @@ class BulkRun:
         )
         return JobMap(self._runner, _bulk_result)
 
+    def _settle(self) -> None:
+        """Marks what was interrupted as in doubt, once nothing is under way."""
+        if self._runner is not None and self._runner.is_settled:
+            self._file.doubt_interrupted()
+
     def _unfinished(self) -> int:
         counts = self.counts
         return counts["PENDING"] + counts["IN_QUEUE"]
@@ -555,6 +591,7 @@ class BulkRun:
         Raises:
             RunFileError: The file cannot be read.
         """
+        self._settle()
         return self._file.results()
 
     def write(self, target: str | os.PathLike[str] | IO[str], *, format: Format | None = None) -> int:
@@ -581,16 +618,19 @@ class BulkRun:
         return in_thread(self._write_results, target, format)
 
     def _write_results(self, target: Any, format: Any) -> int:
+        self._settle()
         return write_results(self._file.results(inputs=False), target, format, run_file=self._file.path)
 
     @property
     def counts(self) -> dict[str, int]:
         """The number of rows by status, as results have it. Reads the file."""
+        self._settle()
         return shown_counts(self._file.counts())
 
     @property
     def doubtful(self) -> list[tuple[str, str | None]]:
         """The keys of rows that may have been submitted, with their job IDs where known. Reads the file."""
+        self._settle()
         return self._file.doubtful
 
     @property
@@ -601,12 +641,14 @@ class BulkRun:
     @property
     def report(self) -> RunReport:
         """A summary of the whole file, over all of its runs. Reads the file."""
+        self._settle()
         return report_of(self._file)
 
     def close(self) -> None:
         """Ends the run, waits for requests that are under way, and closes the file."""
         try:
             if self._runner is not None:
+                self._runner.fail(RunFileError("The run file was closed before the run ended."))
                 self._runner.close()
         finally:
             self._file.close()

@@ -36,7 +36,7 @@ class MapRunner(Runner):
 
     def __init__(self, *args: Any, defaults: JobRequest, **options: Any) -> None:
         super().__init__(*args, **options)
-        names = "policy", "webhook", "webhook_v2", "s3_config"
+        names = "policy", "webhook", "s3_config"
         self._defaults = {name: value for name in names if (value := getattr(defaults, name)) is not None}
 
     def _prepare(self, entry: Entry) -> None:
@@ -60,6 +60,7 @@ class JobMap(Generic[ItemT]):
     def __init__(self, runner: Runner, read: Callable[[MapResult[Any]], ItemT]) -> None:
         self._runner = runner
         self._read = read
+        self._ended = False
 
     @property
     def report(self) -> RunReport:
@@ -70,10 +71,15 @@ class JobMap(Generic[ItemT]):
         return self
 
     def __next__(self) -> ItemT:
-        result = self._runner.take()
+        if self._ended:
+            raise StopIteration
         try:
-            return self._read(result)
+            return self._read(self._runner.take())
+        except StopIteration:
+            raise
         except BaseException:
+            # The loop is left by an error, Ctrl-C or cancellation, as that over a generator is.
+            self._ended = True
             self._runner.close_soon()
             raise
 

@@ -21,7 +21,9 @@ from runpod._protocol.retries import Attempts
 from runpod._text import readable
 from runpod.errors import (
     InvalidRequestError,
+    JobExpiredError,
     JobOutputError,
+    NotFoundError,
     RateLimitError,
     RunFileError,
     RunpodError,
@@ -97,6 +99,9 @@ class Runner(ABC):
         self._workers = Workers(self._work, self.close)
         self._started = False
         self._raised = False
+        # Why the last submission was put off, and how many jobs could not be cancelled.
+        self._last_problem: RunpodError | None = None
+        self._uncancelled = 0
         self._is_abandoned = False
         self._log_lock = threading.Lock()
         # The process and event loop of the workers.
@@ -141,9 +146,10 @@ class Runner(ABC):
             raise RuntimeError(msg)
         wakeup = self._clock.wakeup()
         while True:
+            # First, so that no result is lost if it raises an error.
+            self._show_progress()
             found = self._mapper.take(wakeup, self._clock.now())
             self._add_worker()
-            self._show_progress()
             if isinstance(found, MapResult):
                 return found
             if isinstance(found, Stop):
@@ -153,6 +159,7 @@ class Runner(ABC):
             except BaseException:
                 self._mapper.forget(wakeup)
                 raise
+        self._show_progress()
         if not self._raised:
             self._raised = True
             if self._mapper.timed_out:
@@ -203,6 +210,9 @@ class Runner(ABC):
         except BaseException:
             # A second Ctrl-C: the process exits without waiting.
             self._is_abandoned = True
+            for job_id in self._mapper.unfinished()[0]:
+                msg = "Job %s on endpoint %s was not cancelled when its run ended: that was interrupted"
+                logger.warning(msg, readable(job_id), self.endpoint_id)
             raise
         self._log_kept()
         self._show_end()
@@ -230,13 +240,23 @@ class Runner(ABC):
 
     def _timeout_error(self) -> RunpodTimeoutError:
         report = self.report()
+        problem = self._last_problem
         span = self._mapper.deadline.span or 0.0
-        left = "The unfinished ones were cancelled." if self._mapper.cancels else "The unfinished ones go on."
         msg = (
-            f"The run on endpoint {self.endpoint_id!r} did not end within the timeout of {span:g} s: {report.submitted} "
-            f"jobs were submitted, and {report.completed} completed. {left}"
+            f"The run on endpoint {self.endpoint_id!r} did not end within the timeout of {span:g} s (submitted: "
+            f"{report.submitted}, completed: {report.completed}, in doubt: {report.in_doubt})."
         )
-        return RunpodTimeoutError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
+        if not self._mapper.cancels:
+            msg += " The unfinished jobs go on."
+        elif self._uncancelled:
+            msg += f" {self._uncancelled} of the unfinished jobs could not be cancelled; the log has their IDs."
+        else:
+            msg += " The unfinished jobs were cancelled."
+        if problem is not None:
+            msg += f" The last submission failed: {problem.message}"
+        error = RunpodTimeoutError(msg, endpoint_id=self.endpoint_id, maybe_submitted=report.in_doubt > 0)
+        error.__cause__ = problem
+        return error
 
     def _log_kept(self) -> None:
         """Logs the IDs of the jobs that were not cancelled."""
@@ -245,6 +265,9 @@ class Runner(ABC):
             while self._mapper.kept:
                 job_id = readable(self._mapper.kept.pop().job_id or "")
                 logger.warning("Job %s on endpoint %s was not cancelled when its run ended", job_id, self.endpoint_id)
+            while self._mapper.doubtful:
+                msg = "Input %d may have been submitted to endpoint %s: its run ended before the next attempt"
+                logger.warning(msg, self._mapper.doubtful.pop().index, self.endpoint_id)
 
     # The workers
 
@@ -378,6 +401,7 @@ class Runner(ABC):
             msg = "Job %s was submitted to endpoint %s for input %d, but this could not be stored"
             logger.error(msg, readable(state.id), self.endpoint_id, entry.index)
             raise
+        self._last_problem = None
         self._mapper.submitted(entry, waiter, self._clock.now())
 
     def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
@@ -394,6 +418,7 @@ class Runner(ABC):
             self._not_submitted(entry)
         if is_postponed:
             asked = error.retry_after if isinstance(error, RateLimitError) else None
+            self._last_problem = error
             self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
         else:
             # First: without this input, the run may be done.
@@ -429,6 +454,9 @@ class Runner(ABC):
             self._mapper.cancel(entry, error)
         elif self._mapper.ends_run(error, submitting=False):
             self._mapper.fail(error)
+        elif self._mapper.cancels and not isinstance(error, (JobExpiredError, NotFoundError)):
+            # It may run, but nobody can wait for it.
+            self._mapper.cancel(entry, error)
         elif self._mapper.claim(entry):
             state = None if entry.waiter is None else entry.waiter.state
             self._finish(entry, MapResult(entry.index, entry.input, entry.job_id, state, error))
@@ -440,7 +468,6 @@ class Runner(ABC):
             self._cancel_at_end(entry, job_id)
             return
         job: Job[Any] = Job(self.session, self.endpoint_id, OutputReader(None), job_id, state)
-        assert isinstance(entry.error, RunpodTimeoutError)
         ended = job.cancel_after(entry.error)
         if ended is None:
             result: MapResult[Any] = MapResult(entry.index, entry.input, job_id, job.state, entry.error)
@@ -458,6 +485,7 @@ class Runner(ABC):
                 state = self.session.request_state(STATUS, self.endpoint_id, job_id, deadline)
         except RunpodError as error:
             logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)
+            self._uncancelled += 1
             self._mapper.drop(entry)
             return
         msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"

@@ -10,7 +10,7 @@ import typer
 from runpod.cli.connection import CallTimeout, Connection, EndpointID, api_command, call_timeout
 from runpod.cli.exit_status import FAILED, SUCCESS
 from runpod.cli.jobs import epilog
-from runpod.cli.json_output import at_terminal, counts_rows, wire_json, write_json, write_table
+from runpod.cli.json_output import at_terminal, counts_rows, note, wire_json, write_json, write_table
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +31,13 @@ def health(connection: Connection, endpoint: EndpointID, *, timeout: CallTimeout
     return SUCCESS
 
 
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C
+        raise KeyboardInterrupt from None
+
+
 def purge(
     connection: Connection,
     endpoint: EndpointID,
@@ -43,13 +50,9 @@ def purge(
     Running jobs are not affected. Asks at a terminal.
     """
     target = connection.endpoint(endpoint)
-    if (
-        not yes
-        and sys.stdin is not None
-        and at_terminal(sys.stdin)
-        and at_terminal(sys.stderr)
-        and not typer.confirm(f"Remove all jobs in the queue of {target.id!r}?", err=True)
-    ):
+    asks = not yes and sys.stdin is not None and at_terminal(sys.stdin) and at_terminal(sys.stderr)
+    if asks and not _confirmed(f"Remove all jobs in the queue of {target.id!r}?"):
+        note("Nothing was removed.")
         return FAILED
     write_json(wire_json(target.purge_queue(timeout=call_timeout(timeout))))
     return SUCCESS
