@@ -1001,6 +1001,20 @@ def test_an_output_of_another_type_is_no_success(service: Service, run: BulkRun)
     assert 3 == run.report.completed
 
 
+def test_a_price_per_second(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
+    outputs: dict[str, Any] = {"job-0": {"cost": 3}, "job-1": {}}
+    service.answer = lambda operation, what: (
+        {"id": what, "status": "COMPLETED", "output": outputs[what], "executionTime": 2000}
+        if operation.startswith("status")
+        else None
+    )
+    run.add(numbers(2))
+    with pytest.raises(InvalidRequestError, match="price_per_second must be"):
+        run.run(endpoint, price_per_second=-1)
+    collect(run.run(endpoint, price_per_second=0.5))
+    assert pytest.approx(4.0) == run.report.cost
+
+
 def test_a_wrong_address_expires_no_job(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
     service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
     run.add(numbers(2))

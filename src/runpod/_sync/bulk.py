@@ -166,6 +166,7 @@ class BulkRunner(Runner):
         inputs = _Rows(file, resubmit, previous)
         super().__init__(session, endpoint.id, read_output, inputs, stop_on_outage=True, **options)
         self._file = file
+        self._price: float | None = options["price_per_second"]
         self._previous = previous
         # What follows the input in a request.
         self._end_of_body = encode_request(defaults).removeprefix(b'{"input":{}')
@@ -262,7 +263,7 @@ class BulkRunner(Runner):
         return super()._result(entry, state)
 
     def _ended(self, entry: Entry, result: MapResult[Any]) -> None:
-        change = _change(entry.row, result)
+        change = _change(entry.row, result, self._price)
         if change is not None:
             self._store(change)
         entry.row.output_json = None
@@ -366,7 +367,14 @@ def _outcome(result: MapResult[Any]) -> tuple[str, Any]:
     return "FAILED" if result.job_id is None else "IN_QUEUE", error.message
 
 
-def _change(place: _Place, result: MapResult[Any]) -> Change | None:
+def _cost(state: JobState[Any], price: float | None) -> float | None:
+    cost = cost_of(state.output)
+    if cost is None and price is not None and state.execution_time is not None:
+        cost = price * max(0.0, state.execution_time.total_seconds())
+    return cost
+
+
+def _change(place: _Place, result: MapResult[Any], price: float | None) -> Change | None:
     """What to store of a result, if anything."""
     status, error = _outcome(result)
     is_complete = status == JobStatus.COMPLETED
@@ -388,7 +396,7 @@ def _change(place: _Place, result: MapResult[Any]) -> Change | None:
         None if state.delay_time is None else milliseconds(state.delay_time),
         None if state.execution_time is None else milliseconds(state.execution_time),
         None if state.retries is None else min(state.retries, _MAX_RETRIES),
-        cost_of(state.output),
+        _cost(state, price),
         state.id,
     )
 
@@ -508,6 +516,7 @@ class BulkRun:
         job_timeout: float | timedelta | None = None,
         on_exit: Literal["keep", "cancel"] = "keep",
         progress: bool | Callable[[BulkResult], object] = False,
+        price_per_second: float | None = None,
     ) -> JobMap[BulkResult]:
         """Waits for the jobs that were submitted before, submits what is new, and yields the results as they come.
 
@@ -530,6 +539,8 @@ class BulkRun:
                 run waits for them, or "cancel".
             progress: True: a progress bar on stderr, or in a notebook (needs the extra `progress`).
                 A callable is called with each result.
+            price_per_second: The price of a running second, for the cost of jobs in `report` whose
+                output has none.
 
         Raises:
             RunFileError: The file belongs to another endpoint, or cannot be written.
@@ -555,6 +566,7 @@ class BulkRun:
             "timeout": parse_timeout(timeout),
             "job_timeout": parse_timeout(job_timeout, name="job_timeout"),
             "cancel": check_on_exit(on_exit),
+            "price_per_second": price_per_second,
         }
         which = check_resubmit(resubmit)
         defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)

@@ -39,6 +39,7 @@ from runpod.cli.many import (
     InputTemplate,
     JobTimeout,
     OnError,
+    PricePerSecond,
     RowsFormat,
     RunTimeout,
     SkippedNotes,
@@ -159,6 +160,7 @@ def run(
     ] = None,
     timeout: RunTimeout = None,
     job_timeout: JobTimeout = None,
+    price_per_second: PricePerSecond = None,
     execution_timeout: ExecutionTimeout = None,
     ttl: Ttl = None,
     low_priority: LowPriority = False,
@@ -186,6 +188,7 @@ def run(
         out=out,
         timeout=timeout,
         job_timeout=job_timeout,
+        price_per_second=price_per_second,
         execution_timeout=execution_timeout,
         ttl=ttl,
         low_priority=low_priority,
@@ -206,6 +209,7 @@ def run(
                 webhook=webhook,
                 timeout=timeout,
                 job_timeout=job_timeout,
+                price_per_second=price_per_second,
                 progress=line.update,
             )
             with line:

@@ -58,6 +58,13 @@ JobTimeout = Annotated[
     seconds(help="Maximum time to wait for each job, from its submission. Then it is cancelled.", show_default=False),
 ]
 
+PricePerSecond = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PRICE", min=0.0, help="Price of a running second, for the cost in the report.", show_default=False
+    ),
+]
+
 # How many rows are named on standard error.
 MAX_LISTED = 20
 _IDS_IN_LINE = 100

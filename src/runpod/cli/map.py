@@ -23,6 +23,7 @@ from runpod.cli.many import (
     JobTimeout,
     LibraryLog,
     OnError,
+    PricePerSecond,
     RowsFormat,
     RunTimeout,
     SkippedNotes,
@@ -83,6 +84,7 @@ def map_(
     ] = "cancel",
     timeout: RunTimeout = None,
     job_timeout: JobTimeout = None,
+    price_per_second: PricePerSecond = None,
     execution_timeout: ExecutionTimeout = None,
     ttl: Ttl = None,
     low_priority: LowPriority = False,
@@ -104,6 +106,7 @@ def map_(
         "webhook": webhook,
         "timeout": timeout,
         "job_timeout": job_timeout,
+        "price_per_second": price_per_second,
         "on_exit": on_exit,
         "progress": run.count,
     }
