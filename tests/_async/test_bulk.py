@@ -23,7 +23,8 @@ from pydantic import BaseModel, SecretStr
 from runpod import AsyncRunpod, InvalidRequestError, RetryPolicy, RunpodTimeoutError, errors
 from runpod._bulk.changes import Ended, Expired, Submitted, Submitting
 from runpod._bulk.run_file import RunFile
-from runpod._protocol.mapper import PATIENCE, Entry
+from runpod._protocol.map_actions import Entry
+from runpod._protocol.mapper import PATIENCE
 from runpod.bulk import AsyncBulkRun
 from runpod.errors import AuthenticationError, NotFoundError, RunFileError, RunpodError
 from tests._async.calls import collect

@@ -13,20 +13,8 @@ from hypothesis import strategies as st
 
 from runpod import JobFailedError, JobState, MapResult, RunpodTimeoutError, errors
 from runpod._protocol.deadlines import Deadline
-from runpod._protocol.mapper import (
-    MAX_CANCELLING,
-    MAX_DOUBTS,
-    PATIENCE,
-    Cancel,
-    Entry,
-    Idle,
-    Mapper,
-    Poll,
-    Read,
-    Stage,
-    Stop,
-    Submit,
-)
+from runpod._protocol.map_actions import Cancel, Entry, Idle, Poll, Read, Stage, Stop, Submit
+from runpod._protocol.mapper import MAX_CANCELLING, MAX_DOUBTS, PATIENCE, Mapper
 from runpod._protocol.polling import Done, Pause
 from runpod._protocol.polling import Poll as PollAction
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from runpod._async.closing import AsyncClosing
 from runpod._async.endpoint import AsyncEndpoint
 from runpod._async.engine import AsyncEngine
 from runpod._async.session import AsyncSession
@@ -18,7 +19,6 @@ from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from types import TracebackType
 
     import httpx
     from typing_extensions import Self
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncRunpod:
+class AsyncRunpod(AsyncClosing):
     """A client for Runpod serverless endpoints.
 
     Args:
@@ -145,17 +145,6 @@ class AsyncRunpod:
     async def aclose(self) -> None:
         """Closes the connections, but not your own `http_client`."""
         await self._session.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={getattr(self, '_base_url', None)!r})"

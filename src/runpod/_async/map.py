@@ -5,24 +5,24 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from runpod._async.closing import AsyncClosing
 from runpod._async.runner import AsyncRunner
-from runpod._primitives import AsyncInputs
 from runpod._progress import progress_for
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode, submission
 from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
+from runpod._workers import AsyncInputs
 from runpod.models.requests import JobRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
-    from types import TracebackType
 
     from typing_extensions import Self
 
     from runpod._async.session import AsyncSession
     from runpod._protocol.decoding import OutputReader
-    from runpod._protocol.mapper import Entry
+    from runpod._protocol.map_actions import Entry
     from runpod.models.reports import RunReport
     from runpod.models.results import MapResult
 
@@ -43,7 +43,7 @@ class AsyncMapRunner(AsyncRunner):
         entry.body = submission(request.model_copy(update=unset) if unset else request)
 
 
-class AsyncJobMap(Generic[ItemT]):
+class AsyncJobMap(AsyncClosing, Generic[ItemT]):
     """The results of many jobs, returned by `map` and `map_unordered`: an iterator, and a context manager.
 
     The jobs are submitted once the iteration begins.
@@ -88,17 +88,6 @@ class AsyncJobMap(Generic[ItemT]):
         take a while. The log has the ID of every job.
         """
         await self._runner.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __del__(self) -> None:
         # The loop over it was left.

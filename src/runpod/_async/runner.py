@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from runpod._async.job import AsyncJob, warn_if_no_output
 from runpod._logging import logger
-from runpod._primitives import AsyncInputs, AsyncWorkers, async_connection_key, async_shield
+from runpod._primitives import async_connection_key, async_shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline
 from runpod._protocol.decoding import OutputReader, is_status_only
-from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Cancel, Entry, Idle, Mapper, Poll, Read, Stop, Submit
+from runpod._protocol.map_actions import Cancel, Entry, Idle, Poll, Read, Stop, Submit
+from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Mapper
 from runpod._protocol.operations import CANCEL, RUN, STATUS, Call
 from runpod._protocol.polling import MAX_PAUSE, Done, Fail
 from runpod._protocol.retries import Attempts
 from runpod._text import readable
+from runpod._workers import AsyncInputs, AsyncWorkers
 from runpod.errors import (
     InvalidRequestError,
     JobExpiredError,
@@ -34,7 +36,7 @@ from runpod.models.status import JobStatus
 if TYPE_CHECKING:
     from runpod._async.session import AsyncSession
     from runpod._progress import Progress
-    from runpod._protocol.mapper import Action
+    from runpod._protocol.map_actions import Action
     from runpod._protocol.waiter import Waiter
     from runpod.models.reports import RunReport
 

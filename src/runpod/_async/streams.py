@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from runpod._async.closing import AsyncClosing
 from runpod._base_errors import RunpodError
 from runpod._protocol.polling import Poller
 from runpod._protocol.streamer import Streamer
@@ -15,7 +16,6 @@ from runpod.models.jobs import ChunkT, JobState, OutputT, StreamChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -28,7 +28,7 @@ PollerT = TypeVar("PollerT", bound=Poller)
 ItemT = TypeVar("ItemT")
 
 
-class _AsyncPollIterator(ABC, Generic[PollerT, ItemT]):
+class _AsyncPollIterator(AsyncClosing, Generic[PollerT, ItemT]):
     """Base of the iterators. Not a generator: leaving a loop early leaves nothing to close."""
 
     def __init__(self, session: AsyncSession, poller: PollerT, items: deque[Any]) -> None:
@@ -70,17 +70,6 @@ class _AsyncPollIterator(ABC, Generic[PollerT, ItemT]):
     async def aclose(self) -> None:
         """Ends the iteration. Optional: no resources are held between two items."""
         self._closed = True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(job_id={self._poller.job_id!r})"

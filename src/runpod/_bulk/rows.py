@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -64,12 +65,12 @@ def missing_column(name: str, columns: Iterable[object]) -> str:
     return f"there is no column {name!r}{suggestion(name, known)}; the columns are {shown}{more}."
 
 
-class RowSource:
+class RowSource(ABC):
     """Rows that are read from somewhere. Iterating over them raises at the first row that cannot be used."""
 
+    @abstractmethod
     def items(self) -> Iterator[Row | SkippedRow]:
         """Yields all rows. Those that cannot be used are `SkippedRow`."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[Row]:
         for item in self.items():

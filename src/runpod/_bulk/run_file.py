@@ -83,6 +83,10 @@ _REFUSED = {
     states.SUBMITTING: "is being submitted",
 }
 
+# For how long after a submission a 404 is not final, in seconds. It is measured on the system clock, which may jump, so
+# it is longer than for a submission of this process.
+_RECENT = 60.0
+
 _CACHE_KB = 32 * 1024
 # How much is read at once: rows, and characters of JSON text.
 _PAGE_ROWS = 1000
@@ -105,6 +109,11 @@ class StoredRow(NamedTuple):
     input_json: str
     job_id: str | None
     submitted_at: float | None
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it was submitted so recently that a 404 for its job is not final."""
+        return self.submitted_at is not None and time.time() - self.submitted_at < _RECENT
 
 
 class RowStatistics(NamedTuple):

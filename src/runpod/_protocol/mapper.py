@@ -18,11 +18,10 @@ import heapq
 import math
 import threading
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from itertools import count
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
+from runpod._protocol.map_actions import Action, Cancel, Entry, Idle, Poll, Read, Stage, Stop, Submit
 from runpod._protocol.polling import Done, Fail, Pause
 from runpod._protocol.tally import Tally
 from runpod.errors import (
@@ -38,11 +37,9 @@ from runpod.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
 
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.limiter import Wakeup
-    from runpod._protocol.retries import Attempts
     from runpod._protocol.waiter import Waiter
     from runpod.models.reports import RunReport
     from runpod.models.results import MapResult
@@ -66,90 +63,9 @@ MAX_DOUBTS = 9
 MAX_CANCELLING = 18
 
 
-class Stage(Enum):
-    """What happens with an input."""
-
-    READY = auto()
-    SUBMITTING = auto()
-    WAITING = auto()
-    POLLING = auto()
-    STORING = auto()
-    TO_CANCEL = auto()
-    CANCELLING = auto()
-    ENDED = auto()
-
-
 # These are completed even if the run ends.
 _BUSY = (Stage.SUBMITTING, Stage.STORING, Stage.CANCELLING)
 _LEFT = (*_BUSY, Stage.TO_CANCEL)
-
-
-@dataclass(eq=False)
-class Entry:
-    """One input and its job.
-
-    Attributes:
-        index: The position of the input.
-        input: The input as it was passed.
-        body: The request; empty if the job is submitted already.
-        row: Where a bulk run stores it.
-        waiter: Once it is submitted, the poller that waits for the job.
-        error: Why the job is cancelled.
-    """
-
-    index: int
-    input: Any = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-    row: Any = None
-    attempts: Attempts | None = field(default=None, repr=False)
-    waiter: Waiter | None = field(default=None, repr=False)
-    error: RunpodError | None = None
-    stage: Stage = Stage.READY
-
-    @property
-    def job_id(self) -> str | None:
-        return None if self.waiter is None else self.waiter.job_id
-
-
-@dataclass(frozen=True)
-class Read:
-    """Take the next input."""
-
-
-@dataclass(frozen=True)
-class Submit:
-    """Make an attempt to submit this input."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Poll:
-    """Poll this job once."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Cancel this job."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Idle:
-    """Wait for the wakeup, at most this many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Nothing is left to do."""
-
-
-Action: TypeAlias = Union[Read, Submit, Poll, Cancel, Idle, Stop]  # noqa: UP007 - evaluated on Python 3.10
 
 
 class _Lock:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from runpod._sync.closing import Closing
 from runpod._sync.endpoint import Endpoint
 from runpod._sync.engine import Engine
 from runpod._sync.session import Session
@@ -20,7 +21,6 @@ from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from types import TracebackType
 
     import httpx
     from typing_extensions import Self
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Runpod:
+class Runpod(Closing):
     """A client for Runpod serverless endpoints.
 
     Args:
@@ -147,17 +147,6 @@ class Runpod:
     def close(self) -> None:
         """Closes the connections, but not your own `http_client`."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={getattr(self, '_base_url', None)!r})"

@@ -7,24 +7,24 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from runpod._sync.closing import Closing
 from runpod._sync.runner import Runner
-from runpod._primitives import Inputs
 from runpod._progress import progress_for
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode, submission
 from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
+from runpod._workers import Inputs
 from runpod.models.requests import JobRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
-    from types import TracebackType
 
     from typing_extensions import Self
 
     from runpod._sync.session import Session
     from runpod._protocol.decoding import OutputReader
-    from runpod._protocol.mapper import Entry
+    from runpod._protocol.map_actions import Entry
     from runpod.models.reports import RunReport
     from runpod.models.results import MapResult
 
@@ -45,7 +45,7 @@ class MapRunner(Runner):
         entry.body = submission(request.model_copy(update=unset) if unset else request)
 
 
-class JobMap(Generic[ItemT]):
+class JobMap(Closing, Generic[ItemT]):
     """The results of many jobs, returned by `map` and `map_unordered`: an iterator, and a context manager.
 
     The jobs are submitted once the iteration begins.
@@ -90,17 +90,6 @@ class JobMap(Generic[ItemT]):
         take a while. The log has the ID of every job.
         """
         self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         # The loop over it was left.

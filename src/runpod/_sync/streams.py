@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from runpod._sync.closing import Closing
 from runpod._base_errors import RunpodError
 from runpod._protocol.polling import Poller
 from runpod._protocol.streamer import Streamer
@@ -17,7 +18,6 @@ from runpod.models.jobs import ChunkT, JobState, OutputT, StreamChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -30,7 +30,7 @@ PollerT = TypeVar("PollerT", bound=Poller)
 ItemT = TypeVar("ItemT")
 
 
-class _PollIterator(ABC, Generic[PollerT, ItemT]):
+class _PollIterator(Closing, Generic[PollerT, ItemT]):
     """Base of the iterators. Not a generator: leaving a loop early leaves nothing to close."""
 
     def __init__(self, session: Session, poller: PollerT, items: deque[Any]) -> None:
@@ -72,17 +72,6 @@ class _PollIterator(ABC, Generic[PollerT, ItemT]):
     def close(self) -> None:
         """Ends the iteration. Optional: no resources are held between two items."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(job_id={self._poller.job_id!r})"
