@@ -469,3 +469,11 @@ def test_an_error_of_sqlite_is_never_seen(path: Path) -> None:
             run.resubmit("failed")
         with pytest.raises(InvalidRequestError):
             run.resubmit("x")
+
+
+def test_what_is_saved_survives_a_power_cut(path: Path) -> None:
+    with RunFile(path) as run:
+        connection = run._connection
+        assert connection is not None
+        modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert ["wal", 2] == modes  # 2 is FULL
