@@ -82,6 +82,7 @@ def run(arguments: Sequence[str], prog: str) -> int:
         except RunpodError as error:
             return report(error)
         except OSError as error:  # such as a full disk
+            _discard_output()
             note(f"The output cannot be written: {error.strerror or error}.")
             return API_ERROR
         except KeyboardInterrupt:
