@@ -120,9 +120,9 @@ class Process:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def interrupt(self) -> None:
-        """Sends what Ctrl-C sends."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Sends what Ctrl-C sends, or another signal."""
+        self.process.send_signal(number)
 
     def end(self) -> Result:
         """Waits until the command ends."""

@@ -358,13 +358,14 @@ def test_expired_results(server: ManyServer, cli: Command) -> None:
 
 
 @posix
-def test_ctrl_c(server: ManyServer, cli: Command) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal(number: int, server: ManyServer, cli: Command) -> None:
     rows = gated("a", "b", "")
     with Process("bulk", "run", "echo", rows, "--db", "run.sqlite", "--key", "id", "--in-flight", "2") as process:
         wait_for(lambda: Path("run.sqlite").exists() and counts_or_none(cli) == {"PENDING": 1, "IN_QUEUE": 2})
-        process.interrupt()
+        process.interrupt(number)
         done = process.end()
-    assert (130, "") == (done.status, done.out)
+    assert (128 + number, "") == (done.status, done.out)
     assert done.err.startswith("3 rows added, 0 known, 0 skipped.\nInterrupted. No more rows are submitted.")
     assert " Press Ctrl-C again to leave at once.\n" in done.err
     end = "2 submitted jobs go on, and 1 row is not submitted yet. To go on: "

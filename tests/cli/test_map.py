@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -302,15 +303,16 @@ def test_leaving_while_nobody_reads_the_output(server: ManyServer, rows: Path) -
 
 
 @posix
-def test_ctrl_c_cancels(server: ManyServer, rows: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels(number: int, server: ManyServer, rows: Path) -> None:
     write_rows(rows, {"n": 0}, *({"gate": "a"} for _ in range(3)))
     with Process("map", "echo", str(rows)) as process:
         process.read_line()
         wait_for(lambda: len(server.unfinished()) == 3)
         jobs = server.unfinished()
-        process.interrupt()
+        process.interrupt(number)
         done = process.end()
-    assert (130, "") == (done.status, done.out)
+    assert (128 + number, "") == (done.status, done.out)
     first, second = done.err.splitlines()
     assert "Interrupted. 3 unfinished jobs are being cancelled. Press Ctrl-C again to leave at once." == first
     assert "3 unfinished jobs were cancelled." == second

@@ -14,6 +14,7 @@ import ast
 import inspect
 import logging
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -103,6 +104,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         yield server
 
 
+@pytest.fixture
+def same_signals() -> Iterator[None]:
+    """Blocks handle signals."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
 def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]:
     """Runs a block after the one that defines `client` and `endpoint`, and returns its variables."""
     client = Runpod(http_client=http_client)
@@ -131,6 +140,7 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
     [block for page in WITH_EXAMPLES for block in blocks(page)],
     ids=lambda block: f"{block.page.stem}:{block.line}",
 )
+@pytest.mark.usefixtures("same_signals")
 def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Blocks write files, and read this one.
     monkeypatch.chdir(tmp_path)

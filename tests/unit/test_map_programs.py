@@ -162,6 +162,23 @@ def test_ctrl_c_cancels_the_jobs(name: str, server: LocalServer) -> None:
     cancelled(server, log)
 
 
+# As the documentation recommends.
+SIGTERM = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM")
+@pytest.mark.parametrize("name", ["sync, variable", "sync, with"])
+def test_sigterm_as_an_exception_cancels_the_jobs(name: str, server: LocalServer) -> None:
+    with start(SIGTERM + PROGRAMS[name], server.api_key, server.base_url) as program:
+        assert program.stdout is not None
+        assert "0\n" == program.stdout.readline()
+        until(lambda: len({request.path for request in server.requests if "/status" in request.path}) == 6)
+        program.terminate()
+        _, log = ended(program)
+    assert 143 == program.returncode, log
+    cancelled(server, log)
+
+
 # How a program ends, and its exit status.
 ENDS = {"break": 0, "raise ValueError('mine')": 1, "sys.exit(3)": 3}
 

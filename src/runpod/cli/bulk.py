@@ -169,8 +169,8 @@ def run(
     """Adds rows to a run file and runs them, or goes on with a run file after the end of its process.
 
     Every row, job and result is stored, so that the same command goes on after a crash, at any moment, and submits
-    nothing twice. Rows whose key is known are not added again. After Ctrl-C, the jobs go on, and the next run waits
-    for them.
+    nothing twice. Rows whose key is known are not added again. After Ctrl-C or SIGTERM, the jobs go on, and the next run
+    waits for them.
     """
     if resubmit is not None and resubmit_key:
         raise typer.BadParameter("pass only one of --resubmit and --resubmit-key.")
@@ -294,7 +294,7 @@ def _run(results: JobMap[BulkResult], line: ProgressLine, command: _Command) -> 
         except RunpodError as error:
             line.end()
             found = report(error)
-    return INTERRUPTED if interrupts.happened else found
+    return interrupts.status or found
 
 
 def _note_end(connection: Connection, file: BulkRun, command: _Command, *, is_over: bool) -> None:

@@ -25,9 +25,10 @@ USAGE = 2
 TIMEOUT = 3
 REFUSED = 4
 API_ERROR = 5
-# As shells report the signals SIGINT and SIGPIPE.
+# As shells report the signals SIGINT, SIGPIPE and SIGTERM.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+TERMINATED = 143
 
 # What a caller of the library does, and what a user of the command line does.
 _TRANSLATIONS = {

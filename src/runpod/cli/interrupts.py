@@ -1,4 +1,4 @@
-"""Ctrl-C while many jobs run: the first ends the run, the second the program."""
+"""Ctrl-C or SIGTERM while many jobs run: the first ends the run, the second the program."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import os
 import signal
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from runpod.cli.exit_status import INTERRUPTED
+from runpod.cli.exit_status import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from typing_extensions import Self
 
+    _Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+
 
 class Interrupts:
-    """Handles Ctrl-C while it is entered, instead of a `KeyboardInterrupt` anywhere in the code.
+    """Handles Ctrl-C and SIGTERM while it is entered, instead of a `KeyboardInterrupt` anywhere in the code.
+
+    SIGTERM is how a container or a service is stopped.
 
     Args:
-        stop: Ends the run, so that its loop ends as well. Called by a thread at the first Ctrl-C; leaving the block
+        stop: Ends the run, so that its loop ends as well. Called by a thread at the first signal; leaving the block
             waits until it returns.
-        leave: Says what is left. Called by a thread at the second Ctrl-C; then the process ends at once.
+        leave: Says what is left. Called by a thread at the second signal; then the process ends at once.
     """
+
+    # What Python does without a handler of its own.
+    _DEFAULTS: ClassVar[dict[signal.Signals, _Handler]] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
 
     def __init__(self, stop: Callable[[], object], leave: Callable[[], object]) -> None:
         self._stop, self._leave = stop, leave
@@ -32,20 +42,19 @@ class Interrupts:
         # Its `put` may be called by a signal handler.
         self._numbers: SimpleQueue[int] = SimpleQueue()
         self._stopped = threading.Event()
-        self._previous: Callable[..., object] | None = None
-
-    @property
-    def happened(self) -> bool:
-        """Whether Ctrl-C was pressed."""
-        return self._count > 0
+        self._handled: list[signal.Signals] = []
+        self.status: int = 0
+        """The exit status for the signal that came first, or 0."""
 
     def __enter__(self) -> Self:
-        # Only the main thread may; and where Ctrl-C is ignored, in the background of a shell, it remains so.
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.default_int_handler
+        if threading.current_thread() is not threading.main_thread():  # only that one may
+            return self
+        # What is ignored, such as Ctrl-C in the background of a shell, remains so.
+        self._handled = [number for number, default in self._DEFAULTS.items() if signal.getsignal(number) is default]
+        if self._handled:
             threading.Thread(target=self._watch, daemon=True).start()
-            signal.signal(signal.SIGINT, self._handle)
+        for number in self._handled:
+            signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -56,14 +65,15 @@ class Interrupts:
     ) -> None:
         if self._count:
             self._stopped.wait()
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._numbers.put(0)
+        for number in self._handled:
+            signal.signal(number, self._DEFAULTS[number])
+        self._numbers.put(0)
 
-    def _handle(self, *_: object) -> None:
+    def _handle(self, number: int, _: object) -> None:
         self._count += 1
+        self.status = self.status or (TERMINATED if number == signal.SIGTERM else INTERRUPTED)
         if self._count > 2:
-            os._exit(INTERRUPTED)
+            os._exit(self.status)
         # Not here: the interrupted code may hold locks, such as that of standard error.
         self._numbers.put(self._count)
 
@@ -75,7 +85,7 @@ class Interrupts:
             try:
                 self._leave()
             finally:
-                os._exit(INTERRUPTED)
+                os._exit(self.status)
 
     def _end_run(self) -> None:
         try:

@@ -13,7 +13,7 @@ from runpod._protocol.encoding import encode_input
 from runpod._protocol.tally import outcome_of
 from runpod._sync.map import unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
-from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, interrupted, message_of, report
+from runpod.cli.exit_status import FAILED, SUCCESS, interrupted, message_of, report
 from runpod.cli.interrupts import Interrupts
 from runpod.cli.jobs import ExecutionTimeout, LowPriority, Ttl, Webhook, epilog, policy_of
 from runpod.cli.json_output import OutputClosedError, at_terminal, note, note_shortened, write_line
@@ -92,8 +92,8 @@ def map_(
 ) -> int:
     """Runs a job for each row, and prints a line of JSON for each result as it comes.
 
-    Nothing is stored: for a run that survives the end of this process, use `bulk`. The first Ctrl-C cancels the
-    unfinished jobs, or keeps them with --on-exit keep; the second leaves at once.
+    Nothing is stored: for a run that survives the end of this process, use `bulk`. The first Ctrl-C or SIGTERM
+    cancels the unfinished jobs, or keeps them with --on-exit keep; the second leaves at once.
     """
     target = connection.endpoint(endpoint)
     line = ProgressLine("Reading rows", enabled=not connection.options.verbose)
@@ -240,8 +240,7 @@ class _Run:
                 except (OutputClosedError, OSError) as error:  # the output cannot be written
                     problem = error
             self._line.end()
-            if interrupts.happened:
-                status = INTERRUPTED
+            status = interrupts.status or status
             self._note_end(log, inputs)
         if problem is not None:
             raise problem
@@ -275,7 +274,7 @@ class _Run:
             self._shortened += write_line(value)
 
     def _stop(self) -> None:
-        """Ends the run at the first Ctrl-C."""
+        """Ends the run at the first signal."""
         jobs, submitting = unfinished_jobs(self.results)
         self._line.end()
         fate = self._fate(len(jobs) + submitting)
@@ -289,7 +288,7 @@ class _Run:
         return f"{jobs} {'is' if number == 1 else 'are'} being cancelled."
 
     def _leave(self, log: LibraryLog) -> None:
-        """Says what is left at the second Ctrl-C."""
+        """Says what is left at the second signal."""
         self._line.end()
         jobs, submitting = unfinished_jobs(self.results)
         interrupted("Interrupted again.")
