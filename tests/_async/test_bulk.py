@@ -1049,9 +1049,12 @@ async def test_a_price_per_second(service: Service, endpoint: AsyncEndpoint, run
 
 async def test_a_wrong_address_expires_no_job(service: Service, endpoint: AsyncEndpoint, run: AsyncBulkRun) -> None:
     service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    clock: Any = endpoint._session.clock
+    clock.skips = lambda: len(service.inputs) == 2
     await run.add(numbers(2))
     with pytest.raises(RunpodTimeoutError):
         await collect(run.run(endpoint, in_flight=2, timeout=60))
+    assert {"IN_QUEUE": 2} == counted(run)
     service.answer = lambda _operation, _what: 404
     with pytest.raises(NotFoundError, match="health on endpoint 'ep' failed with HTTP 404"):
         await collect(run.run(endpoint))

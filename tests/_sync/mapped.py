@@ -28,8 +28,8 @@ class SkippingClock(Clock):
 
     def __init__(self) -> None:
         super().__init__()
-        # If not, time passes as usual.
-        self.skips = True
+        # While it is false, time passes as usual.
+        self.skips: Callable[[], bool] = lambda: True
 
     def sleep(self, seconds: float) -> None:
         start = self.now()
@@ -61,7 +61,7 @@ class _SkippingWakeup(Wakeup):
             was_woken, self._woken = self._woken, False
             if was_woken or self._clock.now() >= end or not math.isfinite(seconds):
                 return
-            if self._clock.skips:
+            if self._clock.skips():
                 self._clock.skip_to(end)
                 return
 

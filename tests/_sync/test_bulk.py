@@ -1018,9 +1018,12 @@ def test_a_price_per_second(service: Service, endpoint: Endpoint, run: BulkRun) 
 
 def test_a_wrong_address_expires_no_job(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
     service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    clock: Any = endpoint._session.clock
+    clock.skips = lambda: len(service.inputs) == 2
     run.add(numbers(2))
     with pytest.raises(RunpodTimeoutError):
         collect(run.run(endpoint, in_flight=2, timeout=60))
+    assert {"IN_QUEUE": 2} == counted(run)
     service.answer = lambda _operation, _what: 404
     with pytest.raises(NotFoundError, match="health on endpoint 'ep' failed with HTTP 404"):
         collect(run.run(endpoint))
