@@ -90,7 +90,7 @@ async def test_a_timeout_does_not_affect_the_job(serve: Serve, gate: Gate) -> No
         await job.wait(timeout=0.3)
     assert job.id == caught.value.job_id
     with pytest.raises(RunpodTimeoutError) as caught:
-        await endpoint.run_sync(input={"n": 2}, timeout=1.6)
+        await endpoint.run_sync(input={"n": 2}, timeout=3)
     gate.opened.set()
     assert {"n": 1} == await job.result(timeout=TIMEOUT)
     assert {"n": 2} == await endpoint.job(caught.value.job_id).result(timeout=TIMEOUT)

@@ -265,7 +265,7 @@ def test_a_job_that_takes_longer_than_the_timeout_is_found_again(monkeypatch: py
     monkeypatch.setattr(runpod.Job, "wait", found_and_wait)
     block = containing(DOCS["timeouts"], "RunpodTimeoutError as error")
     # A shorter timeout, but long enough to receive the ID.
-    block = block._replace(code=block.code.replace("timeout=5)", "timeout=1.5)"))
+    block = block._replace(code=block.code.replace("timeout=5)", "timeout=3)"))
     with LocalServer({"ENDPOINT_ID": slow}) as server:
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
