@@ -279,7 +279,7 @@ class LoopGuard:
         if self._checked:
             return
         self._checked = True
-        if _running_loop() is None or _in_notebook():
+        if _running_loop() is None or _in_ipython():
             return
         warn(
             "A sync Runpod client is used on a running event loop: it blocks the loop during each call. "
@@ -308,7 +308,7 @@ def _trio_token() -> Any:
         return None
 
 
-def _in_notebook() -> bool:
+def _in_ipython() -> bool:
     """Whether this is IPython, which runs cells on the event loop of the kernel."""
     ipython: Any = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None

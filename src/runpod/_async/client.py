@@ -42,8 +42,7 @@ class AsyncRunpod(AsyncClosing):
             `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
             limit by default.
         retry: Retry settings.
-        limits: Rate limits for polling; by default 350 concurrent polls and 190 per second for
-            an endpoint.
+        limits: Rate limits for the polls and submissions of each endpoint; see `EndpointLimits`.
         http_client: Your `httpx.AsyncClient`, for custom proxies, TLS settings, event hooks or
             transports. It is not closed with this client. In sync code, a call over your own
             client can exceed its deadline by one read (at most 30 s, or 120 s in a long poll, and
@@ -127,8 +126,8 @@ class AsyncRunpod(AsyncClosing):
                 `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
                 no limit by default.
             retry: Retry settings.
-            limits: Rate limits for polling. Polls under different limits are counted
-                separately.
+            limits: Rate limits for polls and submissions. Requests under different limits are
+                counted separately.
 
         Raises:
             ConfigurationError: An option is invalid.

@@ -72,8 +72,8 @@ class AsyncEndpoint(Generic[OutputT]):
                 `run_sync` and `status_sync` have their own default of 90 s, waits and streams have
                 no limit by default.
             retry: Retry settings.
-            limits: Rate limits for polling. Polls under different limits are counted
-                separately.
+            limits: Rate limits for polls and submissions. Requests under different limits are
+                counted separately.
 
         Raises:
             ConfigurationError: An option is invalid.
