@@ -6,6 +6,7 @@ import asyncio  # async-only
 import gc
 import json
 import logging
+import re
 import threading
 from contextlib import suppress
 from datetime import timedelta
@@ -26,6 +27,7 @@ from runpod import (
     RunpodTimeoutError,
 )
 from runpod._primitives import AsyncClock
+from runpod._protocol import rate_limits
 from tests._async.calls import collect
 from tests._async.mapped import Service, numbers, running, until
 from tests.servers import KEY, TEST_TIMEOUT, RawServer
@@ -123,6 +125,25 @@ async def test_timeout_keeps_the_jobs_if_asked_to(
         await anext(results)
     assert [] == service.cancelled
     assert all(f"Job {job} on endpoint ep was not cancelled" in logged(caplog) for job in ("job-1", "job-2", "job-3"))
+
+
+async def test_a_job_that_is_at_its_time_limit_when_the_run_ends(
+    client: AsyncRunpod, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = service.answer
+
+    def ends_the_run(operation: str, what: Any) -> Any:
+        if operation != "cancel":
+            return answer(operation, what)
+        results._runner.close_soon()
+        return 500
+
+    service.answer = ends_the_run
+    results = client.endpoint("ep").map_unordered(numbers(2), job_timeout=60)
+    assert [0] == [result.index async for result in results]
+    await client.aclose()
+    assert re.search(r"Input 1: Job 'job-1' .* within the timeout of 60 s.* It was not cancelled: ", logged(caplog))
+    assert ["job-1"] == results._runner._uncancelled
 
 
 # --- loops that are left ----------------------------------------------------------------------
@@ -426,6 +447,17 @@ async def test_a_job_that_cannot_be_cancelled_is_logged(
     await client.aclose()
     for job_id in service.inputs.keys() - {"job-0"}:
         assert f"Job {job_id} on endpoint ep was not cancelled when its run ended: cancel of job" in logged(caplog)
+
+
+async def test_cancellations_wait_for_their_rate_limit(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the timeout of the client."""
+    monkeypatch.setattr(rate_limits, "CANCELS", 2)
+    monkeypatch.setattr(rate_limits, "CANCEL_SECONDS", 1.5)
+    async with service.client(is_virtual=False, timeout=2) as client:
+        async with client.endpoint("ep").map_unordered(endless(), in_flight=5) as results:
+            await anext(results)
+            await until(lambda: len(service.inputs) == 6)
+        assert [] == service.unfinished
 
 
 async def test_a_job_that_ended_when_it_was_cancelled_counts(client: AsyncRunpod, service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from runpod import JobFailedError, JobState, MapResult, RunpodTimeoutError, errors
 from runpod._protocol.deadlines import Deadline
 from runpod._protocol.map_actions import Cancel, Entry, Idle, Poll, Read, Stage, Stop, Submit
-from runpod._protocol.mapper import MAX_CANCELLING, MAX_DOUBTS, PATIENCE, Mapper
+from runpod._protocol.mapper import MAX_DOUBTS, PATIENCE, Mapper
 from runpod._protocol.polling import Done, Pause
 from runpod._protocol.polling import Poll as PollAction
+from runpod._protocol.rate_limits import CONCURRENT_CANCELS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -87,8 +89,6 @@ class Run:
         self.random = random.Random(self.seed)
         self.mapper = Mapper(
             self.in_flight,
-            Deadline(),
-            self.time,
             ordered=self.ordered,
             fail_fast=self.fail_fast,
             stop_on_outage=self.stop_on_outage,
@@ -195,7 +195,7 @@ class Run:
                 continue
             self.results.append(found)
             yield self.random.choice([0.0, 0.0, 2.0])
-        self.mapper.close()
+        self.mapper.close(self.time)
         self.add_worker()
         while not self.mapper.wait_until_closed(wakeup):
             yield wakeup, math.inf
@@ -215,7 +215,7 @@ class Run:
         assert sum(stages[each] for each in Stage if each is not Stage.ENDED) == len(mapper._open)
         assert stages[Stage.SUBMITTING] <= self.submitting
         assert stages[Stage.POLLING] <= self.polling
-        assert stages[Stage.CANCELLING] <= MAX_CANCELLING
+        assert stages[Stage.CANCELLING] <= CONCURRENT_CANCELS
         assert len(mapper._open) + len(mapper._results) <= (2 if self.ordered else 1) * self.in_flight
 
     def play(self) -> Run:
@@ -361,6 +361,7 @@ def test_an_error_for_all_inputs_ends_the_run() -> None:
 
 def test_an_outage_is_waited_out() -> None:
     mapper = Run(inputs=1, in_flight=1).mapper
+    assert mapper.is_patient(START)
     assert mapper.is_patient(START + PATIENCE - 1)
     assert not mapper.is_patient(START + PATIENCE)
     assert isinstance(mapper.next(Wakeup(), START), Read)
@@ -369,6 +370,10 @@ def test_an_outage_is_waited_out() -> None:
     assert isinstance(mapper.next(Wakeup(), START), Submit)
     mapper.submitted(entry, Waiter("job", math.inf, START), START + 100)  # type: ignore[arg-type]
     assert mapper.is_patient(START + PATIENCE + 99)
+    # It counts from the first failure, not from the last success.
+    mapper.submitted(entry, Waiter("job", math.inf, START), START + 200)  # type: ignore[arg-type]
+    assert mapper.is_patient(START + 10 * PATIENCE)
+    assert not mapper.is_patient(START + 11 * PATIENCE)
 
 
 def test_a_poll_is_held_only_if_every_job_has_a_worker() -> None:
@@ -445,7 +450,7 @@ def test_a_late_result_is_not_handed_out(cancel: bool) -> None:
     entry = Entry(0, None)
     mapper.read(entry, START)
     assert isinstance(mapper.next(Wakeup(), START), Submit)
-    mapper.close()
+    mapper.close(START)
     assert not mapper.closed
     mapper.submitted(entry, Waiter("job", math.inf, START), START)  # type: ignore[arg-type]
     assert cancel != mapper.closed
@@ -461,12 +466,37 @@ def test_giving_up_an_input_is_no_progress() -> None:
     mapper = Run(inputs=2, in_flight=2).mapper
     assert isinstance(mapper.next(Wakeup(), START), Read)
     refused = errors.APIConnectionError("refused", maybe_submitted=False, retryable=True)
+    assert mapper.is_patient(START)
     for error, is_patient in ((refused, False), (errors.BadRequestError("400"), True)):
         entry = Entry(0, None)
         mapper.read(entry, START)
         assert isinstance(mapper.next(Wakeup(), START + PATIENCE), Submit)
         mapper.finish(entry, MapResult(0, None, error=error), START + PATIENCE)
         assert is_patient == mapper.is_patient(START + PATIENCE)
+
+
+def test_the_time_of_a_run() -> None:
+    mapper = Mapper(1)
+    assert 0 == mapper.report(START).wall_seconds
+    mapper.start(Deadline(), START)
+    assert 5 == mapper.report(START + 5).wall_seconds
+    mapper.close(START + 7)
+    assert 7 == mapper.report(START + 9).wall_seconds
+
+
+def test_the_garbage_collector_can_close_it_in_the_middle_of_a_call() -> None:
+    mapper = Run(inputs=2, in_flight=2).mapper
+    idle, reader = Wakeup(), Wakeup()
+    assert isinstance(mapper.next(reader, START), Read)
+    assert isinstance(mapper.next(idle, START), Idle)
+    with mapper._lock:
+        mapper.close(START)
+        assert not mapper.closed
+    assert idle.is_set
+    assert isinstance(mapper.next(idle, START), Stop)
+    assert mapper.closed
+    # What Ctrl-C interrupts in Python code, between acquiring and releasing, would leave it locked.
+    assert type(threading.RLock()) is type(mapper._lock)
 
 
 def test_an_interrupted_cancellation_is_done_again() -> None:
@@ -478,7 +508,7 @@ def test_an_interrupted_cancellation_is_done_again() -> None:
     mapper.submitted(entry, Waiter("job", math.inf, START), START)  # type: ignore[arg-type]
     # As after a Ctrl-C in the middle of `close`.
     mapper._closing = True
-    mapper.close()
+    mapper.close(START)
     for _ in range(2):
         assert isinstance(mapper.next(Wakeup(), START), Cancel)
         # The worker that polled it was interrupted, too.

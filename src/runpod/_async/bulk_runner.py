@@ -166,7 +166,7 @@ class AsyncBulkRunner(AsyncRunner):
             try:
                 await self.session.send(Call(HEALTH, self.endpoint_id), self.session.deadline(CLIENT_DEFAULT))
             except RunpodError as problem:
-                self._mapper.fail(problem)
+                self._mapper.fail(problem, self._clock.now())
                 return
             self._is_reachable = True
         await super()._poll_failed(entry, error)

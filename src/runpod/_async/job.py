@@ -155,10 +155,12 @@ class AsyncJob(Generic[OutputT]):
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
 
-    async def cancel_after(self, error: RunpodError) -> JobState[OutputT] | None:
+    async def cancel_after(
+        self, error: RunpodError, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT
+    ) -> JobState[OutputT] | None:
         """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
-            state = await self.cancel()
+            state = await self.cancel(timeout=timeout)
         except JobOutputError:
             raise
         except RunpodError as problem:

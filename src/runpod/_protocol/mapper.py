@@ -21,8 +21,10 @@ from collections import Counter, deque
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from runpod._protocol.deadlines import Deadline
 from runpod._protocol.map_actions import Action, Cancel, Entry, Idle, Poll, Read, Stage, Stop, Submit
 from runpod._protocol.polling import Done, Fail, Pause
+from runpod._protocol.rate_limits import CONCURRENT_CANCELS
 from runpod._protocol.tally import Tally
 from runpod.errors import (
     APIConnectionError,
@@ -36,16 +38,13 @@ from runpod.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runpod._protocol.deadlines import Deadline
     from runpod._protocol.limiter import Wakeup
     from runpod._protocol.waiter import Waiter
     from runpod.models.reports import RunReport
     from runpod.models.results import MapResult
 
-# For how long requests that fail without being executed (no connection, 429) are repeated although no job was submitted
-# and none ended, in seconds.
+# For how long requests that fail without being executed (no connection, 429) are repeated while no job is submitted and
+# none ends, in seconds.
 PATIENCE = 300.0
 
 # Pause before a submission is tried again after its retries, in seconds.
@@ -59,36 +58,10 @@ MAX_FAILURES = 60
 MAX_DOUBT_PAUSE = 60.0
 MAX_DOUBTS = 9
 
-# How many cancellations run at once; the service allows 20.
-MAX_CANCELLING = 18
-
 
 # These are completed even if the run ends.
 _BUSY = (Stage.SUBMITTING, Stage.STORING, Stage.CANCELLING)
 _LEFT = (*_BUSY, Stage.TO_CANCEL)
-
-
-class _Lock:
-    """A reentrant lock. `close` is called at the end of the outermost block, if `closes_at_end` was set in it."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._lock = threading.RLock()
-        self._close = close
-        self.depth = 0
-        self.closes_at_end = False
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self.depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            if self.depth == 1 and self.closes_at_end:
-                self.closes_at_end = False
-                self._close()
-        finally:
-            self.depth -= 1
-            self._lock.release()
 
 
 class Mapper:
@@ -96,8 +69,6 @@ class Mapper:
 
     Args:
         in_flight: How many inputs may be unfinished at once.
-        deadline: When the whole run ends.
-        now: The time.
         ordered: Whether results are handed out in the order of the inputs.
         fail_fast: Whether the first failure ends the run, so that no inputs after it are submitted.
         stop_on_outage: Whether an outage of the service ends the run, instead of being the result of an input.
@@ -110,8 +81,6 @@ class Mapper:
     def __init__(
         self,
         in_flight: int,
-        deadline: Deadline,
-        now: float,
         *,
         ordered: bool = False,
         fail_fast: bool = False,
@@ -121,7 +90,7 @@ class Mapper:
         max_polling: int = 1,
         price_per_second: float | None = None,
     ) -> None:
-        self.deadline = deadline
+        self.deadline = Deadline()
         self._in_flight = in_flight
         # Unfinished inputs and results that wait for the consumer.
         self._window = 2 * in_flight if ordered else in_flight
@@ -146,9 +115,10 @@ class Mapper:
         # Submissions in a row whose outcome is unknown, and from when on the next one is made.
         self._doubts = 0
         self._submits_from = -math.inf
-        self._progressed_at = now
-        self._price_per_second = price_per_second
-        self._tally = Tally(now, price_per_second)
+        # Since when such requests have failed.
+        self._failing_since: float | None = None
+        self._tally = Tally(0.0, price_per_second)
+        self._started = False
         # By index, in the order in which the jobs ended.
         self._results: dict[int, MapResult[Any]] = {}
         self._next_index = 0
@@ -163,8 +133,8 @@ class Mapper:
         # The inputs that were given up although an earlier attempt may have submitted them.
         self.doubtful: list[Entry] = []
         self._closing = False
-        # The latest time, and when the run was closed.
-        self._now = self._ended_at = now
+        # When the run was closed.
+        self._ended_at = 0.0
         self._idle: dict[Wakeup, None] = {}
         # Whether a new worker has not yet asked what to do.
         self._starting = False
@@ -172,35 +142,42 @@ class Mapper:
         self._timer: Wakeup | None = None
         self._timer_due = math.inf
         self._consumers: dict[Wakeup, None] = {}
-        self._lock = _Lock(self._close)
+        self._lock = threading.RLock()
+        # Whether the garbage collector has closed the run in the middle of another method.
+        self._is_abandoned = False
 
     # What workers do
 
     def next(self, wakeup: Wakeup, now: float) -> Action:
         """Returns what the worker with this wakeup does next."""
         with self._lock:
-            self._now = now
-            if wakeup is self._reader:
-                return self._next_read()
-            self._idle.pop(wakeup, None)
-            self._starting = False
-            if self._timer is wakeup:
-                self._timer, self._timer_due = None, math.inf
-            self._check_deadline(now)
-            action = self._choose(now)
-            if isinstance(action, Stop):
-                self._wake_all()
-            elif isinstance(action, Read):
-                self._reader = wakeup
-            elif isinstance(action, Idle):
-                self._idle[wakeup] = None
-                due = self._next_due()
-                if due >= self._timer_due:
-                    return Idle(math.inf)
-                self._timer, self._timer_due = wakeup, due
-            elif self._idle and (self._is_available(now) or self._next_due() < self._timer_due):
-                self._wake_one()
+            if self._is_abandoned:
+                self._close(now)
+            action = self._next_read() if wakeup is self._reader else self._next(wakeup, now)
+            if self._is_abandoned:
+                self._close(now)
             return action
+
+    def _next(self, wakeup: Wakeup, now: float) -> Action:
+        self._idle.pop(wakeup, None)
+        self._starting = False
+        if self._timer is wakeup:
+            self._timer, self._timer_due = None, math.inf
+        self._check_deadline(now)
+        action = self._choose(now)
+        if isinstance(action, Stop):
+            self._wake_all()
+        elif isinstance(action, Read):
+            self._reader = wakeup
+        elif isinstance(action, Idle):
+            self._idle[wakeup] = None
+            due = self._next_due()
+            if due >= self._timer_due:
+                return Idle(math.inf)
+            self._timer, self._timer_due = wakeup, due
+        elif self._idle and (self._is_available(now) or self._next_due() < self._timer_due):
+            self._wake_one()
+        return action
 
     def _next_read(self) -> Action:
         # One worker reads all inputs, and does nothing else: a generator can depend on its thread or task, as those do
@@ -232,7 +209,7 @@ class Mapper:
     def _choose(self, now: float, *, peek: bool = False) -> Action:
         while self._to_cancel and self._to_cancel[0].stage is not Stage.TO_CANCEL:
             self._to_cancel.popleft()  # it ended just before
-        if self._to_cancel and self._stages[Stage.CANCELLING] < MAX_CANCELLING:
+        if self._to_cancel and self._stages[Stage.CANCELLING] < CONCURRENT_CANCELS:
             return Cancel(self._to_cancel[0] if peek else self._move(self._to_cancel.popleft(), Stage.CANCELLING))
         if self._closing:
             return Stop() if self.closed else Idle(math.inf)
@@ -288,8 +265,8 @@ class Mapper:
     def start(self, deadline: Deadline, now: float) -> None:
         """Starts the clock of the run."""
         self.deadline = deadline
-        self._progressed_at = self._now = now
-        self._tally = Tally(now, self._price_per_second)
+        self._tally.restart(now)
+        self._started = True
 
     def read(self, entry: Entry, now: float, *, is_valid: bool = True) -> None:
         """Takes the next input. With a waiter, its job is submitted already; an invalid one is reported with `finish`."""
@@ -319,7 +296,7 @@ class Mapper:
         """Takes a submitted job."""
         with self._lock:
             entry.waiter = waiter
-            self._progressed_at = now
+            self._failing_since = None
             self._doubts, self._submits_from = 0, -math.inf
             self._tally.submitted()
             if not self._closing:
@@ -371,7 +348,7 @@ class Mapper:
         with self._lock:
             # That an input is given up is no progress: the others would wait for as long again.
             if entry.waiter is not None or result.error is None or not result.error.retryable:
-                self._progressed_at = now
+                self._failing_since = None
             if entry.stage is Stage.ENDED:
                 return False
             self._tally.add(result, now)
@@ -416,27 +393,30 @@ class Mapper:
 
     def is_patient(self, now: float) -> bool:
         """Whether requests that were not executed are still repeated."""
-        return now - self._progressed_at < PATIENCE
+        with self._lock:
+            if self._failing_since is None:
+                self._failing_since = now
+            return now - self._failing_since < PATIENCE
 
-    def fail(self, error: BaseException) -> bool:
+    def fail(self, error: BaseException, now: float) -> bool:
         """Ends the run with an error. Returns False if it has ended already."""
         with self._lock:
             if self._closing or self._is_done():
                 return False
             self.problem = self.problem or error
-            self._close()
+            self._close(now)
             return True
 
     # The end
 
     @property
     def closing(self) -> bool:
-        """Whether nothing more is submitted."""
+        """Whether the run was ended early."""
         return self._closing
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is submitted."""
+        """Whether nothing more is submitted: the run was ended early, or all inputs have ended."""
         with self._lock:
             return self._closing or self._is_done()
 
@@ -446,20 +426,22 @@ class Mapper:
         with self._lock:
             return self._closing and not any(entry.stage in _LEFT for entry in self._open)
 
-    def close(self) -> None:
+    def close(self, now: float) -> None:
         """Ends the run: what is not submitted is dropped, and what is unfinished is cancelled, or kept."""
-        with self._lock:
-            if self._lock.depth > 1:
-                # The garbage collector closes an abandoned run in the middle of another method: at its end.
-                self._lock.closes_at_end = True
-            else:
-                self._close()
+        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+            self._close(now)
+            return
+        # The garbage collector, in the middle of a worker's call: in the next call of `next`.
+        self._is_abandoned = True
+        for wakeup in self._idle:
+            wakeup.set()
 
-    def _close(self) -> None:
+    def _close(self, now: float) -> None:
         with self._lock:
+            self._is_abandoned = False
             # Also if it was called before: Ctrl-C can interrupt it.
             if not self._closing:
-                self._closing, self._ended_at = True, self._now
+                self._closing, self._ended_at = True, now
             for entry in list(self._open):
                 if entry.stage is Stage.READY:
                     self._give_up(entry)
@@ -484,7 +466,7 @@ class Mapper:
     def _check_deadline(self, now: float) -> None:
         if self.deadline.passed(now) and not self._closing and not self._is_done():
             self.timed_out = True
-            self._close()
+            self._close(now)
 
     def _is_done(self) -> bool:
         return self._end_of_inputs and not self._open
@@ -495,7 +477,6 @@ class Mapper:
         """Returns the next result, or how long to wait for the wakeup, or that there is none."""
         with self._lock:
             self._consumers.pop(wakeup, None)
-            self._now = now
             index = self._next_index if self._ordered else next(iter(self._results), None)
             result = None if index is None else self._results.pop(index, None)
             if result is not None:
@@ -527,7 +508,9 @@ class Mapper:
     def report(self, now: float) -> RunReport:
         """Summarizes the results so far."""
         with self._lock:
-            return self._tally.report(self._ended_at if self._closing else None if self._is_done() else now)
+            if self._closing:
+                now = self._ended_at
+            return self._tally.report(now if self._started and not self._is_done() else None)
 
     def new_results(self) -> list[MapResult[Any]]:
         """Returns the results since the last call, in the order in which the jobs ended."""
@@ -578,7 +561,7 @@ class Mapper:
         self._doubts += 1
         self._submits_from = now + min(2.0 ** (self._doubts - 1), MAX_DOUBT_PAUSE)
         if self._doubts >= MAX_DOUBTS:
-            self.fail(error)
+            self.fail(error, now)
 
     def _wake_one(self) -> None:
         if self._idle:

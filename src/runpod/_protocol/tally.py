@@ -111,6 +111,10 @@ class Tally:
         self._queued, self._running = _Durations(), _Durations()
         self._cost: float | None = None
 
+    def restart(self, now: float) -> None:
+        """Takes that the run starts only now."""
+        self._start = self._last = now
+
     def submitted(self, number: int = 1) -> None:
         """Counts submitted inputs."""
         self._submitted += number

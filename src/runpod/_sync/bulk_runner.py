@@ -168,7 +168,7 @@ class BulkRunner(Runner):
             try:
                 self.session.send(Call(HEALTH, self.endpoint_id), self.session.deadline(CLIENT_DEFAULT))
             except RunpodError as problem:
-                self._mapper.fail(problem)
+                self._mapper.fail(problem, self._clock.now())
                 return
             self._is_reachable = True
         super()._poll_failed(entry, error)

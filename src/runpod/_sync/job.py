@@ -157,10 +157,12 @@ class Job(Generic[OutputT]):
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
 
-    def cancel_after(self, error: RunpodError) -> JobState[OutputT] | None:
+    def cancel_after(
+        self, error: RunpodError, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT
+    ) -> JobState[OutputT] | None:
         """Cancels the job and adds the outcome to the error. Returns the state of a job that had just ended."""
         try:
-            state = self.cancel()
+            state = self.cancel(timeout=timeout)
         except JobOutputError:
             raise
         except RunpodError as problem:

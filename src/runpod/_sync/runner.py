@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from runpod._sync.job import Job, warn_if_no_output
 from runpod._logging import logger
 from runpod._primitives import connection_key, shield
-from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline
-from runpod._protocol.decoding import OutputReader, is_status_only
+from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._protocol.decoding import OutputReader
 from runpod._protocol.map_actions import Cancel, Entry, Idle, Poll, Read, Stop, Submit
 from runpod._protocol.mapper import MAX_FAILURES, PAUSE, Mapper
-from runpod._protocol.operations import CANCEL, RUN, STATUS, Call
+from runpod._protocol.operations import RUN, Call
 from runpod._protocol.polling import MAX_PAUSE, Done, Fail
+from runpod._protocol.rate_limits import CANCEL_SECONDS
 from runpod._protocol.retries import Attempts
 from runpod._text import readable
 from runpod._workers import Inputs, Workers
@@ -87,8 +88,6 @@ class Runner(ABC):
         self._clock = session.clock
         self._mapper = Mapper(
             in_flight,
-            Deadline(),
-            self._clock.now(),
             max_submitting=min(
                 Workers.MAX_SUBMITTING,
                 session.limits.concurrent_submissions,
@@ -101,11 +100,12 @@ class Runner(ABC):
         self._workers = Workers(self._work, self.close)
         self._started = False
         self._raised = False
-        # Why the last submission was put off, and how many jobs could not be cancelled.
+        # Why the last submission was put off, and the jobs that could not be cancelled.
         self._last_problem: RunpodError | None = None
-        self._uncancelled = 0
+        self._uncancelled: list[str] = []
         self._is_abandoned = False
-        self._log_lock = threading.Lock()
+        # Not one of the primitives: it is held without awaiting. Reentrant, for handlers of the log.
+        self._log_lock = threading.RLock()
         # The process and event loop of the workers.
         self._home: Any = None
 
@@ -185,13 +185,13 @@ class Runner(ABC):
     def fail(self, error: RunpodError) -> None:
         """Ends the run with an error, unless it has ended. Its workers cancel the unfinished jobs in the background."""
         if self._is_home():
-            self._mapper.fail(error)
+            self._mapper.fail(error, self._clock.now())
             self._add_worker()
 
     def close_soon(self) -> None:
         """Ends the run. Its workers cancel the unfinished jobs in the background."""
         if self._is_home():
-            self._mapper.close()
+            self._mapper.close(self._clock.now())
             self._add_worker()
         else:
             # The garbage collector runs in any thread.
@@ -251,7 +251,7 @@ class Runner(ABC):
         if not self._mapper.cancels:
             msg += " The unfinished jobs go on."
         elif self._uncancelled:
-            msg += f" {self._uncancelled} of the unfinished jobs could not be cancelled; the log has their IDs."
+            msg += f" {len(self._uncancelled)} of the unfinished jobs could not be cancelled; the log has their IDs."
         else:
             msg += " The unfinished jobs were cancelled."
         if problem is not None:
@@ -262,7 +262,6 @@ class Runner(ABC):
 
     def _log_kept(self) -> None:
         """Logs the IDs of the jobs that were not cancelled."""
-        # When this returns, other threads have logged what they took.
         with self._log_lock:
             while self._mapper.kept:
                 job_id = readable(self._mapper.kept.pop().job_id or "")
@@ -284,7 +283,7 @@ class Runner(ABC):
             # Cancelled: the event loop ends, or the run was closed.
             msg = f"The run on endpoint {self.endpoint_id!r} was interrupted: its background work was cancelled."
             interrupted = RunpodError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
-            self._mapper.fail(error if isinstance(error, Exception) else interrupted)
+            self._mapper.fail(error if isinstance(error, Exception) else interrupted, self._clock.now())
             with shield():
                 self._carry_out_actions(is_last=True)
             raise
@@ -306,7 +305,7 @@ class Runner(ABC):
                 self._carry_out(action)
             except BaseException as error:
                 # The consumer raises it. Before the input is dropped: without it, the run may be done.
-                if isinstance(error, Exception) and not self._mapper.fail(error):
+                if isinstance(error, Exception) and not self._mapper.fail(error, self._clock.now()):
                     logger.error("An error while the run on endpoint %s ended: %r", self.endpoint_id, error)
                 if isinstance(action, Cancel) and not isinstance(error, Exception) and not is_last:
                     self._mapper.cancel_again(action.entry)
@@ -338,7 +337,7 @@ class Runner(ABC):
             self._mapper.end_of_inputs(error)
             return
         except (KeyboardInterrupt, SystemExit) as error:  # likewise
-            self._mapper.fail(error)
+            self._mapper.fail(error, self._clock.now())
             return
         entry = Entry(self._count, given)
         self._count += 1
@@ -352,7 +351,11 @@ class Runner(ABC):
             problem.__cause__ = error
         self._mapper.read(entry, self._clock.now(), is_valid=problem is None)
         if problem is not None:
-            self._finish(entry, MapResult(entry.index, entry.input, error=problem))
+            try:
+                self._finish(entry, MapResult(entry.index, entry.input, error=problem))
+            except BaseException:
+                self._mapper.drop(entry)
+                raise
 
     def _submit(self, entry: Entry) -> None:
         # Not that of the run, which would leave the job in doubt.
@@ -397,6 +400,7 @@ class Runner(ABC):
         entry.body = b""
         entry.attempts = None
         waiter = self.waiter(state)
+        waiter.submitted_at = self._clock.now()
         try:
             self._submitted(entry, state.id)
         except BaseException:
@@ -424,7 +428,7 @@ class Runner(ABC):
             self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
         else:
             # First: without this input, the run may be done.
-            self._mapper.fail(error)
+            self._mapper.fail(error, now)
             self._mapper.drop(entry)
 
     def waiter(self, state: JobState[Any]) -> Waiter:
@@ -455,7 +459,7 @@ class Runner(ABC):
         if isinstance(error, RunpodTimeoutError):
             self._mapper.cancel(entry, error)
         elif self._mapper.ends_run(error, submitting=False):
-            self._mapper.fail(error)
+            self._mapper.fail(error, self._clock.now())
         elif self._mapper.cancels and not isinstance(error, (JobExpiredError, NotFoundError)):
             # It may run, but nobody can wait for it.
             self._mapper.cancel(entry, error)
@@ -466,28 +470,26 @@ class Runner(ABC):
     def _cancel(self, entry: Entry) -> None:
         assert entry.waiter is not None
         job_id, state = entry.waiter.job_id, entry.waiter.state
-        if entry.error is None:
-            self._cancel_at_end(entry, job_id)
-            return
         job: Job[Any] = Job(self.session, self.endpoint_id, OutputReader(None), job_id, state)
-        ended = job.cancel_after(entry.error)
+        # The timeout of the client can be too short for the wait for the rate limit.
+        timeout = None if self.session.timeout is None else max(self.session.timeout, 3 * CANCEL_SECONDS)
+        if entry.error is None:
+            self._cancel_at_end(entry, job, timeout)
+            return
+        ended = job.cancel_after(entry.error, timeout=timeout)
         if ended is None:
             result: MapResult[Any] = MapResult(entry.index, entry.input, job_id, job.state, entry.error)
         else:
             result = self._result(entry, ended)
         self._finish(entry, result)
 
-    def _cancel_at_end(self, entry: Entry, job_id: str) -> None:
-        where = readable(job_id), self.endpoint_id
-        deadline = self.session.deadline(CLIENT_DEFAULT)
+    def _cancel_at_end(self, entry: Entry, job: Job[Any], timeout: float | None) -> None:
+        where = readable(job.id), self.endpoint_id
         try:
-            state = self.session.request_state(CANCEL, self.endpoint_id, job_id, deadline)
-            if is_status_only(state) and state.status != JobStatus.CANCELLED:
-                # It had just ended, so it has a result.
-                state = self.session.request_state(STATUS, self.endpoint_id, job_id, deadline)
+            state = job.cancel(timeout=timeout)
         except RunpodError as error:
             logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)
-            self._uncancelled += 1
+            self._uncancelled.append(job.id)
             self._mapper.drop(entry)
             return
         msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"
@@ -507,6 +509,13 @@ class Runner(ABC):
 
     def _finish(self, entry: Entry, result: MapResult[Any]) -> None:
         self._ended(entry, result)
-        handed_out = self._mapper.finish(entry, result, self._clock.now())
-        if not handed_out and result.maybe_submitted and result.error is not None:
-            logger.warning("Input %d: %s", entry.index, result.error.message)
+        # `close` waits for the lock, so that it returns when the log is complete.
+        with self._log_lock:
+            handed_out = self._mapper.finish(entry, result, self._clock.now())
+            if handed_out or result.error is None:
+                return
+            # A job that exceeded `job_timeout` may go on; its error says so.
+            if result.maybe_submitted or entry.error is not None:
+                logger.warning("Input %d: %s", entry.index, result.error.message)
+            if result.state is not None and not result.state.completed:
+                self._uncancelled.append(result.state.id)
