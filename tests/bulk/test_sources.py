@@ -130,6 +130,40 @@ def test_csv_rows_that_cannot_be_used(tmp_path: Path, line: str | bytes, expecte
     assert 2 == len(found)
 
 
+_LONG = b"x" * 21 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b'1,"first\n\xe4\nthird, last"', "line 3: not UTF-8 at byte 1."),
+        (b'1,"first \xe4\nsecond, last"', "not UTF-8 at byte 10."),
+        (b'1,"first\n\xe4\n\xe4\n""fourth"", \xe4"', "line 3: not UTF-8 at byte 1."),
+        (b'1,"' + _LONG + b'\nsecond, last"', "longer than 20 MB"),
+        (b'1,"first\n' + _LONG + b'\nthird, last"', "line 3: longer than 20 MB"),
+        (b'1,"first\n' + _LONG + b'"', "line 3: longer than 20 MB"),
+        (b'1,"first\n' + _LONG + b'""\nthird, last"', "line 3: longer than 20 MB"),
+    ],
+    ids=range(7),
+)
+def test_nothing_of_a_csv_row_that_cannot_be_used_becomes_a_row(line: bytes, expected: str) -> None:
+    content = b"id,p\n" + line + b'\n4,"d\ne"\n'
+    texts = [] if b"\xe4" in line else [io.StringIO(content.decode())]
+    for source in (io.BytesIO(content), *texts):
+        (place, problem), (_, row) = read(source, "csv")
+        assert place.startswith("line 2 of ")
+        assert problem.startswith(expected)
+        assert {"id": "4", "p": "d\ne"} == row
+
+
+def test_the_problem_of_a_line_is_not_that_of_the_next_row() -> None:
+    content = b'id,p\n1,"a\xe4"b\n2,c\n3,"d\n\xe4\n'
+    first, second, last = read(io.BytesIO(content), "csv")
+    assert "not valid CSV: ',' expected after '\"'." == first[1]
+    assert {"id": "2", "p": "c"} == second[1]
+    assert "quotes of a field are not closed" in last[1]
+
+
 def test_quotes_that_are_not_closed(tmp_path: Path) -> None:
     assert "quotes of a field are not closed" in problem(saved(tmp_path, "rows.csv", 'id,p\n1,"a\n2,b\n'))
     content = 'id,p\n1,"' + ("a" * 1000 + "\n") * 21 * 1024

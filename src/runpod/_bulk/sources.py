@@ -25,7 +25,6 @@ _MAX_LENGTH = _MAX_MB * 1024 * 1024
 _BOM = "\ufeff"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BATCH_ROWS = 256
-# The longest part of a line that is kept.
 _TOO_LONG = f"longer than {_MAX_MB} MB, which the service does not accept. Upload large data, and pass its URL."
 
 
@@ -88,8 +87,8 @@ class _FileSource(RowSource):
     def _jsonl(self, lines: _Lines) -> Iterator[Row | SkippedRow]:
         for line in lines:
             place = self._place("line", lines.number)
-            if isinstance(line, _UnusableLineError):
-                yield SkippedRow(place, str(line))
+            if problem := lines.take_problem(lines.number):
+                yield SkippedRow(place, problem)
                 continue
             text = line.strip()
             if not text:
@@ -109,23 +108,27 @@ class _FileSource(RowSource):
             yield Row(cast("dict[str, Any]", value), place)
 
     def _csv(self, lines: _Lines) -> Iterator[Row | SkippedRow]:
-        reader = csv.reader(_text(lines), delimiter="\t" if self._format == "tsv" else ",", strict=True)
+        reader = csv.reader(iter(lines), delimiter="\t" if self._format == "tsv" else ",", strict=True)
         header: list[str] | None = None
         while True:
             begin = lines.number + 1
+            fields: list[str] = []
+            error = ""
             try:
                 fields = _next_fields(reader)
             except StopIteration:
                 break
-            except (csv.Error, _UnusableLineError) as error:
-                problem = _csv_problem(error, begin, lines.number)
+            except csv.Error as found:
+                error = str(found)
+            unusable = lines.take_problem(begin)
+            if problem := _csv_problem(error) or unusable:
                 if header is None:
-                    raise self._bad_header(problem) from None
-                if "field larger than" in str(error):
+                    raise self._bad_header(problem)
+                if "field larger than" in error:
                     # As long lines are refused before, a quote is probably not closed. What follows cannot be told
                     # from the text within it.
                     msg = f"{self._place('line', begin)}: {problem}"
-                    raise InvalidRequestError(msg) from None
+                    raise InvalidRequestError(msg)
                 yield SkippedRow(self._place("line", begin), problem)
                 continue
             if not fields:  # a blank line
@@ -183,59 +186,55 @@ def _kind(value: object) -> str:
     return "a number"
 
 
-class _UnusableLineError(Exception):
-    """A line that cannot be read. The message is a sentence."""
-
-
 class _Lines:
-    """The lines of a file as text. `number` is that of the last line, counted from 1."""
+    """The lines of a file as text. `number` is that of the last line, counted from 1.
+
+    A line that cannot be used is text as well, with its quotes, so that a CSV record ends where it should.
+    """
 
     def __init__(self, file: IO[Any], name: str) -> None:
         self._file, self._name = file, name
         self.number = 0
+        self._problem: tuple[int, str] | None = None
 
-    def __iter__(self) -> Iterator[str | _UnusableLineError]:
+    def take_problem(self, begin: int) -> str:
+        """The first problem since the last call, or nothing. It names its line if that is not the line `begin`."""
+        if self._problem is None:
+            return ""
+        (number, problem), self._problem = self._problem, None
+        return problem if number == begin else f"line {number}: {problem}"
+
+    def __iter__(self) -> Iterator[str]:
         while line := self._file.readline(_MAX_LENGTH + 1):
             self.number += 1
-            if len(line) > _MAX_LENGTH:
-                newline: Any = "\n" if isinstance(line, str) else b"\n"
-                while line and not line.endswith(newline):
-                    line = self._file.readline(_MAX_LENGTH)
-                yield _UnusableLineError(_TOO_LONG)
-            else:
-                yield self._decoded(line)
+            yield self._shortened(line) if len(line) > _MAX_LENGTH else self._decoded(line)
 
-    def _decoded(self, line: str | bytes) -> str | _UnusableLineError:
+    def _add_problem(self, problem: str) -> None:
+        if self._problem is None:
+            self._problem = self.number, problem
+
+    def _shortened(self, line: Any) -> str:
+        """Reads the rest of a long line. Only what it means for the quotes is kept."""
+        is_text = isinstance(line, str)
+        quote: Any = '"' if is_text else b'"'
+        newline: Any = "\n" if is_text else b"\n"
+        quotes = line.count(quote)
+        while line and not line.endswith(newline):
+            line = self._file.readline(_MAX_LENGTH)
+            quotes += line.count(quote)
+        self._add_problem(_TOO_LONG)
+        return '"\n' if quotes % 2 else "\n"
+
+    def _decoded(self, line: str | bytes) -> str:
         if self.number == 1 and not isinstance(line, str) and line.startswith(_UTF16_MARKS):
             msg = f"{self._name} is UTF-16. Convert it to UTF-8."
             raise InvalidRequestError(msg)
         try:
             text = line if isinstance(line, str) else line.decode()
         except UnicodeDecodeError as error:
-            return _UnusableLineError(f"not UTF-8 at byte {error.start + 1}. Convert the file to UTF-8.")
+            self._add_problem(f"not UTF-8 at byte {error.start + 1}. Convert the file to UTF-8.")
+            text = error.object.decode(errors="replace")
         return text.removeprefix(_BOM) if self.number == 1 else text
-
-
-def _text(lines: _Lines) -> Iterator[str]:
-    """The lines for the CSV reader."""
-    source = iter(lines)
-    return _RaisingLines(source)
-
-
-class _RaisingLines:
-    """An iterator that raises for an unusable line, and can be continued after it, as a generator cannot."""
-
-    def __init__(self, lines: Iterator[str | _UnusableLineError]) -> None:
-        self._lines = lines
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        if isinstance(line, _UnusableLineError):
-            raise line
-        return line
 
 
 def _next_fields(reader: Iterator[list[str]]) -> list[str]:
@@ -247,14 +246,13 @@ def _next_fields(reader: Iterator[list[str]]) -> list[str]:
         csv.field_size_limit(previous)
 
 
-def _csv_problem(error: Exception, begin: int, end: int) -> str:
-    text = str(error)
-    if isinstance(error, _UnusableLineError):
-        return f"line {end}: {text}" if end > begin else text
-    if "field larger than" in text:
+def _csv_problem(error: str) -> str:
+    if not error:
+        return ""
+    if "field larger than" in error:
         return f"a field is longer than {_MAX_MB} MB. Close its quotes, and write quotes within a field twice."
-    if "unexpected end" in text:
+    if "unexpected end" in error:
         return "the quotes of a field are not closed. Close them, and write quotes within a field twice."
-    if "new-line" in text:
+    if "new-line" in error:
         return "the line ends with CR alone. Convert the file to LF or CR LF."
-    return f"not valid CSV: {text}."
+    return f"not valid CSV: {error}."
