@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -135,7 +136,25 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     path.symlink_to("/dev/full")
     with pytest.raises(RunFileError) as info:
         write_results(RESULTS, path)
+    # A device is written directly.
+    assert f"{path} cannot be written: No space left on device." == str(info.value)
+
+
+@pytest.mark.parametrize("before", [None, "before"])
+def test_a_full_disk_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "results.jsonl"
+    if before is not None:
+        path.write_text(before)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RunFileError) as info:
+        write_results(RESULTS, path)
     assert f"{path} cannot be written: No space left on device. It was left as it was." == str(info.value)
+    assert before == (path.read_text() if path.exists() else None)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")

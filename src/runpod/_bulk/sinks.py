@@ -42,7 +42,8 @@ def write_results(
 ) -> int:
     """Writes results as JSONL, CSV, TSV or Parquet; returns how many.
 
-    A file is replaced at once, when all results are written: an error leaves it as it was.
+    A file is replaced at once, when all results are written: an error leaves it as it was. A pipe or a device is
+    written directly.
     In CSV, TSV and Parquet files, outputs and errors other than text are written as JSON.
 
     Args:
@@ -73,7 +74,9 @@ def write_results(
         with _replaced(path) as file:
             written = writer(results, file)
     except OSError as error:
-        msg = f"{name_of(target)} cannot be written: {error.strerror or error}. It was left as it was."
+        is_special = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - they raise no errors
+        kept = "" if is_special else " It was left as it was."
+        msg = f"{name_of(target)} cannot be written: {error.strerror or error}.{kept}"
         raise RunFileError(msg) from error
     return written
 

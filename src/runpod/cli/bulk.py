@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import io
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from runpod._bulk.file_lock import is_locked
+from runpod._bulk.formats import Format
 from runpod._bulk.report import report_of
 from runpod._bulk.results import shown_counts
 from runpod._bulk.run_file import RunFile
-from runpod._bulk.sinks import check_target, write_results
 from runpod._sync.bulk import BulkRun
 from runpod._sync.map import unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
-from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, TIMEOUT, interrupted, report
+from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, interrupted, report
 from runpod.cli.interrupts import Interrupts
 from runpod.cli.jobs import ExecutionTimeout, LowPriority, Ttl, Webhook, epilog, policy_of
-from runpod.cli.json_output import (
-    at_terminal,
-    counts_rows,
-    flush_data,
-    json_text,
-    note,
-    printable,
-    write_data,
-    write_json,
-    write_table,
-    write_text,
-)
+from runpod.cli.json_output import at_terminal, counts_rows, note, write_json, write_table, write_text
 from runpod.cli.many import (
     MAX_LISTED,
-    Format,
     InFlight,
     InputTemplate,
     JobTimeout,
@@ -51,12 +39,12 @@ from runpod.cli.many import (
     template_of,
 )
 from runpod.cli.progress_line import ProgressLine
-from runpod.errors import InvalidRequestError, RunpodError, RunpodTimeoutError
+from runpod.cli.results_output import check_output, write_output
+from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from runpod import Endpoint
     from runpod._bulk.adder import Added
     from runpod._bulk.results import BulkResult
     from runpod._sync.map import JobMap
@@ -84,6 +72,10 @@ _RESUBMITTED: dict[str, tuple[tuple[str, ...], str]] = {
 _DEFAULT_IN_FLIGHT = 100
 
 Database = Annotated[str, typer.Option("--db", metavar="FILE", help="The run file.", show_default=False)]
+ResultsFormat = Annotated[
+    Format | None,
+    typer.Option("--format", help="Format; by default that of the suffix, or jsonl for -.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -180,10 +172,9 @@ def run(
     source = None if rows is None else rows_of(rows, format)
     template = template_of(input)
     if out is not None:
-        check_target(out, None, db)
-        _check_binary(out, None)
+        check_output(out, None, db)
     policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
-    repeated = option_words(
+    options = option_words(
         in_flight=None if in_flight == _DEFAULT_IN_FLIGHT else in_flight,
         out=out,
         timeout=timeout,
@@ -194,7 +185,8 @@ def run(
         low_priority=low_priority,
         webhook=webhook,
     )
-    command = _Command(connection, target, db, repeated)
+    # The command that goes on with the run file.
+    command = partial(connection.options.command, "bulk", "run", target.id, "--db", db, *options)
     line = ProgressLine("Adding rows", enabled=not connection.options.verbose)
     begun = False
     try:
@@ -210,7 +202,6 @@ def run(
                 timeout=timeout,
                 job_timeout=job_timeout,
                 price_per_second=price_per_second,
-                progress=line.update,
             )
             with line:
                 if source is not None:
@@ -223,7 +214,7 @@ def run(
             if found != SUCCESS:
                 return found
             if out is not None:
-                _write(file.results(), out, None, db)
+                write_output(db, out)
             counts = file.counts
             return SUCCESS if counts["COMPLETED"] == sum(counts.values()) else FAILED
     except KeyboardInterrupt:
@@ -232,19 +223,6 @@ def run(
         line.end()
         interrupted("Interrupted. Nothing was submitted.")
         return INTERRUPTED
-
-
-class _Command:
-    """The commands that go on with a run file."""
-
-    def __init__(self, connection: Connection, target: Endpoint[Any], db: str, options: list[str]) -> None:
-        self._connection, self._endpoint, self.db, self._options = connection, target.id, db, options
-
-    def again(self, *options: str) -> str:
-        """The command that goes on."""
-        return self._connection.options.command(
-            "bulk", "run", self._endpoint, "--db", self.db, *self._options, *options
-        )
 
 
 def _note_added(added: Added, line: ProgressLine) -> None:
@@ -264,7 +242,7 @@ def _total(counts: Mapping[str, int], resubmit: str | None, keys: list[str] | No
     return sum(counts[each] for each in ("PENDING", "IN_QUEUE", *again)) + len(keys or ())
 
 
-def _run(results: JobMap[BulkResult], line: ProgressLine, command: _Command) -> int:
+def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[..., str]) -> int:
     """Runs all rows, and returns the exit status of what ended the run, if it did not come to its end."""
 
     def stop() -> None:
@@ -279,25 +257,21 @@ def _run(results: JobMap[BulkResult], line: ProgressLine, command: _Command) -> 
         line.end()
         _, submitting = unfinished_jobs(results)
         doubt = f" {counted(submitting, 'row')} whose request was under way will be in doubt." if submitting else ""
-        interrupted(f"Interrupted again.{doubt} Submitted jobs go on. To go on: {command.again()}")
+        interrupted(f"Interrupted again.{doubt} Submitted jobs go on. To go on: {command()}")
 
     found = SUCCESS
     with Interrupts(stop, leave) as interrupts:
         try:
             with results:
-                for _ in results:
-                    pass
-        except RunpodTimeoutError as error:
-            line.end()
-            report(error)
-            found = TIMEOUT
+                for result in results:
+                    line.update(result)
         except RunpodError as error:
             line.end()
             found = report(error)
     return interrupts.status or found
 
 
-def _note_end(connection: Connection, file: BulkRun, command: _Command, *, is_over: bool) -> None:
+def _note_end(connection: Connection, file: BulkRun, command: Callable[..., str], *, is_over: bool) -> None:
     note_report(connection, lambda: file.report)
     counts = file.counts
     if not sum(counts.values()):
@@ -308,12 +282,12 @@ def _note_end(connection: Connection, file: BulkRun, command: _Command, *, is_ov
         left = (
             f"{counted(jobs, 'submitted job')} {verbs[0]} on, and {counted(rows, 'row')} {verbs[1]} not submitted yet."
         )
-        note(f"{left} To go on: {command.again()}")
+        note(f"{left} To go on: {command()}")
     for name, (statuses, problem) in _RESUBMITTED.items():
         number = sum(counts[each] for each in statuses)
         if number and (is_over or name != "failed"):
             what = problem if name == "failed" else f"{'is' if number == 1 else 'are'} {problem}"
-            note(f"{counted(number, 'row')} {what}. To submit again: {command.again('--resubmit', name)}")
+            note(f"{counted(number, 'row')} {what}. To submit again: {command('--resubmit', name)}")
 
 
 def status(
@@ -357,10 +331,7 @@ def export(
             help="Where to write the results: a file, or - for standard output.",
         ),
     ],
-    format: Annotated[
-        Format | None,
-        typer.Option(help="Format; by default that of the suffix, or jsonl for -.", show_default=False),
-    ] = None,
+    format: ResultsFormat = None,
     status: Annotated[
         list[Status] | None,
         typer.Option(
@@ -372,53 +343,7 @@ def export(
 
     It can be used while another process runs the file. A file is replaced when all is written.
     """
-    check_target(out, format, db)
-    _check_binary(out, format)
-    with RunFile(db, read_only=True) as file:
-        results = file.results(inputs=False)
-        if status:
-            wanted = {each.value for each in status}
-            results = (each for each in results if each.status in wanted)
-        written = _write(results, out, format, db)
+    check_output(out, format, db)
+    written = write_output(db, out, format, statuses=[each.value for each in status or ()])
     if out != "-":
         note(f"Wrote {counted(written, 'row')} to {out}.")
-
-
-def _check_binary(out: str, format: Format | None) -> None:
-    if out == "-" and format == "parquet" and at_terminal():
-        raise InvalidRequestError("Parquet is no text. Pass a file to --out, or redirect the output.")
-
-
-def _write(results: Iterable[BulkResult], out: str, format: Format | None, db: str) -> int:
-    if out != "-":
-        return write_results(results, out, format, run_file=db)
-    if format not in {None, "jsonl"}:
-        written = write_results(results, cast("IO[bytes]", _StandardOutput()), format)
-    else:
-        written = 0
-        for result in results:
-            write_data(json_text(result.to_dict()).encode() + b"\n")
-            written += 1
-    flush_data()
-    return written
-
-
-class _StandardOutput(io.RawIOBase):
-    """Standard output as a file for bytes. It is not closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._is_terminal = at_terminal()
-
-    def writable(self) -> bool:
-        """Whether it can be written."""
-        return True
-
-    def write(self, data: Any, /) -> int:
-        """Writes bytes; at a terminal, with characters that it could interpret escaped."""
-        content = bytes(data)
-        write_data(printable(content) if self._is_terminal else content)
-        return len(content)
-
-    def flush(self) -> None:
-        """Does nothing: `_write` does it."""
