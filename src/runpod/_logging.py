@@ -6,12 +6,32 @@ import inspect
 import logging
 import os
 import warnings
+from typing import Literal, NamedTuple
 
 logger = logging.getLogger("runpod")
 # Without a handler, Python prints log records of level WARNING to stderr in programs that do not configure logging.
 logger.addHandler(logging.NullHandler())
 
 VARIABLE = "RUNPOD_LOG"
+
+
+class JobFate(NamedTuple):
+    """What became of the job that a log record is about, for the command line.
+
+    Attributes:
+        job_id: The job's ID.
+        fate: "returned": its final state is returned. Of a job that was unfinished when its run ended: "cancelled";
+            "ended", just before its cancellation; or "left", so that it goes on.
+        reason: Why its cancellation failed, if it did.
+    """
+
+    job_id: str
+    fate: Literal["returned", "cancelled", "ended", "left"]
+    reason: str = ""
+
+    def as_extra(self) -> dict[str, JobFate]:
+        """The argument `extra` of a log call. The record has it as its attribute `runpod_fate`."""
+        return {"runpod_fate": self}
 
 
 def setup_logging() -> None:

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runpod._sync.session import Session
+from runpod.models.jobs import JobState
+from runpod.models.status import JobStatus
 from tests.cli.many import ManyServer, Process, lines_of, write_rows
 from tests.cli.programs import PROGRAM, TIMEOUT, Terminal, wait_for
 from tests.cli.test_terminal import HOSTILE, assert_harmless
@@ -19,6 +22,7 @@ from tests.cli.test_terminal import HOSTILE, assert_harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runpod._protocol.operations import Operation
     from tests.cli.conftest import Command
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signals nor pseudo-terminals")
@@ -245,6 +249,41 @@ def test_a_timeout(server: ManyServer, cli: Command, rows: Path, on_exit: str) -
         assert ("1 unfinished job was cancelled.", None) == (end, left)
     else:
         assert f"1 job goes on (to cancel one: runpod-sdk cancel echo JOB): {left}" == end
+
+
+def test_jobs_that_cannot_be_cancelled(server: ManyServer, cli: Command, rows: Path) -> None:
+    server.faults.fail("cancel", status=401, times=2)
+    done = cli("map", "echo", write_rows(rows, *({"gate": "a"} for _ in range(3))), "--timeout", "1")
+    assert (3, "") == (done.status, done.out)
+    _, cancelled, left, reason = done.err.splitlines()
+    assert "1 unfinished job was cancelled." == cancelled
+    start = "2 jobs were not cancelled (to cancel one: runpod-sdk cancel echo JOB): "
+    assert left.startswith(start)
+    assert set(server.unfinished()) == set(left.removeprefix(start).split())
+    assert reason.startswith("The cancellation failed: cancel on endpoint 'echo' failed with HTTP 401")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("CANCELLED", "1 unfinished job was cancelled."),
+        ("TIMED_OUT", "1 job had ended just before the cancellation: {}"),
+        ("IN_PROGRESS", "1 job was not cancelled (to cancel one: runpod-sdk cancel echo JOB): {}"),
+        # A status that the library does not know is not final.
+        ("PAUSED", "1 job was not cancelled (to cancel one: runpod-sdk cancel echo JOB): {}"),
+    ],
+)
+def test_the_status_after_a_cancellation(
+    server: ManyServer, cli: Command, rows: Path, monkeypatch: pytest.MonkeyPatch, status: str, expected: str
+) -> None:
+    def request_state(self: Session, operation: Operation, endpoint: str, job: str, deadline: Any) -> JobState[Any]:
+        return JobState(id=job, status=JobStatus(status))
+
+    monkeypatch.setattr(Session, "request_state", request_state)
+    done = cli("map", "echo", write_rows(rows, {"gate": "a"}), "--timeout", "1")
+    assert 3 == done.status
+    [job] = server.unfinished()
+    assert expected.format(job) == done.err.splitlines()[1]
 
 
 def test_a_timeout_of_a_job(server: ManyServer, cli: Command, rows: Path) -> None:

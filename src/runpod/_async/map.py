@@ -104,6 +104,11 @@ def unfinished_jobs(results: AsyncJobMap[Any]) -> tuple[list[str], int]:
     return results._runner._mapper.unfinished()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
+def map_results(*arguments: Any, **options: Any) -> AsyncJobMap[MapResult[Any]]:
+    """For the command line: the results of many jobs, also in the order of the inputs. Arguments: `map_runner`."""
+    return AsyncJobMap(map_runner(*arguments, **options), return_result)
+
+
 def raise_failure(result: MapResult[Any]) -> Any:
     """The output of a job, for `map`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 from runpod._async.engine import AsyncEngine
 from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
-from runpod._logging import logger
+from runpod._logging import JobFate, logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
@@ -260,7 +260,8 @@ class AsyncSession:
         assert state is not None
         if state.completed and not state.succeeded:
             msg = "Job %s on endpoint %s ended with status %s"
-            logger.warning(msg, readable(waiter.job_id), waiter.endpoint_id, state.status)
+            extra = JobFate(waiter.job_id, "returned").as_extra()
+            logger.warning(msg, readable(waiter.job_id), waiter.endpoint_id, state.status, extra=extra)
         return state
 
     async def poll(self, poller: Poller) -> tuple[Call, Outcome] | None:

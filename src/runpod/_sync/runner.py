@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from runpod._sync.job import Job, warn_if_no_output
-from runpod._logging import logger
+from runpod._logging import JobFate, logger
 from runpod._primitives import connection_key, shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader
@@ -213,8 +213,7 @@ class Runner(ABC):
             # A second Ctrl-C: the process exits without waiting.
             self._is_abandoned = True
             for job_id in self._mapper.unfinished()[0]:
-                msg = "Job %s on endpoint %s was not cancelled when its run ended: that was interrupted"
-                logger.warning(msg, readable(job_id), self.endpoint_id)
+                self._log_left(job_id, "that was interrupted")
             raise
         self._log_kept()
         self._show_end()
@@ -264,11 +263,16 @@ class Runner(ABC):
         """Logs the IDs of the jobs that were not cancelled."""
         with self._log_lock:
             while self._mapper.kept:
-                job_id = readable(self._mapper.kept.pop().job_id or "")
-                logger.warning("Job %s on endpoint %s was not cancelled when its run ended", job_id, self.endpoint_id)
+                self._log_left(self._mapper.kept.pop().job_id or "")
             while self._mapper.doubtful:
                 msg = "Input %d may have been submitted to endpoint %s: its run ended before the next attempt"
                 logger.warning(msg, self._mapper.doubtful.pop().index, self.endpoint_id)
+
+    def _log_left(self, job_id: str, reason: str = "") -> None:
+        """Logs the ID of a job that was not cancelled, and why."""
+        msg = "Job %s on endpoint %s was not cancelled when its run ended%s"
+        extra = JobFate(job_id, "left", reason).as_extra()
+        logger.warning(msg, readable(job_id), self.endpoint_id, reason and f": {reason}", extra=extra)
 
     # The workers
 
@@ -311,8 +315,7 @@ class Runner(ABC):
                     self._mapper.cancel_again(action.entry)
                 elif not isinstance(action, Read):
                     if isinstance(action, Cancel):
-                        msg = "Job %s on endpoint %s was not cancelled when its run ended: it was interrupted by %r"
-                        logger.warning(msg, readable(action.entry.job_id or ""), self.endpoint_id, error)
+                        self._log_left(action.entry.job_id or "", f"it was interrupted by {error!r}")
                     self._mapper.drop(action.entry, is_poll=isinstance(action, Poll))
                 if not isinstance(error, Exception):
                     raise
@@ -484,16 +487,18 @@ class Runner(ABC):
         self._finish(entry, result)
 
     def _cancel_at_end(self, entry: Entry, job: Job[Any], timeout: float | None) -> None:
-        where = readable(job.id), self.endpoint_id
         try:
             state = job.cancel(timeout=timeout)
         except RunpodError as error:
-            logger.warning("Job %s on endpoint %s was not cancelled when its run ended: %s", *where, error.message)
+            self._log_left(job.id, error.message)
             self._uncancelled.append(job.id)
             self._mapper.drop(entry)
             return
         msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"
-        logger.warning(msg, *where, readable(state.status, 40))
+        fate = JobFate(
+            job.id, "left" if not state.completed else "cancelled" if state.status == JobStatus.CANCELLED else "ended"
+        )
+        logger.warning(msg, readable(job.id), self.endpoint_id, readable(state.status, 40), extra=fate.as_extra())
         if state.completed:
             self._finish(entry, self._result(entry, state))
         else:

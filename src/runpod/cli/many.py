@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections import defaultdict
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from runpod._bulk.formats import Format
 from runpod._bulk.sources import read_rows
 from runpod._bulk.template import Template
 from runpod._logging import logger
@@ -23,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from runpod._bulk.rows import RowSource, SkippedRow
+    from runpod._logging import JobFate
     from runpod.cli.connection import Connection
     from runpod.cli.progress_line import ProgressLine
     from runpod.models.reports import RunReport
-
-Format = Literal["jsonl", "csv", "tsv", "parquet"]
 
 InFlight = Annotated[
     int, typer.Option("--in-flight", min=1, metavar="N", help="How many jobs may be unfinished at once.")
@@ -55,7 +56,11 @@ RunTimeout = Annotated[
 ]
 JobTimeout = Annotated[
     timedelta | None,
-    seconds(help="Maximum time to wait for each job, from its submission. Then it is cancelled.", show_default=False),
+    seconds(
+        help="Maximum time to wait for each job, from its submission or, if that is later, the start of the run. Then "
+        "it is cancelled.",
+        show_default=False,
+    ),
 ]
 
 PricePerSecond = Annotated[
@@ -151,21 +156,19 @@ class LibraryLog(logging.Handler):
         super().__init__(logging.WARNING)
         self._line = line
         self._is_shown = is_shown
-        self.cancelled: list[str] = []
-        self.ended: list[str] = []
-        self.left: list[str] = []
+        # The IDs of jobs by their fate.
+        self.jobs: defaultdict[str, list[str]] = defaultdict(list)
+        # Why jobs could not be cancelled, each reason once.
+        self.reasons: dict[str, None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record."""
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        if "ended with status" in str(record.msg):  # a result says it
-            return
-        if arguments and "after its cancellation" in str(record.msg):
-            status = str(arguments[-1])
-            found = self.cancelled if status == "CANCELLED" else self.left if status.startswith("IN_") else self.ended
-            found.append(str(arguments[0]))
-        elif arguments and "was not cancelled when its run ended" in str(record.msg):
-            self.left.append(str(arguments[0]))
+        found: JobFate | None = getattr(record, "runpod_fate", None)
+        if found is not None:
+            if found.fate != "returned":  # otherwise, a result says it
+                self.jobs[found.fate].append(found.job_id)
+            if found.reason:
+                self.reasons[found.reason.replace(f" of job {found.job_id!r}", "")] = None
         elif not self._is_shown:
             with self._line.hidden():
                 note(record.getMessage())
@@ -196,11 +199,6 @@ def note_report(connection: Connection, report: Callable[[], RunReport]) -> None
     if at_terminal(sys.stderr) or connection.options.verbose:
         for text in str(report()).splitlines():
             note(text)
-
-
-def milliseconds(span: timedelta | None) -> int | None:
-    """A duration of a state in milliseconds."""
-    return None if span is None else round(span / timedelta(milliseconds=1))
 
 
 def option_words(**options: Any) -> list[str]:

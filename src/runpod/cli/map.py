@@ -11,7 +11,8 @@ import typer
 from runpod._bulk.rows import Row, SkippedRow
 from runpod._protocol.encoding import encode_input
 from runpod._protocol.tally import outcome_of
-from runpod._sync.map import unfinished_jobs
+from runpod._sync.endpoint import internals_of
+from runpod._sync.map import map_results, unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
 from runpod.cli.exit_status import FAILED, SUCCESS, interrupted, message_of, report
 from runpod.cli.interrupts import Interrupts
@@ -29,7 +30,6 @@ from runpod.cli.many import (
     SkippedNotes,
     counted,
     library_log,
-    milliseconds,
     note_ids,
     note_report,
     rows_of,
@@ -37,9 +37,10 @@ from runpod.cli.many import (
 )
 from runpod.cli.progress_line import ProgressLine
 from runpod.errors import InvalidRequestError, RunpodError
+from runpod.models._base import milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runpod import Endpoint
     from runpod._bulk.rows import RowSource
@@ -53,6 +54,9 @@ Rows = Annotated[
         metavar="ROWS", show_default=False, help="A JSONL, CSV, TSV or Parquet file, or - for standard input."
     ),
 ]
+
+# How many different reasons are named why jobs could not be cancelled.
+_MAX_REASONS = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -99,30 +103,28 @@ def map_(
     line = ProgressLine("Reading rows", enabled=not connection.options.verbose)
     inputs = _Inputs(rows_of(rows, format), template_of(input), SkippedNotes(line) if on_error == "skip" else None)
     policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
-    run = _Run(connection, target, line, is_ordered=ordered, output_only=output_only, is_kept=on_exit == "keep")
-    options: dict[str, Any] = {
-        "in_flight": in_flight,
-        "policy": policy,
-        "webhook": webhook,
-        "timeout": timeout,
-        "job_timeout": job_timeout,
-        "price_per_second": price_per_second,
-        "on_exit": on_exit,
-        "progress": run.count,
-    }
+    run = _Run(connection, target, line, output_only=output_only, is_kept=on_exit == "keep")
+    session, read_output = internals_of(target)
     # Checks the options before a large file is read; the jobs are submitted once the iteration begins.
-    run.results = _results(target, inputs, options, is_ordered=ordered)
+    run.results = map_results(
+        session,
+        target.id,
+        read_output,
+        inputs,
+        request={"policy": policy, "webhook": webhook},
+        in_flight=in_flight,
+        timeout=timeout,
+        job_timeout=job_timeout,
+        on_exit=on_exit,
+        progress=run.count,
+        price_per_second=price_per_second,
+        ordered=ordered,
+    )
     with line:
         # Not a pipe, which can be read once only.
         total = inputs.check() if rows != "-" and Path(rows).is_file() else None
         line.begin("Running", total)
         return run.carry_out(inputs)
-
-
-def _results(target: Endpoint[Any], inputs: _Inputs, options: dict[str, Any], *, is_ordered: bool) -> JobMap[Any]:
-    if is_ordered:
-        return target.map(inputs, return_exceptions=True, **options)
-    return target.map_unordered(inputs, **options)
 
 
 class _RowError(InvalidRequestError):
@@ -192,7 +194,8 @@ class _Inputs:
             return item
         try:
             found = item if self._template is None else self._template(item)
-            encode_input(found)
+            if not self._is_checked or self._skipped is not None:  # otherwise, all can be encoded
+                encode_input(found)
         except InvalidRequestError as error:
             return SkippedRow(item.place, error.message)
         return found
@@ -207,24 +210,19 @@ class _Run:
         target: Endpoint[Any],
         line: ProgressLine,
         *,
-        is_ordered: bool,
         output_only: bool,
         is_kept: bool,
     ) -> None:
         self._connection, self._target, self._line = connection, target, line
-        self._is_ordered, self._output_only, self._is_kept = is_ordered, output_only, is_kept
-        self.results: JobMap[Any]
-        # With `ordered`: the results that are not printed yet. `map` yields outputs alone.
-        self._ended: dict[int, MapResult[Any]] = {}
+        self._output_only, self._is_kept = output_only, is_kept
+        self.results: JobMap[MapResult[Any]]
         self._count = self._failed = self._shortened = 0
 
     def count(self, result: MapResult[Any]) -> None:
-        """Takes each result as it comes, before it is printed."""
+        """Counts each result as it comes, before it is printed."""
         self._line.update(result)
         self._count += 1
         self._failed += not result.succeeded
-        if self._is_ordered:
-            self._ended[result.index] = result
 
     def carry_out(self, inputs: _Inputs) -> int:
         """Prints all results, and returns the exit status."""
@@ -248,8 +246,8 @@ class _Run:
 
     def _print_all(self) -> None:
         try:
-            for number, item in enumerate(self.results):
-                self._print(self._ended.pop(number) if self._is_ordered else item)
+            for result in self.results:
+                self._print(result)
         except RunpodError:  # some are an OSError as well
             raise
         except (OutputClosedError, OSError):
@@ -292,25 +290,27 @@ class _Run:
         self._line.end()
         jobs, submitting = unfinished_jobs(self.results)
         interrupted("Interrupted again.")
-        self._note_left(dict.fromkeys([*log.left, *jobs]))
+        self._note_left(log, jobs)
         if submitting:
             note(f"{counted(submitting, 'request')} under way may have submitted more.")
 
-    def _note_left(self, jobs: dict[str, None]) -> None:
+    def _note_left(self, log: LibraryLog, unfinished: Iterable[str] = ()) -> None:
+        jobs = dict.fromkeys([*log.jobs["left"], *unfinished])
         if jobs:
             hint = self._connection.options.command("cancel", self._target.id, "JOB")
             one = len(jobs) == 1
             what = ("goes on" if one else "go on") if self._is_kept else f"{'was' if one else 'were'} not cancelled"
             note_ids(f"{counted(len(jobs), 'job')} {what} (to cancel one: {hint})", jobs)
+        for reason in list(log.reasons)[:_MAX_REASONS]:
+            note(f"The cancellation failed: {reason}")
 
     def _note_end(self, log: LibraryLog, inputs: _Inputs) -> None:
         inputs.end()
-        if log.cancelled:
-            verb = "was" if len(log.cancelled) == 1 else "were"
-            note(f"{counted(len(log.cancelled), 'unfinished job')} {verb} cancelled.")
-        if log.ended:
-            note_ids(f"{counted(len(log.ended), 'job')} had ended just before the cancellation", log.ended)
-        self._note_left(dict.fromkeys(log.left))
+        if cancelled := len(log.jobs["cancelled"]):
+            note(f"{counted(cancelled, 'unfinished job')} {'was' if cancelled == 1 else 'were'} cancelled.")
+        if ended := log.jobs["ended"]:
+            note_ids(f"{counted(len(ended), 'job')} had ended just before the cancellation", ended)
+        self._note_left(log)
         note_shortened(self._shortened)
         if self._failed:
             note(f"{self._failed:,} of {counted(self._count, 'row')} did not succeed.")
@@ -329,7 +329,9 @@ def _line_of(result: MapResult[Any]) -> dict[str, Any]:
     elif error is not None:
         fields["error"] = error.message
     queued, running = (None, None) if state is None else (state.delay_time, state.execution_time)
-    return {**fields, "queued_ms": milliseconds(queued), "running_ms": milliseconds(running)}
+    for name, span in (("queued_ms", queued), ("running_ms", running)):
+        fields[name] = None if span is None else milliseconds(span)
+    return fields
 
 
 def _status_of(result: MapResult[Any]) -> str:
