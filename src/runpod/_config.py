@@ -82,7 +82,7 @@ class Sources:
         if argument is not None:
             return argument, name
         if self._chosen is None and (value := os.environ.get(variable, "")).strip():
-            return value, variable
+            return value.strip() if variable == BASE_URL_VARIABLE else value, variable
         if self._table is None:
             self._table = self._read_default(needed=variable == API_KEY_VARIABLE)
         return self._table.get(name), f"{name} under [{readable(self.profile)}] in {CONFIG_FILE}"
@@ -234,8 +234,6 @@ def _find_base_url(sources: Sources, argument: object, *, allow_insecure: bool) 
     url, source = sources.find("base_url", argument, BASE_URL_VARIABLE)
     if url is None:
         return DEFAULT_BASE_URL
-    if source == BASE_URL_VARIABLE:
-        url = str(url).strip()
     return check_base_url(url, source, allow_insecure=allow_insecure)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runpod import Runpod
+from tests.cli.programs import PROGRAM, program
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -106,11 +107,11 @@ def test_the_profile_of_the_environment(cli: Command, file: Path, monkeypatch: p
     ("arguments", "stdin", "message"),
     [
         (["--api-key", KEY], "", "--api-key takes no key, which would remain in the history of the shell. Pass - to"),
-        ([], "", "The API key is blank."),
-        (["--api-key", "-"], "\udcff", "Standard input is not text. Pipe the API key into the command."),
+        ([], "", "The API key is blank. Enter it when `runpod-sdk config set` asks, or pipe it into that command.\n"),
+        (["--api-key", "-"], "\udcff", "Standard input is not UTF-8. Convert it first."),
         (["--api-key", "-"], "a b", "The API key contains a line break, a space or another character"),
         (["--base-url", "api.test"], "", "--base-url must start with https://"),
-        (["--base-url", f"https://u:{KEY}@a.test"], "", "--base-url must not contain a user name or password"),
+        (["--base-url", f"https://u:{KEY}@a.test"], "", "; set the API key with `runpod-sdk config set`. Use a URL"),
         (["--base-url", "http://a.test"], "", "Use https://, or pass --allow-insecure if you trust that network."),
         (["--profile", " "], KEY, "--profile is blank."),
     ],
@@ -123,6 +124,25 @@ def test_invalid_settings_are_not_written(
     assert message in done.err
     assert KEY not in done.err
     assert not file.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell for redirecting standard input")
+@pytest.mark.parametrize(
+    ("redirection", "problem"), [("0>written", "cannot be read: Bad file descriptor"), ("<&-", "is closed")]
+)
+def test_standard_input_that_cannot_be_read(tmp_path: Path, redirection: str, problem: str) -> None:
+    command = ["/bin/sh", "-c", f'cd "$0" && exec "$@" {redirection}', str(tmp_path), *PROGRAM]
+    done = program("config", "set", "--api-key", "-", command=command)
+    assert (2, "", f"Standard input {problem}. Pipe the API key into the command.\n") == (
+        done.status,
+        done.out,
+        done.err,
+    )
+
+
+def test_the_key_is_the_first_line(cli: Command, file: Path) -> None:
+    assert 0 == cli("config", "set", stdin=f"\ufeff{KEY} \r\nlogin: me\n".encode()).status
+    assert f'[default]\napi_key = "{KEY}"\n' == file.read_text()
 
 
 def test_an_insecure_address_with_the_option(cli: Command, file: Path) -> None:
@@ -193,6 +213,12 @@ def test_list_and_show_hide_keys(cli: Command, file: Path, monkeypatch: pytest.M
     assert "there is no profile 'x' in ~/.runpod/config.toml. It has: default, work, bad." in done.err
 
 
+def test_show_accepts_the_addresses_that_a_client_accepts(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", " https://example.com/v2/ ")
+    assert "https://example.com/v2" == cli("config", "show").json["base_url"]
+    assert "https://example.com/v2" == Runpod(api_key=KEY)._session.engine.config.base_url
+
+
 def test_path(cli: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (0, f"{file}\n") == (cli("config", "path").status, cli("config", "path").out)
 
@@ -207,3 +233,6 @@ def test_path(cli: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None
         done.status,
         done.err,
     )
+    monkeypatch.setattr("runpod.cli.config.at_terminal", lambda: True)
+    done = cli("config", "list")
+    assert (0, "", "~/.runpod/config.toml") == (done.status, done.err, done.out.splitlines()[0].strip())

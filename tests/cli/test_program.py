@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, Stable
 
+# Runs a module as a program, as if another one were not installed.
+WITHOUT = (
+    "import runpy, sys; sys.modules[sys.argv.pop(1)] = None; runpy.run_module(sys.argv.pop(1), run_name='__main__')"
+)
+
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
@@ -131,6 +136,35 @@ def test_a_full_disk(server: Stable) -> None:
     assert (5, "The output cannot be written: No space left on device.\n") == (done.returncode, done.stderr)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full exists on Linux only")
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [
+        (["--version"], ""),
+        (["--version"], "1"),
+        (["--help"], ""),
+        (["--help"], "1"),
+        (["local", "serve", "--help"], ""),  # if it is unbuffered, argparse ignores the error
+    ],
+)
+def test_a_full_disk_for_help(arguments: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=TIMEOUT
+        )
+    assert (5, "The output cannot be written: No space left on device.\n") == (done.returncode, done.stderr)
+
+
+def test_other_errors_of_the_system_are_not_of_the_output(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr("runpod.cli.config.read_profiles", broken)
+    with pytest.raises(OSError, match="Permission denied"):
+        cli("config", "list")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell for closing standard output")
 def test_closed_files(server: Stable) -> None:
     script = 'exec "$@" >&- 2>&- <&-'
@@ -139,6 +173,9 @@ def test_closed_files(server: Stable) -> None:
     done = program("run", "echo", command=["/bin/sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM])
     assert (2, "") == (done.status, done.out)
     assert "INPUT is missing." in done.err
+    done = program("run", "echo", "-", command=["/bin/sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM])
+    assert (2, "") == (done.status, done.out)
+    assert done.err.startswith("Standard input is closed. Pass a JSON object")
 
 
 def test_an_encoding_without_the_characters(server: Stable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,11 +208,17 @@ def test_local_serve_is_the_same_command(cli: Command) -> None:
     assert "python -m runpod.local serve --endpoint horse --worker" in done.out
 
 
-def test_local_serve_without_its_extra() -> None:
-    code = NO_EXTRA.format("starlette").replace("--help", "local', 'serve")
-    done = program(command=[sys.executable, "-c", code])
-    message = 'The local server needs starlette, which is not installed: pip install "runpod-sdk[local]"\n'
-    assert (2, "", message) == (done.status, done.out, done.err)
+@pytest.mark.parametrize(("module", "arguments"), [("runpod", ["local", "serve"]), ("runpod.local", ["serve"])])
+def test_local_serve_without_its_extra(module: str, arguments: list[str]) -> None:
+    for missing in ("starlette", "uvicorn"):
+        done = program(*arguments, command=[sys.executable, "-c", WITHOUT, missing, module])
+        message = f'The local server needs {missing}, which is not installed: pip install "runpod-sdk[local]"\n'
+        assert (2, "", message) == (done.status, done.out, done.err)
+    # Not in the extra itself: the installation is broken.
+    done = program(*arguments, command=[sys.executable, "-c", WITHOUT, "h11", module])
+    assert (1, "") == (done.status, done.out)
+    assert "ModuleNotFoundError: import of h11 halted" in done.err
+    assert "The local server needs" not in done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")

@@ -81,6 +81,18 @@ def test_long_strings_are_shortened_with_a_note(server: Stable, cli: Command) ->
     assert "shortened" not in done.err
 
 
+def test_a_stream_says_once_that_strings_were_shortened(server: Stable, cli: Command) -> None:
+    picture = "iVBORw0KGgo" * 1000
+    chunks = [{"image": picture}, {"n": 1}, {"image": picture}]
+    job = cli("run", "yields", json.dumps({"chunks": chunks}), "--no-wait").json["id"]
+    with Terminal("stream", "yields", job) as terminal:
+        done = terminal.end()
+    assert 0 == done.status
+    assert 2 == done.err.count(f'{{"image":"{picture[:60]}… (11,000 characters)"}}\n')
+    assert 1 == done.err.count("shortened here")
+    assert "2 long strings are shortened here. Redirect the output" in done.err
+
+
 def test_the_status_line_changes_in_place(server: Stable) -> None:
     with Terminal("run", "holds", json.dumps({"progress": f"50 % {HOSTILE}"}), out=False) as terminal:
         terminal.wait_for("IN_PROGRESS")

@@ -14,9 +14,9 @@ from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
 from runpod.cli.connection import AllowInsecure, BaseUrl, Options, Profile, Verbose
 from runpod.cli.endpoints import register as register_endpoints
-from runpod.cli.exit_status import API_ERROR, FAILED, INTERRUPTED, PIPE_CLOSED, interrupted, report
+from runpod.cli.exit_status import API_ERROR, FAILED, FULL_DISK, INTERRUPTED, PIPE_CLOSED, interrupted, report
 from runpod.cli.jobs import register as register_jobs
-from runpod.cli.json_output import OutputClosedError, note
+from runpod.cli.json_output import OutputClosedError, OutputError, flush_data, note, write_text
 from runpod.cli.local import register as register_local
 from runpod.cli.map import register as register_map
 from runpod.errors import RunpodError
@@ -36,7 +36,7 @@ app: typer.Typer = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        sys.stdout.write(f"runpod-sdk {runpod.__version__}\n")
+        write_text(f"runpod-sdk {runpod.__version__}")
         raise typer.Exit
 
 
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str], prog: str) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            app(list(arguments), prog_name=prog)
+            _run(arguments, prog)
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else FAILED if end.code else 0
         except OutputClosedError:
@@ -81,7 +81,10 @@ def run(arguments: Sequence[str], prog: str) -> int:
             return PIPE_CLOSED
         except RunpodError as error:
             return report(error)
-        except OSError as error:  # such as a full disk
+        except OSError as error:
+            # typer writes help itself.
+            if not isinstance(error, OutputError) and error.errno not in FULL_DISK:
+                raise
             _discard_output()
             note(f"The output cannot be written: {error.strerror or error}.")
             return API_ERROR
@@ -89,6 +92,13 @@ def run(arguments: Sequence[str], prog: str) -> int:
             interrupted()
             return INTERRUPTED
     return 0
+
+
+def _run(arguments: Sequence[str], prog: str) -> None:
+    try:
+        app(list(arguments), prog_name=prog)
+    finally:
+        flush_data()  # help, which typer or argparse wrote
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

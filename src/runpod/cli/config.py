@@ -26,6 +26,7 @@ from runpod._config import (
 from runpod.cli.config_file import write_settings
 from runpod.cli.connection import AllowInsecure, Options  # noqa: TC001 - typer reads it from the signatures
 from runpod.cli.exit_status import report
+from runpod.cli.job_input import read_text
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import at_terminal, json_text, note, write_json, write_table, write_text
 from runpod.errors import ConfigurationError, RunpodError
@@ -150,7 +151,7 @@ def list_profiles() -> None:
     ]
     if at_terminal():
         write_table(
-            str(config_path()),
+            CONFIG_FILE,
             ("Profile", "API key", "Base URL"),
             [tuple(v or "" for v in each.values()) for each in found],
         )
@@ -189,13 +190,9 @@ def _address(url: object) -> str:
 
 
 def _read_key(profile: str) -> str:
-    if sys.stdin is None:
-        raise ConfigurationError("Standard input is closed. Pipe the API key into the command.")
-    if not at_terminal(sys.stdin):
-        try:
-            return sys.stdin.readline().strip()
-        except UnicodeDecodeError:
-            raise ConfigurationError("Standard input is not text. Pipe the API key into the command.") from None
+    if sys.stdin is None or not at_terminal(sys.stdin):
+        text, _ = read_text("-", "The API key", " Pipe the API key into the command.")
+        return text.partition("\n")[0].strip()
     import getpass
     import warnings
 

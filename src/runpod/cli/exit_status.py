@@ -34,16 +34,21 @@ TERMINATED = 143
 _TRANSLATIONS = {
     "Pass api_key=…, set RUNPOD_API_KEY,": "Run `runpod-sdk config set`, set RUNPOD_API_KEY,",
     "Pass api_key=…, or add it": "Run `runpod-sdk config set --profile NAME`, or add it",
+    "Pass the key, or omit it to use RUNPOD_API_KEY.": (
+        "Enter it when `runpod-sdk config set` asks, or pipe it into that command."
+    ),
+    "; pass the API key as api_key": "; set the API key with `runpod-sdk config set`",
     "or pass allow_insecure=True": "or pass --allow-insecure",
     "is in error.state.worker_error.traceback.": "is in `error` of the state.",
-    # Said by the commands themselves.
-    " The log has the IDs of the unfinished jobs.": "",
-    ", or open the file with read_only=True": "",
-    ", or open it with read_only=True": "",
     "pass key= to": "pass --key to",
     "or pass format=.": "or pass --format.",
+    "endpoint.health() shows": "`runpod-sdk health` shows",
+    # Commands have no such option.
+    ", or allow retries with RetryPolicy(resubmit=True)": "",
+    ", or open the file with read_only=True": "",
+    ", or open it with read_only=True": "",
 }
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def exit_status(error: RunpodError) -> int:
@@ -65,7 +70,7 @@ def _is_full_disk(cause: BaseException | None) -> bool:
     """Whether a file could not be written although the command is right: again later, it can succeed."""
     if isinstance(cause, sqlite3.Error):
         return any(reason in str(cause) for reason in ("disk is full", "disk I/O error"))
-    return isinstance(cause, OSError) and cause.errno in _FULL_DISK
+    return isinstance(cause, OSError) and cause.errno in FULL_DISK
 
 
 def message_of(error: RunpodError) -> str:

@@ -60,6 +60,8 @@ def read_text(argument: str | None, name: str, hint: str = "") -> tuple[str, str
         return argument, name
     path = None if argument is None or argument == "-" else argument[1:]
     source = "Standard input" if path is None else f"The file {path!r}"
+    if path is None and sys.stdin is None:
+        raise InvalidRequestError(f"{source} is closed.{hint}")
     try:
         content = sys.stdin.buffer.read() if path is None else Path(path).expanduser().read_bytes()
         # utf-8-sig: Windows programs write a byte order mark.

@@ -22,7 +22,7 @@ from runpod.cli.connection import (
 )
 from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, exit_status, interrupted, report
 from runpod.cli.job_input import read_input
-from runpod.cli.json_output import note, state_json, write_json
+from runpod.cli.json_output import note, note_shortened, state_json, write_json, write_line
 from runpod.cli.status_line import StatusLine
 from runpod.errors import JobError, RunpodError, RunpodTimeoutError
 from runpod.models.jobs import job_failure
@@ -164,6 +164,7 @@ def stream(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout:
     Each value is one line of JSON. The service sends each value only once.
     """
     handle = connection.endpoint(endpoint).job(job)
+    shortened = 0
     with (
         _explaining(connection, handle) as outcome,
         StatusLine(enabled=not connection.options.verbose) as line,
@@ -171,7 +172,8 @@ def stream(connection: Connection, endpoint: EndpointID, job: JobID, *, timeout:
     ):
         for chunk in chunks:
             with line.hidden():
-                write_json(chunk.output, one_line=True)
+                shortened += write_line(chunk.output)
+    note_shortened(shortened)
     return outcome.status
 
 

@@ -34,6 +34,10 @@ class OutputClosedError(Exception):
     """The program that reads standard output has ended, such as `head`."""
 
 
+class OutputError(OSError):
+    """Standard output cannot be written, such as on a full disk."""
+
+
 def at_terminal(file: TextIO | None = None) -> bool:
     """Whether a file, by default standard output, is a terminal."""
     return (sys.stdout if file is None else file).isatty()
@@ -55,6 +59,7 @@ def write_text(text: str) -> None:
 
     Raises:
         OutputClosedError: Nobody reads it any more.
+        OutputError: It cannot be written.
     """
     try:
         sys.stdout.write(text + "\n")
@@ -68,6 +73,7 @@ def write_data(data: bytes) -> None:
 
     Raises:
         OutputClosedError: Nobody reads it any more.
+        OutputError: It cannot be written.
     """
     try:
         sys.stdout.buffer.write(data)
@@ -76,20 +82,21 @@ def write_data(data: bytes) -> None:
 
 
 def flush_data() -> None:
-    """Writes what is buffered.
+    """Writes what is buffered, text or bytes.
 
     Raises:
         OutputClosedError: Nobody reads it any more.
+        OutputError: It cannot be written.
     """
     try:
-        sys.stdout.buffer.flush()
+        sys.stdout.flush()
     except OSError as error:
         raise _output_error(error) from None
 
 
-def _output_error(error: OSError) -> Exception:
+def _output_error(error: OSError) -> OutputClosedError | OutputError:
     # Windows reports a closed pipe as an invalid argument.
-    return OutputClosedError() if error.errno in {errno.EPIPE, errno.EINVAL} else error
+    return OutputClosedError() if error.errno in {errno.EPIPE, errno.EINVAL} else OutputError(*error.args)
 
 
 def printable(data: bytes) -> bytes:
@@ -102,22 +109,19 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
-def write_json(value: Any, *, one_line: bool = False) -> None:
+def write_json(value: Any) -> None:
     """Prints a value on standard output: indented and shortened at a terminal, in full and on one line otherwise.
-
-    Args:
-        value: JSON.
-        one_line: Whether it is one line at a terminal as well.
 
     Raises:
         OutputClosedError: Nobody reads it any more.
+        OutputError: It cannot be written.
     """
     if not at_terminal():
         write_text(json_text(value))
         return
     shortened = _Shortened()
     value = shortened.of(value)
-    write_text(json_text(value, indent=None if one_line else 2))
+    write_text(json_text(value, indent=2))
     note_shortened(shortened.count)
 
 
@@ -129,6 +133,7 @@ def write_line(value: Any) -> int:
 
     Raises:
         OutputClosedError: Nobody reads it any more.
+        OutputError: It cannot be written.
     """
     shortened = _Shortened()
     write_text(json_text(shortened.of(value) if at_terminal() else value))

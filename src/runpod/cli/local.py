@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runpod.cli.exit_status import USAGE
 from runpod.cli.jobs import epilog
-from runpod.cli.json_output import note
 
 
 def register(app: typer.Typer) -> None:
@@ -33,13 +31,7 @@ def serve(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="OPTIONS", show_default=False)] = None,
 ) -> None:
     """Serves endpoints on this machine until Ctrl-C."""
-    try:
-        from runpod.local.cli import main
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in {"starlette", "uvicorn"}:
-            raise
-        note(f'The local server needs {missing}, which is not installed: pip install "runpod-sdk[local]"')
-        raise typer.Exit(USAGE) from None
+    from runpod.local.__main__ import main
+
     prog = f"{context.find_root().info_name} local"
     raise typer.Exit(main(["serve", *(arguments or [])], prog=prog))

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+from runpod.local.cli_arguments import PROG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
 
 
-def _main() -> int:
+def main(arguments: Sequence[str] | None = None, *, prog: str = PROG) -> int:
+    """Run a command, or say what is missing without the extra; return the exit status."""
     try:
-        from runpod.local.cli import main
+        from runpod.local import cli
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("runpod"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"starlette", "uvicorn"}:
             raise
-        sys.stderr.write(
-            f'The local server needs {error.name}, which is not installed: pip install "runpod-sdk[local]"\n'
-        )
+        sys.stderr.write(f'The local server needs {missing}, which is not installed: pip install "runpod-sdk[local]"\n')
         return 2
-    return main()
+    return cli.main(arguments, prog=prog)
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main())
