@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from runpod._async.bulk import AsyncBulkRun
     from runpod._bulk.adder import Added
     from runpod._bulk.formats import Format
+    from runpod._bulk.resubmit import Resubmit
     from runpod._bulk.results import BulkResult
     from runpod._bulk.rows import SkippedRow
-    from runpod._bulk.run_file import Resubmit
     from runpod._bulk.template import Template
     from runpod._sync.bulk import BulkRun
 
 __all__ = ["Added", "AsyncBulkRun", "BulkResult", "BulkRun", "Format", "Resubmit", "SkippedRow", "Template"]
 
-# Imported on first use: only one of the twins is needed, and they import this package.
+# Imported on first use: mostly one of the twins is needed, and importing both would be slow.
 _MODULES = {
     "Added": "runpod._bulk.adder",
     "AsyncBulkRun": "runpod._async.bulk",
     "BulkResult": "runpod._bulk.results",
     "BulkRun": "runpod._sync.bulk",
     "Format": "runpod._bulk.formats",
-    "Resubmit": "runpod._bulk.run_file",
+    "Resubmit": "runpod._bulk.resubmit",
     "SkippedRow": "runpod._bulk.rows",
     "Template": "runpod._bulk.template",
 }

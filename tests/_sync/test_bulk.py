@@ -29,7 +29,7 @@ from runpod.bulk import BulkRun
 from runpod.errors import AuthenticationError, NotFoundError, RunFileError, RunpodError
 from tests._sync.calls import collect
 from tests._sync.local_server import echo
-from tests._sync.mapped import SkippingClock, Service, numbers, running
+from tests._sync.mapped import SkippingClock, Service, numbers, running, until
 from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def ends(
 
 
 def connection_of(run: BulkRun) -> sqlite3.Connection:
-    connection = run._file._connection
+    connection = run._file._database._connection
     assert connection is not None
     return connection
 
@@ -218,6 +218,21 @@ def test_progress(endpoint: Endpoint, run: BulkRun) -> None:
     assert 5 == len(collect(results))
     assert numbers(5) == sorted(seen, key=lambda output: output["n"])
     assert 5 == results.report.completed
+
+
+def test_the_total_of_the_progress_bar(
+    service: Service, endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[Any] = []
+    monkeypatch.setattr("runpod._sync.bulk.progress_for", lambda _progress, total: totals.append(total))
+    service.answer = lambda operation, what: (
+        {"id": what, "status": "FAILED", "error": "no"} if operation.startswith("status") else None
+    )
+    run.add(numbers(5))
+    for resubmit in (None, "failed", ["1", "2"], "expired", None):
+        found = collect(run.run(endpoint, progress=True, resubmit=resubmit))  # type: ignore[arg-type]
+        assert totals[-1] == len(found)
+    assert [5, 5, 2, 0, 0] == totals
 
 
 # --- leaving the loop --------------------------------------------------------------------------
@@ -388,6 +403,100 @@ def test_the_timeout_does_not_cut_off_submissions(serve: Serve, run: BulkRun) ->
     assert [] == run.doubtful
     collect(run.run(endpoint))
     assert ({"COMPLETED": 2}, 2) == (counted(run), serve.sent().count("POST run"))
+
+
+class Held(Service):
+    """Submissions are answered when they are released, except that of the first row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0
+        self.released = False
+
+    def client(self, **options: Any) -> Runpod:
+        client = super().client(**options)
+        client._session.engine._client._transport.handler = self.hold
+        return client
+
+    def hold(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/run") and json.loads(request.content)["input"]["n"]:
+            self.held += 1
+            until(lambda: self.released)
+        return self.handle(request)
+
+    def leave_a_loop(self, endpoint: Endpoint, run: BulkRun) -> None:
+        """Leave a loop while two submissions are under way."""
+        run.add(numbers(3))
+        for result in run.run(endpoint, in_flight=3):
+            assert "1" == result.key
+            until(lambda: self.held == 2)
+            break
+        assert {"COMPLETED": 1, "PENDING": 2} == counted(run)
+
+    def when_waited_for(self, run: BulkRun, call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Call a function once the end of the latest run is waited for."""
+        mapper: Any = run._runner._mapper  # type: ignore[union-attr]
+        wait = mapper.wait_until_closed
+
+        def wait_until_closed(wakeup: Any) -> bool:
+            call()
+            return bool(wait(wakeup))
+
+        monkeypatch.setattr(mapper, "wait_until_closed", wait_until_closed)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_run_waits_for_the_last_requests_of_all_before_it(
+    run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Held()
+    with connected(service) as client:
+        endpoint = client.endpoint("ep")
+        try:
+            service.leave_a_loop(endpoint, run)
+            service.when_waited_for(run, service.release, monkeypatch)
+            # Those between are not begun.
+            for _ in range(3):
+                run.run(endpoint)
+                assert {"COMPLETED": 1, "PENDING": 2} == counted(run)
+            assert ["2", "3"] == keys(collect(run.run(endpoint)))
+        finally:
+            service.release()
+    assert ({"COMPLETED": 3}, 3) == (counted(run), len(service.sent("run")))
+
+
+def test_closing_waits_for_the_last_requests_of_all_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Held()
+    with connected(service) as client:
+        endpoint = client.endpoint("ep")
+        try:
+            with BulkRun(path) as run:
+                service.leave_a_loop(endpoint, run)
+                service.when_waited_for(run, service.release, monkeypatch)
+                for _ in range(3):
+                    run.run(endpoint)
+        finally:
+            service.release()
+    with RunFile(path, read_only=True) as reader:
+        assert (2, []) == (reader.counts()["IN_QUEUE"], reader.doubtful)
+
+
+def test_runs_that_fail_again_and_again_do_not_pile_up(
+    service: Service, endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_ids(service, endpoint, run, monkeypatch)
+    runners: list[Any] = []
+    for _ in range(20):
+        with pytest.raises(RunFileError, match="the disk is full"):
+            collect(run.run(endpoint))
+        runners.append(weakref.ref(run._runner))
+    gc.collect()
+    assert [] == [each for each in runners[:-5] if each() is not None]
+    monkeypatch.undo()
+    collect(run.run(endpoint))
+    assert ({"COMPLETED": 3}, 3) == (counted(run), len(service.sent("run")))
 
 
 # --- resubmit ----------------------------------------------------------------------------------
@@ -835,7 +944,7 @@ def test_a_disk_that_is_full_before_a_submission(
     def fails(self: RunFile, changes: Any, elapsed: float = 0.0) -> None:
         changes = list(changes)
         if any(isinstance(change, Submitting) and change.number == 5 for change in changes):
-            raise self._failure(sqlite3.OperationalError("database or disk is full"))
+            raise self._database.failure(sqlite3.OperationalError("database or disk is full"))
         apply(self, changes, elapsed)
 
     monkeypatch.setattr(RunFile, "apply", fails)
@@ -861,7 +970,7 @@ def test_ids_that_cannot_be_stored(
     def fails(self: RunFile, changes: Any, elapsed: float = 0.0) -> None:
         changes = list(changes)
         if full and any(isinstance(change, Submitted) for change in changes):
-            raise self._failure(sqlite3.OperationalError("database or disk is full"))
+            raise self._database.failure(sqlite3.OperationalError("database or disk is full"))
         apply(self, changes, elapsed)
 
     monkeypatch.setattr(RunFile, "apply", fails)
@@ -890,6 +999,81 @@ def test_ids_that_cannot_be_stored(
             collect(run.run(endpoint, resubmit="doubtful"))
             assert {"COMPLETED": 20} == counted(run)
         run.close()
+
+
+def lose_ids(
+    service: Service, endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run three rows, while no ID of a job can be stored."""
+    apply = RunFile.apply
+
+    def fails(self: RunFile, changes: Any, elapsed: float = 0.0) -> None:
+        changes = list(changes)
+        if any(isinstance(change, Submitted) for change in changes):
+            raise self._database.failure(sqlite3.OperationalError("database or disk is full"))
+        apply(self, changes, elapsed)
+
+    monkeypatch.setattr(RunFile, "apply", fails)
+    run.add(numbers(3))
+    with pytest.raises(RunFileError, match="the disk is full"):
+        with run.run(endpoint, in_flight=3) as results:
+            collect(results)
+    assert 1 <= len(service.sent("run")) <= 3
+
+
+def test_reading_a_run_keeps_the_ids_that_could_not_be_stored(
+    service: Service, endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_ids(service, endpoint, run, monkeypatch)
+    submitted = len(service.sent("run"))
+    lost = [(str(given["n"] + 1), None) for given in sorted(service.sent("run"), key=lambda given: given["n"])]
+    # Nothing can be written, and nothing needs to.
+    connection_of(run).execute("PRAGMA query_only = ON")
+    for _ in range(2):
+        assert (submitted, 3) == (run.counts["DOUBTFUL"], sum(run.counts.values()))
+        assert lost == run.doubtful
+        errors_ = {result.key: result.error for result in run.results() if result.status == "DOUBTFUL"}
+        assert dict(lost).keys() == errors_.keys()
+        assert all("could not be stored. The log may have the ID of its job" in text for text in errors_.values())
+        assert submitted == run.report.in_doubt
+        text = io.StringIO()
+        assert 3 == run.write(text)
+        assert submitted == text.getvalue().count("DOUBTFUL")
+    connection_of(run).execute("PRAGMA query_only = OFF")
+    monkeypatch.undo()
+    # This process knows the IDs, so that nothing is submitted twice.
+    assert ["1", "2", "3"] == keys(collect(run.run(endpoint, resubmit="doubtful")))
+    assert ({"COMPLETED": 3}, 3) == (counted(run), len(service.sent("run")))
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_closing_stores_what_is_in_doubt(
+    writable: bool, service: Service, endpoint: Endpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = BulkRun(path)
+    lose_ids(service, endpoint, run, monkeypatch)
+    if not writable:
+        connection_of(run).execute("PRAGMA query_only = ON")
+    run.close()
+    with BulkRun(path) as run:
+        found = [result.error for result in run.results() if result.status == "DOUBTFUL"]
+    # Otherwise the next opening does it, which does not know why.
+    expected = "could not be stored" if writable else "The process ended while it submitted this row"
+    assert [True] * len(service.sent("run")) == [expected in error for error in found]
+
+
+def test_closing_stores_the_ids_that_could_not_be_stored(
+    service: Service, endpoint: Endpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = BulkRun(path)
+    lose_ids(service, endpoint, run, monkeypatch)
+    assert run.doubtful
+    monkeypatch.undo()
+    run.close()
+    with BulkRun(path) as run:
+        assert (len(service.sent("run")), []) == (run.counts["IN_QUEUE"], run.doubtful)
+        collect(run.run(endpoint))
+        assert ({"COMPLETED": 3}, 3) == (counted(run), len(service.sent("run")))
 
 
 def test_large_outputs_on_a_full_disk(service: Service, endpoint: Endpoint, run: BulkRun) -> None:
@@ -923,7 +1107,7 @@ def test_the_last_result_cannot_be_stored(
     def fails(self: RunFile, changes: Any, elapsed: float = 0.0) -> None:
         changes = list(changes)
         if any(isinstance(change, Ended) and change.number == 3 for change in changes):
-            raise self._failure(sqlite3.OperationalError("disk I/O error"))
+            raise self._database.failure(sqlite3.OperationalError("disk I/O error"))
         apply(self, changes, elapsed)
 
     monkeypatch.setattr(RunFile, "apply", fails)

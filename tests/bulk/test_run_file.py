@@ -30,6 +30,7 @@ from runpod._bulk.changes import (
     Submitting,
     new_state,
 )
+from runpod._bulk.resubmit import unfinished
 from runpod._bulk.rows import Row, SkippedRow
 from runpod._bulk.run_file import RowStatistics, RunFile, StoredRow
 from runpod._bulk.sources import read_rows
@@ -76,6 +77,12 @@ def submit(run: RunFile, *numbers: int) -> None:
 
 def states(run: RunFile) -> dict[str, int]:
     return {state: count for state, count in run.counts().items() if count}
+
+
+def stored(run: RunFile) -> dict[str, int]:
+    """The number of rows by the state that is stored."""
+    found = {state: len(run.next_rows(state, limit=100_000)) for state in STATES}
+    return {state: count for state, count in found.items() if count}
 
 
 # Adding
@@ -130,6 +137,30 @@ def test_rows_without_keys_are_recognized_by_their_number(run: RunFile) -> None:
     # A row that is skipped keeps its number.
     assert 1 == run.add([{"a": 1}, {"a": {1}}, {"a": 3}, {"a": 4}], on_error="skip").skipped_count
     assert ["1", "2", "3", "4"] == list(inputs(run))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_changed"),
+    [
+        ({"on": True}, {"on": 1}, True),
+        ({"on": 0}, {"on": False}, True),
+        ({"on": 1}, {"on": True}, True),
+        ({"a": [{"on": [1, True]}]}, {"a": [{"on": [1, 1]}]}, True),
+        ({"a": [1]}, {"a": [1, 1]}, True),
+        ({"a": [1]}, {"a": {"1": 1}}, True),
+        ({"a": {}}, {"a": []}, True),
+        ({"a": {"b": None}}, {"a": {"c": None}}, True),
+        ({"a": None}, {"a": 0}, True),
+        ({"a": ""}, {"a": None}, True),
+        ({"a": 2**60}, {"a": 2**60 + 1}, True),
+        ({"a": 1, "b": {"c": 1, "d": [0]}}, {"b": {"d": [0.0], "c": 1.0}, "a": 1.0}, False),
+        ({"a": [True, False, None]}, {"a": (True, False, None)}, False),
+    ],
+)
+def test_inputs_that_are_equal(run: RunFile, first: Any, second: Any, is_changed: bool) -> None:
+    run.add([first], key=lambda _: "k")
+    assert Added(known=1, changed=is_changed) == run.add([second], key=lambda _: "k")
+    assert Added(known=1) == run.add([first], key=lambda _: "k")
 
 
 @pytest.mark.parametrize(
@@ -278,9 +309,52 @@ def test_rows_in_progress(run: RunFile) -> None:
     submit(run, 1)
     run.apply([Submitting(2)])
     assert ["IN_QUEUE", "PENDING"] == [result.status for result in run.results()]
-    assert {"SUBMITTED": 1, "SUBMITTING": 1} == states(run)
+    assert {"SUBMITTED": 1, "SUBMITTING": 1} == stored(run)
+    assert ({"IN_QUEUE": 1, "PENDING": 1}, []) == (states(run), run.doubtful)
     run.apply([Pending(2)])
-    assert {"SUBMITTED": 1, "PENDING": 1} == states(run)
+    assert {"SUBMITTED": 1, "PENDING": 1} == stored(run)
+    assert {"IN_QUEUE": 1, "PENDING": 1} == states(run)
+
+
+def test_rows_that_nobody_submits_are_in_doubt(run: RunFile) -> None:
+    run.add(rows(2), key="id")
+    run.apply([Submitting(1)])
+    assert run.is_run
+    run.is_submitting = lambda: False
+    for _ in range(2):
+        assert not run.is_run
+        assert ({"DOUBTFUL": 1, "PENDING": 1}, [("k1", None)]) == (states(run), run.doubtful)
+        (result, _other) = run.results()
+        assert ("DOUBTFUL", "What became of the request for this row could not be stored.") == (
+            result.status,
+            result.error.partition(" The log")[0],
+        )
+        assert ["DOUBTFUL", "PENDING"] == [row.status for row in run.statistics()]
+        # Reading has changed nothing.
+        assert {"SUBMITTING": 1, "PENDING": 1} == stored(run)
+    # What is stored then reads the same.
+    before = list(run.results())
+    run.doubt_interrupted()
+    assert {"DOUBTFUL": 1, "PENDING": 1} == stored(run)
+    assert before == list(run.results())
+
+
+def test_the_order_of_the_counts(run: RunFile) -> None:
+    expected = ["PENDING", "IN_QUEUE", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT", "DOUBTFUL", "EXPIRED"]
+    assert dict.fromkeys(expected, 0) == run.counts()
+    assert expected == list(run.counts())
+
+
+def test_a_run_that_is_over_begins_nothing(run: RunFile) -> None:
+    """Its thread can come late, when the next run is submitting."""
+    run.add(rows(2), key="id")
+    run.apply([Submitting(1), Submitting(2), Doubtful(2)])
+    run.begin("doubtful", lambda: True)
+    assert {"SUBMITTING": 1, "DOUBTFUL": 1} == stored(run)
+    run.begin(None, lambda: False)
+    assert {"DOUBTFUL": 2} == stored(run)
+    run.begin("doubtful", lambda: False)
+    assert {"PENDING": 2} == stored(run)
 
 
 def test_a_row_that_was_refused_has_no_job(run: RunFile) -> None:
@@ -315,7 +389,7 @@ def test_pages(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
     results = run.results()
     next(results)
     submit(run, *range(1, 2501))
-    checkpoint = run._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[union-attr]
+    checkpoint = run._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[union-attr]
     assert 0 == checkpoint[0]
     assert 100 < Counter(result.status for result in results)["IN_QUEUE"]
 
@@ -383,7 +457,8 @@ def test_changes_that_cannot_be_applied(run: RunFile) -> None:
         run.apply([Submitting(2)])
     with pytest.raises(RunFileError, match="cannot end with the status 'IN_QUEUE', which is not final"):
         run.apply([Ended(1, "IN_QUEUE")])
-    assert {"SUBMITTED": 1} == states(run)
+    assert {"SUBMITTED": 1} == stored(run)
+    assert {"IN_QUEUE": 1} == states(run)
     with pytest.raises(FrozenInstanceError):
         Submitting(1).number = 2  # type: ignore[misc]
 
@@ -435,6 +510,15 @@ def test_resubmit(ended: RunFile, which: Any, keys: list[str]) -> None:
         assert (before[key].has_output and key not in keys) == result.has_output
     numbers = [row.number for row in ended.next_rows("PENDING")]
     submit(ended, *numbers)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [(None, 3), ("doubtful", 67), ("expired", 131), ("failed", 59), ([], 3), (["k1", "k2"], 5)],
+)
+def test_rows_that_are_unfinished(which: Any, expected: int) -> None:
+    statuses = ["PENDING", "IN_QUEUE", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT", "DOUBTFUL", "EXPIRED"]
+    assert expected == unfinished({status: 2**n for n, status in enumerate(statuses)}, which)
 
 
 def test_rows_that_cannot_be_resubmitted(ended: RunFile) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from runpod import InvalidRequestError, RunFileError
 from runpod._bulk import file_lock
-from runpod._bulk.changes import Ended, Submitted, Submitting
+from runpod._bulk.changes import STATES, Ended, Submitted, Submitting
 from runpod._bulk.file_lock import AlreadyLockedError, FileLock, is_locked
 from runpod._bulk.run_file import RunFile
 from tests.bulk.conftest import without_root
@@ -69,6 +69,12 @@ def names(folder: Path) -> set[str]:
 
 def states(run: RunFile) -> dict[str, int]:
     return {state: count for state, count in run.counts().items() if count}
+
+
+def stored(run: RunFile) -> dict[str, int]:
+    """The number of rows by the state that is stored."""
+    found = {state: len(run.next_rows(state, limit=100_000)) for state in STATES}
+    return {state: count for state, count in found.items() if count}
 
 
 def filled(path: Path, count: int = 3) -> None:
@@ -225,14 +231,14 @@ def test_a_reader_cannot_change_the_file(path: Path) -> None:
             with pytest.raises(RunFileError, match="was opened with read_only=True, and cannot be changed"):
                 change()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            run._connection.execute("DELETE FROM rows")  # type: ignore[union-attr]
+            run._database._connection.execute("DELETE FROM rows")  # type: ignore[union-attr]
     assert {"run.sqlite"} == names(path.parent)
 
 
 def test_the_file_system_has_no_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.touch()
     monkeypatch.setattr(
-        "runpod._bulk.run_file.RunFile._connect", lambda *_: sqlite3.connect(":memory:", isolation_level=None)
+        "runpod._bulk.database.Database._connect", lambda *_: sqlite3.connect(":memory:", isolation_level=None)
     )
     assert f"{path} is on a file system that SQLite cannot use safely. Move it to a local disk." == error(path)
 
@@ -247,13 +253,15 @@ def test_one_process_at_a_time_runs_a_file(path: Path) -> None:
     with process(code, path) as child:
         assert f"{path} {IN_USE}" == error(path)
         with RunFile(path, read_only=True) as reader:
-            assert {"PENDING": 1, "SUBMITTING": 1} == states(reader)
+            assert {"PENDING": 1, "SUBMITTING": 1} == stored(reader)
+            assert ({"PENDING": 2}, True) == (states(reader), reader.is_run)
             assert ["PENDING", "PENDING"] == [result.status for result in reader.results()]
             assert [] == reader.doubtful
             # kill -9: the lock is free, and what was submitting is in doubt.
             child.kill()
             child.wait()
-            assert {"PENDING": 1, "DOUBTFUL": 1} == states(reader)
+            assert ({"PENDING": 1, "DOUBTFUL": 1}, False) == (states(reader), reader.is_run)
+            assert "could not be stored" in next(reader.results()).error
             assert ["DOUBTFUL", "PENDING"] == [result.status for result in reader.results()]
             assert ["DOUBTFUL", "PENDING"] == [row.status for row in reader.statistics()]
             assert [("1", None)] == reader.doubtful
@@ -348,7 +356,7 @@ def test_a_child_of_a_fork_cannot_use_the_file(path: Path) -> None:
 def test_another_program_locks_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(path)
     with RunFile(path) as run:
-        run._connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[union-attr]
+        run._database._connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[union-attr]
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RunFileError, match="is locked by another program, such as a database browser"):
@@ -374,7 +382,7 @@ run.add(rows(), key="id")
         child.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
     with RunFile(path) as run:
         assert {"PENDING": 3} == states(run)
-        assert "ok" == run._connection.execute("PRAGMA integrity_check").fetchone()[0]  # type: ignore[union-attr]
+        assert "ok" == run._database._connection.execute("PRAGMA integrity_check").fetchone()[0]  # type: ignore[union-attr]
         assert 20_000 == run.add(({"id": n} for n in range(20_000)), key=lambda row: f"x{row['id']}").added
     assert {"run.sqlite"} == names(path.parent)
 
@@ -395,7 +403,8 @@ run.apply(changes())
         pass
     with RunFile(path) as run:
         # The calls that had returned are saved, and nothing of the one that had not.
-        assert {"DOUBTFUL": 1999, "SUBMITTED": 1} == states(run)
+        assert {"DOUBTFUL": 1999, "SUBMITTED": 1} == stored(run)
+        assert {"DOUBTFUL": 1999, "IN_QUEUE": 1} == states(run)
         assert "job-2000" == run.next_rows("SUBMITTED")[0].job_id
 
 
@@ -407,8 +416,8 @@ def test_a_full_disk(path: Path) -> None:
         run.add({"id": n} for n in range(10))
         run.apply([Submitting(1), Submitted(1, "job")])
         before = list(run.results())
-        pages = run._connection.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[union-attr]
-        run._connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[union-attr]
+        pages = run._database._connection.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[union-attr]
+        run._database._connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[union-attr]
         expected = (
             f"{path} cannot be written: the disk is full. Nothing of this step was saved. Free space, and try again."
         )
@@ -421,9 +430,10 @@ def test_a_full_disk(path: Path) -> None:
                 step()
             assert expected == str(info.value)
             assert before == list(run.results())
-        run._connection.execute("PRAGMA max_page_count = 1000000")  # type: ignore[union-attr]
+        run._database._connection.execute("PRAGMA max_page_count = 1000000")  # type: ignore[union-attr]
         run.apply([Submitting(2), Ended(1, "COMPLETED", '"' + "x" * 10_000 + '"')])
-        assert {"COMPLETED": 1, "PENDING": 8, "SUBMITTING": 1} == states(run)
+        assert {"COMPLETED": 1, "PENDING": 8, "SUBMITTING": 1} == stored(run)
+        assert {"COMPLETED": 1, "PENDING": 9} == states(run)
 
 
 @POSIX
@@ -455,13 +465,13 @@ except RunFileError as error:
     with RunFile(path) as run:
         assert 1000 == sum(run.counts().values())
         assert 1 == run.counts()["DOUBTFUL"]
-        assert "ok" == run._connection.execute("PRAGMA integrity_check").fetchone()[0]  # type: ignore[union-attr]
+        assert "ok" == run._database._connection.execute("PRAGMA integrity_check").fetchone()[0]  # type: ignore[union-attr]
 
 
 def test_an_error_of_sqlite_is_never_seen(path: Path) -> None:
     filled(path)
     with RunFile(path) as run:
-        run._connection.execute("DROP TABLE outcomes")  # type: ignore[union-attr]
+        run._database._connection.execute("DROP TABLE outcomes")  # type: ignore[union-attr]
         with pytest.raises(RunFileError, match="cannot be used: no such table: outcomes") as info:
             list(run.results())
         assert isinstance(info.value.__cause__, sqlite3.Error)
@@ -473,7 +483,7 @@ def test_an_error_of_sqlite_is_never_seen(path: Path) -> None:
 
 def test_what_is_saved_survives_a_power_cut(path: Path) -> None:
     with RunFile(path) as run:
-        connection = run._connection
+        connection = run._database._connection
         assert connection is not None
         modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     assert ["wal", 2] == modes  # 2 is FULL

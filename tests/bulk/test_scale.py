@@ -51,7 +51,7 @@ with RunFile(path) as run:
 run = measured("open", RunFile, path)
 with run:
     counts = measured("counts", run.counts)
-    assert (rows - 2000, 2000) == (counts["PENDING"], counts["SUBMITTED"])
+    assert (rows - 2000, 2000) == (counts["PENDING"], counts["IN_QUEUE"])
     assert 1000 == len(measured("next", run.next_rows, "PENDING", rows // 2))
     def end():
         for start in range(1, 2001, 200):

@@ -24,6 +24,7 @@ import pytest
 
 from runpod import Runpod
 from runpod._bulk.changes import Doubtful, Ended, Expired, Submitted, Submitting
+from runpod._bulk.database import Database
 from runpod._bulk.run_file import RunFile
 from runpod.bulk import BulkRun
 from runpod.errors import RunFileError
@@ -432,7 +433,7 @@ def test_a_second_interrupt_ends_the_process_at_once(side: str, tmp_path: Path) 
 def test_a_file_that_another_process_is_creating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader sees the file before or after that, not as the database of another program."""
     path = tmp_path / "run.sqlite"
-    connect = RunFile._connect
+    connect = Database._connect
     # What a process leaves that is killed before its first transaction.
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -441,14 +442,14 @@ def test_a_file_that_another_process_is_creating(tmp_path: Path, monkeypatch: py
     class Slow(sqlite3.Connection):
         def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
             if statement == "PRAGMA user_version":
-                monkeypatch.setattr(RunFile, "_connect", connect)
+                monkeypatch.setattr(Database, "_connect", connect)
                 RunFile(path).close()
             return super().execute(statement, *values)
 
-    def slow(_: RunFile, mode: str) -> sqlite3.Connection:
+    def slow(_: Database, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, factory=Slow)
 
-    monkeypatch.setattr(RunFile, "_connect", slow)
+    monkeypatch.setattr(Database, "_connect", slow)
     with pytest.raises(RunFileError, match="is empty"):
         RunFile(path, read_only=True)
     with RunFile(path, read_only=True) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ from runpod._async.endpoint import AsyncEndpoint
 from runpod._async.map import AsyncJobMap
 from runpod._bulk.outcomes import bulk_result
 from runpod._bulk.report import report_of
-from runpod._bulk.results import BulkResult, shown_counts
-from runpod._bulk.run_file import RunFile, check_resubmit
+from runpod._bulk.resubmit import check_resubmit, unfinished
+from runpod._bulk.run_file import RunFile
 from runpod._bulk.sinks import write_results
 from runpod._bulk.sources import read_rows
-from runpod._primitives import async_in_thread
+from runpod._primitives import async_in_thread, async_shield
 from runpod._progress import progress_for
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode as encode_request
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
     from runpod._bulk.adder import Added
     from runpod._bulk.formats import Format
-    from runpod._bulk.run_file import Resubmit
+    from runpod._bulk.resubmit import Resubmit
+    from runpod._bulk.results import BulkResult
     from runpod._progress import Progress
     from runpod.models.reports import RunReport
     from runpod.models.requests import ExecutionPolicy, ExecutionPolicyDict, S3Config, S3ConfigDict
@@ -86,6 +88,7 @@ class AsyncBulkRun(AsyncClosing):
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> None:
         self._file = RunFile(path, create=create, read_only=read_only)
+        self._file.is_submitting = lambda: False
         self._runner: AsyncBulkRunner | None = None
 
     async def add(
@@ -194,14 +197,16 @@ class AsyncBulkRun(AsyncClosing):
         which = check_resubmit(resubmit)
         defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
         encode_request(defaults)
-        total = self._unfinished() if progress is True else None
+        total = unfinished(self.counts, which) if progress is True else None
         options["progress"] = _progress(progress, total)
         self._file.bind(endpoint.id)
         previous = self._runner
         if previous is not None:
             # It may not have begun, and must not begin later.
             previous.fail(RunFileError("Another run of the same file was begun."))
-        self._runner = AsyncBulkRunner(
+            # Runs that fail before they begin, such as on a full disk, do not pile up.
+            previous = previous.last_begun()
+        runner = self._runner = AsyncBulkRunner(
             endpoint,
             self._file,
             defaults=defaults,
@@ -209,16 +214,8 @@ class AsyncBulkRun(AsyncClosing):
             previous=previous,
             **options,
         )
-        return AsyncJobMap(self._runner, bulk_result)
-
-    def _settle(self) -> None:
-        """Marks what was interrupted as in doubt, once nothing is under way."""
-        if self._runner is not None and self._runner.is_settled:
-            self._file.doubt_interrupted()
-
-    def _unfinished(self) -> int:
-        counts = self.counts
-        return counts["PENDING"] + counts["IN_QUEUE"]
+        self._file.is_submitting = lambda: not runner.is_settled
+        return AsyncJobMap(runner, bulk_result)
 
     def results(self) -> Iterator[BulkResult]:
         """Iterates over all rows, in the order in which they were added, with what is known of each.
@@ -226,7 +223,6 @@ class AsyncBulkRun(AsyncClosing):
         Raises:
             RunFileError: The file cannot be read.
         """
-        self._settle()
         return self._file.results()
 
     async def write(self, target: str | os.PathLike[str] | IO[str], *, format: Format | None = None) -> int:
@@ -253,19 +249,16 @@ class AsyncBulkRun(AsyncClosing):
         return await async_in_thread(self._write_results, target, format)
 
     def _write_results(self, target: Any, format: Any) -> int:
-        self._settle()
         return write_results(self._file.results(inputs=False), target, format, run_file=self._file.path)
 
     @property
     def counts(self) -> dict[str, int]:
         """The number of rows by status, as results have it. Reads the file."""
-        self._settle()
-        return shown_counts(self._file.counts())
+        return self._file.counts()
 
     @property
     def doubtful(self) -> list[tuple[str, str | None]]:
-        """The keys of rows that may have been submitted, with their job IDs where known. Reads the file."""
-        self._settle()
+        """The keys of rows that may have been submitted, as `(key, None)`: their jobs are unknown. Reads the file."""
         return self._file.doubtful
 
     @property
@@ -276,7 +269,6 @@ class AsyncBulkRun(AsyncClosing):
     @property
     def report(self) -> RunReport:
         """A summary of the whole file, over all of its runs. Reads the file."""
-        self._settle()
         return report_of(self._file)
 
     async def aclose(self) -> None:
@@ -285,6 +277,10 @@ class AsyncBulkRun(AsyncClosing):
             if self._runner is not None:
                 self._runner.fail(RunFileError("The run file was closed before the run ended."))
                 await self._runner.aclose()
+                if self._runner.is_settled:
+                    # If it fails, the next opening does it.
+                    with async_shield(), suppress(RunFileError):
+                        await async_in_thread(self._file.doubt_interrupted)
         finally:
             self._file.close()
 

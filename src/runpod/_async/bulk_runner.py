@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from runpod._bulk.changes import (
     Submitted,
     Submitting,
 )
-from runpod._bulk.outcomes import MAX_DEPTH, Place, TooDeepError, UnstorableOutputError, change_of, output_json_of
+from runpod._bulk.outcomes import MAX_DEPTH, TooDeepError, UnstorableOutputError, change_of, output_json_of
 from runpod._primitives import async_in_thread, async_lock, async_shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.encoding import encode as encode_request
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from runpod._bulk.changes import Change
-    from runpod._bulk.run_file import Resubmit, RunFile, StoredRow
+    from runpod._bulk.resubmit import Resubmit
+    from runpod._bulk.run_file import RunFile, StoredRow
     from runpod._protocol.map_actions import Entry
     from runpod.models.requests import JobRequest
 
@@ -56,11 +58,11 @@ class _Rows:
     Not a generator, which trio warns about if the loop over it is left.
     """
 
-    def __init__(self, file: RunFile, resubmit: Resubmit | list[str] | None, previous: AsyncBulkRunner | None) -> None:
+    def __init__(self, file: RunFile, resubmit: Resubmit | list[str] | None, runner: AsyncBulkRunner) -> None:
         self._file = file
         self._resubmit = resubmit
-        self._previous = previous
-        self._begun = False
+        self._runner = runner
+        self.begun = False
         self._states = [PENDING, SUBMITTED]
         self._after = 0
         self._page: deque[StoredRow] = deque()
@@ -69,7 +71,7 @@ class _Rows:
         return self
 
     async def __anext__(self) -> StoredRow:
-        if not self._begun:
+        if not self.begun:
             await self._begin()
         while not self._page:
             if not self._states:
@@ -84,14 +86,10 @@ class _Rows:
         return self._page.popleft()
 
     async def _begin(self) -> None:
-        if self._previous is not None:
-            await self._previous.settle()
-            self._previous = None
+        await self._runner.settle_previous()
         # Nothing is being submitted now.
-        await async_in_thread(self._file.doubt_interrupted)
-        if self._resubmit is not None:
-            await async_in_thread(self._file.resubmit, self._resubmit)
-        self._begun = True
+        await async_in_thread(self._file.begin, self._resubmit, lambda: self._runner.is_over)
+        self.begun = True
 
 
 class AsyncBulkRunner(AsyncRunner):
@@ -108,10 +106,11 @@ class AsyncBulkRunner(AsyncRunner):
         **options: Any,
     ) -> None:
         session, read_output = internals_of(endpoint)
-        inputs = _Rows(file, resubmit, previous)
-        super().__init__(session, endpoint.id, read_output, inputs, stop_on_outage=True, **options)
+        self._rows = _Rows(file, resubmit, self)
+        super().__init__(session, endpoint.id, read_output, self._rows, stop_on_outage=True, **options)
         self._file = file
         self._price: float | None = options["price_per_second"]
+        # Read once where it is used: another thread can set it to None.
         self._previous = previous
         # What follows the input in a request.
         self._end_of_body = encode_request(defaults).removeprefix(b'{"input":{}')
@@ -120,23 +119,34 @@ class AsyncBulkRunner(AsyncRunner):
         self._writes: deque[_Write] = deque()
         # The IDs of jobs that could not be stored.
         self._unstored: list[Change] = []
+        # Not one of the primitives: only threads hold it.
+        self._storing_again = threading.Lock()
         self._lock = async_lock()
         self._stored_at = self._clock.now()
 
     @property
     def is_settled(self) -> bool:
-        """Whether the run has ended, and nothing is under way."""
-        return self._started and self._mapper.closed
+        """Whether nothing is under way, neither of this run nor of those before."""
+        previous = self._previous
+        is_over = not self._started or self._mapper.closed
+        return is_over and (previous is None or previous.is_settled)
+
+    def last_begun(self) -> AsyncBulkRunner | None:
+        """The latest of this run and those before that has begun: nothing of the others can be under way."""
+        if self._rows.begun or (self._started and not self._mapper.closed):
+            return self
+        previous = self._previous
+        return None if previous is None else previous.last_begun()
 
     async def settle(self) -> None:
-        """Ends the run; waits until its last requests have ended, and stores what could not be stored before.
+        """Ends this run and those before: waits for their last requests, and stores what could not be stored before.
 
         Unlike `aclose`, it waits after a second Ctrl-C as well.
 
         Raises:
             RunFileError: The file cannot be written.
         """
-        self.fail(RunFileError("Another run of the same file was begun."))
+        await self.settle_previous()
         self.close_soon()
         if self._is_home():
             wakeup = self._clock.wakeup()
@@ -145,11 +155,18 @@ class AsyncBulkRunner(AsyncRunner):
         await async_in_thread(self._store_again)
         self._previous = None
 
+    async def settle_previous(self) -> None:
+        """Ends the runs before; see `settle`."""
+        previous = self._previous
+        if previous is not None:
+            await previous.settle()
+
     async def aclose(self) -> None:
-        """Ends the run, and waits until its last requests have ended."""
-        # The loop over the one before was left, but its last requests may be under way.
-        if self._previous is not None:
-            await self._previous.aclose()
+        """Ends this run and those before, and waits until their last requests have ended."""
+        # The loops over those before were left, but their last requests may be under way.
+        previous = self._previous
+        if previous is not None:
+            await previous.aclose()
         await super().aclose()
         if self._unstored:
             with async_shield(), suppress(RunFileError):  # it was raised or logged before
@@ -172,13 +189,13 @@ class AsyncBulkRunner(AsyncRunner):
         await super()._poll_failed(entry, error)
 
     def _store_again(self) -> None:
-        while self._unstored:
-            self._file.apply(self._unstored[:1])
-            self._unstored.pop(0)
+        with self._storing_again:
+            while self._unstored:
+                self._file.apply(self._unstored[:1])
+                self._unstored.pop(0)
 
     def _prepare(self, entry: Entry) -> None:
         row: StoredRow = entry.input
-        entry.row = Place(row.number)
         if row.job_id is None:
             entry.body = b'{"input":' + row.input_json.encode() + self._end_of_body
             return
@@ -188,19 +205,19 @@ class AsyncBulkRunner(AsyncRunner):
 
     async def _submitting(self, entry: Entry) -> None:
         if entry.attempts is None or entry.attempts.doubt is None:
-            await self._store(Submitting(entry.row.number))
+            await self._store(Submitting(entry.input.number))
 
     async def _not_submitted(self, entry: Entry) -> None:
         # With `RetryPolicy(resubmit=True)`, an earlier attempt may have been executed.
         if entry.attempts is None or entry.attempts.doubt is None:
-            await self._store(Pending(entry.row.number))
+            await self._store(Pending(entry.input.number))
 
     async def _submitted(self, entry: Entry, job_id: str) -> None:
-        await self._store(Submitted(entry.row.number, job_id))
+        await self._store(Submitted(entry.input.number, job_id))
 
     def _result(self, entry: Entry, state: JobState[Any]) -> MapResult[Any]:
         try:
-            entry.row.output_json = output_json_of(state.output) if state.has_output else None
+            entry.output_json = output_json_of(state.output) if state.has_output else None
         except TooDeepError:
             msg = f"Job {state.id!r} completed, but its output is nested deeper than {MAX_DEPTH} levels."
             error = UnstorableOutputError(msg, state=state, endpoint_id=self.endpoint_id)
@@ -208,10 +225,10 @@ class AsyncBulkRunner(AsyncRunner):
         return super()._result(entry, state)
 
     async def _ended(self, entry: Entry, result: MapResult[Any]) -> None:
-        change = change_of(entry.row, result, self._price)
+        change = change_of(result, entry.output_json, self._price)
         if change is not None:
             await self._store(change)
-        entry.row.output_json = None
+        entry.output_json = None
 
     async def _store(self, change: Change) -> None:
         """Stores a change, in one transaction with those of other workers."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from runpod._bulk.json_text import is_same
 from runpod._bulk.rows import Row, SkippedRow, columns_of, missing_column
 from runpod._protocol.encoding import encode_input
 from runpod._text import readable
@@ -170,7 +170,7 @@ class Adder:
         if addition == self._addition:
             msg = f"the key {readable(key, 80)!r} is also that of {known_place}; keys must be unique."
             raise InvalidRequestError(msg)
-        is_changed = known_input != input_json and json.loads(known_input) != json.loads(input_json)
+        is_changed = known_input != input_json and not is_same(known_input, input_json)
         if is_changed and self._key is None:
             msg = (
                 f"{place} is not the row that was added before under the number {key}. Rows without a key are "

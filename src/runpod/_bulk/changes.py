@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 __all__ = [
     "FINAL_STATES",
     "STATES",
+    "STATUSES",
     "Change",
     "Doubtful",
     "Ended",
@@ -17,7 +18,7 @@ __all__ = [
     "Submitting",
 ]
 
-# As they are stored. SUBMITTED is shown as IN_QUEUE.
+# As they are stored.
 PENDING: Final = "PENDING"
 SUBMITTING: Final = "SUBMITTING"  # the request may have left
 SUBMITTED: Final = "SUBMITTED"
@@ -26,6 +27,10 @@ EXPIRED: Final = "EXPIRED"
 COMPLETED: Final = "COMPLETED"
 FINAL_STATES: Final = frozenset({COMPLETED, "FAILED", "CANCELLED", "TIMED_OUT"})
 STATES: Final = frozenset({PENDING, SUBMITTING, SUBMITTED, DOUBTFUL, EXPIRED}) | FINAL_STATES
+
+# As they are shown: SUBMITTED as IN_QUEUE, and SUBMITTING as PENDING, or as DOUBTFUL once nobody submits.
+IN_QUEUE: Final = "IN_QUEUE"
+STATUSES: tuple[str, ...] = (PENDING, IN_QUEUE, COMPLETED, "FAILED", "CANCELLED", "TIMED_OUT", DOUBTFUL, EXPIRED)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,26 @@ def _constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
+def is_same(text: str, other: str) -> bool:
+    """Whether two valid JSON texts have the same value. The order of keys and the notation of numbers do not matter."""
+    pairs: list[tuple[object, object]] = [(json.loads(text), json.loads(other))]
+    while pairs:
+        first, second = pairs.pop()
+        if isinstance(first, dict) and isinstance(second, dict):
+            fields, others = cast("dict[str, object]", first), cast("dict[str, object]", second)
+            if fields.keys() != others.keys():
+                return False
+            pairs += [(value, others[name]) for name, value in fields.items()]
+        elif isinstance(first, list) and isinstance(second, list):
+            items, other_items = cast("list[object]", first), cast("list[object]", second)
+            if len(items) != len(other_items):
+                return False
+            pairs += zip(items, other_items, strict=True)
+        elif first != second or isinstance(first, bool) != isinstance(second, bool):  # in Python, True == 1
+            return False
+    return True
+
+
 def encode(value: Any) -> str:
     """Encodes JSON values as compact text that UTF-8 can encode.
 

@@ -30,15 +30,6 @@ MAX_DEPTH = 500
 _MAX_RETRIES = 10**9
 
 
-class Place:
-    """Where an entry is stored."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        # The output as it was received.
-        self.output_json: str | None = None
-
-
 class UnstorableOutputError(JobOutputError):
     """An output cannot be stored, so that the row has failed."""
 
@@ -96,24 +87,25 @@ def _cost(state: JobState[Any], price: float | None) -> float | None:
     return cost
 
 
-def change_of(place: Place, result: MapResult[Any], price: float | None) -> Change | None:
+def change_of(result: MapResult[Any], output_json: str | None, price: float | None) -> Change | None:
     """What to store of a result, if anything."""
+    number = result.input.number
     status, error = _outcome(result)
     is_complete = status == JobStatus.COMPLETED
     error_json = None if error is None or is_complete else encode(error)
     if status == "IN_QUEUE":
         return None
     if status == "EXPIRED":
-        return Expired(place.number, error_json)
+        return Expired(number, error_json)
     if status == "DOUBTFUL":
-        return Doubtful(place.number, error_json)
+        return Doubtful(number, error_json)
     state = result.state
     if state is None:
-        return Ended(place.number, status, None, error_json)
+        return Ended(number, status, None, error_json)
     return Ended(
-        place.number,
+        number,
         status,
-        place.output_json,
+        output_json,
         error_json,
         None if state.delay_time is None else milliseconds(state.delay_time),
         None if state.execution_time is None else milliseconds(state.execution_time),

@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runpod._text import Shortened, readable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = ["BulkResult"]
-
-
-_STATUSES: tuple[str, ...] = (
-    "PENDING",
-    "IN_QUEUE",
-    "COMPLETED",
-    "FAILED",
-    "CANCELLED",
-    "TIMED_OUT",
-    "DOUBTFUL",
-    "EXPIRED",
-)
-_SHOWN = {"SUBMITTED": "IN_QUEUE", "SUBMITTING": "PENDING"}
-
-
-def shown_counts(counts: Mapping[str, int]) -> dict[str, int]:
-    """The numbers of rows by the status that results have, from those by stored state."""
-    shown: dict[str, int] = dict.fromkeys(_STATUSES, 0)
-    for state, number in counts.items():
-        shown[_SHOWN.get(state, state)] += number
-    return shown
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,31 +2,24 @@
 
 What a method saved survives the end of the process at any moment, and a power cut. Each method that
 changes the file is one transaction: it is saved as a whole, or not at all.
-
-One `RunFile` at a time runs a file, ensured twice: by a lock, which tells a second one early, and by
-an owner in the file, which every transaction compares, should the lock fail (on some network file
-systems, or because its file was removed).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel
 
 from runpod._bulk import changes as states
-from runpod._bulk.adder import Added, Adder, key_text
-from runpod._bulk.file_lock import AlreadyLockedError, FileLock, is_locked
+from runpod._bulk.adder import Added, Adder
+from runpod._bulk.database import Database, Schema
 from runpod._bulk.json_text import encode
+from runpod._bulk.resubmit import check_resubmit, reset
 from runpod._bulk.results import BulkResult
 from runpod._bulk.rows import RowSource
 from runpod._logging import logger
@@ -34,17 +27,20 @@ from runpod._text import readable
 from runpod.errors import InvalidRequestError, RunFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    import os
+    import sqlite3
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
-__all__ = ["Resubmit", "RowStatistics", "RunFile", "StoredRow"]
+    from runpod._bulk.resubmit import Resubmit
 
-APPLICATION_ID = 0x52504255  # "RPBU"
-VERSION = 1
+__all__ = ["RowStatistics", "RunFile", "StoredRow"]
 
 # Rows and jobs are separate, so that changes of a job do not rewrite the row's input, and statistics do not read it.
-_SCHEMA = """
+_SCHEMA = Schema(
+    version=1,
+    statements="""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE rows (
     number INTEGER PRIMARY KEY,
@@ -66,28 +62,16 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE TABLE outcomes (number INTEGER PRIMARY KEY REFERENCES rows, output TEXT, error TEXT);
 INSERT INTO meta VALUES ('additions', 0), ('endpoint_id', NULL), ('owner', NULL), ('wall_seconds', 0.0);
-"""
+""",
+)
 
 _INTERRUPTED = encode("The process ended while it submitted this row, so that the outcome of the request is unknown.")
 _UNSTORED = encode("What became of the request for this row could not be stored. The log may have the ID of its job.")
-
-Resubmit: TypeAlias = Literal["doubtful", "expired", "failed"]
-_RESUBMITTED: dict[str, tuple[str, ...]] = {
-    "doubtful": (states.DOUBTFUL,),
-    "expired": (states.EXPIRED,),
-    "failed": ("CANCELLED", "FAILED", "TIMED_OUT"),
-}
-_REFUSED = {
-    states.COMPLETED: "has completed; add it under another key to run it again",
-    states.SUBMITTED: "was submitted, and its job has not ended; wait for it or cancel it first",
-    states.SUBMITTING: "is being submitted",
-}
 
 # For how long after a submission a 404 is not final, in seconds. It is measured on the system clock, which may jump, so
 # it is longer than for a submission of this process.
 _RECENT = 60.0
 
-_CACHE_KB = 32 * 1024
 # How much is read at once: rows, and characters of JSON text.
 _PAGE_ROWS = 1000
 _PAGE_TEXT = 8 * 1024 * 1024
@@ -137,172 +121,26 @@ class RunFile:
         create: Whether to create the file if it is missing.
         read_only: Whether only to read it. Works while another process runs it, and on read-only media.
 
+    Attributes:
+        is_submitting: Whether requests of this object may be under way. If not, SUBMITTING rows are shown as DOUBTFUL.
+
     Raises:
         RunFileError: The file is missing, in use, not a run file, of a newer version, or not accessible.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> None:
-        self._shown = _checked_path(path)
-        # One lock for all symbolic links to the file.
-        self._real = os.path.realpath(path)
-        self._read_only = read_only
-        self._lock = threading.RLock()
-        self._pid = os.getpid()
-        self._file_lock: FileLock | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._owner = uuid.uuid4().hex
-        self._check_path(create=create and not read_only)
-        try:
-            if read_only:
-                self._connection = self._open_for_reading()
-            else:
-                self._file_lock = self._acquire()
-                self._connection = self._open_for_running(create=create)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, sqlite3.Error):
-                raise self._failure(error) from error
-            raise
+        self._database = Database(path, _SCHEMA, _begin, create=create, read_only=read_only)
+        self.is_submitting: Callable[[], bool] = lambda: True
+        self._beginning = threading.Lock()
 
-    # Opening
-
-    def _check_path(self, *, create: bool) -> None:
-        real = Path(self._real)
-        try:
-            if real.is_dir():
-                msg = f"{self._shown} is a folder. Pass the path of a file."
-                raise RunFileError(msg)
-            if real.exists():
-                return
-        except (OSError, ValueError) as error:  # no access, or a null character
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            msg = f"{self._shown!r} cannot be opened: {reason}. Check the path and its permissions."
-            raise RunFileError(msg) from None
-        if not create:
-            msg = f"{self._shown} does not exist. Check the path, or add rows to create it."
-            raise RunFileError(msg)
-        if not real.parent.is_dir():
-            msg = f"{self._shown} cannot be created: its folder does not exist. Create the folder first."
-            raise RunFileError(msg)
-
-    def _acquire(self) -> FileLock:
-        path = f"{self._real}.lock"
-        try:
-            return FileLock(path)
-        except AlreadyLockedError:
-            msg = (
-                f"{self._shown} is in use: another process, or another part of this one, is running it. "
-                "Wait until it ends, or stop it first."
-            )
-            raise RunFileError(msg) from None
-        except sqlite3.OperationalError as error:
-            msg = (
-                f"{self._shown} cannot be run: its lock {path} cannot be created or written ({error}). "
-                "Check that the folder can be written, or open the file with read_only=True."
-            )
-            raise RunFileError(msg) from error
-        except sqlite3.DatabaseError as error:
-            msg = f"{self._shown} cannot be run: {path} is not its lock. Move that file away."
-            raise RunFileError(msg) from error
-
-    def _open_for_running(self, *, create: bool) -> sqlite3.Connection:
-        connection = self._connection = self._connect("rwc" if create else "rw")
-        is_new = self._check_contents(connection, create=create)
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            msg = f"{self._shown} is on a file system that SQLite cannot use safely. Move it to a local disk."
-            raise RunFileError(msg)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-        # The write-ahead log of a large `add` does not keep its size.
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("BEGIN IMMEDIATE")
-        if is_new:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'owner'", (self._owner,))
-        _doubt(connection, _INTERRUPTED)
-        connection.execute("COMMIT")
-        return connection
-
-    def _open_for_reading(self) -> sqlite3.Connection:
-        # Not `mode=ro`, which leaves `-wal` and `-shm` behind. Falls back to it if the file cannot be written.
-        connection = self._connection = self._connect("rw")
-        try:
-            self._check_contents(connection, create=False)
-        except sqlite3.OperationalError as error:
-            if not any(reason in str(error) for reason in ("unable to open", "readonly")):
-                raise
-            # A database with a write-ahead log cannot be opened in a folder that cannot be written, unless it is said
-            # that nobody changes it.
-            connection.close()
-            wal = Path(f"{self._real}-wal")
-            if wal.exists() and wal.stat().st_size:
-                msg = (
-                    f"{self._shown} cannot be read: its folder cannot be written, and its latest changes are still in "
-                    f"{wal}. Copy both files to a folder that can be written."
-                )
-                raise RunFileError(msg) from error
-            connection = self._connection = self._connect("ro&immutable=1")
-            self._check_contents(connection, create=False)
-        connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{Path(self._real).as_uri()}?mode={mode}",
-            uri=True,
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    def _check_contents(self, connection: sqlite3.Connection, *, create: bool) -> bool:
-        """Checks that it is a run file of this version; returns whether it is empty and to be created."""
-        # One state of the file: another process may be creating it.
-        connection.execute("BEGIN")
-        try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-        if not (application or version or tables):
-            if 0 < Path(self._real).stat().st_size < 512:  # SQLite takes a file of one byte for an empty one
-                msg = f"{self._shown} {_FAILURES['not a database']}"
-                raise RunFileError(msg)
-            if not create:
-                msg = f"{self._shown} is empty. Check the path, or add rows to it."
-                raise RunFileError(msg)
-            return True
-        if application != APPLICATION_ID:
-            msg = f"{self._shown} is the database of another program, not a run file. Pass another path."
-            raise RunFileError(msg)
-        if version > VERSION:
-            msg = (
-                f"{self._shown} was written by a newer version of runpod-sdk (format {version}; this version reads up "
-                f"to {VERSION}). Upgrade with: pip install --upgrade runpod-sdk"
-            )
-            raise RunFileError(msg)
-        return False
+    @property
+    def path(self) -> str:
+        """The path as it was passed."""
+        return self._database.path
 
     def close(self) -> None:
         """Closes the file, and lets others run it. Can be called again."""
-        if os.getpid() != self._pid:
-            return
-        with self._lock:
-            connection, self._connection = self._connection, None
-            file_lock, self._file_lock = self._file_lock, None
-            try:
-                if connection is not None:
-                    with suppress(sqlite3.Error):  # what was committed is in the write-ahead log
-                        connection.close()
-            finally:
-                if file_lock is not None:
-                    file_lock.release()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -311,66 +149,7 @@ class RunFile:
         self.close()
 
     def __repr__(self) -> str:
-        return f"RunFile({self._shown!r})"
-
-    # Access
-
-    @property
-    def path(self) -> str:
-        """The path as it was passed."""
-        return self._shown
-
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection, None, None]:
-        if os.getpid() != self._pid:  # before the lock, which another thread of the parent may have held
-            msg = f"{self._shown} was opened before a fork, and cannot be used by the child. Open it in the child."
-            raise RunFileError(msg)
-        with self._lock:
-            if self._connection is None:
-                msg = f"{self._shown} is closed. Open it again."
-                raise RunFileError(msg)
-            try:
-                yield self._connection
-            except sqlite3.Error as error:
-                raise self._failure(error) from error
-
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
-        with self._reading() as connection:
-            if self._read_only:
-                msg = f"{self._shown} was opened with read_only=True, and cannot be changed."
-                raise RunFileError(msg)
-            if connection.in_transaction:
-                msg = (
-                    f"{self._shown} is being changed by a call that has not returned, such as an add whose rows use it."
-                )
-                raise RunFileError(msg)
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                self._check_owner(connection)
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                raise
-
-    def _check_owner(self, connection: sqlite3.Connection) -> None:
-        if self._meta(connection, "owner") != self._owner:
-            msg = f"{self._shown} was opened by another process, which runs it now. Use one process at a time."
-            raise RunFileError(msg)
-
-    def _meta(self, connection: sqlite3.Connection, name: str) -> Any:
-        (value,) = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return value
-
-    def _failure(self, error: sqlite3.Error) -> RunFileError:
-        text = str(error)
-        for part, what in _FAILURES.items():
-            if part in text:
-                return RunFileError(f"{self._shown} {what}")
-        return RunFileError(f"{self._shown} cannot be used: {text}. Nothing of this step was saved.")
+        return f"RunFile({self.path!r})"
 
     # Adding rows
 
@@ -408,20 +187,20 @@ class RunFile:
         if not (make_input is None or callable(cast("object", make_input))):
             msg = f"input must be a function or a Template, not {type(cast('object', make_input)).__name__}."
             raise InvalidRequestError(msg)
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             adder = Adder(connection, key, make_input, skip=on_error == "skip")
             for row in rows.items() if isinstance(rows, RowSource) else rows:
                 adder.add(row)
             added = adder.finish()
         if added.added > _PAGE_ROWS:
             # The write-ahead log has as many pages as were written. An error leaves it for the next checkpoint.
-            with suppress(RunFileError), self._reading() as connection:
+            with suppress(RunFileError), self._database.reading() as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if added.changed:
             logger.warning(
                 "%s: %d of %d known rows were added with another input than before. The first input is kept; "
                 "use another key for another input.",
-                self._shown,
+                self.path,
                 added.changed,
                 added.known,
             )
@@ -435,14 +214,14 @@ class RunFile:
         Raises:
             RunFileError: The run belongs to another endpoint.
         """
-        with self._transaction() as connection:
-            known = self._meta(connection, "endpoint_id")
+        with self._database.transaction() as connection:
+            known = self._database.meta(connection, "endpoint_id")
             begun = connection.execute("SELECT EXISTS (SELECT 1 FROM jobs WHERE state != 'PENDING')").fetchone()[0]
             if known is None or not begun:
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'endpoint_id'", (endpoint_id,))
             elif known != endpoint_id:
                 msg = (
-                    f"{self._shown} is a run of endpoint {known!r}, not of {endpoint_id!r}. Run it with {known!r}, or "
+                    f"{self.path} is a run of endpoint {known!r}, not of {endpoint_id!r}. Run it with {known!r}, or "
                     "add the rows to another file."
                 )
                 raise RunFileError(msg)
@@ -457,7 +236,7 @@ class RunFile:
         Raises:
             RunFileError: A row is not in a state that the change starts from, or the file cannot be written.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             for change in changes:
                 self._apply(connection, change)
             if elapsed > 0:
@@ -498,17 +277,37 @@ class RunFile:
         found = connection.execute("SELECT key, state FROM rows JOIN jobs USING (number) WHERE number = ?", (number,))
         for key, current in found:
             return RunFileError(
-                f"Row {number} (key {readable(key, 80)!r}) of {self._shown} is {current} and cannot become {state}. "
+                f"Row {number} (key {readable(key, 80)!r}) of {self.path} is {current} and cannot become {state}. "
                 "Nothing was changed. If nothing else changed the file, please report this as a bug."
             )
-        return RunFileError(f"{self._shown} has no row {number}. Nothing was changed.")
+        return RunFileError(f"{self.path} has no row {number}. Nothing was changed.")
+
+    def begin(self, which: Resubmit | list[str] | None, is_over: Callable[[], bool]) -> None:
+        """Begins a run: what was interrupted is in doubt from now on, and rows are resubmitted.
+
+        Does nothing if the run is over: a thread of it can come late, when the next run is submitting already.
+
+        Args:
+            which: What to resubmit.
+            is_over: Whether the run is over.
+
+        Raises:
+            InvalidRequestError: See `resubmit`.
+            RunFileError: The file cannot be written.
+        """
+        with self._beginning:
+            if is_over():
+                return
+            self.doubt_interrupted()
+            if which is not None:
+                self.resubmit(which)
 
     def doubt_interrupted(self) -> None:
         """Sets rows that are being submitted to DOUBTFUL. To be called when no request is under way.
 
         Only an error leaves such rows: their IDs could not be stored, or their requests were interrupted.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             _doubt(connection, _UNSTORED)
 
     def next_rows(self, state: str, after_number: int = 0, limit: int = _PAGE_ROWS) -> list[StoredRow]:
@@ -536,74 +335,55 @@ class RunFile:
         Raises:
             InvalidRequestError: A key is unknown, or its row was submitted or has completed. Nothing was changed.
         """
-        keys = check_resubmit(which) or []
-        if isinstance(keys, str):
-            with self._transaction() as connection:
-                found = _RESUBMITTED[keys]
-                selected = f"SELECT number FROM jobs WHERE state IN ({', '.join('?' * len(found))})"  # noqa: S608 - fixed text
-                return _reset(connection, selected, found)
-        with self._transaction() as connection:
-            count, unknown = 0, list[str]()
-            for key in keys:
-                row = connection.execute(
-                    "SELECT number, state FROM rows JOIN jobs USING (number) WHERE key = ?", (key,)
-                ).fetchone()
-                if row is None:
-                    unknown.append(repr(readable(key, 80)))
-                elif row[1] in _REFUSED:
-                    msg = f"The row with the key {readable(key, 80)!r} cannot be resubmitted: it {_REFUSED[row[1]]}."
-                    raise InvalidRequestError(msg)
-                elif row[1] != states.PENDING:
-                    count += _reset(connection, "?", (row[0],))
-            if unknown:
-                more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-                msg = f"{self._shown} has no row with the key {', '.join(unknown[:5])}{more}. Nothing was changed."
-                raise InvalidRequestError(msg)
-            return count
+        checked = check_resubmit(which) or []
+        with self._database.transaction() as connection:
+            return reset(connection, checked, self.path)
 
     # Reading
 
     @property
     def endpoint_id(self) -> str | None:
         """The endpoint of this run, or None before it ran."""
-        with self._reading() as connection:
-            return cast("str | None", self._meta(connection, "endpoint_id"))
+        with self._database.reading() as connection:
+            return cast("str | None", self._database.meta(connection, "endpoint_id"))
 
     @property
     def wall_seconds(self) -> float:
         """How long this run has been running, in all processes together."""
-        with self._reading() as connection:
-            return float(self._meta(connection, "wall_seconds"))
+        with self._database.reading() as connection:
+            return float(self._database.meta(connection, "wall_seconds"))
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this object or another process runs the file."""
+        return self._database.is_locked if self._database.read_only else self.is_submitting()
 
     def counts(self) -> dict[str, int]:
-        """Returns the number of rows in each stored state, 0 included.
-
-        Rows that a process left SUBMITTING are counted as DOUBTFUL.
-        """
-        with self._reading() as connection:
-            found = connection.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()
-        counts = dict.fromkeys(sorted(states.STATES), 0) | dict(found)
-        if counts[states.SUBMITTING] and not self._is_run():
-            counts[states.DOUBTFUL] += counts[states.SUBMITTING]
-            counts[states.SUBMITTING] = 0
+        """Returns the number of rows by status, 0 included."""
+        shown = self._statuses()
+        counts = dict.fromkeys(states.STATUSES, 0)
+        with self._database.reading() as connection:
+            for state, number in connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"):
+                counts[shown[state]] += number
         return counts
 
     @property
     def doubtful(self) -> list[tuple[str, str | None]]:
-        """The rows that may have been submitted, as `(key, job_id)`."""
-        return self._keys((states.DOUBTFUL,) if self._is_run() else (states.DOUBTFUL, states.SUBMITTING))
+        """The rows that may have been submitted, as `(key, None)`: their jobs are unknown."""
+        return self._keys(states.DOUBTFUL)
 
     @property
     def expired(self) -> list[tuple[str, str | None]]:
         """The rows whose results were gone before they were received, as `(key, job_id)`."""
-        return self._keys((states.EXPIRED,))
+        return self._keys(states.EXPIRED)
 
-    def _keys(self, wanted: Sequence[str]) -> list[tuple[str, str | None]]:
-        with self._reading() as connection:
+    def _keys(self, wanted: str) -> list[tuple[str, str | None]]:
+        found = [state for state, status in self._statuses().items() if status == wanted]
+        with self._database.reading() as connection:
             return connection.execute(
                 "SELECT r.key, j.job_id FROM jobs j CROSS JOIN rows r USING (number) WHERE j.state IN (?, ?) "
                 "ORDER BY j.number",
-                (wanted[0], wanted[-1]),
+                (found[0], found[-1]),
             ).fetchall()
 
     def results(self, *, inputs: bool = True) -> Iterator[BulkResult]:
@@ -619,11 +399,10 @@ class RunFile:
             "j.queued_ms, j.running_ms FROM rows r CROSS JOIN jobs j USING (number) LEFT JOIN outcomes o USING (number) "
             "WHERE r.number > ? ORDER BY r.number LIMIT ?"
         )
-        number = 0
-        while page := self._page(query, (number, _PAGE_ROWS), text_columns=(3, 5, 6)):
-            shown = self._shown_states()
-            number = page[-1][0]
+        for shown, page in self._pages(query, _PAGE_ROWS, text_columns=(3, 5, 6)):
             for _, key, state, input_json, job_id, output, error, queued_ms, running_ms in page:
+                if state == states.SUBMITTING and shown[state] == states.DOUBTFUL:
+                    error = _UNSTORED  # noqa: PLW2901
                 yield BulkResult(
                     key=key,
                     status=shown[state],
@@ -642,27 +421,34 @@ class RunFile:
             "SELECT number, state, job_id IS NOT NULL, queued_ms, running_ms, retries, cost FROM jobs WHERE number > ? "
             "ORDER BY number LIMIT ?"
         )
-        number = 0
-        while page := self._page(query, (number, 10 * _PAGE_ROWS)):
-            shown = self._shown_states()
-            number = page[-1][0]
+        for shown, page in self._pages(query, 10 * _PAGE_ROWS):
             for _, state, has_job, *values in page:
                 yield RowStatistics(shown[state], bool(has_job), *values)
 
-    def _shown_states(self) -> dict[str, str]:
-        """The status that is shown for each stored state."""
-        submitting = states.PENDING if self._is_run() else states.DOUBTFUL
-        return {state: state for state in states.STATES} | {states.SUBMITTED: "IN_QUEUE", states.SUBMITTING: submitting}
+    def _statuses(self) -> dict[str, str]:
+        """The status that is shown for each stored state. Called before rows are read, whose run can end meanwhile."""
+        submitting = states.PENDING if self.is_run else states.DOUBTFUL
+        stored = {state: state for state in states.STATES}
+        return stored | {states.SUBMITTED: states.IN_QUEUE, states.SUBMITTING: submitting}
 
-    def _is_run(self) -> bool:
-        """Whether this object or another process runs the file."""
-        return not self._read_only or is_locked(f"{self._real}.lock")
+    def _pages(
+        self, query: str, limit: int, *, text_columns: tuple[int, ...] = ()
+    ) -> Iterator[tuple[dict[str, str], list[Any]]]:
+        """All rows of a query in pages, each with the status that is shown for each stored state."""
+        number = 0
+        while True:
+            shown = self._statuses()
+            page = self._page(query, (number, limit), text_columns=text_columns)
+            if not page:
+                return
+            yield shown, page
+            number = page[-1][0]
 
     def _page(self, query: str, values: tuple[Any, ...], *, text_columns: tuple[int, ...] = ()) -> list[Any]:
         """The next rows of a query, as many as fit into memory easily, but at least one."""
         rows: list[Any] = []
         size = 0
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             cursor = connection.execute(query, values)
             try:
                 for row in cursor:
@@ -676,42 +462,8 @@ class RunFile:
         return rows
 
 
-# What SQLite reports, and what to say.
-_FAILURES = {
-    "disk is full": "cannot be written: the disk is full. Nothing of this step was saved. Free space, and try again.",
-    "disk I/O error": (
-        "cannot be read or written: disk I/O error. Nothing of this step was saved. Check the disk, its free space, "
-        "and the limits on file sizes and quotas."
-    ),
-    "readonly": "is read-only. Check the permissions of the file and its folder, or open it with read_only=True.",
-    "is locked": "is locked by another program, such as a database browser. Close that program, and try again.",
-    "not a database": "is not a run file. Pass another path.",
-    "malformed": "is damaged. Restore it from a backup, or export what is still readable with the sqlite3 program.",
-    "unable to open": "cannot be opened. Check the permissions of the file and its folder.",
-}
-
-
-def _checked_path(path: object) -> str:
-    found: object = os.fspath(cast("os.PathLike[str]", path)) if isinstance(path, os.PathLike) else path
-    if not isinstance(found, str):
-        msg = f"path must be a str or a path, not {type(found).__name__}."
-        raise InvalidRequestError(msg)
-    return found
-
-
-def check_resubmit(which: object) -> Resubmit | list[str] | None:
-    """Validates what to resubmit.
-
-    Raises:
-        InvalidRequestError: It is none of the words, and no iterable of keys.
-    """
-    if which is None or (isinstance(which, str) and which in _RESUBMITTED):
-        return cast("Resubmit | None", which)
-    if isinstance(which, (str, bytes, Mapping)) or not isinstance(which, Iterable):
-        shown = f"{readable(which, 80)!r}" if isinstance(which, str) else type(which).__name__  # pyright: ignore[reportUnknownArgumentType]
-        msg = f"resubmit must be 'doubtful', 'expired', 'failed' or a list of keys, got {shown}."
-        raise InvalidRequestError(msg)
-    return [key_text(key, "a key to resubmit") for key in cast("Iterable[object]", which)]
+def _begin(connection: sqlite3.Connection) -> None:
+    _doubt(connection, _INTERRUPTED)
 
 
 def _doubt(connection: sqlite3.Connection, error_json: str) -> None:
@@ -719,12 +471,3 @@ def _doubt(connection: sqlite3.Connection, error_json: str) -> None:
         "INSERT OR REPLACE INTO outcomes SELECT number, NULL, ? FROM jobs WHERE state = 'SUBMITTING'", (error_json,)
     )
     connection.execute("UPDATE jobs SET state = 'DOUBTFUL' WHERE state = 'SUBMITTING'")
-
-
-def _reset(connection: sqlite3.Connection, selected: str, values: Sequence[Any]) -> int:
-    connection.execute(f"DELETE FROM outcomes WHERE number IN ({selected})", values)  # noqa: S608 - fixed text
-    return connection.execute(
-        "UPDATE jobs SET state = 'PENDING', job_id = NULL, submitted_at = NULL, queued_ms = NULL, running_ms = NULL, "  # noqa: S608 - fixed text
-        f"retries = NULL, cost = NULL WHERE number IN ({selected})",
-        values,
-    ).rowcount

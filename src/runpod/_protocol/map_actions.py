@@ -35,7 +35,7 @@ class Entry:
         index: The position of the input.
         input: The input as it was passed.
         body: The request; empty if the job is submitted already.
-        row: Where a bulk run stores it.
+        output_json: The output as a bulk run stores it.
         waiter: Once it is submitted, the poller that waits for the job.
         error: Why the job is cancelled.
     """
@@ -43,7 +43,7 @@ class Entry:
     index: int
     input: Any = field(repr=False)
     body: bytes = field(default=b"", repr=False)
-    row: Any = None
+    output_json: str | None = field(default=None, repr=False)
     attempts: Attempts | None = field(default=None, repr=False)
     waiter: Waiter | None = field(default=None, repr=False)
     error: RunpodError | None = None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,11 @@ from runpod._sync.endpoint import Endpoint
 from runpod._sync.map import JobMap
 from runpod._bulk.outcomes import bulk_result
 from runpod._bulk.report import report_of
-from runpod._bulk.results import BulkResult, shown_counts
-from runpod._bulk.run_file import RunFile, check_resubmit
+from runpod._bulk.resubmit import check_resubmit, unfinished
+from runpod._bulk.run_file import RunFile
 from runpod._bulk.sinks import write_results
 from runpod._bulk.sources import read_rows
-from runpod._primitives import in_thread
+from runpod._primitives import in_thread, shield
 from runpod._progress import progress_for
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode as encode_request
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
     from runpod._bulk.adder import Added
     from runpod._bulk.formats import Format
-    from runpod._bulk.run_file import Resubmit
+    from runpod._bulk.resubmit import Resubmit
+    from runpod._bulk.results import BulkResult
     from runpod._progress import Progress
     from runpod.models.reports import RunReport
     from runpod.models.requests import ExecutionPolicy, ExecutionPolicyDict, S3Config, S3ConfigDict
@@ -88,6 +90,7 @@ class BulkRun(Closing):
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False) -> None:
         self._file = RunFile(path, create=create, read_only=read_only)
+        self._file.is_submitting = lambda: False
         self._runner: BulkRunner | None = None
 
     def add(
@@ -196,14 +199,16 @@ class BulkRun(Closing):
         which = check_resubmit(resubmit)
         defaults = JobRequest(input={}, policy=policy, webhook=webhook, s3_config=s3_config)
         encode_request(defaults)
-        total = self._unfinished() if progress is True else None
+        total = unfinished(self.counts, which) if progress is True else None
         options["progress"] = _progress(progress, total)
         self._file.bind(endpoint.id)
         previous = self._runner
         if previous is not None:
             # It may not have begun, and must not begin later.
             previous.fail(RunFileError("Another run of the same file was begun."))
-        self._runner = BulkRunner(
+            # Runs that fail before they begin, such as on a full disk, do not pile up.
+            previous = previous.last_begun()
+        runner = self._runner = BulkRunner(
             endpoint,
             self._file,
             defaults=defaults,
@@ -211,16 +216,8 @@ class BulkRun(Closing):
             previous=previous,
             **options,
         )
-        return JobMap(self._runner, bulk_result)
-
-    def _settle(self) -> None:
-        """Marks what was interrupted as in doubt, once nothing is under way."""
-        if self._runner is not None and self._runner.is_settled:
-            self._file.doubt_interrupted()
-
-    def _unfinished(self) -> int:
-        counts = self.counts
-        return counts["PENDING"] + counts["IN_QUEUE"]
+        self._file.is_submitting = lambda: not runner.is_settled
+        return JobMap(runner, bulk_result)
 
     def results(self) -> Iterator[BulkResult]:
         """Iterates over all rows, in the order in which they were added, with what is known of each.
@@ -228,7 +225,6 @@ class BulkRun(Closing):
         Raises:
             RunFileError: The file cannot be read.
         """
-        self._settle()
         return self._file.results()
 
     def write(self, target: str | os.PathLike[str] | IO[str], *, format: Format | None = None) -> int:
@@ -255,19 +251,16 @@ class BulkRun(Closing):
         return in_thread(self._write_results, target, format)
 
     def _write_results(self, target: Any, format: Any) -> int:
-        self._settle()
         return write_results(self._file.results(inputs=False), target, format, run_file=self._file.path)
 
     @property
     def counts(self) -> dict[str, int]:
         """The number of rows by status, as results have it. Reads the file."""
-        self._settle()
-        return shown_counts(self._file.counts())
+        return self._file.counts()
 
     @property
     def doubtful(self) -> list[tuple[str, str | None]]:
-        """The keys of rows that may have been submitted, with their job IDs where known. Reads the file."""
-        self._settle()
+        """The keys of rows that may have been submitted, as `(key, None)`: their jobs are unknown. Reads the file."""
         return self._file.doubtful
 
     @property
@@ -278,7 +271,6 @@ class BulkRun(Closing):
     @property
     def report(self) -> RunReport:
         """A summary of the whole file, over all of its runs. Reads the file."""
-        self._settle()
         return report_of(self._file)
 
     def close(self) -> None:
@@ -287,6 +279,10 @@ class BulkRun(Closing):
             if self._runner is not None:
                 self._runner.fail(RunFileError("The run file was closed before the run ended."))
                 self._runner.close()
+                if self._runner.is_settled:
+                    # If it fails, the next opening does it.
+                    with shield(), suppress(RunFileError):
+                        in_thread(self._file.doubt_interrupted)
         finally:
             self._file.close()
 

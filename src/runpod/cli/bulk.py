@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from runpod._bulk.file_lock import is_locked
 from runpod._bulk.formats import Format
 from runpod._bulk.report import report_of
-from runpod._bulk.results import shown_counts
+from runpod._bulk.resubmit import RESUBMITTED, unfinished
 from runpod._bulk.run_file import RunFile
 from runpod._sync.bulk import BulkRun
 from runpod._sync.map import unfinished_jobs
@@ -43,7 +41,7 @@ from runpod.cli.results_output import check_output, write_output
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from runpod._bulk.adder import Added
     from runpod._bulk.results import BulkResult
@@ -63,11 +61,11 @@ class Status(str, Enum):
     EXPIRED = "EXPIRED"
 
 
-# What --resubmit submits again, and how it is said.
-_RESUBMITTED: dict[str, tuple[tuple[str, ...], str]] = {
-    "doubtful": (("DOUBTFUL",), "in doubt: each may have been submitted, and could run twice"),
-    "expired": (("EXPIRED",), "expired: the results were gone before they were received"),
-    "failed": (("FAILED", "CANCELLED", "TIMED_OUT"), "failed"),
+# How is said what --resubmit submits again.
+_PROBLEMS = {
+    "doubtful": "in doubt: each may have been submitted, and could run twice",
+    "expired": "expired: the results were gone before they were received",
+    "failed": "failed",
 }
 _DEFAULT_IN_FLIGHT = 100
 
@@ -206,7 +204,7 @@ def run(
             with line:
                 if source is not None:
                     _note_added(file.add(source, key=key, input=template, on_error=on_error), line)
-                line.begin("Running", _total(file.counts, resubmit, resubmit_key))
+                line.begin("Running", unfinished(file.counts, resubmit_key or resubmit))
                 begun = True
                 found = _run(results, line, command)
             line.end()
@@ -232,14 +230,6 @@ def _note_added(added: Added, line: ProgressLine) -> None:
     skipped.end(added.skipped_count)
     with line.hidden():
         note(f"{counted(added.added, 'row')} added, {added.known:,} known, {added.skipped_count:,} skipped.")
-
-
-def _total(counts: Mapping[str, int], resubmit: str | None, keys: list[str] | None) -> int:
-    again: tuple[str, ...] = ()
-    for name, (statuses, _) in _RESUBMITTED.items():
-        if name == resubmit:
-            again = statuses
-    return sum(counts[each] for each in ("PENDING", "IN_QUEUE", *again)) + len(keys or ())
 
 
 def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[..., str]) -> int:
@@ -283,8 +273,8 @@ def _note_end(connection: Connection, file: BulkRun, command: Callable[..., str]
             f"{counted(jobs, 'submitted job')} {verbs[0]} on, and {counted(rows, 'row')} {verbs[1]} not submitted yet."
         )
         note(f"{left} To go on: {command()}")
-    for name, (statuses, problem) in _RESUBMITTED.items():
-        number = sum(counts[each] for each in statuses)
+    for name, problem in _PROBLEMS.items():
+        number = sum(counts[each] for each in RESUBMITTED[name])
         if number and (is_over or name != "failed"):
             what = problem if name == "failed" else f"{'is' if number == 1 else 'are'} {problem}"
             note(f"{counted(number, 'row')} {what}. To submit again: {command('--resubmit', name)}")
@@ -300,8 +290,8 @@ def status(
     It can be used while another process runs the file.
     """
     with RunFile(db, read_only=True) as file:
-        is_running = is_locked(f"{Path(db).resolve()}.lock")
-        counts, summary = shown_counts(file.counts()), report_of(file)
+        is_running = file.is_run
+        counts, summary = file.counts(), report_of(file)
         listed = {"doubtful": file.doubtful, "expired": file.expired}
         endpoint = file.endpoint_id
     if not at_terminal():
@@ -315,7 +305,10 @@ def status(
         if found:
             shown = found if all else found[:MAX_LISTED]
             write_text("")
-            write_table(name.capitalize(), ("Key", "Job"), [(key, job or "") for key, job in shown])
+            if name == "doubtful":  # their jobs are unknown
+                write_table(name.capitalize(), ("Key",), [(key,) for key, _ in shown])
+            else:
+                write_table(name.capitalize(), ("Key", "Job"), [(key, job or "") for key, job in shown])
             if len(shown) < len(found):
                 note(f"{counted(len(found) - len(shown), 'more row')}: pass --all.")
 
