@@ -1,0 +1,325 @@
+"""Carries out the actions that a `Mapper` decides: reads, submits, polls and cancels."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from runpod._async.job import AsyncJob, warn_if_no_output
+from runpod._logging import JobFate, logger
+from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._protocol.decoding import OutputReader
+from runpod._protocol.map_actions import Cancel, Entry, Poll, Read, Submit
+from runpod._protocol.mapper import MAX_FAILURES, PAUSE
+from runpod._protocol.operations import RUN, Call
+from runpod._protocol.polling import MAX_PAUSE, Done, Fail
+from runpod._protocol.rate_limits import CANCEL_SECONDS
+from runpod._protocol.retries import Attempts
+from runpod._text import readable
+from runpod._workers import AsyncInputs
+from runpod.errors import (
+    InvalidRequestError,
+    JobExpiredError,
+    JobOutputError,
+    NotFoundError,
+    RateLimitError,
+    RunFileError,
+    RunpodError,
+    RunpodTimeoutError,
+)
+from runpod.models.jobs import JobState, job_failure
+from runpod.models.results import MapResult
+from runpod.models.status import JobStatus
+
+if TYPE_CHECKING:
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.map_actions import Action
+    from runpod._protocol.mapper import Mapper
+    from runpod._protocol.waiter import Waiter
+
+
+class _RunEndedError(Exception):
+    """The run ended just before a submission was sent."""
+
+
+class AsyncRunActions(ABC):
+    """What a worker of a run does for one input.
+
+    Args:
+        session: The session of the endpoint.
+        endpoint_id: The endpoint's ID.
+        read_output: Validates outputs.
+        inputs: An iterable, or in async code also an async one.
+        mapper: Decides what happens next.
+        job_timeout: Seconds for each job, from its submission, or None.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        endpoint_id: str,
+        read_output: OutputReader[Any],
+        inputs: Any,
+        mapper: Mapper,
+        job_timeout: float | None,
+    ) -> None:
+        self.session = session
+        self.endpoint_id = endpoint_id
+        self._read_output = read_output
+        self._inputs = AsyncInputs(inputs)
+        self._count = 0
+        self._mapper = mapper
+        self._job_timeout = job_timeout
+        self._clock = session.clock
+        # Why the last submission was put off, and the jobs that could not be cancelled.
+        self._last_problem: RunpodError | None = None
+        self._uncancelled: list[str] = []
+        # Not one of the primitives: it is held without awaiting. Reentrant, for handlers of the log.
+        self._log_lock = threading.RLock()
+
+    # What a subclass defines
+
+    @abstractmethod
+    def _prepare(self, entry: Entry) -> None:
+        """Sets the request of an input, or the waiter of its job if it is submitted already.
+
+        Raises:
+            InvalidRequestError: The input cannot be sent.
+        """
+
+    async def _submitting(self, entry: Entry) -> None:  # noqa: B027 - optional
+        """Called just before a submission is sent."""
+
+    async def _not_submitted(self, entry: Entry) -> None:  # noqa: B027 - optional
+        """Called when a submission was not executed, and is tried again later or given up."""
+
+    async def _submitted(self, entry: Entry, job_id: str) -> None:  # noqa: B027 - optional
+        """Called when a job was submitted, before it is waited for."""
+
+    async def _ended(self, entry: Entry, result: MapResult[Any]) -> None:  # noqa: B027 - optional
+        """Called with each result, before it is handed out."""
+
+    # What workers do
+
+    async def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Submit):
+            await self._submit(action.entry)
+        elif isinstance(action, Poll):
+            await self._poll(action.entry)
+        elif isinstance(action, Cancel):
+            await self._cancel(action.entry)
+        elif isinstance(action, Read):
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            given = await anext(self._inputs)
+        except StopAsyncIteration:
+            self._mapper.end_of_inputs()
+            return
+        except Exception as error:  # noqa: BLE001 - the consumer raises it
+            self._mapper.end_of_inputs(error)
+            return
+        except (KeyboardInterrupt, SystemExit) as error:  # likewise
+            self._mapper.fail(error, self._clock.now())
+            return
+        entry = Entry(self._count, given)
+        self._count += 1
+        problem: InvalidRequestError | None = None
+        try:
+            self._prepare(entry)
+        except InvalidRequestError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - what a mapping of the caller raises
+            problem = InvalidRequestError(f"The input cannot be encoded: it raised {type(error).__name__}: {error}.")
+            problem.__cause__ = error
+        self._mapper.read(entry, self._clock.now(), is_valid=problem is None)
+        if problem is not None:
+            try:
+                await self._finish(entry, MapResult(entry.index, entry.input, error=problem))
+            except BaseException:
+                self._mapper.drop(entry)
+                raise
+
+    async def _submit(self, entry: Entry) -> None:
+        # Not that of the run, which would leave the job in doubt.
+        deadline = self.session.deadline(CLIENT_DEFAULT)
+        if entry.attempts is None:
+            entry.attempts = Attempts(Call(RUN, self.endpoint_id, body=entry.body), self.session.retry, deadline)
+        entry.attempts.deadline = deadline
+        is_sent = False
+
+        def check() -> None:
+            if self._mapper.closing:
+                raise _RunEndedError
+
+        async def before() -> None:
+            nonlocal is_sent
+            check()
+            await self._submitting(entry)
+            is_sent = True
+
+        try:
+            reply = await self.session.try_submit(entry.attempts, before, check)
+        except _RunEndedError:
+            self._mapper.drop(entry)
+            return
+        except RunpodError as error:
+            if isinstance(error, RunFileError):  # it was not stored, and not sent
+                raise
+            await self._submission_failed(entry, error, is_sent=is_sent)
+            return
+        except BaseException:
+            if is_sent:
+                msg = "Input %d may have been submitted to endpoint %s: its request was interrupted"
+                logger.warning(msg, entry.index, self.endpoint_id)
+            raise
+        if isinstance(reply, JobState):
+            await self._was_submitted(entry, reply)
+        else:
+            await self._not_submitted(entry)
+            self._mapper.postpone(entry, reply, self._clock.now())
+
+    async def _was_submitted(self, entry: Entry, state: JobState[Any]) -> None:
+        entry.body = b""
+        entry.attempts = None
+        waiter = self.waiter(state)
+        waiter.submitted_at = self._clock.now()
+        try:
+            await self._submitted(entry, state.id)
+        except BaseException:
+            msg = "Job %s was submitted to endpoint %s for input %d, but this could not be stored"
+            logger.error(msg, readable(state.id), self.endpoint_id, entry.index)
+            raise
+        self._last_problem = None
+        self._mapper.submitted(entry, waiter, self._clock.now())
+
+    async def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
+        if error.maybe_submitted and error.job_id is not None:
+            # The response was incomplete or invalid, but names the job.
+            await self._was_submitted(entry, JobState(id=error.job_id, status=JobStatus.IN_QUEUE))
+            return
+        now = self._clock.now()
+        is_postponed = error.retryable and self._mapper.is_patient(now)
+        if not is_postponed and not self._mapper.ends_run(error, submitting=True):
+            await self._finish(entry, MapResult(entry.index, entry.input, error.job_id, error=error))
+            return
+        if is_sent and not error.maybe_submitted:
+            await self._not_submitted(entry)
+        if is_postponed:
+            asked = error.retry_after if isinstance(error, RateLimitError) else None
+            self._last_problem = error
+            self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
+        else:
+            # First: without this input, the run may be done.
+            self._mapper.fail(error, now)
+            self._mapper.drop(entry)
+
+    def waiter(self, state: JobState[Any]) -> Waiter:
+        deadline = self.session.deadline(self._job_timeout)
+        waiter = self.session.waiter(self.endpoint_id, state.id, deadline, state=state)
+        waiter.max_failures = MAX_FAILURES
+        return waiter
+
+    async def _poll(self, entry: Entry) -> None:
+        waiter = entry.waiter
+        assert waiter is not None
+        try:
+            poll = await self.session.poll(waiter)
+        except RunpodError as error:
+            await self._poll_failed(entry, error)
+            return
+        if poll is not None:
+            waiter.received(*poll, self._clock.now())
+        action = self._mapper.polled(entry, self._clock.now())
+        if isinstance(action, Done) and self._mapper.claim(entry):
+            state = waiter.state if self._mapper.closing else self.session.waited(waiter)
+            assert state is not None
+            await self._finish(entry, self._result(entry, state))
+        elif isinstance(action, Fail):
+            await self._poll_failed(entry, action.error)
+
+    async def _poll_failed(self, entry: Entry, error: RunpodError) -> None:
+        if isinstance(error, RunpodTimeoutError):
+            self._mapper.cancel(entry, error)
+        elif self._mapper.ends_run(error, submitting=False):
+            self._mapper.fail(error, self._clock.now())
+        elif self._mapper.cancels and not isinstance(error, (JobExpiredError, NotFoundError)):
+            # It may run, but nobody can wait for it.
+            self._mapper.cancel(entry, error)
+        elif self._mapper.claim(entry):
+            state = None if entry.waiter is None else entry.waiter.state
+            await self._finish(entry, MapResult(entry.index, entry.input, entry.job_id, state, error))
+
+    async def _cancel(self, entry: Entry) -> None:
+        assert entry.waiter is not None
+        job_id, state = entry.waiter.job_id, entry.waiter.state
+        job: AsyncJob[Any] = AsyncJob(self.session, self.endpoint_id, OutputReader(None), job_id, state)
+        # The timeout of the client can be too short for the wait for the rate limit.
+        timeout = None if self.session.timeout is None else max(self.session.timeout, 3 * CANCEL_SECONDS)
+        if entry.error is None:
+            await self._cancel_at_end(entry, job, timeout)
+            return
+        ended = await job.cancel_after(entry.error, timeout=timeout)
+        if ended is None:
+            result: MapResult[Any] = MapResult(entry.index, entry.input, job_id, job.state, entry.error)
+        else:
+            result = self._result(entry, ended)
+        await self._finish(entry, result)
+
+    async def _cancel_at_end(self, entry: Entry, job: AsyncJob[Any], timeout: float | None) -> None:
+        try:
+            state = await job.cancel(timeout=timeout)
+        except RunpodError as error:
+            self._log_left(job.id, error.message)
+            self._uncancelled.append(job.id)
+            self._mapper.drop(entry)
+            return
+        msg = "Job %s on endpoint %s was unfinished when its run ended; after its cancellation its status is %s"
+        fate = JobFate(
+            job.id, "left" if not state.completed else "cancelled" if state.status == JobStatus.CANCELLED else "ended"
+        )
+        logger.warning(msg, readable(job.id), self.endpoint_id, readable(state.status, 40), extra=fate.as_extra())
+        if state.completed:
+            await self._finish(entry, self._result(entry, state))
+        else:
+            self._mapper.drop(entry)
+
+    def _result(self, entry: Entry, state: JobState[Any]) -> MapResult[Any]:
+        try:
+            state = self._read_output(state, self.endpoint_id)
+        except JobOutputError as error:
+            return MapResult(entry.index, entry.input, state.id, state, error)
+        warn_if_no_output(state, self.endpoint_id)
+        return MapResult(entry.index, entry.input, state.id, state, job_failure(state, self.endpoint_id))
+
+    async def _finish(self, entry: Entry, result: MapResult[Any]) -> None:
+        await self._ended(entry, result)
+        # `aclose` waits for the lock, so that it returns when the log is complete.
+        with self._log_lock:
+            handed_out = self._mapper.finish(entry, result, self._clock.now())
+            if handed_out or result.error is None:
+                return
+            # A job that exceeded `job_timeout` may go on; its error says so.
+            if result.maybe_submitted or entry.error is not None:
+                logger.warning("Input %d: %s", entry.index, result.error.message)
+            if result.state is not None and not result.state.completed:
+                self._uncancelled.append(result.state.id)
+
+    # What becomes of jobs that are left
+
+    def _log_kept(self) -> None:
+        """Logs the IDs of the jobs that were not cancelled."""
+        with self._log_lock:
+            while self._mapper.kept:
+                self._log_left(self._mapper.kept.pop().job_id or "")
+            while self._mapper.doubtful:
+                msg = "Input %d may have been submitted to endpoint %s: its run ended before the next attempt"
+                logger.warning(msg, self._mapper.doubtful.pop().index, self.endpoint_id)
+
+    def _log_left(self, job_id: str, reason: str = "") -> None:
+        """Logs the ID of a job that was not cancelled, and why."""
+        msg = "Job %s on endpoint %s was not cancelled when its run ended%s"
+        extra = JobFate(job_id, "left", reason).as_extra()
+        logger.warning(msg, readable(job_id), self.endpoint_id, reason and f": {reason}", extra=extra)
