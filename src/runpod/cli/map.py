@@ -251,10 +251,10 @@ class _Run:
         except RunpodError:  # some are an OSError as well
             raise
         except (OutputClosedError, OSError):
-            jobs, _ = unfinished_jobs(self.results)
-            if jobs:
+            jobs, submitting = unfinished_jobs(self.results)
+            if number := len(jobs) + submitting:
                 self._line.end()
-                note(f"The output cannot be written any more. {self._fate(len(jobs))}")
+                note(f"The output cannot be written any more. {self._fate(number)}")
             raise
 
     def _print(self, result: MapResult[Any]) -> None:
