@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,11 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Shells start background jobs with interrupts ignored. The programs that tests start would inherit that; a handler is
+# reset to the default in them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Type-checked by mypy and pyright, not executed.
 collect_ignore = ["typing"]

@@ -29,7 +29,7 @@ from runpod import (
 from runpod._primitives import AsyncClock
 from runpod._protocol import rate_limits
 from tests._async.calls import collect
-from tests._async.mapped import Service, numbers, running, until
+from tests._async.mapped import AsyncSkippingClock, Service, numbers, running, until
 from tests.servers import KEY, TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
@@ -188,8 +188,15 @@ async def by_closed_client(client: AsyncRunpod, options: dict[str, Any]) -> None
 
 
 async def by_timeout(client: AsyncRunpod, options: dict[str, Any]) -> None:
+    clock = AsyncSkippingClock()
+    clock.skips = lambda: False
+    client._session.clock = clock
+    results = client.endpoint("horse").map(endless(), timeout=60, **options)
+    await anext(results)
+    await until(lambda: results.report.submitted == 6)
+    clock.skip_to(clock.now() + 60)
     with pytest.raises(RunpodTimeoutError):
-        await collect(client.endpoint("horse").map(endless(), timeout=1.5, **options))
+        await collect(results)
 
 
 async def by_garbage_collection(client: AsyncRunpod, options: dict[str, Any]) -> None:
@@ -411,29 +418,34 @@ async def test_cancelled_by_others(client: AsyncRunpod, service: Service) -> Non
 
 async def test_closing_does_not_wait_for_polls() -> None:
     """A poll that is never answered must not keep a program from ending."""
-    polled = threading.Semaphore(0)
+    polled, cancelled = set(), set()
     job_numbers = count(1)
 
     def behave(connection: Connection) -> None:
         while request := connection.read_request():
             path = request.split()[1].decode()
+            job_id = f"job-{next(job_numbers)}" if path.endswith("/run") else path.rpartition("/")[2].partition("?")[0]
             if "/status" in path:
-                polled.release()
+                polled.add(job_id)
                 connection.hang()
-            job_id = f"job-{next(job_numbers)}" if path.endswith("/run") else path.rpartition("/")[2]
+            elif "/cancel" in path:
+                cancelled.add(job_id)
             status = "IN_QUEUE" if path.endswith("/run") else "CANCELLED"
             connection.respond(json.dumps({"id": job_id, "status": status}).encode())
 
-    clock = AsyncClock()
+    clock, real_clock = AsyncSkippingClock(), AsyncClock()
+    # The run ends when all jobs are polled.
+    clock.skips = lambda: len(polled) == 3 and not cancelled
     with RawServer(behave) as server:
         async with AsyncRunpod(KEY, base_url=server.base_url) as client:
-            results = client.endpoint("ep").map_unordered(numbers(3), timeout=1.5)
+            client._session.clock = clock
+            results = client.endpoint("ep").map_unordered(numbers(3), timeout=60)
             with pytest.raises(RunpodTimeoutError):
                 await anext(results)
-            start = clock.now()
-            assert 3 == sum(b"POST /v2/ep/cancel/" in request for request in server.requests)
-            assert polled.acquire(timeout=TEST_TIMEOUT)
-        assert clock.now() - start < TEST_TIMEOUT
+            start = real_clock.now()
+            assert {"job-1", "job-2", "job-3"} == polled == cancelled
+            assert 3 == server.times("POST /v2/ep/run")
+        assert real_clock.now() - start < TEST_TIMEOUT
 
 
 async def test_a_job_that_cannot_be_cancelled_is_logged(

@@ -21,6 +21,7 @@ from runpod._bulk.changes import STATES, Ended, Submitted, Submitting
 from runpod._bulk.file_lock import AlreadyLockedError, FileLock, is_locked
 from runpod._bulk.run_file import RunFile
 from tests.bulk.conftest import without_root
+from tests.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,16 +45,11 @@ path = sys.argv[1]
 @contextmanager
 def process(code: str, path: Path) -> Generator[subprocess.Popen[str], None, None]:
     """Another process, which has called `wait`. It is killed at the end."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with child:
-        try:
-            assert child.stdout is not None
-            assert "ready\n" == child.stdout.readline()
-            yield child
-        finally:
-            child.kill()
+    command = [sys.executable, "-c", PROGRAM + code, str(path)]
+    with started(command, stdin=subprocess.PIPE, stderr=None) as child:
+        assert child.stdout is not None
+        assert "ready\n" == child.stdout.readline()
+        yield child
 
 
 def error(*args: Any, **options: Any) -> str:

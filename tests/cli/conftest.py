@@ -8,6 +8,7 @@ import pytest
 
 from runpod.cli import main
 from runpod.local import LocalServer, progress_update
+from tests.cli.many import ManyServer
 from tests.cli.programs import Result, wait_for
 
 if TYPE_CHECKING:
@@ -68,6 +69,21 @@ def server(running_server: Stable, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     running_server.release.set()
     running_server.faults.clear()
     wait_for(running_server.is_idle)
+
+
+@pytest.fixture(scope="module")
+def running_many() -> Iterator[ManyServer]:
+    with ManyServer() as server:
+        yield server
+        server.open()
+
+
+@pytest.fixture
+def many(running_many: ManyServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManyServer]:
+    monkeypatch.setenv("RUNPOD_API_KEY", running_many.api_key)
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", running_many.base_url)
+    yield running_many
+    running_many.reset()
 
 
 @pytest.fixture

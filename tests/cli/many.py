@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runpod.local import LocalServer
-from tests.cli.programs import PROGRAM, TIMEOUT, Result, wait_for
+from tests.cli.programs import TIMEOUT, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from typing_extensions import Self
 
 
 class ManyServer(LocalServer):
@@ -66,68 +62,3 @@ def write_rows(path: Path, *rows: dict[str, Any]) -> str:
 
 def lines_of(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-class Process:
-    """A command as a process with pipes."""
-
-    def __init__(self, *arguments: str, **options: Any) -> None:
-        self.process = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            **options,
-        )
-        self.err = ""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(TIMEOUT)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.err += line
-
-    def wait_for(self, text: str) -> None:
-        """Waits until standard error has a text."""
-        wait_for(lambda: text in self.err)
-
-    def write(self, text: str) -> None:
-        """Writes to standard input."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(text)
-        self.process.stdin.flush()
-
-    def read_line(self) -> str:
-        """Reads a line of standard output."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-    def close_output(self) -> None:
-        """Ends the program that reads standard output."""
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def interrupt(self, number: int = signal.SIGINT) -> None:
-        """Sends what Ctrl-C sends, or another signal."""
-        self.process.send_signal(number)
-
-    def end(self) -> Result:
-        """Waits until the command ends."""
-        stdout = self.process.stdout
-        out = stdout.read() if stdout is not None and not stdout.closed else ""
-        status = self.process.wait(TIMEOUT)
-        self._reader.join(TIMEOUT)
-        return Result(status, out, self.err)

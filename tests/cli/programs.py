@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tests.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +65,86 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     return found
 
 
-class Terminal:
+class Running:
+    """A command that runs.
+
+    Attributes:
+        process: Its process.
+        shown: What it has shown so far, in the terminal or on standard error.
+    """
+
+    def __init__(self, *command: str, **options: Any) -> None:
+        self._started = started(command, **options)
+        self.process = self._started.__enter__()
+        self.shown = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        # Nothing is closed that is being read.
+        self._reader.join(TIMEOUT)
+        self._started.__exit__(None, None, None)
+
+    def _read(self) -> None:
+        """Reads what is shown, until it ends."""
+        raise NotImplementedError
+
+    def wait_for(self, text: str) -> None:
+        """Waits until a text is shown."""
+        wait_for(lambda: text in self.shown)
+
+    def wait_for_changes(self, pattern: str) -> None:
+        """Waits until what a pattern finds has changed."""
+        wait_for(lambda: len(set(re.findall(pattern, self.shown))) > 1)
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Sends what Ctrl-C sends, or another signal."""
+        self.process.send_signal(number)
+
+
+class Process(Running):
+    """A command with pipes."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        super().__init__(*PROGRAM, *arguments, stdin=subprocess.PIPE, encoding="utf-8", **options)
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            self.shown += line
+
+    @property
+    def err(self) -> str:
+        """What it has printed on standard error so far."""
+        return self.shown
+
+    def write(self, text: str) -> None:
+        """Writes to standard input."""
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def read_line(self) -> str:
+        """Reads a line of standard output."""
+        line: str = self.process.stdout.readline()
+        return line
+
+    def close_output(self) -> None:
+        """Ends the program that reads standard output."""
+        self.process.stdout.close()
+
+    def end(self) -> Result:
+        """Waits until the command ends."""
+        stdout = self.process.stdout
+        out = "" if stdout.closed else stdout.read()
+        status = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
+        return Result(status, out, self.err)
+
+
+class Terminal(Running):
     """A command in a terminal.
 
     Args:
@@ -79,50 +161,34 @@ class Terminal:
         self._master, terminal = pty.openpty()
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
         wrapper = [sys.executable, "-c", IN_TERMINAL] if err else []
-        self.process = subprocess.Popen(
-            [*wrapper, *PROGRAM, *arguments],
+        super().__init__(
+            *wrapper,
+            *PROGRAM,
+            *arguments,
             stdin=terminal,
             stdout=terminal if out else subprocess.PIPE,
             stderr=terminal if err else subprocess.PIPE,
+            text=False,
             start_new_session=True,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "PYTHONUTF8": "1"},
         )
         os.close(terminal)
-        self.shown = ""
-        self._pieces: list[bytes] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(TIMEOUT)
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         os.close(self._master)
-        for pipe in (self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
 
     def _read(self) -> None:
+        pieces: list[bytes] = []
         # Linux reports the end of a terminal as an error.
         with contextlib.suppress(OSError):
             while piece := os.read(self._master, 65536):
-                self._pieces.append(piece)
-                self.shown = b"".join(self._pieces).decode("utf-8", "surrogateescape")
-
-    def wait_for(self, text: str) -> None:
-        """Waits until the terminal shows a text."""
-        wait_for(lambda: text in self.shown)
+                pieces.append(piece)
+                self.shown = b"".join(pieces).decode("utf-8", "surrogateescape")
 
     def type(self, text: str) -> None:
         """Presses keys."""
         os.write(self._master, text.encode())
-
-    def interrupt(self) -> None:
-        """Presses Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
 
     def end(self) -> Result:
         """Waits until the command ends. The result has what was shown in the terminal, in `err` if it is that."""

@@ -18,32 +18,20 @@ import pytest
 from runpod.bulk import BulkRun
 from runpod.cli.exit_status import exit_status
 from runpod.errors import RunFileError
-from tests.cli.many import ManyServer, Process, lines_of, write_rows
-from tests.cli.programs import PROGRAM, Terminal, wait_for
+from tests.cli.many import ManyServer, lines_of, write_rows
+from tests.cli.programs import PROGRAM, TIMEOUT, Process, Terminal, wait_for
 from tests.cli.test_terminal import HOSTILE, assert_harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cli.conftest import Command
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signals nor pseudo-terminals")
 
 
-@pytest.fixture(scope="module")
-def running_many() -> Iterator[ManyServer]:
-    with ManyServer() as server:
-        yield server
-        server.open()
-
-
 @pytest.fixture
-def server(running_many: ManyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ManyServer]:
-    monkeypatch.setenv("RUNPOD_API_KEY", running_many.api_key)
-    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", running_many.base_url)
+def server(many: ManyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ManyServer:
     monkeypatch.chdir(tmp_path)
-    yield running_many
-    running_many.reset()
+    return many
 
 
 def gated(*gates: str) -> str:
@@ -260,7 +248,7 @@ def test_export_as_parquet(server: ManyServer, cli: Command) -> None:
     assert 0 == cli("bulk", "export", "--db", "run.sqlite", "--out", "results.parquet").status
     assert ["k0", "k1"] == parquet.read_table("results.parquet")["key"].to_pylist()
     command = [*PROGRAM, "bulk", "export", "--db", "run.sqlite", "--out", "-", "--format", "parquet"]
-    out = subprocess.run(command, capture_output=True, check=True).stdout
+    out = subprocess.run(command, capture_output=True, check=True, timeout=TIMEOUT).stdout
     Path("copy.parquet").write_bytes(out)
     assert ["k0", "k1"] == parquet.read_table("copy.parquet")["key"].to_pylist()
 
@@ -435,9 +423,9 @@ def test_an_error_ends_the_run_and_it_goes_on(server: ManyServer, cli: Command, 
 
 def test_a_timeout(server: ManyServer, cli: Command) -> None:
     command = ["bulk", "run", "echo", gated("a"), "--db", "run.sqlite", "--key", "id"]
-    done = cli(*command, "--timeout", "1")
+    done = cli(*command, "--timeout", "2")
     assert (3, "") == (done.status, done.out)
-    assert "did not end within the timeout of 1 s" in done.err
+    assert "did not end within the timeout of 2 s" in done.err
     assert "1 submitted job goes on, and 0 rows are not submitted yet. To go on: " in done.err
     done = cli(*command, "--job-timeout", "0.5")
     assert 1 == done.status
@@ -470,7 +458,9 @@ def test_a_full_disk(server: ManyServer, cli: Command, monkeypatch: pytest.Monke
     for out in ("/dev/full", "-"):
         with Path("/dev/full").open("w") as full:
             full_command = [*PROGRAM, "bulk", "export", "--db", "run.sqlite", "--out", out, "--format", "jsonl"]
-            found = subprocess.run(full_command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            found = subprocess.run(
+                full_command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=TIMEOUT
+            )
         assert (5, 1) == (found.returncode, found.stderr.count("\n"))
         assert "cannot be written: No space left on device." in found.stderr
 

@@ -15,32 +15,20 @@ import pytest
 from runpod._sync.session import Session
 from runpod.models.jobs import JobState
 from runpod.models.status import JobStatus
-from tests.cli.many import ManyServer, Process, lines_of, write_rows
-from tests.cli.programs import PROGRAM, TIMEOUT, Terminal, wait_for
+from tests.cli.many import ManyServer, lines_of, write_rows
+from tests.cli.programs import PROGRAM, TIMEOUT, Process, Terminal, wait_for
 from tests.cli.test_terminal import HOSTILE, assert_harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runpod._protocol.operations import Operation
     from tests.cli.conftest import Command
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signals nor pseudo-terminals")
 
 
-@pytest.fixture(scope="module")
-def running_many() -> Iterator[ManyServer]:
-    with ManyServer() as server:
-        yield server
-        server.open()
-
-
 @pytest.fixture
-def server(running_many: ManyServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManyServer]:
-    monkeypatch.setenv("RUNPOD_API_KEY", running_many.api_key)
-    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", running_many.base_url)
-    yield running_many
-    running_many.reset()
+def server(many: ManyServer) -> ManyServer:
+    return many
 
 
 @pytest.fixture
@@ -211,7 +199,7 @@ def test_rows_are_required(cli: Command, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
     command = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM, "map", "echo", "-"]
     if sys.platform != "win32":
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
         assert (2, "") == (done.returncode, done.stdout)
         assert "Standard input is closed. Pass a file, or pipe rows into the command.\n" == done.stderr
 
@@ -240,10 +228,10 @@ def test_a_row_in_doubt(server: ManyServer, cli: Command, rows: Path) -> None:
 
 @pytest.mark.parametrize("on_exit", ["cancel", "keep"])
 def test_a_timeout(server: ManyServer, cli: Command, rows: Path, on_exit: str) -> None:
-    done = cli("map", "echo", write_rows(rows, {"gate": "a"}), "--timeout", "1", "--on-exit", on_exit)
+    done = cli("map", "echo", write_rows(rows, {"gate": "a"}), "--timeout", "2", "--on-exit", on_exit)
     assert (3, "") == (done.status, done.out)
     message, end = done.err.splitlines()
-    assert "did not end within the timeout of 1 s" in message
+    assert "did not end within the timeout of 2 s" in message
     [left] = server.unfinished() or [None]
     if on_exit == "cancel":
         assert ("1 unfinished job was cancelled.", None) == (end, left)
@@ -301,7 +289,7 @@ def test_a_closed_pipe_cancels_what_is_unfinished(server: ManyServer, rows: Path
     with Process("map", "echo", str(rows)) as process:
         assert 0 == json.loads(process.read_line())["index"]
         process.close_output()
-        wait_for(lambda: len(server.unfinished()) == 2)
+        wait_for(lambda: len(server.unfinished()) == 2 and server.waited_for())
         server.gates["second"].set()
         done = process.end()
     assert 141 == done.status
@@ -319,6 +307,7 @@ def test_a_full_disk(server: ManyServer, rows: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
+            timeout=TIMEOUT,
         )
     assert 5 == done.returncode
     assert done.stderr.endswith("The output cannot be written: No space left on device.\n")
@@ -331,9 +320,8 @@ def test_leaving_while_nobody_reads_the_output(server: ManyServer, rows: Path) -
     write_rows(rows, {"output": "x" * 200_000}, {"gate": "a"})
     server.faults.delay("cancel", 100)
     with Process("map", "echo", str(rows)) as process:
-        assert process.process.stdout is not None
         assert "{" == process.process.stdout.read(1)
-        wait_for(lambda: len(server.unfinished()) == 1)
+        wait_for(lambda: len(server.unfinished()) == 1 and server.waited_for())
         process.interrupt()
         process.wait_for("1 unfinished job is being cancelled. Press Ctrl-C again to leave at once.")
         process.interrupt()
@@ -347,7 +335,7 @@ def test_a_signal_cancels(number: int, server: ManyServer, rows: Path) -> None:
     write_rows(rows, {"n": 0}, *({"gate": "a"} for _ in range(3)))
     with Process("map", "echo", str(rows)) as process:
         process.read_line()
-        wait_for(lambda: len(server.unfinished()) == 3)
+        wait_for(lambda: len(server.unfinished()) == 3 and server.waited_for())
         jobs = server.unfinished()
         process.interrupt(number)
         done = process.end()
@@ -363,7 +351,7 @@ def test_ctrl_c_keeps(server: ManyServer, rows: Path) -> None:
     write_rows(rows, *({"gate": "a"} for _ in range(3)))
     before = server.submissions()
     with Process("map", "echo", str(rows), "--on-exit", "keep", "--in-flight", "2") as process:
-        wait_for(lambda: len(server.unfinished()) == 2)
+        wait_for(lambda: len(server.unfinished()) == 2 and server.waited_for())
         process.interrupt()
         done = process.end()
     assert (130, "") == (done.status, done.out)
@@ -407,7 +395,7 @@ def test_progress_and_report_in_a_terminal(server: ManyServer, rows: Path) -> No
     write_rows(rows, {"n": 0}, {"error": HOSTILE}, {"gate": "a"}, {"output": HOSTILE})
     with Terminal("map", "echo", str(rows), out=False) as terminal:
         terminal.wait_for("Running  3/4  1 failed  ")
-        terminal.wait_for("/s  0:00:01")  # it changes while nothing happens
+        terminal.wait_for_changes(r"/s  (\d+:\d\d:\d\d)")  # while nothing happens
         server.open()
         done = terminal.end()
     assert (1, 4) == (done.status, len(done.out.splitlines()))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.programs import TEST_TIMEOUT
+from tests.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +67,8 @@ def environment(home: Path) -> dict[str, str]:
 @pytest.fixture
 def served(desk: Path, page: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     command = [*shlex.split(blocks(page, "sh")[1]), "--port", "0"]  # Port 8000 may be in use here.
-    with subprocess.Popen(
-        command, cwd=desk, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(command, cwd=desk, env=environment) as process:
         yield process
-        process.kill()
 
 
 def test_the_install_commands(page: str) -> None:

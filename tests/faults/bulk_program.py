@@ -6,7 +6,6 @@ It is killed and interrupted by `test_bulk_kills.py`. It prints what it does, an
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -71,8 +70,6 @@ async def async_main(base_url: str, path: str, count: int, in_flight: int) -> No
 
 
 def main(side: str, base_url: str, path: str, count: str, in_flight: str) -> None:
-    # Shells start background processes with interrupts ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         if side == "sync":
             sync_main(base_url, path, int(count), int(in_flight))

@@ -82,8 +82,6 @@ def main(side: str, name: str, base_url: str) -> None:
     log = logging.getLogger("httpcore.http11")
     log.setLevel(logging.DEBUG)
     log.addFilter(watch)
-    # Shells start background processes with interrupts ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if side == "sync":
         sync_main(call, base_url)
     elif side == "asyncio":

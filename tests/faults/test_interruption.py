@@ -17,6 +17,7 @@ from runpod import AsyncRunpod
 from runpod._http.exchange import Exchange
 from tests.faults.interrupted import CALLS
 from tests.faults.secrets import API_KEY, leaked
+from tests.processes import LONGEST
 from tests.servers import TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def test_interrupted_calls(side: str, call: str) -> None:
         command = [sys.executable, "-W", "error", "-m", "tests.faults.interrupted", side, call, server.base_url]
         environment = {**os.environ, "RUNPOD_LOG": "info"}
         root = Path(__file__).parents[2]
-        program = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+        program = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
     log = program.stderr
     assert ("health=7 threads=1 through=True\n", 0) == (program.stdout, program.returncode), log
     assert [True] == closed

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from typing_extensions import Self
 
@@ -81,6 +83,15 @@ class Api:
         response = in_thread(lambda: self.http.request(method, path, **arguments))
         until(lambda: len(self.server.requests) > before)
         return response
+
+    @contextmanager
+    def unread(self, path: str) -> Generator[None, None, None]:
+        """Send a GET request, and disconnect at the end without having read the response."""
+        url = self.http.base_url
+        head = f"GET {url.path.rstrip('/')}{path} HTTP/1.1\r\nhost: x\r\nauthorization: {self.server.api_key}\r\n\r\n"
+        with socket.create_connection((url.host, url.port), timeout=TIMEOUT) as connection:
+            connection.sendall(head.encode())
+            yield
 
 
 class Gate:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -20,8 +19,10 @@ from runpod.local import Behavior
 from runpod.local.cli import main
 from runpod.local.cli_arguments import parse_arguments
 from tests.local.api import TIMEOUT
+from tests.processes import started
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 WORKER = shlex.join([sys.executable, str(Path(__file__).with_name("worker.py"))])
@@ -86,11 +87,8 @@ class Serving:
 @contextmanager
 def serving(*arguments: str) -> Iterator[Serving]:
     command = [sys.executable, "-m", "runpod.local", "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield Serving(process)
-        finally:
-            process.kill()
+    with started(command) as process:
+        yield Serving(process)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
@@ -136,11 +134,10 @@ def test_workers_started_by_hand(directory: Path) -> None:
         assert environment["RUNPOD_WEBHOOK_GET_JOB"].startswith(address)
         with (
             Runpod("my-key", base_url=server.exports["RUNPOD_ENDPOINT_BASE_URL"]) as client,
-            subprocess.Popen(shlex.split(WORKER), env=environment) as worker,
+            started(shlex.split(WORKER), env=environment, stdout=None, stderr=None),
         ):
             endpoint = client.endpoint("horse")
             assert "worker-1" == endpoint.run_sync(input={"n": 1}).output
-            worker.kill()
         assert 0 == server.end(signal.SIGINT)
 
 

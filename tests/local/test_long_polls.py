@@ -4,7 +4,6 @@ import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.local.api import TIMEOUT, in_thread, until
@@ -75,8 +74,8 @@ def test_disconnect_removes_the_listener(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     job_id = api.run()
     job = api.server._endpoints["horse"].queue.get(job_id)
-    with pytest.raises(httpx.ReadTimeout):
-        api.http.get(f"/status-sync/{job_id}", timeout=0.05)
+    with api.unread(f"/status-sync/{job_id}"):
+        until(lambda: bool(job.changed._listeners))
     until(lambda: not job.changed._listeners)
     gate.open()
     assert "COMPLETED" == api.end(job_id)["status"]

@@ -16,6 +16,7 @@ import pytest
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
 from tests.local.api import TIMEOUT, Api, until
+from tests.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +139,8 @@ def test_worker_that_is_killed_while_idle_is_replaced(monkeypatch: pytest.Monkey
 def test_worker_that_requests_a_restart_is_replaced() -> None:
     with start() as server, Api(server) as api:
         first = api.run_sync(do="refresh")["output"]
-        assert {"initializing": 1} == workers(api)
+        # The next one may have started already.
+        assert workers(api) in ({"initializing": 1}, {"idle": 1, "ready": 1})
         assert first != api.run_sync()["output"]
 
 
@@ -273,14 +275,12 @@ def test_workers_are_terminated_if_the_server_is_killed(number: signal.Signals) 
     program = f"""
 import signal
 from runpod.local import LocalEndpoint, LocalServer
-# SIGINT is ignored if the tests run in the background.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 with LocalServer({{"horse": LocalEndpoint(command={[*WORKER, "ignore SIGTERM"]!r})}}) as server:
     print(server.base_url, server.api_key, flush=True)
     signal.pause()
 """
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with started(command, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         base_url, api_key = process.stdout.readline().split()
 
@@ -291,10 +291,7 @@ with LocalServer({{"horse": LocalEndpoint(command={[*WORKER, "ignore SIGTERM"]!r
         with Api(RemoteServer()) as api:  # type: ignore[arg-type]
             pids = api.run_sync(do="start a child that ignores SIGTERM")["output"]
         process.send_signal(number)
-        try:
-            process.wait(TIMEOUT)
-        finally:
-            process.kill()
+        process.wait(TIMEOUT)
     until(lambda: not any(map(alive, pids)))
 
 

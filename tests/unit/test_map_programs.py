@@ -23,6 +23,7 @@ from runpod import InvalidRequestError, Runpod
 from runpod.local import LocalServer
 from tests._sync.mapped import Service, numbers
 from tests.local.api import Gate, until
+from tests.processes import started
 from tests.servers import KEY, TEST_TIMEOUT, RawServer
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 START = """
 import asyncio, os, signal, sys
 from runpod import AsyncRunpod, Runpod
-# Shells start background processes with interrupts ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 settings = {"api_key": sys.argv[1], "base_url": sys.argv[2]}
 inputs = ({"n": n} for n in range(1000))
 """
@@ -112,13 +111,8 @@ def start(program: str, *arguments: str) -> Generator[subprocess.Popen[str], Non
     command = [sys.executable, *warnings, "-c", START + textwrap.dedent(program), *arguments]
     root = Path(__file__).parents[2]
     environment = {**os.environ, "RUNPOD_LOG": "warning"}
-    with subprocess.Popen(
-        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
+    with started(command, cwd=root, env=environment) as running:
+        yield running
 
 
 def ended(program: subprocess.Popen[str]) -> tuple[str, str]:

@@ -255,24 +255,22 @@ class Run:
 
 indices = st.frozensets(st.integers(0, 20), max_size=4)
 
+RUNS: dict[str, Any] = {
+    "inputs": st.integers(0, 25),
+    "in_flight": st.integers(1, 12),
+    "seed": st.integers(0, 10**6),
+    "ordered": st.booleans(),
+    "submitting": st.integers(1, 4),
+    "polling": st.integers(1, 12),
+    "fails": indices,
+    "refused": indices,
+    "doubtful": indices,
+    "postponed": st.integers(0, 2),
+}
+
 
 @settings(max_examples=300)
-@given(
-    st.builds(
-        Run,
-        inputs=st.integers(0, 25),
-        in_flight=st.integers(1, 12),
-        seed=st.integers(0, 10**6),
-        ordered=st.booleans(),
-        submitting=st.integers(1, 4),
-        polling=st.integers(1, 12),
-        fails=indices,
-        refused=indices,
-        doubtful=indices,
-        expired=indices,
-        postponed=st.integers(0, 2),
-    )
-)
+@given(st.builds(Run, **RUNS, expired=indices))
 def test_every_input_has_exactly_one_result(run: Run) -> None:
     run.play()
     assert set(range(run.inputs)) == {result.index for result in run.results}
@@ -284,19 +282,10 @@ def test_every_input_has_exactly_one_result(run: Run) -> None:
 @given(
     st.builds(
         Run,
-        inputs=st.integers(0, 25),
-        in_flight=st.integers(1, 12),
-        seed=st.integers(0, 10**6),
-        ordered=st.booleans(),
+        **RUNS,
         cancel=st.booleans(),
         fail_fast=st.booleans(),
         stop_on_outage=st.booleans(),
-        submitting=st.integers(1, 4),
-        polling=st.integers(1, 12),
-        fails=indices,
-        refused=indices,
-        doubtful=indices,
-        postponed=st.integers(0, 2),
         leaves_after=st.integers(0, 20),
         timeout=st.none() | st.sampled_from([0.01, 1.0, 10.0]),
         raises_at=st.none() | st.integers(0, 25),
@@ -306,6 +295,16 @@ def test_nothing_is_left_however_the_loop_ends(run: Run) -> None:
     run.play()
     assert run.cancel or not run.cancelled
     assert not run.cancel or not run.mapper.kept
+
+
+def submitting(mapper: Mapper, *, reader: Wakeup | None = None, now: float = START) -> Entry:
+    """The next input: it was read, and is being submitted."""
+    action = mapper.next(reader or Wakeup(), now)
+    assert isinstance(action, Read)
+    entry = Entry(0, None)
+    mapper.read(entry, now)
+    assert isinstance(mapper.next(Wakeup(), now), Submit)
+    return entry
 
 
 def test_map_runs_ahead_by_twice_in_flight() -> None:
@@ -364,10 +363,7 @@ def test_an_outage_is_waited_out() -> None:
     assert mapper.is_patient(START)
     assert mapper.is_patient(START + PATIENCE - 1)
     assert not mapper.is_patient(START + PATIENCE)
-    assert isinstance(mapper.next(Wakeup(), START), Read)
-    entry = Entry(0, None)
-    mapper.read(entry, START)
-    assert isinstance(mapper.next(Wakeup(), START), Submit)
+    entry = submitting(mapper)
     mapper.submitted(entry, Waiter("job", math.inf, START), START + 100)  # type: ignore[arg-type]
     assert mapper.is_patient(START + PATIENCE + 99)
     # It counts from the first failure, not from the last success.
@@ -380,11 +376,7 @@ def test_a_poll_is_held_only_if_every_job_has_a_worker() -> None:
     for in_flight, polling, held in ((4, 4, True), (5, 4, False)):
         run = Run(inputs=100, in_flight=in_flight, polling=polling)
         mapper = run.mapper
-        mapper.next(Wakeup(), START)
-        entry = Entry(0, None)
-        mapper.read(entry, START)
-        while not isinstance(action := mapper.next(Wakeup(), START), Submit):
-            assert isinstance(action, Read)
+        entry = submitting(mapper)
         waiter: Any = Waiter("job", math.inf, START)
         mapper.submitted(entry, waiter, START)
         assert isinstance(mapper.next(Wakeup(), START), Poll)
@@ -446,10 +438,7 @@ def test_a_submission_ends_the_doubt() -> None:
 def test_a_late_result_is_not_handed_out(cancel: bool) -> None:
     run = Run(inputs=10, in_flight=2, cancel=cancel)
     mapper = run.mapper
-    mapper.next(Wakeup(), START)
-    entry = Entry(0, None)
-    mapper.read(entry, START)
-    assert isinstance(mapper.next(Wakeup(), START), Submit)
+    entry = submitting(mapper)
     mapper.close(START)
     assert not mapper.closed
     mapper.submitted(entry, Waiter("job", math.inf, START), START)  # type: ignore[arg-type]
@@ -464,13 +453,11 @@ def test_a_late_result_is_not_handed_out(cancel: bool) -> None:
 
 def test_giving_up_an_input_is_no_progress() -> None:
     mapper = Run(inputs=2, in_flight=2).mapper
-    assert isinstance(mapper.next(Wakeup(), START), Read)
+    reader = Wakeup()
     refused = errors.APIConnectionError("refused", maybe_submitted=False, retryable=True)
     assert mapper.is_patient(START)
     for error, is_patient in ((refused, False), (errors.BadRequestError("400"), True)):
-        entry = Entry(0, None)
-        mapper.read(entry, START)
-        assert isinstance(mapper.next(Wakeup(), START + PATIENCE), Submit)
+        entry = submitting(mapper, reader=reader, now=START + PATIENCE)
         mapper.finish(entry, MapResult(0, None, error=error), START + PATIENCE)
         assert is_patient == mapper.is_patient(START + PATIENCE)
 
@@ -501,10 +488,7 @@ def test_the_garbage_collector_can_close_it_in_the_middle_of_a_call() -> None:
 
 def test_an_interrupted_cancellation_is_done_again() -> None:
     mapper = Run(inputs=1, in_flight=1).mapper
-    mapper.next(Wakeup(), START)
-    entry = Entry(0, None)
-    mapper.read(entry, START)
-    assert isinstance(mapper.next(Wakeup(), START), Submit)
+    entry = submitting(mapper)
     mapper.submitted(entry, Waiter("job", math.inf, START), START)  # type: ignore[arg-type]
     # As after a Ctrl-C in the middle of `close`.
     mapper._closing = True

@@ -16,6 +16,7 @@ import pytest
 
 from runpod import APIConnectionError, ConfigurationError, InvalidRequestError, JobFailedError, JobState, MapResult
 from runpod._progress import progress_for
+from tests.processes import started
 
 DONE: MapResult[Any] = MapResult(0, {}, "job-1", JobState(id="job-1", status="COMPLETED"))
 FAILED: MapResult[Any] = MapResult(1, {}, "job-2", error=JobFailedError("x"))
@@ -70,7 +71,7 @@ def test_a_terminal_shows_a_bar() -> None:
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave) as process:
+    with started(command, stderr=slave, text=False) as process:
         os.close(slave)
         output = process.communicate(timeout=60)[0]
     shown = ""

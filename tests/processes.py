@@ -1,0 +1,35 @@
+"""Programs that tests start."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+LONGEST = 120.0  # seconds, before a program is killed
+
+
+@contextmanager
+def started(command: Sequence[str], **options: Any) -> Generator[subprocess.Popen[Any], None, None]:
+    """Start a program with pipes of text, and kill it in the end.
+
+    It is also killed if it runs too long, so that a test that reads its output fails instead of waiting forever.
+
+    Args:
+        command: The program and its arguments.
+        options: Those of `Popen`.
+    """
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    with subprocess.Popen(command, **options) as process:
+        watchdog = threading.Timer(LONGEST, process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
