@@ -6,7 +6,9 @@ import gc
 import io
 import json
 import math
+import re
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -31,6 +33,7 @@ from tests._async.calls import collect
 from tests._async.local_server import echo
 from tests._async.mapped import AsyncSkippingClock, Service, numbers, running, until
 from tests.servers import TEST_TIMEOUT
+from tests.unit.test_progress import Terminal, last_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -246,6 +249,29 @@ async def test_the_total_of_the_progress_bar(
         found = await collect(run.run(endpoint, progress=True, resubmit=resubmit))  # type: ignore[arg-type]
         assert totals[-1] == len(found)
     assert [5, 5, 2, 0, 0] == totals
+
+
+async def test_a_progress_bar(endpoint: AsyncEndpoint, run: AsyncBulkRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    await run.add(numbers(3), key="n")
+    await collect(run.run(endpoint))
+    await run.add(numbers(5), key="n")
+    monkeypatch.setattr(sys, "stderr", stderr := Terminal())
+    assert 2 == len(await collect(run.run(endpoint, progress=True)))
+    # It counts what was unfinished.
+    assert " 0/2 " in stderr.getvalue()
+    assert re.match(r"100%.* 2/2 .*job/s\]", last_line(stderr.getvalue()))
+
+
+async def test_a_progress_bar_needs_tqdm(
+    service: Service, endpoint: AsyncEndpoint, run: AsyncBulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run.add(numbers(1))
+    monkeypatch.setitem(sys.modules, "tqdm.std", None)  # type: ignore[arg-type]
+    with pytest.raises(errors.ConfigurationError, match="progress=True needs tqdm"):
+        run.run(endpoint, progress=True)
+    # Nothing has happened, and the file can still be run.
+    assert ({"PENDING": 1}, []) == (counted(run), service.requests)
+    assert 1 == len(await collect(run.run(endpoint)))
 
 
 # --- leaving the loop --------------------------------------------------------------------------

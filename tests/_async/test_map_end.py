@@ -81,6 +81,24 @@ async def test_job_timeout_cancels_the_job(serve: Serve, gate: Gate) -> None:
         await collect(endpoint.map(numbers(3), job_timeout=0.3))
 
 
+async def test_job_timeout_counts_from_the_submission(client: AsyncRunpod, service: Service) -> None:
+    clock: Any = client._session.clock
+
+    def answer(operation: str, what: Any) -> Any:
+        if operation != "run":
+            clock.skip_to(clock.now() + 60)  # a poll that is held
+        elif what == {"n": 2} and service.sent("run").count(what) <= 5:
+            return httpx.Response(429, headers={"Retry-After": "30"})
+        return None
+
+    service.answer = answer
+    start = clock.now()
+    # The last one waits for more than 100 s for its turn, and then for as long until it is accepted.
+    assert numbers(3) == await collect(client.endpoint("ep").map(numbers(3), in_flight=1, job_timeout=100))
+    assert clock.now() - start >= 3 * 60 + 5 * 30
+    assert [] == service.cancelled
+
+
 async def test_a_job_that_ends_at_its_timeout_is_not_lost(client: AsyncRunpod, service: Service) -> None:
     def answer(operation: str, what: Any) -> Any:
         if operation == "cancel":

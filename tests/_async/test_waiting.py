@@ -398,6 +398,22 @@ async def test_a_429_pauses_all_waits(narrow: AsyncEndpoint, wire: Wire, clock: 
     assert start + 3 == pytest.approx(clock.now())
 
 
+async def test_a_429_pauses_and_slows_down_all_submissions(
+    client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    limited = client.endpoint("ep").with_options(limits=EndpointLimits(submissions_per_second=10))
+    wire.respond(httpx.Response(429, headers={"Retry-After": "3"}), QUEUED, QUEUED, QUEUED)
+    start = clock.now()
+    with pytest.raises(errors.RateLimitError):
+        await limited.run(input=INPUT, timeout=1)
+    sent = []
+    for _ in range(3):
+        await limited.run(input=INPUT)
+        sent.append(clock.now() - start)
+    # Without the 429, all of them would be sent at once.
+    assert [3.0, 3.2, 3.4] == pytest.approx(sent)
+
+
 async def test_an_error_releases_the_permit(narrow: AsyncEndpoint, limiter: Limiter, wire: Wire) -> None:
     for problem, error_class in ((401, errors.AuthenticationError), (KeyboardInterrupt(), KeyboardInterrupt)):
         for call in job_calls(narrow.job(JOB)):

@@ -8,7 +8,9 @@ import gc
 import io
 import json
 import math
+import re
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -31,6 +33,7 @@ from tests._sync.calls import collect
 from tests._sync.local_server import echo
 from tests._sync.mapped import SkippingClock, Service, numbers, running, until
 from tests.servers import TEST_TIMEOUT
+from tests.unit.test_progress import Terminal, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Callable
@@ -233,6 +236,29 @@ def test_the_total_of_the_progress_bar(
         found = collect(run.run(endpoint, progress=True, resubmit=resubmit))  # type: ignore[arg-type]
         assert totals[-1] == len(found)
     assert [5, 5, 2, 0, 0] == totals
+
+
+def test_a_progress_bar(endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.add(numbers(3), key="n")
+    collect(run.run(endpoint))
+    run.add(numbers(5), key="n")
+    monkeypatch.setattr(sys, "stderr", stderr := Terminal())
+    assert 2 == len(collect(run.run(endpoint, progress=True)))
+    # It counts what was unfinished.
+    assert " 0/2 " in stderr.getvalue()
+    assert re.match(r"100%.* 2/2 .*job/s\]", last_line(stderr.getvalue()))
+
+
+def test_a_progress_bar_needs_tqdm(
+    service: Service, endpoint: Endpoint, run: BulkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.add(numbers(1))
+    monkeypatch.setitem(sys.modules, "tqdm.std", None)  # type: ignore[arg-type]
+    with pytest.raises(errors.ConfigurationError, match="progress=True needs tqdm"):
+        run.run(endpoint, progress=True)
+    # Nothing has happened, and the file can still be run.
+    assert ({"PENDING": 1}, []) == (counted(run), service.requests)
+    assert 1 == len(collect(run.run(endpoint)))
 
 
 # --- leaving the loop --------------------------------------------------------------------------

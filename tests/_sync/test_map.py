@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextvars
 import math
 import os
+import re
+import sys
 import threading
 from collections import deque
 from datetime import timedelta
@@ -26,6 +28,7 @@ from tests._sync.mapped import Service, indices, numbers, running
 from tests.clocks import together
 from tests.local.api import until
 from tests.servers import TEST_TIMEOUT
+from tests.unit.test_progress import Terminal, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Callable
@@ -433,6 +436,26 @@ def test_what_was_not_executed_is_sent_again(refusal: Any, endpoint: Endpoint, s
     assert (35, 5) == (len(service.sent("run")), len(service.inputs))
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_429_pauses_all_submissions(ordered: bool, service: Service) -> None:
+    sent: list[float] = []
+
+    def answer(operation: str, _: Any) -> Any:
+        if operation != "run":
+            return None
+        sent.append(clock.now())
+        return httpx.Response(429, headers={"Retry-After": "3"}) if len(sent) == 1 else None
+
+    service.answer = answer
+    # One after another, so that no other one was sent before the 429.
+    with service.client(limits=EndpointLimits(concurrent_submissions=1)) as client:
+        clock = client._session.clock
+        endpoint = client.endpoint("ep")
+        collect((endpoint.map if ordered else endpoint.map_unordered)(numbers(5)))
+    assert 6 == len(sent)
+    assert min(sent[1:]) - sent[0] >= 3
+
+
 @pytest.mark.parametrize("refusal", [429, httpx.ConnectError("refused")], ids=["429", "refused"])
 def test_an_outage_is_not_waited_out_forever(refusal: Any, client: Runpod, service: Service) -> None:
     service.answer = lambda *_: refusal
@@ -514,6 +537,24 @@ def test_progress_gets_every_result_as_the_jobs_end(
     assert "job-0" == seen[-1].job_id
     assert {0, 1, 2, 3, 4} == set(indices(seen))
     assert (numbers(5) if ordered else seen) == yielded
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_progress_bar(ordered: bool, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr := Terminal())
+    run: Any = endpoint.map if ordered else endpoint.map_unordered
+    assert 3 == len(collect(run(numbers(3), progress=True)))
+    assert " 0/3 " in stderr.getvalue()
+    assert re.match(r"100%.* 3/3 .*job/s\]", last_line(stderr.getvalue()))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_progress_bar_needs_tqdm(ordered: bool, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.std", None)  # type: ignore[arg-type]
+    endpoint = service.client().endpoint("ep")
+    with pytest.raises(errors.ConfigurationError, match="progress=True needs tqdm"):
+        (endpoint.map if ordered else endpoint.map_unordered)(numbers(3), progress=True)
+    assert [] == service.requests
 
 
 def test_progress_that_raises_ends_the_loop(endpoint: Endpoint, service: Service) -> None:

@@ -398,6 +398,22 @@ def test_a_429_pauses_all_waits(narrow: Endpoint, wire: Wire, clock: VirtualCloc
     assert start + 3 == pytest.approx(clock.now())
 
 
+def test_a_429_pauses_and_slows_down_all_submissions(
+    client: Runpod, wire: Wire, clock: VirtualClock
+) -> None:
+    limited = client.endpoint("ep").with_options(limits=EndpointLimits(submissions_per_second=10))
+    wire.respond(httpx.Response(429, headers={"Retry-After": "3"}), QUEUED, QUEUED, QUEUED)
+    start = clock.now()
+    with pytest.raises(errors.RateLimitError):
+        limited.run(input=INPUT, timeout=1)
+    sent = []
+    for _ in range(3):
+        limited.run(input=INPUT)
+        sent.append(clock.now() - start)
+    # Without the 429, all of them would be sent at once.
+    assert [3.0, 3.2, 3.4] == pytest.approx(sent)
+
+
 def test_an_error_releases_the_permit(narrow: Endpoint, limiter: Limiter, wire: Wire) -> None:
     for problem, error_class in ((401, errors.AuthenticationError), (KeyboardInterrupt(), KeyboardInterrupt)):
         for call in job_calls(narrow.job(JOB)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class ManyServer(LocalServer):
-    """Runs eight jobs at once. A job whose input has a `gate` waits until the test opens that gate."""
+    """Runs eight jobs at once. A job whose input has a `gate` waits until the test opens that gate.
+
+    One whose input has `seconds` takes that long on the server's clock.
+    """
 
     def __init__(self) -> None:
         super().__init__({"echo": self._echo, "other": self._echo}, workers=8)
@@ -26,6 +30,8 @@ class ManyServer(LocalServer):
         given = job["input"]
         if "gate" in given:
             assert self.gates[given["gate"]].wait(TIMEOUT)
+        if "seconds" in given:
+            self.advance(given["seconds"])
         if "error" in given and self.is_broken:
             raise ValueError(given["error"])
         # An output with the key `error` is a failure.
@@ -62,3 +68,10 @@ def write_rows(path: Path, *rows: dict[str, Any]) -> str:
 
 def lines_of(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
+
+
+def cost_in(err: str) -> float:
+    """The cost in the report."""
+    found = re.search(r"^Cost +([0-9.]+)$", err, re.MULTILINE)
+    assert found is not None
+    return float(found[1])

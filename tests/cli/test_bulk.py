@@ -18,7 +18,7 @@ import pytest
 from runpod.bulk import BulkRun
 from runpod.cli.exit_status import exit_status
 from runpod.errors import RunFileError
-from tests.cli.many import ManyServer, lines_of, write_rows
+from tests.cli.many import ManyServer, cost_in, lines_of, write_rows
 from tests.cli.programs import PROGRAM, TIMEOUT, Process, Terminal, wait_for
 from tests.cli.test_terminal import HOSTILE, assert_harmless
 
@@ -133,6 +133,15 @@ def test_options_of_the_requests(server: ManyServer, cli: Command) -> None:
     [body] = [json.loads(record.body) for record in server.requests[before:] if record.path.endswith("/run")]
     policy = {"executionTimeout": 60_000, "ttl": 500_000, "lowPriority": True}
     assert {"input": {"id": "k0"}, "policy": policy, "webhook": server.base_url} == body
+
+
+def test_the_cost_in_the_report(server: ManyServer, cli: Command) -> None:
+    rows = write_rows(Path("rows.jsonl"), {"seconds": 20})
+    words = ["bulk", "run", "echo", rows, "--db", "run.sqlite", "--out", "-"]
+    done = cli(*words, "--price-per-second", "0.5", "-v")
+    [line] = lines_of(done.out)
+    assert line["running_ms"] >= 20_000
+    assert 0.5 * line["running_ms"] / 1000 == pytest.approx(cost_in(done.err), rel=0.001)
 
 
 def test_unreadable_rows(server: ManyServer, cli: Command) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Command, Stable
 
 FORMS = """Pass a JSON object such as '{"prompt": "a horse"}', @FILE, or - for standard input.\n"""
@@ -59,6 +59,16 @@ def test_a_timeout_and_how_to_go_on(server: Stable, cli: Command) -> None:
     server.release.set()
     done = cli(*shlex.split(command), "--output-only")
     assert (0, {"n": 1}, "") == (done.status, done.json, done.err)
+
+
+@pytest.mark.parametrize("name", ["run", "status", "cancel", "retry", "health", "purge"])
+def test_the_timeout_of_a_call(name: str, server: Stable, cli: Command) -> None:
+    operation = "purge-queue" if name == "purge" else name
+    server.faults.delay(operation, 1000)
+    argument = {"run": ['{"n": 1}'], "health": [], "purge": []}.get(name, ["no-such-job"])
+    done = cli(name, "echo", *argument, "--timeout", "0.3")
+    assert (3, "") == (done.status, done.out)
+    assert " on endpoint 'echo' got no response within the timeout of 0.3 s." in done.err
 
 
 def test_status_wait_cancel_and_retry(server: Stable, cli: Command) -> None:
@@ -232,6 +242,35 @@ def test_global_options_before_and_after_the_command(
     assert 0 == cli("--base-url", "https://unused.test", "run", "echo", '{"n": 1}', *url).status
     done = cli("--profile", "x", *url, "run", "echo", '{"n": 1}')
     assert (2, "") == (done.status, done.out)
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_profile(is_before: bool, server: Stable, cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It replaces the variables."""
+    file = Path.home() / ".runpod" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(f'[work]\napi_key = "{server.api_key}"\nbase_url = "{server.base_url}"\n')
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_OFANOTHERACCOUNT")
+    monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", "https://unused.test")
+    profile, words = ["--profile", "work"], ["run", "echo", '{"n": 1}', "--output-only"]
+    done = cli(*profile, *words) if is_before else cli(*words, *profile)
+    assert (0, {"n": 1}, "") == (done.status, done.json, done.err)
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_allow_insecure(is_before: bool, server: Stable, cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if host in {"other.test", b"other.test"} else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setenv("NO_PROXY", "other.test")
+    url = ["--base-url", server.base_url.replace("127.0.0.1", "other.test")]
+    option, words = ["--allow-insecure"], ["run", "echo", '{"n": 1}', "--output-only", *url]
+    assert 2 == cli(*words).status
+    done = cli(*option, *words) if is_before else cli(*words, *option)
+    assert (0, {"n": 1}, "") == (done.status, done.json, done.err)
 
 
 def test_verbose_logs_to_standard_error(server: Stable, cli: Command) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pytest
 from runpod._sync.session import Session
 from runpod.models.jobs import JobState
 from runpod.models.status import JobStatus
-from tests.cli.many import ManyServer, lines_of, write_rows
+from tests.cli.many import ManyServer, cost_in, lines_of, write_rows
 from tests.cli.programs import PROGRAM, TIMEOUT, Process, Terminal, wait_for
 from tests.cli.test_terminal import HOSTILE, assert_harmless
 
@@ -77,8 +78,19 @@ def test_results_as_they_come_or_in_order(server: ManyServer, rows: Path) -> Non
 
 
 def test_never_more_than_in_flight(server: ManyServer, cli: Command, rows: Path) -> None:
-    write_rows(rows, *({"n": n} for n in range(6)))
-    assert 0 == cli("map", "echo", str(rows), "--in-flight", "1").status
+    seen: list[int] = []
+
+    class Gate(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            # The workers stop until there are as many as allowed.
+            wait_for(lambda: 3 in seen or len(server.unfinished()) >= 3)
+            seen.append(len(server.unfinished()))
+            return True
+
+    server.gates["a"] = Gate()
+    write_rows(rows, *({"gate": "a"} for _ in range(30)))
+    assert 0 == cli("map", "echo", str(rows), "--in-flight", "3").status
+    assert (30, 3) == (len(seen), max(seen))
 
 
 def test_templates_and_formats(server: ManyServer, cli: Command, rows: Path, tmp_path: Path) -> None:
@@ -427,3 +439,10 @@ def test_the_report_with_verbose(server: ManyServer, cli: Command, rows: Path) -
     assert re.search(r"^Completed +1$", done.err, re.MULTILINE)
     assert 1 == len(lines_of(done.out))
     assert "" == cli("map", "echo", str(rows)).err
+
+
+def test_the_cost_in_the_report(server: ManyServer, cli: Command, rows: Path) -> None:
+    done = cli("map", "echo", write_rows(rows, {"seconds": 20}), "--price-per-second", "0.5", "-v")
+    [line] = lines_of(done.out)
+    assert line["running_ms"] >= 20_000
+    assert 0.5 * line["running_ms"] / 1000 == pytest.approx(cost_in(done.err), rel=0.001)

@@ -98,13 +98,20 @@ def test_the_status_line_changes_in_place(server: Stable) -> None:
         terminal.wait_for("IN_PROGRESS")
         terminal.wait_for("50 %")
         terminal.wait_for_changes(r"  (\d+) s  ")  # it counts while nothing happens
+        wait_for(lambda: terminal.shown.count("IN_PROGRESS") > 2)
         server.release.set()
         done = terminal.end()
     assert (0, "COMPLETED") == (done.status, done.json["status"])
     assert r"50 % \x1b[31mred" in done.err
     assert "[bold]x[/bold]" in done.err
     assert_harmless(done.err)
-    assert done.err.endswith("\x1b[2K\x1b[?25h") or "\x1b[?25h" in done.err  # the cursor is shown again
+    updates, _, end = terminal.shown.partition("IN_PROGRESS")[2].rpartition("IN_PROGRESS")
+    # Each update erases the line and writes it again.
+    assert "\n" not in updates
+    assert 1 + updates.count("IN_PROGRESS") == updates.count("\r\x1b[2K")
+    # At the end, the cursor is shown again, and the line is erased.
+    assert end.endswith("\r\n\x1b[?25h\r\x1b[1A\x1b[2K")
+    assert 1 == end.count("\n")
 
 
 def test_no_status_line_if_messages_are_not_shown(server: Stable) -> None:
@@ -149,6 +156,14 @@ def test_purge_asks(server: Stable, answer: str, status: int) -> None:
         terminal.type(f"{answer}\n")
         assert status == terminal.end().status
     assert (status == 0) == ('"removed": 0' in terminal.shown)
+
+
+def test_purge_does_not_ask_if_told_so(server: Stable) -> None:
+    with Terminal("purge", "echo", "--yes") as terminal:
+        done = terminal.end()
+    assert 0 == done.status
+    assert "Remove" not in done.err
+    assert '"removed": 0' in done.err
 
 
 def test_an_input_is_not_awaited_from_a_keyboard(server: Stable) -> None:

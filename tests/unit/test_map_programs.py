@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod import InvalidRequestError, Runpod
+from runpod import EndpointLimits, InvalidRequestError, Runpod
 from runpod.local import LocalServer
-from tests._sync.mapped import Service, numbers
+from tests._sync.mapped import Service, numbers, running
 from tests.local.api import Gate, until
 from tests.processes import started
 from tests.servers import KEY, TEST_TIMEOUT, RawServer
@@ -326,6 +326,27 @@ def test_threads_end_with_the_run() -> None:
     with Service().client() as client:
         list(client.endpoint("ep").map(numbers(100), in_flight=30))
         until(lambda: not any(thread.name == "runpod-map" for thread in threading.enumerate()))
+
+
+def test_a_thousand_jobs_in_flight_have_32_threads() -> None:
+    service, others = Service(), set(threading.enumerate())
+    threads: set[int] = set()
+    polls = 0  # since the last submission
+
+    def answer(operation: str, what: Any) -> Any:
+        nonlocal polls
+        polls = 0 if operation == "run" else polls + 1
+        threads.add(len(set(threading.enumerate()) - others))
+        # Not forever, if fewer are in flight.
+        ends = len(service.inputs) == 1000 or polls > 3000 or service.ended
+        return None if operation == "run" or ends else running(what)
+
+    service.answer = answer
+    limits = EndpointLimits(submissions_per_second=10_000, polls_per_second=10_000)
+    with service.client(limits=limits) as client:
+        assert numbers(1000) == list(client.endpoint("ep").map(numbers(1000), in_flight=1000))
+    assert 1000 == service.most
+    assert max(threads) <= 32
 
 
 def test_results_in_another_thread() -> None:

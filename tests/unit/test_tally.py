@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pickle
+import re
 import statistics
 import sys
 from dataclasses import dataclass
@@ -311,6 +312,13 @@ def test_a_report_is_printed_as_a_table() -> None:
     assert 1 == len(repr(REPORT).splitlines())
 
 
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_table_has_a_row_for_every_outcome(outcome: str) -> None:
+    name = outcome.replace("_", " ").capitalize()
+    rows = str(RunReport(**{outcome: 1234})).splitlines()  # type: ignore[arg-type]
+    assert 1 == sum(bool(re.fullmatch(rf"{name} +1,234", row)) for row in rows)
+
+
 def test_what_is_not_known_is_left_out() -> None:
     text = str(RunReport(submitted=2, completed=2, wall_seconds=0.25, jobs_per_second=8.0))
     expected = [
@@ -337,6 +345,16 @@ def test_a_duration_is_readable(expected: str, seconds: float) -> None:
 @pytest.mark.parametrize(("expected", "cost"), [("0", 0.0), ("0.0001234", 0.00012341), ("1,234.50", 1234.5)])
 def test_a_cost_is_readable(expected: str, cost: float) -> None:
     assert ["Cost", expected] == str(RunReport(cost=cost)).splitlines()[-1].split()
+
+
+def test_a_dictionary_has_every_field() -> None:
+    def fields_of(found: Any) -> dict[str, Any]:
+        fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+        return {name: fields_of(value) if dataclasses.is_dataclass(value) else value for name, value in fields.items()}
+
+    assert fields_of(REPORT) == REPORT.to_dict()
+    assert fields_of(RunReport()) == RunReport().to_dict()
+    assert {"sum", "median", "p95"} == REPORT.to_dict()["running_seconds"].keys()
 
 
 def test_a_report_is_json_and_can_be_pickled() -> None:
