@@ -90,7 +90,7 @@ class Mapper:
         max_polling: int = 1,
         price_per_second: float | None = None,
     ) -> None:
-        self.deadline = Deadline()
+        self.deadline: Deadline = Deadline()
         self._in_flight = in_flight
         # Unfinished inputs and results that wait for the consumer.
         self._window = 2 * in_flight if ordered else in_flight
@@ -127,7 +127,7 @@ class Mapper:
         self._new_results: deque[MapResult[Any]] = deque()
         # Why the run ended, if it was not the end of the inputs, the consumer or the deadline.
         self.problem: BaseException | None = None
-        self.timed_out = False
+        self.timed_out: bool = False
         # The jobs that were left running.
         self.kept: list[Entry] = []
         # The inputs that were given up although an earlier attempt may have submitted them.
