@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ClientClosedError,
         ConfigurationError,
         ConflictError,
+        InputTooLargeError,
         InvalidRequestError,
         JobCancelledError,
         JobError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         JobFailedError,
         JobOutputError,
         JobTimedOutError,
+        MediaError,
         NotFoundError,
         PayloadTooLargeError,
         PermissionDeniedError,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
         RunpodTimeoutError,
         ServerError,
     )
+    from runpod.media import Media
     from runpod.models import (
         DurationSummary,
         EndpointHealth,
@@ -101,6 +104,7 @@ __all__ = [
     "EndpointLimits",
     "ExecutionPolicy",
     "ExecutionPolicyDict",
+    "InputTooLargeError",
     "InvalidRequestError",
     "Job",
     "JobCancelledError",
@@ -118,6 +122,8 @@ __all__ = [
     "JobTimedOutError",
     "JobUpdates",
     "MapResult",
+    "Media",
+    "MediaError",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
@@ -154,13 +160,14 @@ _MODULES = {
     "JobMap": "runpod._sync.map",
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",
+    "Media": "runpod.media",
 }
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in {"errors", "models"}:
+    if name in {"errors", "media", "models"}:
         return import_module(f"runpod.{name}")
     if name not in __all__:
         msg = f"module 'runpod' has no attribute {name!r}"
@@ -172,7 +179,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "errors", "models"})
+    return sorted({*globals(), *__all__, "errors", "media", "models"})
 
 
 setup_logging()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # The attributes of every error besides its message.
 CONTEXT = ("endpoint_id", "job_id", "maybe_submitted", "retryable")
@@ -83,7 +84,9 @@ class RunpodError(Exception):
 
 
 def _to_json(value: Any) -> Any:
-    """Makes a detail JSON-compatible: a job state becomes a mapping in the wire format."""
+    """Makes a detail JSON-compatible: a job state becomes a mapping in the wire format, a path becomes text."""
+    if isinstance(value, list):
+        return [str(path) for path in cast("list[Path]", value)]
     if not hasattr(value, "model_dump"):
         return value
     # pydantic cannot serialize every output or error, for example one that is nested too deeply.
@@ -108,6 +111,33 @@ class InvalidRequestError(RunpodError, ValueError):
     """The arguments of a call are invalid. Nothing was sent."""
 
     _maybe_submitted_default = False
+
+
+class InputTooLargeError(InvalidRequestError):
+    """The request is larger than the service accepts. Nothing was sent."""
+
+
+class MediaError(RunpodError):
+    """Media in an output cannot be decoded, downloaded or saved; for example, its URL has expired.
+
+    Attributes:
+        saved: The files that were saved before the error.
+    """
+
+    _maybe_submitted_default = False
+    _details = (*CONTEXT, "saved")
+
+    def __init__(
+        self,
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        /,
+        *,
+        saved: Iterable[str | Path] = (),
+        **context: Any,
+    ) -> None:
+        super().__init__(message, details, **context)
+        self.saved: list[Path] = [Path(path) for path in saved or details_dict(details).get("saved") or ()]
 
 
 class ClientClosedError(RunpodError, RuntimeError):

@@ -3,9 +3,11 @@
     RunpodError
     ├── ConfigurationError (ValueError)      no API key, invalid base_url, http:// to a non-loopback host
     ├── InvalidRequestError (ValueError)     invalid arguments; nothing was sent
+    │   └── InputTooLargeError               the request is larger than the service accepts
     ├── ClientClosedError (RuntimeError)     the client was closed before or during the call
     ├── RunpodTimeoutError (TimeoutError)    the call's `timeout` passed; the job, if any, keeps running
     ├── RunFileError                         the file of a bulk run cannot be used
+    ├── MediaError                           media in an output cannot be decoded, downloaded or saved
     ├── APIConnectionError                   no usable response: connect, reset, TLS, truncated body
     ├── APIStatusError                       an error status: status_code, body, headers, request_id
     │   ├── BadRequestError                  400
@@ -39,7 +41,9 @@ from runpod._base_errors import (
     CONTEXT,
     ClientClosedError,
     ConfigurationError,
+    InputTooLargeError,
     InvalidRequestError,
+    MediaError,
     RunpodError,
     details_dict,
 )
@@ -57,6 +61,7 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
+    "InputTooLargeError",
     "InvalidRequestError",
     "JobCancelledError",
     "JobError",
@@ -64,6 +69,7 @@ __all__ = [
     "JobFailedError",
     "JobOutputError",
     "JobTimedOutError",
+    "MediaError",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",

@@ -1,0 +1,5 @@
+"""Pictures, sound, video and other files in outputs."""
+
+from runpod.media.item import Media
+
+__all__ = ["Media"]
