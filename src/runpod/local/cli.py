@@ -130,7 +130,7 @@ def _endpoint(given: EndpointArguments) -> LocalEndpoint:
             f"Endpoint {given.name!r} has no workers for its jobs. Pass --worker or --handler, "
             "or --workers 0 to start its workers by hand."
         )
-    if "handler" in options:
+    if isinstance(options.get("handler"), str):
         options["handler"] = _handler(options["handler"], given.name)
     try:
         return LocalEndpoint(**options)

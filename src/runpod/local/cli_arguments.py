@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+from runpod.local.samples import ALL
 from runpod.local.settings import Behavior
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Options that follow --endpoint apply to that endpoint. Repeat --endpoint for mor
 
   {prog} --endpoint horse --worker "worker-env/bin/python worker.py" --workers 3
   {prog} --endpoint horse --handler my_module:horse --endpoint cow --workers 0
+  {prog} --samples
 
 Press Ctrl-C to stop the server and its workers.
 """
@@ -92,8 +94,10 @@ def parse_arguments(arguments: Sequence[str] | None, prog: str = PROG) -> Argume
     switches = _add_behavior(serve)
     serve.set_defaults(endpoints=[])
     namespace = parser.parse_args(arguments)
+    if namespace.samples:
+        _add_samples(serve, namespace.endpoints)
     if not namespace.endpoints:
-        serve.error("no endpoint to serve: pass --endpoint NAME with --worker or --handler")
+        serve.error("no endpoint to serve: pass --endpoint NAME with --worker or --handler, or --samples")
     try:
         behavior = Behavior(**{name: value for name, value in vars(namespace).items() if name in switches})
     except (TypeError, ValueError) as error:
@@ -144,6 +148,20 @@ def _add_endpoints(parser: argparse.ArgumentParser) -> None:
         const=True,
         help="return the list of a generator handler's yields as the job's output",
     )
+
+    group.add_argument(
+        "--samples",
+        action="store_true",
+        help="also serve look-alikes of popular workers, without a GPU: " + ", ".join(ALL),
+    )
+
+
+def _add_samples(parser: argparse.ArgumentParser, endpoints: list[EndpointArguments]) -> None:
+    """Add the samples after all other endpoints: the options of an endpoint do not apply to them."""
+    for name, handler in ALL.items():
+        if any(endpoint.name == name for endpoint in endpoints):
+            parser.error(f"endpoint {name!r} is one of --samples: give yours another name")
+        endpoints.append(EndpointArguments(name, {"handler": handler}))
 
 
 def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:

@@ -314,6 +314,7 @@ class LocalServer:
             cold_start=settings.cold_start.total_seconds(),
             aggregate=settings.return_aggregate_stream,
             clock=self._clock,
+            address=lambda: self.base_url.removesuffix("/v2"),
         )
 
     def __enter__(self) -> Self:

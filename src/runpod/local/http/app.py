@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, Worker
 from runpod.local.jobs.batches import BatchError, BatchNotFoundError
 from runpod.local.jobs.job import JobNotFoundError, JobNotRetryableError
 from runpod.local.json_text import object_text, to_bytes
+from runpod.local.samples.picture_urls import PictureURL
 from runpod.local.signals import Signal
 
 if TYPE_CHECKING:
@@ -123,6 +125,11 @@ class App:
 
     async def process(self, request: _Request, receive: Receive) -> Response:
         """Process a request and return the response, also on errors."""
+        picture = PictureURL.parse(request.path) if request.method in {"GET", "HEAD"} else None
+        if picture is not None:
+            # Without an API key, as the service serves the pictures of public endpoints. In a thread, since drawing
+            # takes milliseconds.
+            return Response(await asyncio.to_thread(picture.draw), media_type="image/png")
         return await _respond(self._run_operation(request, receive))
 
     async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
@@ -148,7 +155,7 @@ class App:
         return _Request(method, path, headers, query, body, complete, match)
 
     async def _run_operation(self, request: _Request, receive: Receive) -> JSONText:
-        # The only route that needs no API key.
+        # The only operation that needs no API key.
         if request.path == b"/openapi.json" and request.method == "GET":
             return describe(self._routes, list(self._endpoints))
         if request.match is None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from runpod.local.signals import call_soon
 from runpod.local.workers.handlers import run_handler
+from runpod.local.workers.server_address import server_address
 from runpod.local.workers.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from runpod.local.clock import Clock
     from runpod.local.jobs.job import Lease
@@ -54,13 +55,23 @@ class HandlerPool:
             it has low priority.
         aggregate: Whether the output of a generator is the list of its yields.
         clock: Clock for cold starts.
+        address: Returns the address of the server.
     """
 
     def __init__(
-        self, queue: JobQueue, handler: Handler, *, size: int, cold_start: float, aggregate: bool, clock: Clock
+        self,
+        queue: JobQueue,
+        handler: Handler,
+        *,
+        size: int,
+        cold_start: float,
+        aggregate: bool,
+        clock: Clock,
+        address: Callable[[], str],
     ) -> None:
         self._queue = queue
         self._clock = clock
+        self._address = address
         self._handler = handler
         self._cold_start = cold_start
         self._aggregate = aggregate
@@ -130,6 +141,7 @@ class HandlerPool:
             self._queue.lose(lease)
         else:
             loop = asyncio.get_running_loop()
+            server_address.set(self._address())  # For this task only, and the thread that it calls.
             disconnect = lease.revocation.connect(partial(call_soon, loop, partial(self._replace, worker, lease)))
             try:
                 self._replace(worker, lease)  # In case it was killed before the listener was connected.
