@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
     from runpod._async.map import AsyncJobMap
+    from runpod._async.public import AsyncPublic
     from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
     from runpod._protocol.deadlines import CLIENT_DEFAULT, ClientDefault
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
     from runpod._sync.map import JobMap
+    from runpod._sync.public import Public
     from runpod._sync.streams import JobStream, JobUpdates
     from runpod.errors import (
         APIConnectionError,
@@ -91,6 +93,7 @@ __all__ = [
     "AsyncJobMap",
     "AsyncJobStream",
     "AsyncJobUpdates",
+    "AsyncPublic",
     "AsyncRunpod",
     "AuthenticationError",
     "BadRequestError",
@@ -127,6 +130,7 @@ __all__ = [
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
+    "Public",
     "PurgeResult",
     "RateLimitError",
     "RetryPolicy",
@@ -152,12 +156,14 @@ _MODULES = {
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
     "AsyncJobMap": "runpod._async.map",
+    "AsyncPublic": "runpod._async.public",
     "AsyncJobStream": "runpod._async.streams",
     "AsyncJobUpdates": "runpod._async.streams",
     "Runpod": "runpod._sync.client",
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
     "JobMap": "runpod._sync.map",
+    "Public": "runpod._sync.public",
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",
     "Media": "runpod.media",

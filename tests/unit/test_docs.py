@@ -27,7 +27,8 @@ import pytest
 
 import runpod
 from runpod import AsyncRunpod, Runpod
-from runpod.local import LocalServer
+from runpod.local import LocalServer, samples
+from runpod.public import FluxSchnell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +99,12 @@ def photos(job: dict[str, Any]) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     handlers = {"ENDPOINT_ID": horse, "STREAM_ENDPOINT_ID": horses, "PHOTO_ENDPOINT_ID": photos}
-    with LocalServer(handlers) as server:
+    public = dict.fromkeys((FluxSchnell.slug, "qwen-image-edit-2511", "hailuo-02"), samples.public_flux)
+    with LocalServer({**handlers, **public}) as server:
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
+        # It has no list of public models.
+        monkeypatch.setenv("RUNPOD_API_BASE_URL", server.base_url)
         yield server
 
 
@@ -234,6 +238,18 @@ def test_a_failure_is_explained(server: LocalServer, capsys: pytest.CaptureFixtu
 def test_a_typed_output_has_its_type(page: Path, server: LocalServer) -> None:
     names = run(containing(page, "output_type=Horse"))
     assert isinstance(names["horse"], names["Horse"])
+
+
+def test_a_public_endpoint_is_called_as_its_page_says(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    page = DOCS["public-endpoints"]
+    names = run(containing(page, "the size of a Boeing 787"))
+    assert (1, 0.000629) == (len(names["output"].media), names["output"].cost)
+    capsys.readouterr()
+    block = containing(page, "except InvalidRequestError")
+    run(block)
+    # The comment shows the message.
+    assert block.code.rpartition("# ")[2] == capsys.readouterr().out
+    assert {"z-image-turbo", "p-image-t2i"} == set(run(containing(page, "cheap ="))["cheap"])
 
 
 def test_the_policies_of_both_forms_are_the_same(server: LocalServer) -> None:

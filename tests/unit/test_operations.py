@@ -67,6 +67,23 @@ def test_an_id_is_one_path_segment(endpoint: str, job: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://console.runpod.io/serverless/user/endpoint/abc123", "abc123"),
+        ("https://console.runpod.io/serverless/user/endpoint/abc-123/?tab=logs#top", "abc-123"),
+        # Anything else is an ID, which is opaque.
+        *[(same, same) for same in ("abc123", "https://console.runpod.io/serverless/user/endpoint/", "https://x/y")],
+        *[(same, same) for same in ("http://console.runpod.io/serverless/user/endpoint/a", "console.runpod.io/a")],
+        ("https://console.runpod.io.example/serverless/user/endpoint/a",) * 2,
+        ("https://console.runpod.io/serverless/user/endpoint/a/b",) * 2,
+    ],
+)
+def test_an_endpoint_can_be_named_by_its_address_in_the_console(given: str, expected: str) -> None:
+    assert expected == check_id(given, "endpoint_id")
+    assert given == check_id(given, "job_id")
+
+
+@pytest.mark.parametrize(
     ("bad", "problem"),
     [
         *[(bad, "job_id is blank") for bad in ("", " \t\n\u3000")],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
+    from runpod._async.public import AsyncPublic
     from runpod._protocol.deadlines import ClientDefault
 
 T = TypeVar("T")
@@ -96,7 +97,8 @@ class AsyncRunpod(AsyncClosing):
         """Returns an endpoint by its ID, without sending a request.
 
         Args:
-            endpoint_id: The endpoint's ID, or the slug of a public one.
+            endpoint_id: The endpoint's ID, the slug of a public one, or the address of its page in
+                the console.
             output_type: The type of the output of completed jobs: a pydantic model or any type
                 that pydantic can validate. Type checkers infer classes; for a union, annotate:
                 `horses: AsyncEndpoint[Horse | None] = …`.
@@ -109,6 +111,19 @@ class AsyncRunpod(AsyncClosing):
         """
         endpoint_id = check_id(endpoint_id, "endpoint_id")
         return AsyncEndpoint(self._session, endpoint_id, OutputReader(output_type))
+
+    @property
+    def public(self) -> AsyncPublic:
+        """Runpod's public endpoints: models that Runpod hosts. See `runpod.public`.
+
+        Example:
+            >>> from runpod.public import FluxSchnell
+            >>> await client.public.run_sync(FluxSchnell(prompt="a horse", width=512, height=512))
+        """
+        # Imported on first use: only callers of public endpoints need it.
+        from runpod._async.public import AsyncPublic
+
+        return AsyncPublic(self._session)
 
     def with_options(
         self,

@@ -63,11 +63,16 @@ class Call:
         return f"{self.operation.name}{job} on endpoint {self.endpoint_id!r}"
 
 
+_CONSOLE = re.compile(r"https://console\.runpod\.io/serverless/user/endpoint/([\w-]+)/?(?:[?#].*)?", re.ASCII)
+
 _PLURALS = {"endpoint_id": "Endpoint IDs", "job_id": "Job IDs"}
 
 
 def check_id(value: object, what: str) -> str:
     """Validates an endpoint or job ID.
+
+    For an endpoint, it may also be the address of its page in the console, which people copy; exactly that, since an ID
+    is opaque.
 
     Raises:
         InvalidRequestError: The ID is not a str, is blank (the path would have another meaning), or
@@ -84,7 +89,8 @@ def check_id(value: object, what: str) -> str:
     except UnicodeEncodeError:
         msg = f"{what} contains a lone surrogate and cannot be encoded in a URL."
         raise InvalidRequestError(msg) from None
-    return value
+    address = _CONSOLE.fullmatch(value) if what == "endpoint_id" else None
+    return value if address is None else address[1]
 
 
 def encoded(identifier: str) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
+    from runpod._sync.public import Public
     from runpod._protocol.deadlines import ClientDefault
 
 T = TypeVar("T")
@@ -98,7 +99,8 @@ class Runpod(Closing):
         """Returns an endpoint by its ID, without sending a request.
 
         Args:
-            endpoint_id: The endpoint's ID, or the slug of a public one.
+            endpoint_id: The endpoint's ID, the slug of a public one, or the address of its page in
+                the console.
             output_type: The type of the output of completed jobs: a pydantic model or any type
                 that pydantic can validate. Type checkers infer classes; for a union, annotate:
                 `horses: Endpoint[Horse | None] = …`.
@@ -111,6 +113,19 @@ class Runpod(Closing):
         """
         endpoint_id = check_id(endpoint_id, "endpoint_id")
         return Endpoint(self._session, endpoint_id, OutputReader(output_type))
+
+    @property
+    def public(self) -> Public:
+        """Runpod's public endpoints: models that Runpod hosts. See `runpod.public`.
+
+        Example:
+            >>> from runpod.public import FluxSchnell
+            >>> client.public.run_sync(FluxSchnell(prompt="a horse", width=512, height=512))
+        """
+        # Imported on first use: only callers of public endpoints need it.
+        from runpod._sync.public import Public
+
+        return Public(self._session)
 
     def with_options(
         self,

@@ -1,0 +1,1 @@
+"""Typed inputs of Runpod's public endpoints, by kind."""

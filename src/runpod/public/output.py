@@ -1,0 +1,95 @@
+"""What public endpoints return."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pydantic import ConfigDict, RootModel
+
+from runpod._protocol.tally import cost_of
+from runpod._text import Shortened
+
+if TYPE_CHECKING:
+    from runpod.media import Media
+
+
+class PublicOutput(RootModel[Any]):
+    """The output of a public endpoint, in whatever shape its model returns. Frozen.
+
+    The service deletes the files behind the URLs: after 7 days by its documentation, after 24 hours
+    by its assistant. So download them at once.
+
+    Example:
+        >>> output = client.public.run_sync(FluxSchnell(prompt="a horse")).result()
+        >>> output.media[0].url, output.cost
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    @property
+    def raw(self) -> Any:
+        """The output as it was received: mostly a dict, such as `{"image_url": …, "cost": …}`."""
+        return self.root
+
+    @property
+    def media(self) -> list[Media]:
+        """The pictures, videos and sounds in it; see `runpod.media.find`."""
+        from runpod.media import find  # on first use: texts have none
+
+        return find(self.root)
+
+    @property
+    def cost(self) -> float | None:
+        """What the job cost, in USD; None if the model does not say. Failed jobs are free."""
+        return cost_of(self.root)
+
+    @property
+    def text(self) -> str | None:
+        """The answer of a language model, or a transcript; None if there is none."""
+        return _text_in(self.root)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield None, Shortened(self.root)
+
+
+# Where models of different versions put the text, innermost first.
+_TEXT_KEYS = ("content", "text", "tokens", "message", "delta", "choices", "transcription", "result", "output")
+
+
+def _text_in(value: object, depth: int = 0) -> str | None:
+    if depth > 8:  # the known shapes have six levels
+        return None
+    if isinstance(value, str):
+        return _plain_text(value, depth)
+    if isinstance(value, list):
+        # A list of strings is a text in pieces; a list of choices has mostly one.
+        found = [text for each in cast("list[object]", value) if (text := _text_in(each, depth + 1)) is not None]
+        return "".join(found) if found else None
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, object]", value)
+        for key in _TEXT_KEYS:
+            # `message` is an object in choices; in an output, it is about the job.
+            if isinstance(each := fields.get(key), str) and key == "message":
+                continue
+            text = None if each is None else _text_in(each, depth + 1)
+            if text is not None:
+                return text
+    return None
+
+
+def _plain_text(text: str, depth: int) -> str | None:
+    if text.startswith("data: "):  # server-sent events, with which vLLM workers stream
+        return _text_in([event for line in text.splitlines() if (event := _event(line)) is not None], depth)
+    from runpod.media import find
+
+    is_link = text.startswith(("https://", "http://", "data:")) and not any(map(str.isspace, text))
+    return None if is_link or find(text) else text
+
+
+def _event(line: str) -> object:
+    try:
+        return json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else None
+    except (ValueError, RecursionError):
+        return None
