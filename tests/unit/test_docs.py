@@ -29,6 +29,8 @@ import runpod
 from runpod import AsyncRunpod, Runpod
 from runpod.local import LocalServer, samples
 from runpod.public import FluxSchnell
+from tests.media.samples import PNG
+from tests.media.samples import text as base64_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +98,18 @@ def photos(job: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield {"url": f"https://example.com/{text[-1]}.png"}
 
 
+def picture(job: dict[str, Any]) -> dict[str, Any]:
+    return {"images": [{"filename": "horse.png", "type": "base64", "data": base64_text(PNG)}]}
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
-    handlers = {"ENDPOINT_ID": horse, "STREAM_ENDPOINT_ID": horses, "PHOTO_ENDPOINT_ID": photos}
+    handlers = {
+        "ENDPOINT_ID": horse,
+        "STREAM_ENDPOINT_ID": horses,
+        "PHOTO_ENDPOINT_ID": photos,
+        "PICTURE_ENDPOINT_ID": picture,
+    }
     public = dict.fromkeys((FluxSchnell.slug, "qwen-image-edit-2511", "hailuo-02"), samples.public_flux)
     with LocalServer({**handlers, **public}) as server:
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
@@ -149,6 +160,7 @@ def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeyp
     # Blocks write files, and read this one.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "captions.csv").write_text("id,caption\n1,a horse\n2,a foal\n", encoding="utf-8")
+    (tmp_path / "horse.png").write_bytes(PNG)
     # Blocks set up logging.
     monkeypatch.setattr(logging.getLogger("runpod"), "level", logging.NOTSET)
     monkeypatch.setattr(logging.getLogger(), "handlers", list(logging.getLogger().handlers))

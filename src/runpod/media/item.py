@@ -65,6 +65,12 @@ class Media:
             return decoded_size(self._content, self._start)
         return None if self._content is None else len(self._content)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
+        """Shows a picture, or a player for sound or video, in a notebook."""
+        from runpod.media.display import media_bundle
+
+        return media_bundle(self)
+
     def __repr__(self) -> str:
         name = f"{type(self).__name__}({readable(self.name, 60)!r}, {self.mime!r}"
         # The query of a presigned URL is a credential.

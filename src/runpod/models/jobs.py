@@ -142,6 +142,28 @@ class JobState(ReceivedModel, Generic[OutputT]):
             raise failure
         return self
 
+    def pretty(self, *, limit: int | None = None) -> str:
+        """Returns the job as text for people: its status and times, its error, and its output in full.
+
+        The output is indented JSON, in which pictures and other media are replaced by a placeholder such as
+        `<image/png, 812 kB, horse.png>`, and text with line breaks is shown in lines. Control characters are escaped.
+
+        Args:
+            limit: How many characters of it, at most; None for all.
+
+        Example:
+            >>> print(state.pretty())
+        """
+        from runpod.media.display import state_text
+
+        return state_text(self, limit)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
+        """Shows the job in a notebook: its status, its error, the media in its output, and its output as text."""
+        from runpod.media.display import state_bundle
+
+        return state_bundle(self)
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "id", self.id
         yield "status", str(readable(self.status, 40))
@@ -236,6 +258,22 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
 
     output: ChunkT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     metrics: Any = None
+
+    def pretty(self, *, limit: int | None = None) -> str:
+        """Returns the value as text for people, in the same form as `JobState.pretty`.
+
+        Args:
+            limit: How many characters of it, at most; None for all.
+        """
+        from runpod.media.display import chunk_text
+
+        return chunk_text(self, limit)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
+        """Shows the value in a notebook, with its media."""
+        from runpod.media.display import chunk_bundle
+
+        return chunk_bundle(self)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "output", Shortened(self.output)

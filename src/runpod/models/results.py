@@ -51,6 +51,22 @@ class MapResult(Generic[OutputT]):
         """Whether the submission was sent and its outcome is unknown. Sending the input again may run it twice."""
         return self.error is not None and self.error.maybe_submitted
 
+    def pretty(self, *, limit: int | None = None) -> str:
+        """Returns the result as text for people, in the same form as `JobState.pretty`.
+
+        Args:
+            limit: How many characters of it, at most; None for all.
+        """
+        from runpod.media.display import result_text
+
+        return result_text(self, limit)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
+        """Shows the result in a notebook, with its media."""
+        from runpod.media.display import result_bundle
+
+        return result_bundle(self)
+
     def __repr__(self) -> str:
         parts = [f"index={self.index}"]
         if self.job_id is not None:
