@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import bulk, calls, crowd, imports, jobs, many, packages, throughput
+from benchmarks import bulk, calls, crowd, find, imports, jobs, many, packages, throughput
 from benchmarks.environments import BENCH
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
 
-PARTS = ("throughput", "jobs", "crowd", "many", "bulk", "imports", "packages", "calls")
+PARTS = ("throughput", "jobs", "crowd", "many", "bulk", "imports", "packages", "calls", "find")
 
 
 def main() -> None:
@@ -54,6 +54,8 @@ def main() -> None:
         tables.append(packages.measure(sys.version_info[:2]))
     if "calls" in parts:
         tables += calls.measure(rounds, quick=options.quick)
+    if "find" in parts:
+        tables += find.measure(rounds)
 
     print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores.", end=" ")
     print(f"{time.monotonic() - start:.0f} s. Medians [quartiles]; xN is the ratio to the row with x1.00 above.")

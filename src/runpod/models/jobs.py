@@ -17,6 +17,8 @@ from runpod.models.worker_failure import WorkerFailure, parse_worker_error
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from runpod.media import Media
+
 __all__ = [
     "JobCancelledError",
     "JobError",
@@ -90,6 +92,20 @@ class JobState(ReceivedModel, Generic[OutputT]):
     def progress(self) -> Any:
         """The last progress update of a job that has not ended, or None."""
         return None if self.completed else self.output
+
+    @property
+    def media(self) -> list[Media]:
+        """The pictures, sound, videos and other files in `output`, whatever the status: also in a progress update.
+
+        They are found at each access; `runpod.media.find` says how.
+
+        Example:
+            >>> [media.name for media in state.media]
+            ['ComfyUI_00001_.png']
+        """
+        from runpod.media import find  # it is needed by few programs
+
+        return find(self.output)
 
     @property
     def worker_error(self) -> WorkerFailure | None:
@@ -258,6 +274,13 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
 
     output: ChunkT = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     metrics: Any = None
+
+    @property
+    def media(self) -> list[Media]:
+        """The pictures, sound, videos and other files in `output`; see `JobState.media`."""
+        from runpod.media import find  # it is needed by few programs
+
+        return find(self.output)
 
     def pretty(self, *, limit: int | None = None) -> str:
         """Returns the value as text for people, in the same form as `JobState.pretty`.
