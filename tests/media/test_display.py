@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
+from runpod._text import size_text
 from runpod.errors import APIConnectionError
-from runpod.media import Media, display
-from runpod.media.output_text import LONGEST_BASE64, size_text
+from runpod.media import Media, display, figures
+from runpod.media.output_text import LONGEST_BASE64
 from runpod.models import JobState, MapResult, StreamChunk
 from tests.media.samples import MP4, PNG, WAV, data_url
 from tests.media.samples import text as text64
@@ -137,7 +138,7 @@ def test_what_can_contain_scripts_or_is_unknown_is_text(mime: str) -> None:
 
 
 def test_what_is_too_large_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "MAX_BYTES", 1000)
+    monkeypatch.setattr(figures, "MAX_BYTES", 1000)
     assert "image/png" in bundle(media("image/png", bytes(1000)))
     found = bundle(media("image/png", bytes(1001)))
     assert {"text/plain"} == set(found)

@@ -12,9 +12,9 @@ from runpod._bulk.json_text import encode
 from runpod._bulk.results import BulkResult
 from runpod._protocol.decoding import is_status_only
 from runpod._protocol.encoding import is_array
-from runpod._protocol.tally import cost_of
 from runpod.errors import JobExpiredError, JobOutputError, NotFoundError, RunpodTimeoutError
 from runpod.models._base import milliseconds
+from runpod.models._costs import cost_of
 from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from runpod._text import readable
 from runpod.errors import (
@@ -17,7 +15,7 @@ from runpod.errors import (
     RunpodError,
     RunpodTimeoutError,
 )
-from runpod.models._base import received_number
+from runpod.models._costs import cost_of, valid_amount
 from runpod.models.reports import DurationSummary, RunReport
 
 if TYPE_CHECKING:
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 Outcome = Literal["completed", "failed", "cancelled", "timed_out", "in_doubt", "expired"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("completed", "failed", "cancelled", "timed_out", "in_doubt", "expired")
-
-# Larger costs and durations are invalid. This also keeps sums finite.
-_MAX = 1e12
 
 
 def outcome_of(result: MapResult[Any]) -> Outcome:
@@ -58,28 +53,8 @@ def _outcome_of_error(error: RunpodError) -> Outcome:
     return "failed"
 
 
-def cost_of(output: Any) -> float | None:
-    """The cost in an output: its `cost`, or the sum of those in a list of outputs; None if there is none."""
-    if isinstance(output, (list, tuple)):
-        costs = [cost for each in cast("list[Any]", output) if (cost := _own_cost(each)) is not None]
-        return math.fsum(costs) if costs else None
-    return _own_cost(output)
-
-
-def _own_cost(output: Any) -> float | None:
-    # Most outputs without a cost are text or numbers, which have no such attribute.
-    is_mapping = isinstance(output, Mapping)
-    value: Any = cast("Mapping[str, Any]", output).get("cost") if is_mapping else getattr(output, "cost", None)
-    return _valid(float(value) if isinstance(value, Decimal) and value.is_finite() else value)
-
-
-def _valid(value: Any) -> float | None:
-    number = received_number(value)
-    return float(number) if number is not None and 0 <= number < _MAX else None
-
-
 def _price(value: object) -> float:
-    price = None if isinstance(value, str) else _valid(value)
+    price = None if isinstance(value, str) else valid_amount(value)
     if price is None:
         msg = f"price_per_second must be a number of at least 0, got {readable(repr(value), 40)}."
         raise InvalidRequestError(msg)
@@ -159,7 +134,7 @@ class Tally:
         self._retries += max(0, retries)
         self._queued.add(queued)
         seconds = self._running.add(running)
-        cost = _valid(cost)
+        cost = valid_amount(cost)
         if cost is None and self._price is not None and seconds is not None:
             cost = self._price * seconds
         if cost is not None:
@@ -193,7 +168,7 @@ class _Durations:
 
     def add(self, seconds: float | None) -> float | None:
         """Adds a duration, and returns it if it is valid."""
-        valid = _valid(seconds)
+        valid = valid_amount(seconds)
         if valid is not None:
             self._values.append(valid)
         return valid

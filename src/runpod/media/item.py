@@ -67,7 +67,7 @@ class Media:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
         """Shows a picture, or a player for sound or video, in a notebook."""
-        from runpod.media.display import media_bundle
+        from runpod.media.figures import media_bundle
 
         return media_bundle(self)
 

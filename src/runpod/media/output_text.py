@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import BaseModel
 
+from runpod._text import printable, size_text
 from runpod.media.item import Media
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _DEEPEST_INDENT = 40
 # Longer base64 is not for people, whatever it is: embeddings, masks, files of unknown kinds.
 LONGEST_BASE64 = 512
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{60,}(?:\s{1,2}[A-Za-z0-9+/=_-]{60,})*")
-# These join letters and emoji; other invisible characters can hide or reorder text.
-_JOINERS = "\u200c\u200d"
 
 
 class _Container(NamedTuple):
@@ -168,35 +166,6 @@ def placeholder(media: Media) -> str:
     """What stands for media in a text, such as `<image/png, 812 kB, horse.png>`."""
     size = "" if media.size is None else f" {size_text(media.size)},"
     return printable(f"<{media.mime},{size} {media.name}>").replace("\n", " ")
-
-
-def size_text(size: int) -> str:
-    """A number of bytes for people: `812 kB`."""
-    if size < 1000:
-        return f"{size} B"
-    if size < 999_500:
-        return f"{size / 1000:.3g} kB"
-    return f"{size / 1e6:.3g} MB" if size < 999.5e6 else f"{size / 1e9:,.2f} GB"
-
-
-def printable(text: str) -> str:
-    """Escapes characters that a terminal would obey or not show; line breaks remain."""
-    if text.isprintable():
-        return text
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
-    return "\n".join(
-        line if line.isprintable() else "".join(c if _is_shown(c) else _escape(c) for c in line)
-        for line in text.split("\n")
-    )
-
-
-def _is_shown(character: str) -> bool:
-    # All spaces of the languages of the world are shown; Python calls only one of them printable.
-    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 _quote = json.JSONEncoder(ensure_ascii=False).encode

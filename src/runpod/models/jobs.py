@@ -11,6 +11,7 @@ from typing_extensions import Self, TypeVar
 from runpod._base_errors import CONTEXT, RunpodError, details_dict
 from runpod._text import Shortened, readable
 from runpod.models._base import ReceivedCount, ReceivedDuration, ReceivedModel, ReceivedText
+from runpod.models._costs import cost_of
 from runpod.models.status import JobStatus
 from runpod.models.worker_failure import WorkerFailure, parse_worker_error
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runpod.media import Media
+    from runpod.media.display import Summary
 
 __all__ = [
     "JobCancelledError",
@@ -170,15 +172,40 @@ class JobState(ReceivedModel, Generic[OutputT]):
         Example:
             >>> print(state.pretty())
         """
-        from runpod.media.display import state_text
+        from runpod.media.display import pretty
 
-        return state_text(self, limit)
+        return pretty(self._summary(), limit)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
         """Shows the job in a notebook: its status, its error, the media in its output, and its output as text."""
-        from runpod.media.display import state_bundle
+        from runpod.media.display import bundle
 
-        return state_bundle(self)
+        return bundle(self._summary())
+
+    def _summary(self) -> Summary:
+        from runpod.media.display import Summary, duration_text, worker_text
+
+        facts = [readable(self.status, 40), f"job {readable(self.id, 80)}"]
+        if self.delay_time is not None:
+            facts.append(f"queued {duration_text(self.delay_time)}")
+        if self.execution_time is not None:
+            facts.append(f"ran {duration_text(self.execution_time)}")
+        if self.worker_id:
+            facts.append(f"worker {readable(self.worker_id, 80)}")
+        if self.retries:
+            facts.append(f"{self.retries} retries" if self.retries != 1 else "1 retry")
+        cost = cost_of(self.output) if self.completed else None
+        if cost is not None:
+            facts.append(f"cost ${cost:.4g}")
+        report = self.worker_error
+        if report is None:
+            error, traceback = self.error, None
+        else:
+            error = f"{report.type}: {report.message}" if report.type else report.message
+            traceback = worker_text(report.traceback or "")
+        label = ("Output" if self.completed else "Progress") if self.has_output else None
+        text = None if error is None else worker_text(error)
+        return Summary(facts, text, traceback, label, self.output, "job.save(folder)")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "id", self.id
@@ -288,15 +315,20 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
         Args:
             limit: How many characters of it, at most; None for all.
         """
-        from runpod.media.display import chunk_text
+        from runpod.media.display import pretty
 
-        return chunk_text(self, limit)
+        return pretty(self._summary(), limit)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
         """Shows the value in a notebook, with its media."""
-        from runpod.media.display import chunk_bundle
+        from runpod.media.display import bundle
 
-        return chunk_bundle(self)
+        return bundle(self._summary())
+
+    def _summary(self) -> Summary:
+        from runpod.media.display import Summary
+
+        return Summary([], None, None, "Chunk", self.output, "client.save(chunk.media, folder)")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "output", Shortened(self.output)

@@ -10,6 +10,7 @@ from runpod.models.jobs import JobState, OutputT
 
 if TYPE_CHECKING:
     from runpod._base_errors import RunpodError
+    from runpod.media.display import Summary
 
 __all__ = ["MapResult"]
 
@@ -57,15 +58,29 @@ class MapResult(Generic[OutputT]):
         Args:
             limit: How many characters of it, at most; None for all.
         """
-        from runpod.media.display import result_text
+        from runpod.media.display import pretty
 
-        return result_text(self, limit)
+        return pretty(self._summary(), limit)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
         """Shows the result in a notebook, with its media."""
-        from runpod.media.display import result_bundle
+        from runpod.media.display import bundle
 
-        return result_bundle(self)
+        return bundle(self._summary())
+
+    def _summary(self) -> Summary:
+        from runpod.media.display import Summary, worker_text
+
+        facts = [f"input {self.index:,}"]
+        error = None if self.error is None else worker_text(str(self.error))
+        if self.state is None:
+            if self.job_id is not None:
+                facts.append(f"job {readable(self.job_id, 80)}")
+            return Summary(facts, error, None, None, None, "")
+        # Not what the error says of the job: the whole of what the worker said, if it said anything.
+        shown = self.state._summary()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - both are models
+        how_to_save = "client.save(result.state, folder)"
+        return shown._replace(facts=[*facts, *shown.facts], error=shown.error or error, how_to_save=how_to_save)
 
     def __repr__(self) -> str:
         parts = [f"index={self.index}"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import ConfigDict, RootModel
 
-from runpod._protocol.tally import cost_of
 from runpod._text import Shortened
+from runpod.models._costs import cost_of
 
 if TYPE_CHECKING:
     from runpod.media import Media
