@@ -32,11 +32,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hide RUNPOD_ variables and the home folder, so that a developer's own API key cannot reach a test."""
+    """Hide variables and the home folder, so that a developer's own API key or AWS credentials cannot reach a test."""
     for name in os.environ:
-        if name.upper().startswith("RUNPOD_"):
+        if name.upper().startswith(("AWS_", "RUNPOD_")):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+    # boto3 would ask the network for credentials.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return home

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         RunpodError,
         RunpodTimeoutError,
         ServerError,
+        UploadError,
     )
     from runpod.media import Media
     from runpod.models import (
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
         WorkerCounts,
         WorkerFailure,
     )
+    from runpod.uploads import S3Uploads
 
 __all__ = [
     "CLIENT_DEFAULT",
@@ -141,8 +143,10 @@ __all__ = [
     "RunpodTimeoutError",
     "S3Config",
     "S3ConfigDict",
+    "S3Uploads",
     "ServerError",
     "StreamChunk",
+    "UploadError",
     "WorkerCounts",
     "WorkerFailure",
     "__version__",
@@ -167,6 +171,7 @@ _MODULES = {
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",
     "Media": "runpod.media",
+    "S3Uploads": "runpod.uploads",
 }
 
 

@@ -140,5 +140,11 @@ class MediaError(RunpodError):
         self.saved: list[Path] = [Path(path) for path in saved or details_dict(details).get("saved") or ()]
 
 
+class UploadError(RunpodError):
+    """A large file of an input was not stored in the bucket of `S3Uploads`. The job was not submitted."""
+
+    _maybe_submitted_default = False
+
+
 class ClientClosedError(RunpodError, RuntimeError):
     """The client is closed and cannot send requests. `job_id` is the job of the call, if any."""

@@ -8,6 +8,7 @@
     ├── RunpodTimeoutError (TimeoutError)    the call's `timeout` passed; the job, if any, keeps running
     ├── RunFileError                         the file of a bulk run cannot be used
     ├── MediaError                           media in an output cannot be decoded, downloaded or saved
+    ├── UploadError                          a file of an input was not stored in the bucket of `S3Uploads`
     ├── APIConnectionError                   no usable response: connect, reset, TLS, truncated body
     ├── APIStatusError                       an error status: status_code, body, headers, request_id
     │   ├── BadRequestError                  400
@@ -45,6 +46,7 @@ from runpod._base_errors import (
     InvalidRequestError,
     MediaError,
     RunpodError,
+    UploadError,
     details_dict,
 )
 from runpod.models.jobs import JobCancelledError, JobError, JobFailedError, JobState, JobTimedOutError, state_in
@@ -78,6 +80,7 @@ __all__ = [
     "RunpodError",
     "RunpodTimeoutError",
     "ServerError",
+    "UploadError",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Storage of large files in a bucket: `runpod.uploads` is the public module."""

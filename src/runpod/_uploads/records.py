@@ -1,0 +1,109 @@
+"""Which files are in the bucket, and how many calls use each."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from runpod._uploads.failures import UploadStoppedError
+from runpod.errors import RunpodError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runpod._uploads.source import UploadSource
+
+# How often a thread that waits for another one's upload looks whether it was stopped, in seconds.
+CHECK_INTERVAL = 0.1
+
+
+class Record:
+    """One file."""
+
+    def __init__(self) -> None:
+        # Set when the upload has ended.
+        self.ended = threading.Event()
+        self.key: str | None = None
+        # Why the upload failed. None also if it was stopped.
+        self.error: RunpodError | None = None
+        self.uses = 0
+        # Whether a job has a reference to it, or may have one.
+        self.kept = False
+
+
+class Records:
+    """The files of one process: a child of a fork has none.
+
+    Files are compared by identity, and are not kept alive.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        # Held for moments only. A child of a fork has records, and so a lock, of its own.
+        self._lock = threading.Lock()
+        self._records: weakref.WeakKeyDictionary[UploadSource, Record] = weakref.WeakKeyDictionary()
+
+    def acquire(self, file: UploadSource, stop: threading.Event, upload: Callable[[], str]) -> str:
+        """Counts a use of a file, and returns its key. The first use uploads it; others wait meanwhile.
+
+        Raises:
+            UploadStoppedError: `stop` was set.
+            RunpodError: The upload failed.
+        """
+        while True:
+            with self._lock:
+                record = self._records.get(file)
+                first = record is None
+                if record is None:
+                    record = self._records[file] = Record()
+                record.uses += 1
+            if first:
+                return self._upload(file, record, upload)
+            while not record.ended.wait(CHECK_INTERVAL):
+                if stop.is_set() and self._withdraw(record):
+                    raise UploadStoppedError("The upload was stopped.")
+            if record.key is not None:
+                return record.key
+            if record.error is not None:
+                raise copy.copy(record.error)
+            # Only the other call was stopped, so this one tries.
+
+    def _upload(self, file: UploadSource, record: Record, upload: Callable[[], str]) -> str:
+        try:
+            key = upload()
+        except BaseException as error:
+            with self._lock:
+                self._records.pop(file, None)
+            if isinstance(error, RunpodError) and not isinstance(error, UploadStoppedError):
+                record.error = error
+            raise
+        else:
+            with self._lock:
+                record.key = key
+            return key
+        finally:
+            record.ended.set()
+
+    def _withdraw(self, record: Record) -> bool:
+        """Ends a use that waits. False if the upload has succeeded: then the use has to be released."""
+        with self._lock:
+            if record.key is not None:
+                return False
+            record.uses -= 1
+            return True
+
+    def release(self, file: UploadSource, *, used: bool) -> str | None:
+        """Ends a use. Returns the key of an object that nobody uses and no job has: delete it."""
+        with self._lock:
+            record = self._records.get(file)
+            if record is None or record.key is None:
+                return None
+            record.uses = max(0, record.uses - 1)
+            record.kept = record.kept or used
+            if record.uses or record.kept:
+                return None
+            del self._records[file]
+            return record.key
