@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import bulk, calls, crowd, find, imports, jobs, many, packages, throughput
+from benchmarks import bulk, calls, crowd, find, imports, jobs, many, packages, saving, throughput
 from benchmarks.environments import BENCH
 
 if TYPE_CHECKING:
     from benchmarks.tables import Table
 
-PARTS = ("throughput", "jobs", "crowd", "many", "bulk", "imports", "packages", "calls", "find")
+PARTS = ("throughput", "jobs", "crowd", "many", "bulk", "imports", "packages", "calls", "find", "saving")
 
 
 def main() -> None:
@@ -56,6 +56,8 @@ def main() -> None:
         tables += calls.measure(rounds, quick=options.quick)
     if "find" in parts:
         tables += find.measure(rounds)
+    if "saving" in parts:
+        tables += saving.measure(rounds, quick=options.quick)
 
     print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores.", end=" ")
     print(f"{time.monotonic() - start:.0f} s. Medians [quartiles]; xN is the ratio to the row with x1.00 above.")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runpod import APIConnectionError, ConfigurationError, InvalidRequestError, JobFailedError, JobState, MapResult
-from runpod._progress import progress_for
+from runpod._progress import ByteCounter, byte_progress_for, progress_for
 from tests.processes import started
 
 DONE: MapResult[Any] = MapResult(0, {}, "job-1", JobState(id="job-1", status="COMPLETED"))
@@ -203,3 +203,38 @@ def test_an_async_function_is_an_error() -> None:
 
     with pytest.raises(InvalidRequestError, match="must not be an async function"):
         progress_for(show, 3)
+
+
+def test_the_bar_of_a_download_shows_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr := Terminal())
+    bar = byte_progress_for(True)
+    assert bar is not None
+    bar.update(0, None)
+    bar.update(2_000_000, 4_000_000)
+    bar.update(1_000_000, 4_000_000)  # it started again
+    bar.update(4_000_000, 4_000_000)
+    bar.close()
+    assert re.match(r"100%.* 4\.00M/4\.00M .*B/s", last_line(stderr.getvalue()))
+
+
+def test_a_download_shows_no_bar_where_none_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert byte_progress_for(True) is None
+    assert byte_progress_for(False) is None
+
+
+def test_bytes_of_several_files_are_added_up() -> None:
+    seen: list[tuple[int, int | None]] = []
+    counter = ByteCounter(byte_progress_for(lambda done, total: seen.append((done, total))), [5, None, 3])
+    counter.begin(5)
+    counter.add(5)
+    counter.begin(None)
+    counter.start(10)
+    counter.add(6)
+    counter.start(10)  # again
+    counter.add(10)
+    counter.begin(3)
+    counter.add(3)
+    counter.close()
+    unknown: list[tuple[int, int | None]] = [(0, None), (5, None), (5, None)]
+    assert [*unknown, (5, 18), (11, 18), (5, 18), (15, 18), (15, 18), (18, 18)] == seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -16,11 +17,16 @@ from runpod._primitives import AsyncClock, AsyncSemaphore, async_connection_key,
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
-def new_client(base_url: str) -> httpx.AsyncClient:
-    """Creates a client for one base URL. It verifies TLS and uses the proxy of the environment, if any.
+def new_client(base_url: str, check_address: Callable[[str], None] | None = None) -> httpx.AsyncClient:
+    """Creates a client for the URLs that use the same proxy of the environment, if any, as this one. It verifies TLS.
+
+    Args:
+        base_url: The URL.
+        check_address: Called with every address of a host before it is connected to; it may raise an error. Not called
+            if there is a proxy, which connects by itself.
 
     Raises:
         ConfigurationError: The certificate authorities cannot be loaded.
@@ -30,7 +36,7 @@ def new_client(base_url: str) -> httpx.AsyncClient:
     # httpx has no public way to replace the pool of a transport. Without this attribute, the pool of httpx is used.
     is_replaced = hasattr(transport, "_pool")
     if is_replaced:
-        pool: Any = AsyncConnectionPool(context, proxy)
+        pool: Any = AsyncConnectionPool(context, proxy, check_address if proxy is None else None)
         transport._pool = pool  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
 
     # Defined here, since some tools replace `httpx.AsyncClient` with a subclass.
@@ -39,6 +45,8 @@ def new_client(base_url: str) -> httpx.AsyncClient:
 
         # Whether the network streams report when a request is sent. A proxy receives requests of its own.
         reports_sending = is_replaced and proxy is None
+        checks_addresses = is_replaced and proxy is None
+        uses_proxy = proxy is not None
 
         @property
         def cookies(self) -> Any:
@@ -85,13 +93,20 @@ class AsyncConnectionPool:
 
     The pool of httpcore iterates over all connections and requests for every request. This one manages httpcore pools
     with one connection each: the cost of a request is independent of their number, and patches of httpcore still apply.
-    Connections belong to an event loop and to a process.
+    Connections belong to a host, to an event loop and to a process.
     """
 
-    def __init__(self, context: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy: httpx.Proxy | None,
+        check_address: Callable[[str], None] | None = None,
+    ) -> None:
         self._context = context
         self._proxy = None if proxy is None else _httpcore_proxy(proxy)
-        self._connections: dict[tuple[int, Any], AsyncConnections] = {}
+        self._check_address = check_address
+        # By process, event loop and host.
+        self._connections: dict[tuple[Any, ...], AsyncConnections] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -100,12 +115,15 @@ class AsyncConnectionPool:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        key = async_connection_key()
-        connections = self._connections.get(key) or self._add_connections(key)
+        url = request.url
+        key = (*async_connection_key(), url.scheme, url.host, url.port)
+        connections = self._connections.get(key) or await self._add_connections(key)
         await connections.wait_for_slot()
         connection = None
         try:
-            connection = await connections.take_idle() or AsyncConnection(self._context, self._proxy)
+            connection = await connections.take_idle() or AsyncConnection(
+                self._context, self._proxy, self._check_address
+            )
             response = await connection.handle_async_request(request)
         except BaseException:
             await connections.release(connection, reusable=False)
@@ -113,26 +131,36 @@ class AsyncConnectionPool:
         response.stream = AsyncPooledStream(response, connections, connection)
         return response
 
-    def _add_connections(self, where: tuple[int, Any]) -> AsyncConnections:
-        # Connections of an event loop that has ended can be neither used nor closed.
-        for key in list(self._connections):
+    async def _add_connections(self, where: tuple[Any, ...]) -> AsyncConnections:
+        for key, connections in list(self._connections.items()):
+            # Connections of an event loop that has ended can be neither used nor closed.
             if getattr(key[1], "is_closed", bool)():
                 self._connections.pop(key, None)
+            elif key[:2] == where[:2]:
+                await connections.close_expired()
         return self._connections.setdefault(where, AsyncConnections(closed=self._closed))
 
     async def aclose(self) -> None:
         """Closes the idle connections now, and the others when they are released."""
         self._closed = True
-        connections = self._connections.pop(async_connection_key(), None)
-        if connections is not None:
-            await connections.aclose()
+        here = async_connection_key()
+        for key in [key for key in self._connections if key[:2] == here]:
+            connections = self._connections.pop(key, None)
+            if connections is not None:
+                await connections.aclose()
 
 
 class AsyncConnection(httpcore.AsyncConnectionPool):
     """A pool with one connection. It also closes connections that httpcore does not close."""
 
-    def __init__(self, context: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
-        self._backend = AsyncBackend(to_tls_proxy=proxy is not None and proxy.url.scheme == b"https")
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy: httpcore.Proxy | None,
+        check_address: Callable[[str], None] | None = None,
+    ) -> None:
+        to_tls_proxy = proxy is not None and proxy.url.scheme == b"https"
+        self._backend = AsyncBackend(to_tls_proxy=to_tls_proxy, check_address=check_address)
         super().__init__(
             ssl_context=context,
             proxy=proxy,
@@ -147,7 +175,7 @@ class AsyncConnection(httpcore.AsyncConnectionPool):
 
 
 class AsyncConnections:
-    """The connections of one event loop: a limit, and the idle ones."""
+    """The connections to one host on one event loop: a limit, and the idle ones."""
 
     def __init__(self, *, closed: bool) -> None:
         self._slots = AsyncSemaphore(MAX_CONNECTIONS)
@@ -176,13 +204,18 @@ class AsyncConnections:
 
     async def take_idle(self) -> AsyncConnection | None:
         """Returns the most recently used idle connection, or None."""
-        now = self._clock.now()
+        await self.close_expired()
         try:
+            return self._idle.pop()[1]
+        except IndexError:
+            return None
+
+    async def close_expired(self) -> None:
+        """Closes the connections that have been idle for too long."""
+        now = self._clock.now()
+        with suppress(IndexError):  # also where another thread was faster
             while now - self._idle[0][0] >= KEEP_ALIVE:
                 await self._close_one(self._idle.popleft)
-            return self._idle.pop()[1]
-        except IndexError:  # also where another thread was faster
-            return None
 
     async def release(self, connection: AsyncConnection | None, *, reusable: bool) -> None:
         """Releases a slot, and keeps the connection if it can be reused."""

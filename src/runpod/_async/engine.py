@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from runpod._async.download_clients import AsyncDownloadClients
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.environment import certificate_advice
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
@@ -20,7 +21,9 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from pydantic import SecretStr
 
     from runpod._config import Config
     from runpod._primitives import AsyncClock
@@ -67,6 +70,9 @@ class AsyncEngine:
         self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._loop_guard = AsyncLoopGuard()
         self._closed = False
+        self.downloads: AsyncDownloadClients = AsyncDownloadClients(
+            None if self.owned else http_client, config.base_url
+        )
 
     def check_loop(self) -> None:
         """Warns if a sync client is used on a running event loop."""
@@ -81,18 +87,40 @@ class AsyncEngine:
         """
         self.check_open(call)
         self._loop_guard.check()
-        remaining = deadline.remaining(clock.now())
-        exchange = Exchange(call, remaining)
+        exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(self._base_url) + len(exchange.target) > MAX_URL:
             msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
+        return await self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+
+    async def attempt(
+        self,
+        call: Call,
+        exchange: Exchange,
+        deadline: Deadline,
+        clock: AsyncClock,
+        transfer: Callable[[Exchange, float, AsyncTimeLimit], Awaitable[None]],
+        secret: SecretStr,
+    ) -> Outcome:
+        """Sends a request and receives its response within the deadline.
+
+        Args:
+            call: The call.
+            exchange: Its request.
+            deadline: Its deadline.
+            clock: The clock of the deadline.
+            transfer: Sends the request, and feeds the response to the exchange. Transport errors that it raises
+                become outcomes.
+            secret: What the outcome must not quote: the API key.
+        """
+        remaining = deadline.remaining(clock.now())
         problem: Exception | None = None
         # If the deadline passed during the delay before an attempt, nothing is sent.
         if remaining > 0:
             token = current_send.set(exchange.sending)
             try:
                 with AsyncTimeLimit(remaining) as limit:
-                    await self._exchange(exchange, remaining, limit)
+                    await transfer(exchange, remaining, limit)
                 exchange.late = limit.passed()
             except BaseException as error:
                 if not is_transport_error(error):
@@ -106,7 +134,7 @@ class AsyncEngine:
                 current_send.reset(token)
         # With a tolerance, since timers are inexact.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
-        outcome = exchange.outcome(problem, self.config.api_key)
+        outcome = exchange.outcome(problem, secret)
         if isinstance(outcome, RequestNotSent) and is_certificate_error(problem):
             return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
         return outcome
@@ -141,7 +169,7 @@ class AsyncEngine:
         try:
             async for piece in pieces:
                 if not exchange.feed(piece, encoded=encoded):
-                    await _discard(response, pieces)
+                    await discard(response, pieces)
                     break
                 if limit.passed():
                     # The caller's own client does not end single reads at the deadline.
@@ -190,6 +218,7 @@ class AsyncEngine:
 
     async def aclose(self) -> None:
         self._closed = True
+        await self.downloads.aclose()
         if self.owned:
             await self._client.aclose()
 
@@ -244,7 +273,7 @@ def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
         exchange.feed(response.content, encoded=False)
 
 
-async def _discard(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+async def discard(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
     """Closes a response whose remaining body is not needed."""
     # Read on, so that inner generators finish: trio warns about unfinished ones.
     with async_shield(), suppress(Exception):

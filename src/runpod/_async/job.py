@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from collections import deque
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from runpod._async.downloads import MAX_BYTES, DownloadOptions
+from runpod._async.saver import save
 from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
@@ -19,7 +22,10 @@ from runpod.models.jobs import ChunkT, JobState, OutputT, job_failure
 from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
+    from os import PathLike
+    from pathlib import Path
 
     from runpod._async.session import AsyncSession
     from runpod._protocol.deadlines import ClientDefault, TimeoutOrDefault
@@ -54,6 +60,8 @@ class AsyncJob(Generic[OutputT]):
         self._session = session
         self._read_output = read_output
         self._state: JobState[OutputT] | None = state
+        # By the wall clock, which other processes share. Only the response to a submission has a state already.
+        self._submitted_at = None if state is None else datetime.now(timezone.utc)
         # The final state, or the error of an output that does not match.
         self._end: JobState[OutputT] | JobOutputError | None = None
         # Chunks that were received by streams of this handle, but not yet yielded.
@@ -154,6 +162,47 @@ class AsyncJob(Generic[OutputT]):
             raise failure
         warn_if_no_output(state, self.endpoint_id)
         return state.result()
+
+    async def save(
+        self,
+        folder: str | PathLike[str] = ".",
+        *,
+        timeout: float | timedelta | None = None,
+        max_bytes: int = MAX_BYTES,
+        allow_private: bool = False,
+        progress: bool | Callable[[int, int | None], object] = False,
+    ) -> list[Path]:
+        """Waits until the job ends, and saves the media of its output to files.
+
+        Save soon: many links in outputs expire within a day. A file never replaces another one:
+        after `horse.png` come `horse-2.png`, `horse-3.png` and so on.
+
+        Args:
+            folder: Where to save them. It is created if it does not exist.
+            timeout: Seconds or timedelta for the wait and the downloads; None: no limit.
+            max_bytes: The maximum size of each file in bytes; by default 2 GiB.
+            allow_private: Whether private addresses may be connected to; see `fetch` of the client.
+            progress: Shows the progress of the downloads; see `save` of the client.
+
+        Returns:
+            The paths, in the order of the output. Empty if it has no media; a warning is logged then.
+
+        Raises:
+            MediaError: Something was not saved: the first problem, and in `saved` the paths of what
+                was. Also if the worker left its files on its own disk.
+            RunpodTimeoutError: The timeout passed. The job was not cancelled.
+            RunpodError: See `result`.
+
+        Example:
+            >>> job = await endpoint.run(input={"prompt": "a horse"})
+            >>> paths = await job.save("horses", timeout=600)
+        """
+        deadline = self._session.deadline(timeout)
+        options = DownloadOptions(
+            deadline, max_bytes, allow_private, self.id, self.endpoint_id, submitted_at=self._submitted_at
+        )
+        await self.result(timeout=timeout)
+        return await save(self._session, self.state, folder, options, progress)
 
     async def cancel_after(
         self, error: RunpodError, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT

@@ -324,6 +324,16 @@ class AsyncSession:
         finally:
             limiter.release(permit, self.clock.now(), outcome)
 
+    def check_open(self, call: Call) -> None:
+        """Checks that requests can be sent.
+
+        Raises:
+            ClientClosedError: The client is closed.
+        """
+        if self._closed:
+            raise closed_error(call)
+        self.engine.check_open(call)
+
     async def _attempt(self, call: Call, deadline: Deadline) -> Outcome:
         if self._closed:
             raise closed_error(call)

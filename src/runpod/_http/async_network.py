@@ -23,7 +23,7 @@ from runpod._http.response_bytes import is_interim
 from runpod._primitives import async_shield, is_trio, monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # Reading is paused when more than this number of received pieces are buffered.
 _MAX_BUFFERED_PIECES = 16
@@ -35,10 +35,12 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
     Args:
         to_tls_proxy: Whether connections go to a proxy over TLS. These use AnyIO, as connections on trio do, since
             asyncio before Python 3.11 does not support TLS within TLS.
+        check_address: Called with every address of a host before it is connected to. It may raise an error.
     """
 
-    def __init__(self, *, to_tls_proxy: bool) -> None:
+    def __init__(self, *, to_tls_proxy: bool, check_address: Callable[[str], None] | None = None) -> None:
         self._to_tls_proxy = to_tls_proxy
+        self._check_address = check_address
         self._stream: _AnyIOStream | _AsyncioStream | None = None
 
     async def connect_tcp(
@@ -56,6 +58,9 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         try:
             with anyio.fail_after(timeout):
                 addresses = await async_resolve(host, port)
+                if self._check_address is not None:
+                    for address in addresses:
+                        self._check_address(address)
                 for index, address in enumerate(addresses):
                     try:
                         with anyio.fail_after(time_share(end, len(addresses) - index)):

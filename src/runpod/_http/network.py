@@ -27,11 +27,17 @@ WRITE_SIZE = 64 * 1024
 
 
 class Backend(httpcore.NetworkBackend):
-    """Network backend for sync connections. No operation takes longer than the deadline of the call allows."""
+    """Network backend for sync connections. No operation takes longer than the deadline of the call allows.
 
-    def __init__(self, *, to_tls_proxy: bool) -> None:
+    Args:
+        to_tls_proxy: Whether connections go to a proxy over TLS.
+        check_address: Called with every address of a host before it is connected to. It may raise an error.
+    """
+
+    def __init__(self, *, to_tls_proxy: bool, check_address: Callable[[str], None] | None = None) -> None:
         self._inner = httpcore.SyncBackend()
         self._to_tls_proxy = to_tls_proxy
+        self._check_address = check_address
         self._stream: _Stream | None = None
 
     def connect_tcp(
@@ -48,6 +54,10 @@ class Backend(httpcore.NetworkBackend):
         if isinstance(addresses, OSError):
             late = isinstance(addresses, TimeoutError)
             raise (httpcore.ConnectTimeout if late else httpcore.ConnectError)(str(addresses)) from addresses
+        if self._check_address is not None:
+            # All of them: a name with public and private addresses is an attempt to get past this check.
+            for address in addresses:
+                self._check_address(address)
         problem: Exception | None = None
         for index, address in enumerate(addresses):
             share = time_share(end, len(addresses) - index)

@@ -8,8 +8,10 @@ import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runpod._sync.closing import Closing
+from runpod._sync.downloads import MAX_BYTES, DownloadOptions, fetch
 from runpod._sync.endpoint import Endpoint
 from runpod._sync.engine import Engine
+from runpod._sync.saver import save
 from runpod._sync.session import Session
 from runpod._config import load_config
 from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
@@ -20,13 +22,18 @@ from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
+    from os import PathLike
+    from pathlib import Path
 
     import httpx
     from typing_extensions import Self
 
     from runpod._sync.public import Public
     from runpod._protocol.deadlines import ClientDefault
+    from runpod.media.item import Media
+    from runpod.models.jobs import JobState
 
 T = TypeVar("T")
 
@@ -157,6 +164,94 @@ class Runpod(Closing):
             timeout=timeout, retry=retry, limits=limits
         )
         return other
+
+    def fetch(
+        self,
+        media: Media | str,
+        *,
+        timeout: float | timedelta | None = None,
+        max_bytes: int = MAX_BYTES,
+        allow_private: bool = False,
+    ) -> bytes:
+        """Returns the content of media: downloaded if it has a URL, otherwise decoded.
+
+        The API key is never sent. Only https:// is allowed, and http:// to this machine if
+        `base_url` is on it, too; redirects likewise. Transport errors, 408, 429 and 5xx are
+        retried. With your own `http_client`, requests go through it, without its default headers,
+        authentication and cookies.
+
+        Args:
+            media: Media of an output, or a URL.
+            timeout: Seconds or timedelta for the whole call; None: no limit, but a server that sends
+                nothing for 30 s is given up.
+            max_bytes: The maximum size in bytes; by default 2 GiB. The content is in memory.
+            allow_private: Whether private addresses may be connected to: an output must not make a
+                program read your network. Behind a proxy of the environment, which resolves names
+                itself, only addresses and names in the URL are checked; with your own
+                `http_client`, the address that it connected to, before the response is used.
+
+        Raises:
+            MediaError: The link has expired, the content cannot be downloaded or decoded, is too
+                large, or the URL is not allowed.
+            RunpodTimeoutError: The timeout passed.
+            ClientClosedError: The client is closed.
+            InvalidRequestError: An argument is invalid.
+
+        Example:
+            >>> for media in state.media:
+            ...     content = client.fetch(media, max_bytes=50_000_000)
+        """
+        return fetch(self._session, media, self._download_options(timeout, max_bytes, allow_private))
+
+    def save(
+        self,
+        media: Media | Iterable[Media] | JobState[Any],
+        folder: str | PathLike[str] = ".",
+        *,
+        timeout: float | timedelta | None = None,
+        max_bytes: int = MAX_BYTES,
+        allow_private: bool = False,
+        progress: bool | Callable[[int, int | None], object] = False,
+    ) -> list[Path]:
+        """Saves media to files, one after the other: downloaded if it has a URL, otherwise decoded.
+
+        A file appears when it is complete, and never replaces another one: after `horse.png` come
+        `horse-2.png`, `horse-3.png` and so on. If some media cannot be saved, the others are saved
+        before the error is raised.
+
+        Args:
+            media: Media of an output, several of them, or the state of a job.
+            folder: Where to save it. It is created if it does not exist.
+            timeout: Seconds or timedelta for the whole call; None: no limit; see `fetch`.
+            max_bytes: The maximum size of each file in bytes; by default 2 GiB.
+            allow_private: Whether private addresses may be connected to; see `fetch`.
+            progress: True shows a bar (extra `progress`). A callable is called with the bytes so far
+                and their total, None if it is not known. The bytes can decrease: a download that
+                breaks off starts again.
+
+        Returns:
+            The paths, in the order of the media. Empty if a job has no media; a warning is logged
+            then.
+
+        Raises:
+            MediaError: Something was not saved: the first problem, and in `saved` the paths of what
+                was. Also if the worker left its files on its own disk.
+            RunpodTimeoutError: The timeout passed.
+            ClientClosedError: The client is closed.
+            ConfigurationError: `progress=True` needs tqdm, which is not installed.
+            InvalidRequestError: An argument is invalid.
+
+        Example:
+            >>> state = endpoint.run_sync({"input": {"prompt": "a horse"}})
+            >>> paths = client.save(state, "horses")
+        """
+        options = self._download_options(timeout, max_bytes, allow_private)
+        return save(self._session, media, folder, options, progress)
+
+    def _download_options(
+        self, timeout: float | timedelta | None, max_bytes: int, allow_private: bool
+    ) -> DownloadOptions:
+        return DownloadOptions(self._session.deadline(timeout), max_bytes, allow_private)
 
     def close(self) -> None:
         """Closes the connections, but not your own `http_client`."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -18,11 +19,16 @@ from runpod._primitives import Clock, Semaphore, connection_key, shield
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Callable
 
 
-def new_client(base_url: str) -> httpx.Client:
-    """Creates a client for one base URL. It verifies TLS and uses the proxy of the environment, if any.
+def new_client(base_url: str, check_address: Callable[[str], None] | None = None) -> httpx.Client:
+    """Creates a client for the URLs that use the same proxy of the environment, if any, as this one. It verifies TLS.
+
+    Args:
+        base_url: The URL.
+        check_address: Called with every address of a host before it is connected to; it may raise an error. Not called
+            if there is a proxy, which connects by itself.
 
     Raises:
         ConfigurationError: The certificate authorities cannot be loaded.
@@ -32,7 +38,7 @@ def new_client(base_url: str) -> httpx.Client:
     # httpx has no public way to replace the pool of a transport. Without this attribute, the pool of httpx is used.
     is_replaced = hasattr(transport, "_pool")
     if is_replaced:
-        pool: Any = ConnectionPool(context, proxy)
+        pool: Any = ConnectionPool(context, proxy, check_address if proxy is None else None)
         transport._pool = pool  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
 
     # Defined here, since some tools replace `httpx.Client` with a subclass.
@@ -41,6 +47,8 @@ def new_client(base_url: str) -> httpx.Client:
 
         # Whether the network streams report when a request is sent. A proxy receives requests of its own.
         reports_sending = is_replaced and proxy is None
+        checks_addresses = is_replaced and proxy is None
+        uses_proxy = proxy is not None
 
         @property
         def cookies(self) -> Any:
@@ -87,13 +95,20 @@ class ConnectionPool:
 
     The pool of httpcore iterates over all connections and requests for every request. This one manages httpcore pools
     with one connection each: the cost of a request is independent of their number, and patches of httpcore still apply.
-    Connections belong to an event loop and to a process.
+    Connections belong to a host, to an event loop and to a process.
     """
 
-    def __init__(self, context: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy: httpx.Proxy | None,
+        check_address: Callable[[str], None] | None = None,
+    ) -> None:
         self._context = context
         self._proxy = None if proxy is None else _httpcore_proxy(proxy)
-        self._connections: dict[tuple[int, Any], Connections] = {}
+        self._check_address = check_address
+        # By process, event loop and host.
+        self._connections: dict[tuple[Any, ...], Connections] = {}
         self._closed = False
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -102,12 +117,15 @@ class ConnectionPool:
         Raises:
             httpcore.PoolTimeout: No connection became free before the deadline.
         """
-        key = connection_key()
+        url = request.url
+        key = (*connection_key(), url.scheme, url.host, url.port)
         connections = self._connections.get(key) or self._add_connections(key)
         connections.wait_for_slot()
         connection = None
         try:
-            connection = connections.take_idle() or Connection(self._context, self._proxy)
+            connection = connections.take_idle() or Connection(
+                self._context, self._proxy, self._check_address
+            )
             response = connection.handle_request(request)
         except BaseException:
             connections.release(connection, reusable=False)
@@ -115,26 +133,36 @@ class ConnectionPool:
         response.stream = PooledStream(response, connections, connection)
         return response
 
-    def _add_connections(self, where: tuple[int, Any]) -> Connections:
-        # Connections of an event loop that has ended can be neither used nor closed.
-        for key in list(self._connections):
+    def _add_connections(self, where: tuple[Any, ...]) -> Connections:
+        for key, connections in list(self._connections.items()):
+            # Connections of an event loop that has ended can be neither used nor closed.
             if getattr(key[1], "is_closed", bool)():
                 self._connections.pop(key, None)
+            elif key[:2] == where[:2]:
+                connections.close_expired()
         return self._connections.setdefault(where, Connections(closed=self._closed))
 
     def close(self) -> None:
         """Closes the idle connections now, and the others when they are released."""
         self._closed = True
-        connections = self._connections.pop(connection_key(), None)
-        if connections is not None:
-            connections.close()
+        here = connection_key()
+        for key in [key for key in self._connections if key[:2] == here]:
+            connections = self._connections.pop(key, None)
+            if connections is not None:
+                connections.close()
 
 
 class Connection(httpcore.ConnectionPool):
     """A pool with one connection. It also closes connections that httpcore does not close."""
 
-    def __init__(self, context: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
-        self._backend = Backend(to_tls_proxy=proxy is not None and proxy.url.scheme == b"https")
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy: httpcore.Proxy | None,
+        check_address: Callable[[str], None] | None = None,
+    ) -> None:
+        to_tls_proxy = proxy is not None and proxy.url.scheme == b"https"
+        self._backend = Backend(to_tls_proxy=to_tls_proxy, check_address=check_address)
         super().__init__(
             ssl_context=context,
             proxy=proxy,
@@ -149,7 +177,7 @@ class Connection(httpcore.ConnectionPool):
 
 
 class Connections:
-    """The connections of one event loop: a limit, and the idle ones."""
+    """The connections to one host on one event loop: a limit, and the idle ones."""
 
     def __init__(self, *, closed: bool) -> None:
         self._slots = Semaphore(MAX_CONNECTIONS)
@@ -178,13 +206,18 @@ class Connections:
 
     def take_idle(self) -> Connection | None:
         """Returns the most recently used idle connection, or None."""
-        now = self._clock.now()
+        self.close_expired()
         try:
+            return self._idle.pop()[1]
+        except IndexError:
+            return None
+
+    def close_expired(self) -> None:
+        """Closes the connections that have been idle for too long."""
+        now = self._clock.now()
+        with suppress(IndexError):  # also where another thread was faster
             while now - self._idle[0][0] >= KEEP_ALIVE:
                 self._close_one(self._idle.popleft)
-            return self._idle.pop()[1]
-        except IndexError:  # also where another thread was faster
-            return None
 
     def release(self, connection: Connection | None, *, reusable: bool) -> None:
         """Releases a slot, and keeps the connection if it can be reused."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from runpod._sync.download_clients import DownloadClients
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.environment import certificate_advice
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
@@ -22,7 +23,9 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Callable
+
+    from pydantic import SecretStr
 
     from runpod._config import Config
     from runpod._primitives import Clock
@@ -66,6 +69,9 @@ class Engine:
         self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._loop_guard = LoopGuard()
         self._closed = False
+        self.downloads: DownloadClients = DownloadClients(
+            None if self.owned else http_client, config.base_url
+        )
 
     def check_loop(self) -> None:
         """Warns if a sync client is used on a running event loop."""
@@ -80,18 +86,40 @@ class Engine:
         """
         self.check_open(call)
         self._loop_guard.check()
-        remaining = deadline.remaining(clock.now())
-        exchange = Exchange(call, remaining)
+        exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(self._base_url) + len(exchange.target) > MAX_URL:
             msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
+        return self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+
+    def attempt(
+        self,
+        call: Call,
+        exchange: Exchange,
+        deadline: Deadline,
+        clock: Clock,
+        transfer: Callable[[Exchange, float, TimeLimit], None],
+        secret: SecretStr,
+    ) -> Outcome:
+        """Sends a request and receives its response within the deadline.
+
+        Args:
+            call: The call.
+            exchange: Its request.
+            deadline: Its deadline.
+            clock: The clock of the deadline.
+            transfer: Sends the request, and feeds the response to the exchange. Transport errors that it raises
+                become outcomes.
+            secret: What the outcome must not quote: the API key.
+        """
+        remaining = deadline.remaining(clock.now())
         problem: Exception | None = None
         # If the deadline passed during the delay before an attempt, nothing is sent.
         if remaining > 0:
             token = current_send.set(exchange.sending)
             try:
                 with TimeLimit(remaining) as limit:
-                    self._exchange(exchange, remaining, limit)
+                    transfer(exchange, remaining, limit)
                 exchange.late = limit.passed()
             except BaseException as error:
                 if not is_transport_error(error):
@@ -105,7 +133,7 @@ class Engine:
                 current_send.reset(token)
         # With a tolerance, since timers are inexact.
         exchange.late = exchange.late or deadline.remaining(clock.now()) <= 0.005
-        outcome = exchange.outcome(problem, self.config.api_key)
+        outcome = exchange.outcome(problem, secret)
         if isinstance(outcome, RequestNotSent) and is_certificate_error(problem):
             return RequestNotSent(f"{outcome.reason.rstrip('.')}. {certificate_advice()}", final=True)
         return outcome
@@ -140,7 +168,7 @@ class Engine:
         try:
             for piece in pieces:
                 if not exchange.feed(piece, encoded=encoded):
-                    _discard(response, pieces)
+                    discard(response, pieces)
                     break
                 if limit.passed():
                     # The caller's own client does not end single reads at the deadline.
@@ -189,6 +217,7 @@ class Engine:
 
     def close(self) -> None:
         self._closed = True
+        self.downloads.close()
         if self.owned:
             self._client.close()
 
@@ -219,7 +248,7 @@ def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
         exchange.feed(response.content, encoded=False)
 
 
-def _discard(response: httpx.Response, pieces: Iterator[bytes]) -> None:
+def discard(response: httpx.Response, pieces: Iterator[bytes]) -> None:
     """Closes a response whose remaining body is not needed."""
     # Read on, so that inner generators finish: trio warns about unfinished ones.
     with shield(), suppress(Exception):
