@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_type
 
-from runpod.media import Media
-
 if TYPE_CHECKING:
     from runpod import AsyncJob, AsyncRunpod, Job, JobState, Runpod
+    from runpod.media import Media
 
 
 def show(done: int, total: int | None) -> None: ...
