@@ -706,7 +706,7 @@ def test_files_that_stayed_on_the_worker(endpoint: Endpoint, wire: Wire, tmp_pat
 
 
 def test_a_state_is_saved(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    output = [{"filename": "a.png", "type": "base64", "data": base64.b64encode(PNG).decode()}]
+    output = {"images": [{"filename": "a.png", "type": "base64", "data": base64.b64encode(PNG).decode()}]}
     state = JobState(id=JOB, status="COMPLETED", output=output)
     assert [tmp_path / "a.png"] == client.save(state, tmp_path)
     wire.respond(410)

@@ -71,7 +71,7 @@ class AsyncEngine:
         self._loop_guard = AsyncLoopGuard()
         self._closed = False
         self.downloads: AsyncDownloadClients = AsyncDownloadClients(
-            None if self.owned else http_client, config.base_url
+            None if self.owned else http_client, config.base_url, getattr(http_client, "tls", None)
         )
 
     def check_loop(self) -> None:

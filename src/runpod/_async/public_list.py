@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic_core import to_json
 
-from runpod._async.engine import _discard  # pyright: ignore[reportPrivateUsage]
+from runpod._async.engine import discard
 from runpod._base_errors import ClientClosedError
 from runpod._http.body_reader import ACCEPT_ENCODING, BodyReader
 from runpod._http.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, SendState, current_send
@@ -68,7 +68,7 @@ async def _read(client: httpx.AsyncClient, request: httpx.Request, limit: AsyncT
         pieces = response.aiter_raw() if encoded else response.aiter_bytes()
         async for piece in pieces:
             if not reader.feed(piece, encoded=encoded):
-                await _discard(response, pieces)
+                await discard(response, pieces)
                 msg = f"the service's response cannot be used: {reader.problem}"
                 raise NoListError(msg)
             if limit.passed():

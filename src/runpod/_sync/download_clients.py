@@ -17,6 +17,7 @@ from runpod._http.private_addresses import PrivateAddressError, Reach
 from runpod.media.item import shown_url
 
 if TYPE_CHECKING:
+    import ssl
     from http.cookiejar import Cookie
 
 # httpx logs the URLs of requests. Those of downloads can contain a credential.
@@ -33,10 +34,12 @@ class DownloadClients:
         http_client: The caller's client, if any.
         base_url: The base URL of the service. A program that uses a service on this machine may download from this
             machine, too.
+        context: The TLS context of the library's own client, if any.
     """
 
-    def __init__(self, http_client: httpx.Client | None, base_url: str) -> None:
+    def __init__(self, http_client: httpx.Client | None, base_url: str, context: ssl.SSLContext | None) -> None:
         self._http_client = http_client
+        self._context = context
         self._loopback = is_loopback(urlsplit(base_url).hostname)
         # By what they may connect to, so that a connection to a private address serves no call without permission, and
         # by their proxies.
@@ -79,7 +82,9 @@ class DownloadClients:
             # Imported lazily: it is slow to import.
             from runpod._sync.connection_pool import new_client
 
-            client = self._clients.setdefault(key, new_client(url, reach.check_address))
+            client = self._clients.setdefault(
+                key, new_client(url, check_address=reach.check_address, context=self._context)
+            )
         return client
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Engine:
         self._loop_guard = LoopGuard()
         self._closed = False
         self.downloads: DownloadClients = DownloadClients(
-            None if self.owned else http_client, config.base_url
+            None if self.owned else http_client, config.base_url, getattr(http_client, "tls", None)
         )
 
     def check_loop(self) -> None:

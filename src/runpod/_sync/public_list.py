@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic_core import to_json
 
-from runpod._sync.engine import _discard  # pyright: ignore[reportPrivateUsage]
+from runpod._sync.engine import discard
 from runpod._base_errors import ClientClosedError
 from runpod._http.body_reader import ACCEPT_ENCODING, BodyReader
 from runpod._http.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, SendState, current_send
@@ -70,7 +70,7 @@ def _read(client: httpx.Client, request: httpx.Request, limit: TimeLimit) -> byt
         pieces = response.iter_raw() if encoded else response.iter_bytes()
         for piece in pieces:
             if not reader.feed(piece, encoded=encoded):
-                _discard(response, pieces)
+                discard(response, pieces)
                 msg = f"the service's response cannot be used: {reader.problem}"
                 raise NoListError(msg)
             if limit.passed():
