@@ -61,7 +61,7 @@ if TYPE_CHECKING:
         ServerError,
         UploadError,
     )
-    from runpod.media import Media
+    from runpod.media import File, Media
     from runpod.models import (
         DurationSummary,
         EndpointHealth,
@@ -109,6 +109,7 @@ __all__ = [
     "EndpointLimits",
     "ExecutionPolicy",
     "ExecutionPolicyDict",
+    "File",
     "InputTooLargeError",
     "InvalidRequestError",
     "Job",
@@ -170,6 +171,7 @@ _MODULES = {
     "Public": "runpod._sync.public",
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",
+    "File": "runpod.media",
     "Media": "runpod.media",
     "S3Uploads": "runpod.uploads",
 }

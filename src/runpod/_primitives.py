@@ -193,6 +193,48 @@ def in_thread(function: Callable[..., T], *args: Any) -> T:
     return function(*args)
 
 
+async def async_in_stoppable_thread(function: Callable[[], T], stop: threading.Event) -> T:
+    """Calls a function that blocks in a thread. If this is cancelled, it sets `stop`, and waits for the function to end."""
+    import anyio
+    import anyio.to_thread
+
+    lock = threading.Lock()
+    begun = ended = False
+
+    def call() -> T:
+        nonlocal begun, ended
+        with lock:
+            # Cancelled before a thread was free: nobody takes the result.
+            if stop.is_set():
+                raise InterruptedError
+            begun = True
+        try:
+            return function()
+        finally:
+            ended = True
+
+    try:
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    except BaseException:
+        with lock:
+            if not ended:
+                stop.set()
+        with anyio.CancelScope(shield=True):
+            while begun and not ended:  # noqa: ASYNC110 - an abandoned thread cannot set an event in every event loop
+                await anyio.sleep(0.02)
+        raise
+
+
+def in_stoppable_thread(function: Callable[[], T], stop: threading.Event) -> T:
+    """Calls a function. If it is interrupted, it sets `stop`, for other threads of it."""
+    try:
+        return function()
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            stop.set()
+        raise
+
+
 def async_shield() -> AbstractContextManager[object]:
     """Protects a block from cancellation."""
     import anyio

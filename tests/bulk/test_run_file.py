@@ -177,7 +177,7 @@ def test_inputs_that_are_equal(run: RunFile, first: Any, second: Any, is_changed
         ({"id": "k1"}, "the key 'k1' is also that of row 1; keys must be unique."),
         ({"id": "x", "a": [{"b": {1}}]}, "input.a[0].b has type set, which is not JSON-serializable; convert"),
         ({"id": "x", "a": float("nan")}, "input.a is nan, which JSON does not support"),
-        ({"id": "x", "a": datetime.now(timezone.utc)}, "input.a has type datetime"),
+        ({"id": "x", "a": b"x"}, "input.a has type bytes"),
         ({"id": "x", 1: 2}, "input has a key of type int"),
         ([1], "a row must be a mapping or a pydantic model, not list."),
         ("id", "a row must be a mapping or a pydantic model, not str."),
@@ -200,8 +200,10 @@ def test_rows_that_cannot_be_used(run: RunFile, row: Any, expected: str) -> None
 
 
 def test_inputs_that_cannot_be_used(run: RunFile) -> None:
-    assert "row 1: input must be a mapping or a pydantic model, not list" in refused(run, [{}], make_input=lambda _: [])
-    assert "must be a mapping or a pydantic model, not list" in refused(run, [RootModel[list[int]]([1])])
+    assert "row 1: input must be a mapping, a dataclass or a pydantic model, not list" in refused(
+        run, [{}], make_input=lambda _: []
+    )
+    assert "must be a mapping, a dataclass or a pydantic model, not list" in refused(run, [RootModel[list[int]]([1])])
     assert "not a JobRequest; pass its input." in refused(run, [JobRequest(input={})])
     template = Template({"p": "{{q}}"})
     assert "row 1: The template needs a column that the row lacks" in refused(run, [{}], make_input=template)

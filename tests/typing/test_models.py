@@ -29,6 +29,7 @@ from runpod import (
     S3ConfigDict,
     WorkerFailure,
 )
+from runpod.models.requests import DataclassInstance
 
 
 class Horse(BaseModel):
@@ -37,7 +38,7 @@ class Horse(BaseModel):
 
 def a_typed_request_has_known_keys() -> None:
     good: JobRequestDict = {"input": {"prompt": "a horse"}}
-    assert_type(good["input"], Mapping[str, Any] | BaseModel)
+    assert_type(good["input"], Mapping[str, Any] | BaseModel | DataclassInstance)
     _1: JobRequestDict = {"input": {}, "polcy": {}}  # type: ignore[typeddict-unknown-key]
     _2: JobRequestDict = {"policy": {}}  # type: ignore[typeddict-item]
     _3: JobRequestDict = {"input": [1, 2]}  # type: ignore[typeddict-item]

@@ -159,6 +159,7 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
 def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Blocks write files, and read this one.
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "horse.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "captions.csv").write_text("id,caption\n1,a horse\n2,a foal\n", encoding="utf-8")
     (tmp_path / "horse.png").write_bytes(PNG)
     # Blocks set up logging.

@@ -26,7 +26,7 @@ S3 = {"accessId": "id", "accessSecret": "hush", "bucketName": "b", "endpointUrl"
 
 
 def sent(positional: Any = None, **keywords: Any) -> bytes:
-    return submission(positional, **{**KEYWORDS, **keywords})
+    return submission(positional, **{**KEYWORDS, **keywords}).content()
 
 
 def wire(positional: Any = None, **keywords: Any) -> Any:
@@ -122,7 +122,7 @@ def test_a_missing_input_suggests_the_keyword_form() -> None:
         assert f"a mapping or a JobRequest, not {type(positional).__name__}. To pass the input alone, use" in refused(
             positional
         )
-    assert "input must be a mapping or a pydantic model, not None" in refused({"input": None})
+    assert "input must be a mapping, a dataclass or a pydantic model, not None" in refused({"input": None})
     assert "input is missing." in refused()
 
 
@@ -164,6 +164,14 @@ Opaque: Any = create_model("Opaque", __config__=ConfigDict(arbitrary_types_allow
 class Login(BaseModel):
     name: str = "me"
     password: SecretStr = SecretStr(PLANTED)
+
+
+class Broken(BaseModel):
+    thing: str
+
+    @field_serializer("thing")
+    def fail(self, thing: str) -> str:
+        raise ValueError(thing)
 
 
 class Revealed(Login):
@@ -225,16 +233,16 @@ def nested(levels: int, empty: Any) -> Any:
 
 
 HINTS: list[tuple[Any, str]] = [
-    (bytearray(b"x"), "; encode it as base64 text."),
-    (memoryview(b"x"), "; encode"),
-    (b"x", "; encode"),
+    (bytearray(b"x"), "; wrap it as runpod.File(…), or decode it to a str."),
+    (memoryview(b"x"), "; wrap it"),
+    (b"x", "; wrap it"),
 ]
 HINTS += [
     ({PLANTED}, "; convert it to a list."),
     (frozenset(), "; convert it to a list."),
     (SecretStr("x"), "; pass its get_secret_value()."),
 ]
-HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab"), ".")]
+HINTS += [(1j, "."), (object(), "."), ((n for n in "ab"), ".")]
 
 
 @pytest.mark.parametrize(
@@ -252,8 +260,10 @@ HINTS += [(datetime.now(timezone.utc), "."), (object(), "."), ((n for n in "ab")
         (BrokenMapping(a=1), "The request cannot be serialized to JSON: changed meanwhile."),
         # Models.
         *[(Speed(b=math.nan), "input.b is nan"), ({"a": [Speed(b=-math.inf)]}, "input.a[0].b is -inf")],
-        (Opaque(thing=object()), "input has type Opaque, which pydantic cannot serialize to JSON (PydanticSerializationError); call"),
-        ({"a": Opaque(thing=object())}, "input.a has type Opaque, which pydantic cannot serialize"),
+        (Broken(thing=PLANTED), "input has type Broken, which pydantic cannot serialize to JSON (PydanticSerializationError); call"),
+        ({"a": Broken(thing=PLANTED)}, "input.a has type Broken, which pydantic cannot serialize"),
+        (Opaque(thing=object()), "input.thing has type object, which is not JSON-serializable."),
+        ({"a": [Opaque(thing=[{"x y": object()}])]}, "input.a[0].thing[0]['x y'] has type object"),
         # Secrets, which would be sent as asterisks.
         (Login(), "input.password is a secret, which would be sent as **********. Pass its get_secret_value() as a str."),
         *[({"a": [Login()]}, "input.a[0].password is"), (Anything(value={"b c": [0, Login()]}), "input.value['b c'][1].password is")],

@@ -16,7 +16,7 @@ from runpod import AsyncRunpod, Runpod
 from runpod._async.session import AsyncSession
 from runpod._http.body_reader import BodyReader
 from runpod._http.exchange import Exchange
-from runpod._protocol import decoding, encoding
+from runpod._protocol import decoding, request_body
 from runpod._protocol.operations import STATUS, Call
 from runpod._protocol.outcomes import Response
 from tests.servers import KEY, Connection, RawServer
@@ -149,7 +149,7 @@ def test_a_request_is_encoded_once_for_all_attempts(monkeypatch: pytest.MonkeyPa
             connection.read_request()
             connection.respond(json.dumps(DONE).encode(), status=status, headers="Retry-After: 0\r\n")
 
-    encoded = counted(monkeypatch, encoding, "to_json")
+    encoded = counted(monkeypatch, request_body, "to_json")
     sent: list[Any] = []
     real = AsyncSession._attempt
 

@@ -123,7 +123,7 @@ def test_models_are_frozen_and_have_defaults() -> None:
     given = [RetryPolicy(), EndpointLimits(), ExecutionPolicy(), S3Config(**S3), JobRequest(input={})]
     seen = [state(), models.StreamChunk(output=1), models.EndpointHealth(), models.PurgeResult()]
     assert (3, timedelta(seconds=0.5), timedelta(seconds=8), False) == tuple(RetryPolicy().model_dump().values())
-    assert (350, 190, 95, 180) == tuple(EndpointLimits().model_dump().values())
+    assert (350, 190, 95, 180, 10 * 2**20, 20 * 2**20) == tuple(EndpointLimits().model_dump().values())
     for model in (*given, *seen, models.WorkerFailure(message="x")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(model, next(iter(type(model).model_fields)), None)

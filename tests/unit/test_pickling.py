@@ -20,6 +20,7 @@ from runpod import (
     ConfigurationError,
     Endpoint,
     EndpointLimits,
+    File,
     JobFailedError,
     JobState,
     JobStatus,
@@ -33,6 +34,7 @@ from runpod.local import LocalServer
 from tests.servers import KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
 
@@ -79,6 +81,28 @@ def test_a_job_is_pickled_without_the_api_key(
     (_, another, _, _) = pickle.loads(parcel)
     assert another._session.engine is session.engine
     assert another.run_sync(input={"legs": 6}, timeout=TEST_TIMEOUT).succeeded
+    session.engine.close()
+
+
+class Store:
+    """What `uploads=` takes."""
+
+    threshold = 7
+
+    def acquire(self, file: File, stop: threading.Event) -> str:
+        return f"{file.name} {stop.is_set()}"
+
+    def release(self, file: File, *, used: bool) -> str | None:
+        return f"{file.name} {used}"
+
+
+def test_uploads_and_limits_are_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Runpod(KEY, uploads=Store(), limits=EndpointLimits(run_bytes=5)) as client:
+        parcel = pickle.dumps(client.endpoint("ep"))
+    monkeypatch.setenv("RUNPOD_API_KEY", KEY)
+    session = pickle.loads(parcel)._session
+    assert (Store, 7, 5) == (type(session.uploads), session.uploads.threshold, session.limits.run_bytes)
+    assert session.with_options(timeout=1, retry=None, limits=None).uploads is session.uploads
     session.engine.close()
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
 from runpod import _primitives
-from runpod._primitives import AsyncClock, AsyncWakeup, Clock, TimeLimit, Wakeup, monotonic
+from runpod._primitives import AsyncClock, AsyncWakeup, Clock, TimeLimit, Wakeup, in_stoppable_thread, monotonic
 from tests.servers import TEST_TIMEOUT
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_clock_ignores_a_patched_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +85,15 @@ async def test_a_wakeup_set_in_advance_ends_one_wait() -> None:
         for seconds in (0.001, -1.0):
             await async_wakeup.wait(seconds)
             wakeup.wait(seconds)
+
+
+@pytest.mark.parametrize(("error", "expected"), [(KeyboardInterrupt, True), (OSError, False)])
+def test_an_interrupted_call_stops_its_other_threads(error: type[BaseException], expected: bool) -> None:
+    stop = threading.Event()
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(error):
+        in_stoppable_thread(fail, stop)
+    assert expected == stop.is_set()

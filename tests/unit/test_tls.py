@@ -12,7 +12,7 @@ import anyio
 import pytest
 import trustme
 
-from runpod import AsyncRunpod, PayloadTooLargeError, RetryPolicy, Runpod
+from runpod import AsyncRunpod, EndpointLimits, PayloadTooLargeError, RetryPolicy, Runpod
 from runpod._http import async_network
 from tests.servers import KEY, TEST_TIMEOUT, Connection, RawServer
 
@@ -158,7 +158,8 @@ def test_a_connection_with_an_unsent_request_is_not_reused(server_side: ssl.SSLC
             records.flush()
 
     async def main(base_url: str) -> None:
-        async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE) as client:
+        limits = EndpointLimits(run_bytes=None)
+        async with AsyncRunpod(KEY, base_url=base_url, retry=ONCE, limits=limits) as client:
             with pytest.raises(PayloadTooLargeError):
                 await client.endpoint("ep").run(input={"text": "x" * 20_000_000}, timeout=TEST_TIMEOUT)
             assert "job-1" == (await client.endpoint("ep").status("job-1", timeout=TEST_TIMEOUT)).id

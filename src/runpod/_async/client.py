@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from runpod._async.public import AsyncPublic
     from runpod._protocol.deadlines import ClientDefault
+    from runpod.media.file_store import FileStore
     from runpod.media.item import Media
     from runpod.models.jobs import JobState
 
@@ -50,7 +51,11 @@ class AsyncRunpod(AsyncClosing):
             `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
             limit by default.
         retry: Retry settings.
-        limits: Rate limits for the polls and submissions of each endpoint; see `EndpointLimits`.
+        limits: Rate limits for the polls and submissions of each endpoint, and the size of a request; see
+            `EndpointLimits`.
+        uploads: Where large files of inputs are stored, such as `runpod.uploads.S3Uploads`. A `File`
+            from its `threshold` on is uploaded before its job is submitted, and its URL is sent
+            instead; smaller ones only if the request would be too large otherwise.
         http_client: Your `httpx.AsyncClient`, for custom proxies, TLS settings, event hooks or
             transports. It is not closed with this client. In sync code, a call over your own
             client can exceed its deadline by one read (at most 30 s, or 120 s in a long poll, and
@@ -78,6 +83,7 @@ class AsyncRunpod(AsyncClosing):
         timeout: float | timedelta | None = 30.0,
         retry: RetryPolicy | None = None,
         limits: EndpointLimits | None = None,
+        uploads: FileStore | None = None,
         http_client: httpx.AsyncClient | None = None,
         allow_insecure: bool = False,
     ) -> None:
@@ -88,6 +94,7 @@ class AsyncRunpod(AsyncClosing):
             timeout=parse_timeout(timeout, ConfigurationError),
             retry=RetryPolicy() if retry is None else retry,
             limits=EndpointLimits() if limits is None else limits,
+            uploads=uploads,
         )
 
     @overload

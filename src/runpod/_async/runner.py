@@ -149,6 +149,7 @@ class AsyncRunner(AsyncRunActions):
                     await wakeup.wait(math.inf)
                 self._workers.abandon()
                 await self._workers.join()
+                await self._release_rest()
         except BaseException:
             # A second Ctrl-C: the process exits without waiting.
             self._is_abandoned = True
@@ -224,6 +225,7 @@ class AsyncRunner(AsyncRunActions):
             self._add_worker()
             if isinstance(action, Stop):
                 self._log_kept()
+                await self._release_rest()
                 if self._mapper.closed:
                     self._workers.abandon()
                 return

@@ -108,7 +108,7 @@ class Adder:
         except InvalidRequestError as error:
             if isinstance(error, _UseKeysError):
                 raise
-            self._problem(place, error.message)
+            self._problem(place, error.message, kind=type(error))
         except _CallbackError as error:
             cause = cast("Exception", error.__cause__)
             detail = f"{error.name} raised {type(cause).__name__}"
@@ -120,10 +120,16 @@ class Adder:
         """Returns what was added."""
         return Added(self._next - self._first, self._known, self._changed, self._skipped, self._skipped_count)
 
-    def _problem(self, place: str, problem: str, cause: Exception | None = None) -> None:
+    def _problem(
+        self,
+        place: str,
+        problem: str,
+        cause: Exception | None = None,
+        kind: type[InvalidRequestError] = InvalidRequestError,
+    ) -> None:
         if not self._skip:
             msg = f"{place}: {problem} Nothing was added."
-            raise InvalidRequestError(msg) from cause
+            raise kind(msg) from cause
         self._skipped_count += 1
         if len(self._skipped) < _LISTED_PROBLEMS:
             self._skipped.append(SkippedRow(place, problem))

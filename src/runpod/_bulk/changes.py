@@ -14,6 +14,7 @@ __all__ = [
     "Ended",
     "Expired",
     "Pending",
+    "Refused",
     "Submitted",
     "Submitting",
 ]
@@ -79,6 +80,15 @@ class Ended(_Change):
 
 
 @dataclass(frozen=True)
+class Refused(_Change):
+    """The request of the row cannot be sent, since it is too large: then it is FAILED."""
+
+    allowed_from: ClassVar[tuple[str, ...]] = (PENDING,)
+
+    error_json: str | None = None
+
+
+@dataclass(frozen=True)
 class Doubtful(_Change):
     """The row may have been submitted: the outcome of its request is unknown."""
 
@@ -94,7 +104,7 @@ class Expired(_Change):
     error_json: str | None = None
 
 
-Change: TypeAlias = Submitting | Pending | Submitted | Ended | Doubtful | Expired
+Change: TypeAlias = Submitting | Pending | Submitted | Ended | Refused | Doubtful | Expired
 
 
 def new_state(change: Change) -> str:
@@ -106,6 +116,7 @@ _STATE_AFTER: dict[type[Any], str] = {
     Submitting: SUBMITTING,
     Pending: PENDING,
     Submitted: SUBMITTED,
+    Refused: "FAILED",
     Doubtful: DOUBTFUL,
     Expired: EXPIRED,
 }

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from runpod._bulk.changes import FINAL_STATES, Doubtful, Ended, Expired
+from runpod._bulk.changes import FINAL_STATES, Doubtful, Ended, Expired, Refused
 from runpod._bulk.json_text import encode
 from runpod._bulk.results import BulkResult
 from runpod._protocol.decoding import is_status_only
-from runpod._protocol.encoding import is_array
-from runpod.errors import JobExpiredError, JobOutputError, NotFoundError, RunpodTimeoutError
+from runpod._protocol.value_kinds import is_array
+from runpod.errors import InputTooLargeError, JobExpiredError, JobOutputError, NotFoundError, RunpodTimeoutError
 from runpod.models._base import milliseconds
 from runpod.models._costs import cost_of
 from runpod.models.status import JobStatus
@@ -99,6 +99,8 @@ def change_of(result: MapResult[Any], output_json: str | None, price: float | No
         return Expired(number, error_json)
     if status == "DOUBTFUL":
         return Doubtful(number, error_json)
+    if isinstance(result.error, InputTooLargeError):
+        return Refused(number, error_json)
     state = result.state
     if state is None:
         return Ended(number, status, None, error_json)

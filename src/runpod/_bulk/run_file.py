@@ -269,7 +269,11 @@ class RunFile:
         if updated.rowcount != 1:
             raise self._wrong_transition(connection, change.number, state)
         output = change.output_json if isinstance(change, states.Ended) else None
-        error = change.error_json if isinstance(change, (states.Ended, states.Doubtful, states.Expired)) else None
+        error = (
+            change.error_json
+            if isinstance(change, (states.Ended, states.Refused, states.Doubtful, states.Expired))
+            else None
+        )
         if output is not None or error is not None:
             connection.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", (change.number, output, error))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runpod._bulk.json_text import InvalidJSONError, parse
 from runpod._bulk.rows import columns_of, missing_column
-from runpod._protocol.encoding import is_array
+from runpod._protocol.value_kinds import is_array
 from runpod._text import readable
 from runpod.errors import InvalidRequestError
 

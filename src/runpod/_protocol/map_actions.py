@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from runpod._protocol.request_body import RequestBody
     from runpod._protocol.retries import Attempts
     from runpod._protocol.waiter import Waiter
     from runpod.errors import RunpodError
@@ -34,7 +35,8 @@ class Entry:
     Attributes:
         index: The position of the input.
         input: The input as it was passed.
-        body: The request; empty if the job is submitted already.
+        request: The request, if it has files that are not in `body` yet.
+        body: The request; empty if the job is submitted already, or before its files are read.
         output_json: The output as a bulk run stores it.
         waiter: Once it is submitted, the poller that waits for the job.
         error: Why the job is cancelled.
@@ -42,6 +44,7 @@ class Entry:
 
     index: int
     input: Any = field(repr=False)
+    request: RequestBody | None = field(default=None, repr=False)
     body: bytes = field(default=b"", repr=False)
     output_json: str | None = field(default=None, repr=False)
     attempts: Attempts | None = field(default=None, repr=False)

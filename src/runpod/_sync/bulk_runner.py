@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from contextlib import suppress
@@ -23,6 +24,7 @@ from runpod._primitives import in_thread, lock, shield
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.encoding import encode as encode_request
 from runpod._protocol.operations import HEALTH, Call
+from runpod._protocol.request_body import RequestBody, row_limit
 from runpod.errors import (
     JobExpiredError,
     NotFoundError,
@@ -115,7 +117,8 @@ class BulkRunner(Runner):
         # Read once where it is used: another thread can set it to None.
         self._previous = previous
         # What follows the input in a request.
-        self._end_of_body = encode_request(defaults).removeprefix(b'{"input":{}')
+        self._end_of_body = encode_request(defaults).content().removeprefix(b'{"input":{}')
+        self._limit = row_limit(session.limits)
         # Whether the endpoint is known to exist.
         self._is_reachable = False
         self._writes: deque[_Write] = deque()
@@ -200,6 +203,9 @@ class BulkRunner(Runner):
         row: StoredRow = entry.input
         if row.job_id is None:
             entry.body = b'{"input":' + row.input_json.encode() + self._end_of_body
+            if self._limit.size is not None and len(entry.body) > self._limit.size:
+                # The message names the largest part.
+                RequestBody(json.loads(entry.body), ()).content(self._limit)
             return
         entry.waiter = self.waiter(JobState(id=row.job_id, status=JobStatus.IN_QUEUE))
         if row.is_recent:

@@ -8,6 +8,7 @@ import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from runpod._sync.job import Job, warn_if_no_output
+from runpod._sync.submission import submit
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, parse
 from runpod._protocol.encoding import submission
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
 
-    from pydantic import BaseModel
     from typing_extensions import Self
 
     from runpod._sync.map import JobMap
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runpod.models.requests import (
         ExecutionPolicy,
         ExecutionPolicyDict,
+        JobInput,
         JobRequest,
         JobRequestDict,
         S3Config,
@@ -103,7 +104,7 @@ class Endpoint(Generic[OutputT]):
         self,
         /,
         *,
-        input: Mapping[str, Any] | BaseModel,
+        input: JobInput,
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
@@ -115,7 +116,7 @@ class Endpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any] | None = None,
         /,
         *,
-        input: Mapping[str, Any] | BaseModel | None = None,
+        input: JobInput | None = None,
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
@@ -131,10 +132,11 @@ class Endpoint(Generic[OutputT]):
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
             timeout: Seconds or timedelta for the submission, not for the job; None: no limit. By
-                default the client's.
+                default the client's. It begins when the files of the input are read and uploaded.
 
         Raises:
-            InvalidRequestError: The arguments are invalid. Nothing was sent.
+            InvalidRequestError: The arguments are invalid, or a file cannot be read. Nothing was sent.
+            InputTooLargeError: The request is larger than `EndpointLimits.run_bytes`. Nothing was sent.
             RunpodError: The job was not submitted, or `maybe_submitted` is True.
 
         Example:
@@ -142,8 +144,7 @@ class Endpoint(Generic[OutputT]):
             >>> job.id
         """
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        call = Call(RUN, self.id, body=body)
-        state = self._session.submit(call, self._session.deadline(timeout))
+        state, _ = submit(self._session, Call(RUN, self.id), body, timeout)
         return Job(self._session, self.id, self._read_output, state.id, state)
 
     @overload
@@ -160,7 +161,7 @@ class Endpoint(Generic[OutputT]):
         self,
         /,
         *,
-        input: Mapping[str, Any] | BaseModel,
+        input: JobInput,
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
@@ -172,7 +173,7 @@ class Endpoint(Generic[OutputT]):
         request: JobRequest | JobRequestDict | Mapping[str, Any] | None = None,
         /,
         *,
-        input: Mapping[str, Any] | BaseModel | None = None,
+        input: JobInput | None = None,
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
         webhook: str | None = None,
         s3_config: S3Config | S3ConfigDict | None = None,
@@ -189,13 +190,16 @@ class Endpoint(Generic[OutputT]):
             policy: Time limits and priority on the platform.
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
-            timeout: Seconds or timedelta for submission and wait together; None: no limit.
+            timeout: Seconds or timedelta for submission and wait together; None: no limit. It begins
+                when the files of the input are read and uploaded.
 
         Returns:
             The final state, which may be a failure: see `state.result()`.
 
         Raises:
-            InvalidRequestError: The arguments are invalid. Nothing was sent.
+            InvalidRequestError: The arguments are invalid, or a file cannot be read. Nothing was sent.
+            InputTooLargeError: The request is larger than `EndpointLimits.run_sync_bytes`. Nothing was
+                sent.
             RunpodTimeoutError: The timeout passed. The job was not cancelled; `job_id` has its ID.
             JobOutputError: The job completed, but its output does not match `output_type`.
             RunpodError: See `runpod.errors`, and its attributes `maybe_submitted` and `job_id`.
@@ -205,9 +209,8 @@ class Endpoint(Generic[OutputT]):
             >>> result.output
         """
         body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD, body=body)
-        deadline = self._session.deadline(timeout)
-        submitted = self._session.submit(call, deadline)
+        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD)
+        submitted, deadline = submit(self._session, call, body, timeout)
         waiter = self._session.waiter(self.id, submitted.id, deadline, state=submitted)
         try:
             state = self._read_output(self._session.wait(waiter), self.id)
@@ -372,7 +375,7 @@ class Endpoint(Generic[OutputT]):
     @overload
     def map(
         self,
-        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        inputs: InputIterable[JobInput],
         *,
         return_exceptions: Literal[False] = False,
         in_flight: int = 100,
@@ -389,7 +392,7 @@ class Endpoint(Generic[OutputT]):
     @overload
     def map(
         self,
-        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        inputs: InputIterable[JobInput],
         *,
         return_exceptions: bool,
         in_flight: int = 100,
@@ -405,7 +408,7 @@ class Endpoint(Generic[OutputT]):
 
     def map(
         self,
-        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        inputs: InputIterable[JobInput],
         *,
         return_exceptions: bool = False,
         in_flight: int = 100,
@@ -490,7 +493,7 @@ class Endpoint(Generic[OutputT]):
 
     def map_unordered(
         self,
-        inputs: InputIterable[Mapping[str, Any] | BaseModel],
+        inputs: InputIterable[JobInput],
         *,
         in_flight: int = 100,
         policy: ExecutionPolicy | ExecutionPolicyDict | None = None,

@@ -12,6 +12,8 @@ from runpod._sync.runner import Runner
 from runpod._progress import progress_for
 from runpod._protocol.deadlines import parse_timeout
 from runpod._protocol.encoding import encode, submission
+from runpod._protocol.operations import RUN
+from runpod._protocol.request_body import body_limit
 from runpod._protocol.run_arguments import check_in_flight, check_inputs, check_on_exit
 from runpod._workers import Inputs
 from runpod.models.requests import JobRequest
@@ -42,7 +44,11 @@ class MapRunner(Runner):
     def _prepare(self, entry: Entry) -> None:
         request = entry.input if isinstance(entry.input, JobRequest) else JobRequest(input=entry.input)
         unset = {name: value for name, value in self._defaults.items() if getattr(request, name) is None}
-        entry.body = submission(request.model_copy(update=unset) if unset else request)
+        body = submission(request.model_copy(update=unset) if unset else request)
+        if body.files:
+            entry.request = body
+        else:
+            entry.body = body.content(body_limit(RUN, self.session.limits))
 
 
 class JobMap(Closing, Generic[ItemT]):

@@ -9,14 +9,16 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from runpod._sync.job import Job, warn_if_no_output
+from runpod._sync.submission import SubmissionFiles
 from runpod._logging import JobFate, logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader
-from runpod._protocol.map_actions import Cancel, Entry, Poll, Read, Submit
+from runpod._protocol.map_actions import Cancel, Entry, Poll, Read, Stage, Submit
 from runpod._protocol.mapper import MAX_FAILURES, PAUSE
 from runpod._protocol.operations import RUN, Call
 from runpod._protocol.polling import MAX_PAUSE, Done, Fail
 from runpod._protocol.rate_limits import CANCEL_SECONDS
+from runpod._protocol.request_body import body_limit
 from runpod._protocol.retries import Attempts
 from runpod._text import readable
 from runpod._workers import Inputs
@@ -38,11 +40,23 @@ if TYPE_CHECKING:
     from runpod._sync.session import Session
     from runpod._protocol.map_actions import Action
     from runpod._protocol.mapper import Mapper
+    from runpod._protocol.request_body import RequestBody
     from runpod._protocol.waiter import Waiter
 
 
 class _RunEndedError(Exception):
     """The run ended just before a submission was sent."""
+
+
+class _Stop(threading.Event):
+    """Ends an upload when its run ends. Not set by the run, which can end while the garbage collector runs."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        super().__init__()
+        self._mapper = mapper
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._mapper.closing
 
 
 class RunActions(ABC):
@@ -77,6 +91,8 @@ class RunActions(ABC):
         # Why the last submission was put off, and the jobs that could not be cancelled.
         self._last_problem: RunpodError | None = None
         self._uncancelled: list[str] = []
+        # Of the inputs that are being submitted.
+        self._files: dict[Entry, SubmissionFiles] = {}
         # Not one of the primitives: it is held without awaiting. Reentrant, for handlers of the log.
         self._log_lock = threading.RLock()
 
@@ -145,10 +161,13 @@ class RunActions(ABC):
                 raise
 
     def _submit(self, entry: Entry) -> None:
+        if entry.request is not None and not self._encode(entry, entry.request):
+            return
         # Not that of the run, which would leave the job in doubt.
         deadline = self.session.deadline(CLIENT_DEFAULT)
         if entry.attempts is None:
-            entry.attempts = Attempts(Call(RUN, self.endpoint_id, body=entry.body), self.session.retry, deadline)
+            entry.attempts = Attempts(Call(RUN, self.endpoint_id), self.session.retry, deadline)
+        entry.attempts.call = Call(RUN, self.endpoint_id, body=entry.body)
         entry.attempts.deadline = deadline
         is_sent = False
 
@@ -165,6 +184,7 @@ class RunActions(ABC):
         try:
             reply = self.session.try_submit(entry.attempts, before, check)
         except _RunEndedError:
+            self._release(entry)
             self._mapper.drop(entry)
             return
         except RunpodError as error:
@@ -174,6 +194,8 @@ class RunActions(ABC):
             return
         except BaseException:
             if is_sent:
+                if entry in self._files:
+                    self._files[entry].may_be_used = True
                 msg = "Input %d may have been submitted to endpoint %s: its request was interrupted"
                 logger.warning(msg, entry.index, self.endpoint_id)
             raise
@@ -181,10 +203,53 @@ class RunActions(ABC):
             self._was_submitted(entry, reply)
         else:
             self._not_submitted(entry)
-            self._mapper.postpone(entry, reply, self._clock.now())
+            self._postpone(entry, reply)
+
+    def _encode(self, entry: Entry, request: RequestBody) -> bool:
+        """Reads or uploads the files of an input. Returns False if it cannot be submitted now."""
+        files = self._files.get(entry)
+        if files is None:
+            files = self._files[entry] = SubmissionFiles(self.session.uploads, _Stop(self._mapper))
+        try:
+            entry.body = files.encode(request, body_limit(RUN, self.session.limits))
+        except RunpodError as error:
+            # An earlier attempt may have been executed.
+            error.maybe_submitted = entry.attempts is not None and entry.attempts.doubt is not None
+            if self._mapper.closing:  # it was stopped
+                self._release(entry)
+                self._mapper.drop(entry)
+            else:
+                self._submission_failed(entry, error, is_sent=False)
+            return False
+        return True
+
+    def _release(self, entry: Entry, *, may_be_used: bool = False) -> str:
+        """Ends the use of the uploaded files of an input. Returns a sentence that names what is left of them, if any."""
+        files = self._files.pop(entry, None)
+        if files is None:
+            return ""
+        if may_be_used or (entry.attempts is not None and entry.attempts.doubt is not None):
+            files.may_be_used = True
+        left = files.release()
+        if left:
+            logger.warning("Input %d was not submitted to endpoint %s.%s", entry.index, self.endpoint_id, left)
+        return left
+
+    def _release_rest(self) -> None:
+        """Releases the files of inputs that were given up between two attempts."""
+        for entry in list(self._files):
+            if entry.stage is Stage.ENDED:
+                self._release(entry)
+
+    def _postpone(self, entry: Entry, delay: float) -> None:
+        if entry.request is not None and entry.attempts is not None:
+            # Its files are not kept in memory meanwhile.
+            entry.body = b""
+            entry.attempts.call = Call(RUN, self.endpoint_id)
+        self._mapper.postpone(entry, delay, self._clock.now())
 
     def _was_submitted(self, entry: Entry, state: JobState[Any]) -> None:
-        entry.body = b""
+        entry.body, entry.request = b"", None
         entry.attempts = None
         waiter = self.waiter(state)
         waiter.submitted_at = self._clock.now()
@@ -195,6 +260,7 @@ class RunActions(ABC):
             logger.error(msg, readable(state.id), self.endpoint_id, entry.index)
             raise
         self._last_problem = None
+        self._release(entry, may_be_used=True)
         self._mapper.submitted(entry, waiter, self._clock.now())
 
     def _submission_failed(self, entry: Entry, error: RunpodError, *, is_sent: bool) -> None:
@@ -205,6 +271,7 @@ class RunActions(ABC):
         now = self._clock.now()
         is_postponed = error.retryable and self._mapper.is_patient(now)
         if not is_postponed and not self._mapper.ends_run(error, submitting=True):
+            error.message += self._release(entry, may_be_used=error.maybe_submitted)
             self._finish(entry, MapResult(entry.index, entry.input, error.job_id, error=error))
             return
         if is_sent and not error.maybe_submitted:
@@ -212,10 +279,11 @@ class RunActions(ABC):
         if is_postponed:
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             self._last_problem = error
-            self._mapper.postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)), now)
+            self._postpone(entry, max(PAUSE, min(asked or 0.0, MAX_PAUSE)))
         else:
             # First: without this input, the run may be done.
             self._mapper.fail(error, now)
+            self._release(entry, may_be_used=error.maybe_submitted)
             self._mapper.drop(entry)
 
     def waiter(self, state: JobState[Any]) -> Waiter:

@@ -151,6 +151,7 @@ class Runner(RunActions):
                     wakeup.wait(math.inf)
                 self._workers.abandon()
                 self._workers.join()
+                self._release_rest()
         except BaseException:
             # A second Ctrl-C: the process exits without waiting.
             self._is_abandoned = True
@@ -226,6 +227,7 @@ class Runner(RunActions):
             self._add_worker()
             if isinstance(action, Stop):
                 self._log_kept()
+                self._release_rest()
                 if self._mapper.closed:
                     self._workers.abandon()
                 return

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
     from runpod._protocol.polling import Poller
+    from runpod.media.file_store import FileStore
     from runpod.models.jobs import JobState
 
 T = TypeVar("T")
@@ -73,12 +74,14 @@ class Session:
         timeout: float | None,
         retry: RetryPolicy,
         limits: EndpointLimits,
+        uploads: FileStore | None = None,
         owner: bool = True,
     ) -> None:
         self.engine = engine
         self.timeout = timeout
         self.retry: RetryPolicy = _checked(retry, RetryPolicy, "retry")
         self.limits: EndpointLimits = _checked(limits, EndpointLimits, "limits")
+        self.uploads: FileStore | None = _checked_uploads(uploads)
         self.clock: Clock = Clock()
         self._routes = Routes()
         self._submissions = RecentSubmissions()
@@ -114,7 +117,7 @@ class Session:
             msg = "A client with a custom http_client cannot be pickled. Create it in the process that uses it."
             raise TypeError(msg)
         settings = config.base_url, config.profile, config.allow_insecure
-        return _unpickled, (*settings, self.timeout, self.retry, self.limits)
+        return _unpickled, (*settings, self.timeout, self.retry, self.limits, self.uploads)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Session:
         """Copies of a client, an endpoint or a job share its connections."""
@@ -361,11 +364,22 @@ def _unpickled(
     timeout: float | None,
     retry: RetryPolicy,
     limits: EndpointLimits,
+    uploads: FileStore | None,
 ) -> Session:
     config = load_config(None, base_url, profile, allow_insecure=allow_insecure)
     key = base_url, profile, config.api_key
     engine = _engines.get(key) or _engines.setdefault(key, Engine(config, None))
-    return Session(engine, timeout=timeout, retry=retry, limits=limits, owner=False)
+    return Session(engine, timeout=timeout, retry=retry, limits=limits, uploads=uploads, owner=False)
+
+
+def _checked_uploads(value: FileStore | None) -> FileStore | None:
+    """Checks that the methods are there: the first large file would be too late."""
+    threshold = getattr(value, "threshold", None)
+    is_store = callable(getattr(value, "acquire", None)) and callable(getattr(value, "release", None))
+    if value is None or (is_store and isinstance(threshold, int)):
+        return value
+    msg = f"uploads must be an S3Uploads, or have what runpod.media.FileStore describes, not {type(value).__name__}."
+    raise ConfigurationError(msg)
 
 
 def _checked(value: T, kind: type[T], name: str) -> T:

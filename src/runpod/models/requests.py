@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias, Union, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictBool, StrictStr, field_serializer
 from typing_extensions import Required, TypedDict
@@ -41,10 +41,19 @@ class S3ConfigDict(TypedDict, total=False):
     objectPath: str
 
 
+class DataclassInstance(Protocol):
+    """What every dataclass has."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+JobInput: TypeAlias = Union[Mapping[str, Any], BaseModel, DataclassInstance]  # noqa: UP007 - evaluated on Python 3.10
+
+
 class JobRequestDict(TypedDict, total=False):
     """A job request in the wire format, as accepted by `run` and `run_sync`."""
 
-    input: Required[Mapping[str, Any] | BaseModel]
+    input: Required[JobInput]
     policy: ExecutionPolicyDict | ExecutionPolicy
     webhook: str
     webhookV2: str
@@ -153,8 +162,8 @@ class JobRequest(ArgumentModel):
     """A job request: the positional argument of `run` and `run_sync`.
 
     Args:
-        input: The handler's `job["input"]`: a JSON-serializable mapping or a pydantic model.
-            Hidden in `repr`.
+        input: The handler's `job["input"]`: a mapping, a dataclass or a pydantic model, with values
+            that JSON can express, and files (`runpod.File`). Hidden in `repr`.
         policy: Time limits and priority. In a mapping in the wire format, durations are
             milliseconds.
         webhook: An http(s) URL that the platform calls when the job ends. Hidden in `repr`, since
@@ -178,7 +187,7 @@ class JobRequest(ArgumentModel):
         def __init__(
             self,
             *,
-            input: Mapping[str, Any] | BaseModel,
+            input: JobInput,
             policy: ExecutionPolicy | ExecutionPolicyDict | None = None,
             webhook: str | None = None,
             webhook_v2: str | None = None,

@@ -1,0 +1,120 @@
+"""The submission of one job, and the files in its input."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runpod._primitives import async_in_stoppable_thread, async_in_thread, async_shield
+from runpod._protocol.request_body import body_limit
+from runpod._text import readable
+from runpod.errors import RunpodError
+
+if TYPE_CHECKING:
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
+    from runpod._protocol.operations import Call
+    from runpod._protocol.request_body import BodyLimit, RequestBody
+    from runpod.media.file import File
+    from runpod.media.file_store import FileStore
+    from runpod.models.jobs import JobState
+
+
+async def submit(
+    session: AsyncSession, call: Call, body: RequestBody, timeout: TimeoutOrDefault
+) -> tuple[JobState[Any], Deadline]:
+    """Submits a job. Returns its state, and the deadline of the call.
+
+    Raises:
+        RunpodError: The job was not submitted, or `maybe_submitted` is True.
+    """
+    limit = body_limit(call.operation, session.limits)
+    deadline = session.deadline(timeout)
+    if not body.files:
+        return await session.submit(replace(call, body=body.content(limit)), deadline), deadline
+    files = AsyncSubmissionFiles(session.uploads, threading.Event())
+    try:
+        content = await files.encode(body, limit)
+        # An upload can take longer than any submission.
+        deadline = session.deadline(timeout)
+        files.may_be_used = True
+        state = await session.submit(replace(call, body=content), deadline)
+    except RunpodError as error:
+        files.may_be_used = files.may_be_used and error.maybe_submitted
+        error.message += await files.release()
+        raise
+    except BaseException:
+        await files.release()
+        raise
+    await files.release()
+    return state, deadline
+
+
+class AsyncSubmissionFiles:
+    """The files of one submission: reads or uploads them.
+
+    Args:
+        uploads: Where large files are uploaded, or None.
+        stop: Set to end an upload.
+
+    Attributes:
+        may_be_used: Whether a job may have been submitted with them.
+    """
+
+    def __init__(self, uploads: FileStore | None, stop: threading.Event) -> None:
+        self._uploads = uploads
+        self._stop = stop
+        self.may_be_used = False
+        self._references: dict[File, str] = {}
+
+    async def encode(self, body: RequestBody, limit: BodyLimit) -> bytes:
+        """Returns the request. Uploads large files, unless an earlier call did.
+
+        Raises:
+            InvalidRequestError: A file cannot be read.
+            InputTooLargeError: The request is too large.
+            RunpodError: A file was not uploaded.
+        """
+        uploads = self._uploads
+        if uploads is not None:
+            for file in await async_in_thread(body.to_upload, limit, uploads.threshold):
+                if file not in self._references:
+                    await self._upload(uploads, file)
+        return await async_in_thread(body.content, limit, self._references)
+
+    async def _upload(self, uploads: FileStore, file: File) -> None:
+        def acquire() -> None:
+            # In the thread: if this is cancelled, the file may have been uploaded all the same.
+            self._references[file] = uploads.acquire(file, self._stop)
+
+        try:
+            await async_in_stoppable_thread(acquire, self._stop)
+        except RunpodError:
+            raise
+        except Exception as error:
+            msg = (
+                f"The file {readable(file.name, 80)!r} was not uploaded: {type(error).__name__}: {readable(str(error))}"
+            )
+            raise RunpodError(msg, maybe_submitted=False) from error
+
+    async def release(self) -> str:
+        """Ends the use of uploaded files. Returns a sentence that names those that could not be removed, or nothing."""
+        if not self._references or self._uploads is None:
+            return ""
+        with async_shield():
+            return await async_in_thread(self._release, self._uploads)
+
+    def _release(self, uploads: FileStore) -> str:
+        left: list[str] = []
+        while self._references:
+            file, _ = self._references.popitem()
+            try:
+                name = uploads.release(file, used=self.may_be_used)
+            except Exception as error:  # noqa: BLE001 - the other files have to be released, and the caller has an error
+                name = f"{file.name} ({type(error).__name__})"
+            if name is not None:
+                left.append(readable(name, 200))
+        if not left or self.may_be_used:
+            return ""
+        return f" These uploaded files could not be removed: {', '.join(left)}."

@@ -1,0 +1,408 @@
+"""Where the data of a `File` comes from."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from abc import ABC, abstractmethod
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+from typing_extensions import override
+
+from runpod._base_errors import InvalidRequestError, MediaError
+from runpod._text import readable
+from runpod.media.item import Media
+from runpod.media.kinds import HEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# A multiple of 3, since base64 turns three bytes into four characters.
+_CHUNK = 3 * 2**18
+
+
+class Image(Protocol):
+    """What a PIL image has."""
+
+    format: str | None
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+        """Writes it in a format."""
+
+
+class Source(ABC):
+    """The data of a file.
+
+    Attributes:
+        what: The file in messages.
+        name: Its name, if it has one.
+        mime: Its media type, if it is known without its content.
+    """
+
+    what: str = "the file"
+    name: str | None = None
+    mime: str | None = None
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """The size in bytes."""
+
+    @property
+    def known_size(self) -> int | None:
+        """The size, or None if it is not known before the data is read or made."""
+        return self.size
+
+    @abstractmethod
+    def head(self) -> bytes:
+        """The first bytes, as many as are needed to recognize its kind."""
+
+    @abstractmethod
+    def open(self) -> BinaryIO:
+        """Opens the data for reading."""
+
+    @abstractmethod
+    def chunks(self) -> Iterator[bytes]:
+        """The data in pieces. The lengths of all but the last one are multiples of 3."""
+
+
+class PathSource(Source):
+    """A file on disk. It is read when it is needed, and has to be the same file then."""
+
+    def __init__(self, path: Path) -> None:
+        self.what = f"the file {str(path)!r}"
+        self.name = path.name
+        with _problems(self, "cannot be used"):
+            # The current folder can be another one when it is read.
+            self.path = path = path.absolute()
+            found = os.stat(path)  # noqa: PTH116 - Path.stat hides the reason of an embedded NUL
+            if stat.S_ISDIR(found.st_mode):
+                raise _error(self, "is a directory. Pass each of its files as a File, or one archive of them")
+            if not stat.S_ISREG(found.st_mode):
+                raise _error(self, "is not a regular file. Pass a file object instead: File(open(…, 'rb'))")
+            with path.open("rb") as file:
+                self._head = file.read(HEAD)
+                self._identity = _identity(file)
+        if not self.size:
+            raise _error(self, "is empty")
+
+    @property
+    @override
+    def size(self) -> int:
+        return self._identity[0]
+
+    @override
+    def head(self) -> bytes:
+        return self._head
+
+    @override
+    def open(self) -> BinaryIO:
+        with _problems(self, "cannot be read any more"):
+            file = self.path.open("rb")
+        if not self._is_same(file):
+            file.close()
+            raise self._changed()
+        return file
+
+    @override
+    def chunks(self) -> Iterator[bytes]:
+        size = 0
+        with self.open() as file, _problems(self, "cannot be read"):
+            while chunk := file.read(_CHUNK):
+                size += len(chunk)
+                if size > self.size:
+                    break
+                yield chunk
+            if size != self.size or not self._is_same(file):
+                raise self._changed()
+
+    def _is_same(self, file: BinaryIO) -> bool:
+        return _identity(file)[: len(self._identity)] == self._identity
+
+    def _changed(self) -> InvalidRequestError:
+        return _error(self, "has changed since its File was created. Create a new File(…) once it is complete")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Device and inode can differ where it is unpickled.
+        return {**vars(self), "_identity": self._identity[:2]}
+
+
+class BytesSource(Source):
+    """Data in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        if not data:
+            raise _error(self, "is empty: it has no bytes")
+
+    @property
+    @override
+    def size(self) -> int:
+        return len(self.data)
+
+    @override
+    def head(self) -> bytes:
+        return self.data[:HEAD]
+
+    @override
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.data)
+
+    @override
+    def chunks(self) -> Iterator[bytes]:
+        yield self.data
+
+
+class LoadedSource(Source):
+    """Data that is read or made when it is first needed, and then kept."""
+
+    _data: bytes | None = None
+
+    @abstractmethod
+    def _load(self) -> bytes:
+        """Reads or makes the data.
+
+        Raises:
+            InvalidRequestError: It cannot be read or made.
+        """
+
+    @property
+    def data(self) -> bytes:
+        """The data, read or made at the first access."""
+        if self._data is None:
+            data = self._load()
+            if not data:
+                raise _error(self, "is empty")
+            self._data = data
+        return self._data
+
+    @property
+    @override
+    def size(self) -> int:
+        return len(self.data)
+
+    @property
+    @override
+    def known_size(self) -> int | None:
+        return None if self._data is None else len(self._data)
+
+    @override
+    def head(self) -> bytes:
+        return self.data[:HEAD]
+
+    @override
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.data)
+
+    @override
+    def chunks(self) -> Iterator[bytes]:
+        yield self.data
+
+
+class StreamSource(LoadedSource):
+    """A file object, read from its current position."""
+
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream: IO[Any] | None = stream
+        name = getattr(stream, "name", None)
+        if isinstance(name, str) and name:
+            self.name = os.path.basename(name)  # noqa: PTH119 - not a path: sockets and archives have names, too
+            self.what = f"the file object {readable(name, 200)!r}"
+        else:
+            self.what = "the file object"
+        if getattr(stream, "closed", False):
+            raise _error(self, "is closed. Open it with open(…, 'rb'), and keep it open until the job is submitted")
+        self._start: int | None = None
+        self._size: int | None = None
+        self._head = b""
+        with _problems(self, "cannot be used"):
+            if _is_seekable(stream):
+                self._start = stream.tell()
+                self._size = stream.seek(0, os.SEEK_END) - self._start
+                stream.seek(self._start)
+                if self._size <= 0:
+                    raise _error(
+                        self, "has no data after its current position. If it was read before, call its seek(0)"
+                    )
+                self._head = self._bytes(stream.read(HEAD))
+                stream.seek(self._start)
+
+    @property
+    @override
+    def size(self) -> int:
+        return super().size if self._size is None else self._size
+
+    @property
+    @override
+    def known_size(self) -> int | None:
+        return super().known_size if self._size is None else self._size
+
+    @override
+    def head(self) -> bytes:
+        return self._head or super().head()
+
+    @override
+    def _load(self) -> bytes:
+        stream = self._stream
+        assert stream is not None
+        with _problems(self, "cannot be read"):
+            if self._start is not None:
+                stream.seek(self._start)
+            data = self._bytes(stream.read())
+        if self._size is not None and len(data) != self._size:
+            raise _error(self, "has changed since its File was created, or is not complete. Create a new File(…)")
+        # Not closed: it is the caller's.
+        self._stream = None
+        return data
+
+    def _bytes(self, data: object) -> bytes:
+        if isinstance(data, str):
+            raise _error(self, "was opened in text mode. Open it with open(…, 'rb')")
+        return bytes(cast("bytes", data or b""))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        msg = "A File of a file object cannot be pickled. Pass a path or bytes instead."
+        raise TypeError(msg)
+
+
+class ImageSource(LoadedSource):
+    """A PIL image, encoded when it is needed."""
+
+    def __init__(self, image: Any) -> None:
+        self.what = "the image"
+        self._image = image
+        # A JPEG file keeps its own quantization, so that it loses next to nothing and does not grow to a multiple.
+        self._is_jpeg = image.format == "JPEG"
+        self.mime = "image/jpeg" if self._is_jpeg else "image/png"
+        filename = getattr(image, "filename", None)
+        extension = ".jpg" if self._is_jpeg else ".png"
+        stem = os.path.basename(filename).rpartition(".")[0] if isinstance(filename, str) else ""  # noqa: PTH119
+        self.name = f"{stem or 'image'}{extension}"
+
+    @override
+    def _load(self) -> bytes:
+        buffer = io.BytesIO()
+        options = {"format": "JPEG", "quality": "keep"} if self._is_jpeg else {"format": "PNG"}
+        try:
+            self._image.save(buffer, **options)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            problem = f"cannot be encoded as {options['format']} ({readable(str(error), 80)}). Convert it first: File(image.convert('RGB'))"
+            raise _error(self, problem) from error
+        return buffer.getvalue()
+
+
+class LinkSource(Source):
+    """Media of an output that is at a URL: the URL is sent as it is."""
+
+    def __init__(self, media: Media, url: str) -> None:
+        self.name, self.mime = media.name, media.mime
+        self.what = f"the media {readable(media.name, 60)!r}"
+        self.url = url
+
+    @property
+    @override
+    def size(self) -> int:
+        return 0
+
+    @override
+    def head(self) -> bytes:
+        return b""
+
+    @override
+    def open(self) -> BinaryIO:
+        raise _error(self, "is at a URL. Download it with client.fetch(media)")
+
+    @override
+    def chunks(self) -> Iterator[bytes]:
+        raise _error(self, "is at a URL. Download it with client.fetch(media)")
+
+
+class MediaSource(LoadedSource):
+    """Media of an output."""
+
+    def __init__(self, media: Media) -> None:
+        self.name, self.mime = media.name, media.mime
+        self.what = f"the media {readable(media.name, 60)!r}"
+        self._media = media
+
+    @property
+    @override
+    def size(self) -> int:
+        return self._media.size or 0
+
+    @property
+    @override
+    def known_size(self) -> int | None:
+        return self.size
+
+    @override
+    def _load(self) -> bytes:
+        try:
+            return self._media.data or b""
+        except MediaError as error:
+            raise InvalidRequestError(error.message) from error
+
+
+def source_of(value: object) -> Source:
+    """The source for an argument of `File`.
+
+    Raises:
+        InvalidRequestError: It is none, or cannot be used.
+    """
+    from pathlib import Path
+
+    if isinstance(value, str):
+        scheme = value.partition(":")[0].lower() if ":" in value[:10] else ""
+        if scheme == "data" or "://" in value[:12]:
+            kind = "a data URL" if scheme == "data" else "a URL"
+            msg = f"File takes data or a path, not {kind}. Put {kind} into the input as it is, as a str."
+            raise InvalidRequestError(msg)
+        return PathSource(Path(value))
+    if isinstance(value, os.PathLike):
+        return PathSource(Path(os.fsdecode(cast("os.PathLike[str]", value))))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return BytesSource(bytes(cast("bytes", value)))  # bytes themselves are not copied
+    if isinstance(value, Media):
+        return MediaSource(value) if value.url is None else LinkSource(value, value.url)
+    if is_image(value):
+        return ImageSource(value)
+    if callable(getattr(value, "read", None)):
+        return StreamSource(cast("IO[Any]", value))
+    kind = "None" if value is None else type(value).__name__
+    msg = f"File takes a path, bytes, a file object that is open for reading, a PIL image or Media, not {kind}."
+    raise InvalidRequestError(msg)
+
+
+def is_image(value: object) -> bool:
+    """Whether it is a PIL image, without an import of PIL."""
+    from_pil = any(cls.__module__.partition(".")[0] == "PIL" for cls in type(value).__mro__)
+    return from_pil and callable(getattr(value, "save", None)) and hasattr(value, "format")
+
+
+def _is_seekable(stream: IO[Any]) -> bool:
+    return bool(callable(getattr(stream, "seekable", None)) and stream.seekable())
+
+
+def _identity(file: BinaryIO) -> tuple[int, ...]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
+
+
+def _error(source: Source, problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{source.what[0].upper()}{source.what[1:]} {problem}.")
+
+
+class _problems:  # noqa: N801 - reads as a function
+    """Turns errors of the operating system into an `InvalidRequestError` that names the file."""
+
+    def __init__(self, source: Source, problem: str) -> None:
+        self._source, self._problem = source, problem
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, (OSError, ValueError)) and not isinstance(error, InvalidRequestError):
+            reason = getattr(error, "strerror", None) or str(error)
+            raise _error(self._source, f"{self._problem}: {readable(reason, 120).rstrip('.')}") from error

@@ -1,0 +1,517 @@
+"""Tests of files in inputs: what is read, uploaded, sent and released by `run`, `run_sync`, `map` and bulk runs."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio  # async-only
+import httpx
+import pytest
+
+from runpod import (
+    AsyncRunpod,
+    ConfigurationError,
+    EndpointLimits,
+    File,
+    InputTooLargeError,
+    InvalidRequestError,
+    Media,
+    RetryPolicy,
+    RunpodError,
+)
+from runpod._primitives import async_in_stoppable_thread
+from runpod.bulk import AsyncBulkRun
+from tests._async.calls import DONE, collect
+from tests._async.mapped import Service, until
+from tests.servers import KEY, TEST_TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from runpod import AsyncEndpoint
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(100))
+URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+
+
+class Store:
+    """Stores files in memory. It notes what is called, in which thread and with what."""
+
+    threshold = 50
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.contents: list[bytes] = []
+        self.threads: set[int] = set()
+        self.uses: dict[str, int] = {}
+        # What `acquire` does first, and what `release` returns or raises.
+        self.before: Callable[[File, threading.Event], Any] = lambda _file, _stop: None
+        self.left: Any = None
+        self._lock = threading.Lock()
+
+    def acquire(self, file: File, stop: threading.Event) -> str:
+        self.threads.add(threading.get_ident())
+        self.before(file, stop)
+        with self._lock:
+            if file.name not in self.uses:
+                with file.open() as data:
+                    self.contents.append(data.read())
+            self.uses[file.name] = self.uses.get(file.name, 0) + 1
+            self.calls.append(("acquire", file.name))
+        return f"https://bucket.example/{file.name}"
+
+    def release(self, file: File, *, used: bool) -> str | None:
+        with self._lock:
+            self.uses[file.name] -= 1
+            self.calls.append(("release", file.name, used))
+        if isinstance(self.left, BaseException):
+            raise self.left
+        return None if used else self.left
+
+    @property
+    def released(self) -> list[tuple[str, bool]]:
+        assert all(count == 0 for count in self.uses.values())
+        return [call[1:] for call in self.calls if call[0] == "release"]
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def service() -> Service:
+    service = Service()
+    service.answer = lambda operation, _: DONE if operation == "runsync" else None
+    return service
+
+
+@pytest.fixture
+async def endpoint(service: Service) -> AsyncIterator[AsyncEndpoint]:
+    async with service.client() as client:
+        yield client.endpoint("ep")
+
+
+@pytest.fixture
+async def uploading(service: Service, store: Store) -> AsyncIterator[AsyncEndpoint]:
+    async with service.client(uploads=store) as client:
+        yield client.endpoint("ep")
+
+
+def picture(name: str = "horse.png", size: int = 0) -> File:
+    return File(PNG + bytes(size), name=name)
+
+
+def small() -> File:
+    return File(b"small", name="small.txt")
+
+
+SMALL = "data:text/plain;base64,c21hbGw="
+
+
+# --- without uploads --------------------------------------------------------------------------
+
+
+async def test_a_file_is_sent_as_a_data_url(tmp_path: Path, service: Service, endpoint: AsyncEndpoint) -> None:
+    path = tmp_path / "horse.png"
+    path.write_bytes(PNG)
+    given = {"prompt": "a horse", "image": File(path), "more": [File(path, form="base64")]}
+    await endpoint.run(input=given)
+    await endpoint.run({"input": given, "webhook": "https://hooks.example"})
+    assert 2 * [{"prompt": "a horse", "image": URL, "more": [URL.partition(",")[2]]}] == service.sent("run")
+
+
+async def test_a_picture_out_is_a_picture_in(service: Service, endpoint: AsyncEndpoint) -> None:
+    data = Media("image/png", "out.png", None, PNG)
+    link = Media("image/png", "out.png", "https://bucket.example/out.png")
+    await endpoint.run(input={"image": data, "other": link})
+    assert [{"image": URL, "other": link.url}] == service.sent("run")
+
+
+async def test_a_file_that_changed_is_an_error_and_nothing_is_sent(
+    tmp_path: Path, service: Service, endpoint: AsyncEndpoint
+) -> None:
+    path = tmp_path / "horse.png"
+    path.write_bytes(PNG)
+    given = {"image": File(path)}
+    path.write_bytes(PNG + b"more")
+    for call in (endpoint.run, endpoint.run_sync):
+        with pytest.raises(InvalidRequestError, match=r"horse.png' has changed since its File was created"):
+            await call(input=given)
+    (result,) = await collect(endpoint.map_unordered([given]))
+    assert isinstance(result.error, InvalidRequestError)
+    assert [] == service.requests
+
+
+@pytest.mark.parametrize("given", [{"image": picture(size=8_000_000)}, {"text": "x" * 10_600_000}])
+async def test_a_request_over_the_limit_is_refused(
+    given: dict[str, Any], service: Service, endpoint: AsyncEndpoint
+) -> None:
+    with pytest.raises(
+        InputTooLargeError, match=r"more than the limit of 10 MB\. Nothing was sent\. .* run_sync accepts 20 MB"
+    ):
+        await endpoint.run(input=given)
+    assert [] == service.requests
+    assert (await endpoint.run_sync(input=given)).succeeded
+    other = endpoint.with_options(limits=EndpointLimits(run_bytes=None, run_sync_bytes=1000))
+    assert (await other.run(input=given)).id
+    with pytest.raises(InputTooLargeError, match=r"limit of 1,000 bytes\. .*EndpointLimits\(run_sync_bytes=…\)"):
+        await other.run_sync(input=given)
+    assert ["runsync", "run"] == [operation for operation, _ in service.requests]
+
+
+async def test_in_a_map_too_large_inputs_are_results_and_the_others_go_on(
+    service: Service, endpoint: AsyncEndpoint
+) -> None:
+    endpoint = endpoint.with_options(limits=EndpointLimits(run_bytes=1000))
+    inputs = [{"n": 0}, {"text": "x" * 1000}, {"image": picture(size=1000)}, {"n": 3}]
+    results = sorted(await collect(endpoint.map_unordered(inputs)), key=lambda result: result.index)
+    assert [True, False, False, True] == [result.succeeded for result in results]
+    for result, part in zip(
+        results[1:3], ["input.text: 1,002 bytes", "input.image: 1,504 bytes (the file 'horse.png')"], strict=True
+    ):
+        assert isinstance(result.error, InputTooLargeError)
+        assert part in str(result.error)
+    assert [{"n": 0}, {"n": 3}] == service.sent("run")
+
+
+async def test_a_file_in_a_hundred_jobs_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: Service, endpoint: AsyncEndpoint
+) -> None:
+    path = tmp_path / "horse.png"
+    path.write_bytes(PNG)
+    file = File(path)
+    opened: list[Path] = []
+    real = Path.open
+
+    def count(path: Path, *args: Any, **options: Any) -> Any:
+        opened.append(path)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", count)
+    results = await collect(endpoint.map_unordered({"n": n, "image": file} for n in range(100)))
+    assert 100 == sum(result.succeeded for result in results)
+    assert {URL} == {given["image"] for given in service.sent("run")}
+    assert [path] == opened
+
+
+async def test_a_postponed_input_is_encoded_again(service: Service, endpoint: AsyncEndpoint) -> None:
+    refusals = iter([429, 429])
+    service.answer = lambda operation, _: next(refusals, None) if operation == "run" else None
+    (result,) = await collect(endpoint.map_unordered([{"image": picture()}]))
+    assert result.succeeded
+    assert 3 * [{"image": URL}] == service.sent("run")
+
+
+# --- with uploads -----------------------------------------------------------------------------
+
+
+async def test_large_files_are_uploaded_and_their_urls_are_sent(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    shared = picture("shared.png")
+    raw = File(PNG, name="raw.png", form="base64")
+    given = {"a": shared, "b": [shared, small(), raw]}
+    expected = {
+        "a": "https://bucket.example/shared.png",
+        "b": ["https://bucket.example/shared.png", SMALL, "https://bucket.example/raw.png"],
+    }
+    await uploading.run(input=given)
+    assert (await uploading.run_sync(input=given)).succeeded
+    assert [expected] == service.sent("run")
+    assert {"shared.png": 0, "raw.png": 0} == store.uses
+    assert {("shared.png", True), ("raw.png", True)} == set(store.released)
+    assert 4 == len(store.released)
+    assert threading.get_ident() not in store.threads  # async-only
+
+
+async def test_small_files_are_uploaded_if_the_request_is_too_large(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    store.threshold = 10**9
+    uploading = uploading.with_options(limits=EndpointLimits(run_bytes=200))
+    await uploading.run(input={"a": picture(), "b": small()})
+    await uploading.run(input={"b": small()})
+    with pytest.raises(InputTooLargeError, match=r"input.text: 302 bytes"):
+        await uploading.run(input={"a": picture(), "text": "x" * 300})
+    assert [{"a": "https://bucket.example/horse.png", "b": SMALL}, {"b": SMALL}] == service.sent("run")
+    assert [("horse.png", True)] == store.released
+
+
+@pytest.mark.parametrize(
+    ("answer", "used"),
+    [(401, False), (400, False), (500, True), (httpx.ConnectError("refused"), False), (httpx.ReadError("cut"), True)],
+)
+@pytest.mark.parametrize("name", ["run", "runsync"])
+async def test_after_a_failed_submission_files_are_released(
+    answer: Any, used: bool, name: str, service: Service, store: Store
+) -> None:
+    service.answer = lambda _operation, _what: answer
+    store.left = "s3://inputs/horse.png"
+    async with service.client(uploads=store, retry=RetryPolicy(max_retries=0)) as client:
+        endpoint = client.endpoint("ep")
+        with pytest.raises(RunpodError) as info:
+            await (endpoint.run if name == "run" else endpoint.run_sync)(input={"image": picture()})
+    assert used == info.value.maybe_submitted
+    assert [("horse.png", used)] == store.released
+    left = " These uploaded files could not be removed: s3://inputs/horse.png."
+    assert str(info.value).endswith(left) is not used
+
+
+async def test_an_error_of_the_store_does_not_hide_that_of_the_submission(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    service.answer = lambda _operation, _what: 401
+    store.left = ValueError("a bug")
+    with pytest.raises(RunpodError, match=r"could not be removed: horse.png \(ValueError\)\."):
+        await uploading.run(input={"image": picture()})
+
+
+async def test_a_failed_upload_is_the_error_of_the_call(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    def fail(file: File, _stop: threading.Event) -> None:
+        if file.name == "b.png":
+            raise errors.pop()
+
+    store.before = fail
+    errors: list[Exception] = [RunpodError("The bucket does not exist.", maybe_submitted=False), OSError("disk full")]
+    given = {"a": picture("a.png"), "b": picture("b.png"), "c": picture("c.png")}
+    with pytest.raises(RunpodError, match=r"The file 'b.png' was not uploaded: OSError: disk full") as info:
+        await uploading.run(input=given)
+    assert not info.value.maybe_submitted
+    with pytest.raises(RunpodError, match=r"^The bucket does not exist\.$"):
+        await uploading.run_sync(input=given)
+    assert 2 * [("a.png", False)] == store.released
+    assert [] == service.requests
+
+
+async def test_the_time_of_an_upload_does_not_count(service: Service, store: Store) -> None:
+    async with service.client(uploads=store, timeout=5.0) as client:
+        store.before = lambda _file, _stop: client._session.clock._slept(3600, client._session.clock.now())
+        endpoint = client.endpoint("ep")
+        assert (await endpoint.run(input={"image": picture("a.png")})).id
+        assert (await endpoint.run_sync(input={"image": picture("b.png")}, timeout=5)).succeeded
+
+
+async def test_a_cancelled_upload_is_stopped(  # async-only: threads cannot be cancelled
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    begun = threading.Event()
+
+    def wait(file: File, stop: threading.Event) -> None:
+        if file.name == "b.png":
+            begun.set()
+            assert stop.wait(TEST_TIMEOUT)
+            raise InterruptedError
+
+    store.before = wait
+    given = {"a": picture("a.png"), "b": picture("b.png")}
+    async with anyio.create_task_group() as group:
+
+        async def run() -> None:
+            await uploading.run(input=given)
+
+        group.start_soon(run)
+        await until(begun.is_set)
+        group.cancel_scope.cancel()
+    assert [("a.png", False)] == store.released
+    assert [] == service.requests
+
+
+async def test_a_task_that_is_cancelled_waits_for_its_thread() -> None:  # async-only: as above
+    import asyncio
+
+    stop, begun = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def work() -> None:
+        begun.set()
+        ended.append(stop.wait(TEST_TIMEOUT))
+
+    task = asyncio.ensure_future(async_in_stoppable_thread(work, stop))
+    await until(begun.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [True] == ended
+
+
+async def test_an_upload_that_was_stopped_before_it_began_does_not_begin() -> None:  # async-only: as above
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InterruptedError):
+        await async_in_stoppable_thread(lambda: pytest.fail("it began"), stop)
+
+
+class Interrupted(BaseException):
+    """Such as Ctrl-C."""
+
+
+async def test_after_an_interrupted_submission_files_may_be_used(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    service.answer = lambda _operation, _what: Interrupted()
+    with pytest.raises(Interrupted):
+        await uploading.run(input={"image": picture()})
+    assert [("horse.png", True)] == store.released
+
+
+async def test_after_an_interrupted_upload_nothing_is_left(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    def interrupt(file: File, _stop: threading.Event) -> None:
+        if file.name == "b.png":
+            raise Interrupted
+
+    store.before = interrupt
+    with pytest.raises(Interrupted):
+        await uploading.run(input={"a": picture("a.png"), "b": picture("b.png")})
+    assert [("a.png", False)] == store.released
+    assert [] == service.requests
+
+
+# --- map with uploads -------------------------------------------------------------------------
+
+
+async def test_in_a_map_files_are_uploaded_just_before_their_submission(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    most: list[int] = []
+    store.before = lambda _file, _stop: most.append(sum(store.uses.values()))
+    shared = picture("shared.png")
+    inputs = [{"image": shared, "other": picture(f"{n}.png")} for n in range(20)]
+    results = await collect(uploading.map(inputs, in_flight=2))
+    assert [f"https://bucket.example/{n}.png" for n in range(20)] == [each["other"] for each in results]
+    assert max(most) <= 4
+    assert 21 == len(store.contents)
+    assert 40 == len(store.released)
+    assert {True} == {used for _, used in store.released}
+
+
+async def test_a_postponed_input_keeps_its_uploads(service: Service, store: Store, uploading: AsyncEndpoint) -> None:
+    refusals = iter([429, 429, httpx.ConnectError("refused")])
+    service.answer = lambda operation, _: next(refusals, None) if operation == "run" else None
+    (result,) = await collect(uploading.map_unordered([{"image": picture()}]))
+    assert result.succeeded
+    assert [("acquire", "horse.png"), ("release", "horse.png", True)] == store.calls
+
+
+@pytest.mark.parametrize(("answer", "used"), [(400, False), (500, True)])
+async def test_in_a_map_files_of_failed_submissions_are_released(
+    answer: int, used: bool, service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    store.left = "s3://inputs/0.png"
+    service.answer = lambda operation, what: answer if operation == "run" and "0.png" in what["image"] else None
+    results = await collect(uploading.map_unordered([{"image": picture(f"{n}.png")} for n in range(3)]))
+    (failed,) = [result for result in results if not result.succeeded]
+    assert ("s3://inputs/0.png" in str(failed.error)) is not used
+    assert sorted([("0.png", used), ("1.png", True), ("2.png", True)]) == sorted(store.released)
+
+
+async def test_in_a_map_a_failed_upload_is_a_result(service: Service, store: Store, uploading: AsyncEndpoint) -> None:
+    tried: list[str] = []
+
+    def fail(file: File, _stop: threading.Event) -> None:
+        tried.append(file.name)
+        if file.name == "0.png":
+            raise RunpodError("Wrong credentials.", maybe_submitted=False)
+        if file.name == "1.png" and tried.count("1.png") < 3:
+            raise RunpodError("No connection.", maybe_submitted=False, retryable=True)
+
+    store.before = fail
+    results = await collect(uploading.map_unordered([{"image": picture(f"{n}.png")} for n in range(3)]))
+    assert {0: "Wrong credentials.", 1: "None", 2: "None"} == {each.index: str(each.error) for each in results}
+    assert {("1.png", True), ("2.png", True)} == set(store.released)
+    assert (1, 3) == (tried.count("0.png"), tried.count("1.png"))
+
+
+async def test_refused_credentials_end_a_map_and_release_its_files(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    service.answer = lambda operation, _: 401 if operation == "run" else None
+    results = uploading.map_unordered([{"image": picture(f"{n}.png")} for n in range(5)])
+    with pytest.raises(RunpodError, match="401"):
+        await collect(results)
+    await results.aclose()
+    assert store.released
+    assert {False} == {used for _, used in store.released}
+
+
+async def test_a_map_that_is_left_stops_its_uploads(service: Service, store: Store, uploading: AsyncEndpoint) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def wait(file: File, stop: threading.Event) -> None:
+        if file.name == "1.png":
+            begun.set()
+            while not stop.is_set():
+                ended.wait(0.002)
+            ended.set()
+            raise InterruptedError
+
+    store.before = wait
+    results = uploading.map_unordered([{"image": picture("0.png")}, {"image": small(), "b": picture("1.png")}])
+    async for _ in results:
+        await until(begun.is_set)
+        break
+    await results.aclose()
+    assert ended.wait(TEST_TIMEOUT)
+    await until(lambda: not any(store.uses.values()))
+    assert [("0.png", True)] == store.released
+    assert 1 == len(service.sent("run"))
+
+
+async def test_a_map_that_is_left_releases_what_it_did_not_submit(
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    # The first is submitted; the second is refused, and postponed.
+    service.answer = lambda operation, what: 429 if operation == "run" and "1.png" in what["image"] else None
+    store.left = "s3://inputs/1.png"
+    results = uploading.map_unordered([{"image": picture(f"{n}.png")} for n in range(2)])
+    uploading._session.clock.skips = lambda: False
+    async for _ in results:
+        await until(lambda: 2 == len(service.sent("run")))
+        break
+    await results.aclose()
+    await until(lambda: not any(store.uses.values()))
+    assert [("0.png", True), ("1.png", False)] == sorted(store.released)
+
+
+# --- bulk runs, and settings ------------------------------------------------------------------
+
+
+async def test_in_a_bulk_run_files_are_embedded_when_rows_are_added(
+    tmp_path: Path, service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    async with AsyncBulkRun(tmp_path / "run.sqlite") as run:
+        await run.add([{"image": picture()}])
+        with pytest.raises(InputTooLargeError, match=r"row 1: The request has 10\.7 MB.*Nothing was added\."):
+            await run.add([{"image": picture(size=8_400_000)}])
+        added = await run.add([{"image": picture(size=8_400_000)}, {"n": 1}], key=str, on_error="skip")
+        assert (1, 1) == (added.added, added.skipped_count)
+        results = await collect(run.run(uploading))
+    assert [{"image": URL}, {"n": 1}] == [result.output for result in results]
+    assert [] == store.calls
+
+
+async def test_a_row_that_is_too_large_is_reported_and_can_be_run_later(
+    tmp_path: Path, service: Service, endpoint: AsyncEndpoint
+) -> None:
+    async with AsyncBulkRun(tmp_path / "run.sqlite") as run:
+        await run.add([{"text": "x" * 1000}, {"n": 1}])
+        limited = endpoint.with_options(limits=EndpointLimits(run_bytes=1000))
+        first, second = sorted(await collect(run.run(limited)), key=lambda result: result.key)
+        assert ("FAILED", "COMPLETED") == (first.status, second.status)
+        assert "more than the limit of 1,000 bytes" in first.error
+        assert "input.text: 1,002 bytes" in first.error
+        (result,) = await collect(run.run(endpoint, resubmit="failed"))
+    assert ("COMPLETED", first.key) == (result.status, result.key)
+
+
+@pytest.mark.parametrize("uploads", ["s3://bucket", Path, {"bucket": "x"}])
+def test_uploads_must_be_a_store(uploads: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"uploads must be an S3Uploads, or have what runpod.media.FileStore"):
+        AsyncRunpod(KEY, uploads=uploads)
