@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import AsyncRunpod, RetryPolicy, RunpodError
+from runpod import AsyncRunpod, EndpointLimits, RetryPolicy, RunpodError
 from tests._async.calls import OPERATIONS, SUBMISSIONS, Operation
 from tests.clocks import async_together
 from tests.servers import KEY
@@ -42,6 +42,7 @@ class ClientWithCallersHTTP(AsyncRunpod):
 
 def new_client(base_url: str, **options: Any) -> AsyncRunpod:
     options.setdefault("retry", RetryPolicy(initial_delay=timedelta(seconds=0.01)))
+    options.setdefault("limits", EndpointLimits(run_bytes=None))
     if use_callers_client:
         return ClientWithCallersHTTP(httpx.AsyncClient(), base_url=base_url, **options)
     return AsyncRunpod(KEY, base_url=base_url, allow_insecure=True, **options)

@@ -198,6 +198,24 @@ async def test_a_file_in_a_hundred_jobs_is_read_once(
     assert [path] == opened
 
 
+async def test_the_event_loop_does_not_wait_for_a_file(  # async-only: threads block
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: AsyncEndpoint
+) -> None:
+    path = tmp_path / "horse.png"
+    path.write_bytes(PNG)
+    file = File(path)
+    threads: list[int] = []
+    real = Path.open
+
+    def note(path: Path, *args: Any, **options: Any) -> Any:
+        threads.append(threading.get_ident())
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", note)
+    await endpoint.run(input={"image": file})
+    assert [True] == [each != threading.get_ident() for each in threads]
+
+
 async def test_a_postponed_input_is_encoded_again(service: Service, endpoint: AsyncEndpoint) -> None:
     refusals = iter([429, 429])
     service.answer = lambda operation, _: next(refusals, None) if operation == "run" else None
@@ -493,7 +511,7 @@ async def test_in_a_bulk_run_files_are_embedded_when_rows_are_added(
         added = await run.add([{"image": picture(size=8_400_000)}, {"n": 1}], key=str, on_error="skip")
         assert (1, 1) == (added.added, added.skipped_count)
         results = await collect(run.run(uploading))
-    assert [{"image": URL}, {"n": 1}] == [result.output for result in results]
+    assert sorted(map(str, [{"image": URL}, {"n": 1}])) == sorted(str(result.output) for result in results)
     assert [] == store.calls
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from runpod import (
     AsyncRunpod,
     AuthenticationError,
+    EndpointLimits,
+    InputTooLargeError,
     InvalidRequestError,
     JobFailedError,
     JobOutputError,
@@ -112,8 +114,12 @@ async def test_an_input_that_is_not_json_is_not_sent(serve: Serve) -> None:
 
 async def test_an_input_that_is_too_large(serve: Serve) -> None:
     endpoint = serve(echo)
+    given = {"data": "x" * (11 * 1024 * 1024)}
+    with pytest.raises(InputTooLargeError, match="The request has 11 MB, more than the limit of 10 MB"):
+        await endpoint.run(input=given)
+    # With a limit that is too high, it is the service that refuses.
     with pytest.raises(PayloadTooLargeError, match="10MiB") as caught:
-        await endpoint.run(input={"data": "x" * (11 * 1024 * 1024)})
+        await endpoint.with_options(limits=EndpointLimits(run_bytes=None)).run(input=given)
     assert caught.value.maybe_submitted is False
     assert {"horse": []} == serve.server.jobs
 

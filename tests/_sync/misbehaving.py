@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from runpod import Runpod, RetryPolicy, RunpodError
+from runpod import Runpod, EndpointLimits, RetryPolicy, RunpodError
 from tests._sync.calls import OPERATIONS, SUBMISSIONS, Operation
 from tests.clocks import together
 from tests.servers import KEY
@@ -44,6 +44,7 @@ class ClientWithCallersHTTP(Runpod):
 
 def new_client(base_url: str, **options: Any) -> Runpod:
     options.setdefault("retry", RetryPolicy(initial_delay=timedelta(seconds=0.01)))
+    options.setdefault("limits", EndpointLimits(run_bytes=None))
     if use_callers_client:
         return ClientWithCallersHTTP(httpx.Client(), base_url=base_url, **options)
     return Runpod(KEY, base_url=base_url, allow_insecure=True, **options)

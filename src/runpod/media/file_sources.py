@@ -72,17 +72,17 @@ class PathSource(Source):
     """A file on disk. It is read when it is needed, and has to be the same file then."""
 
     def __init__(self, path: Path) -> None:
-        self.what = f"the file {str(path)!r}"
-        self.name = path.name
+        self.what: str = f"the file {str(path)!r}"
+        self.name: str | None = path.name
         with _problems(self, "cannot be used"):
             # The current folder can be another one when it is read.
-            self.path = path = path.absolute()
-            found = os.stat(path)  # noqa: PTH116 - Path.stat hides the reason of an embedded NUL
+            self.path: Path = path.absolute()
+            found = os.stat(self.path)  # noqa: PTH116 - Path.stat hides the reason of an embedded NUL
             if stat.S_ISDIR(found.st_mode):
                 raise _error(self, "is a directory. Pass each of its files as a File, or one archive of them")
             if not stat.S_ISREG(found.st_mode):
                 raise _error(self, "is not a regular file. Pass a file object instead: File(open(…, 'rb'))")
-            with path.open("rb") as file:
+            with self.path.open("rb") as file:
                 self._head = file.read(HEAD)
                 self._identity = _identity(file)
         if not self.size:
@@ -208,8 +208,8 @@ class StreamSource(LoadedSource):
         self._stream: IO[Any] | None = stream
         name = getattr(stream, "name", None)
         if isinstance(name, str) and name:
-            self.name = os.path.basename(name)  # noqa: PTH119 - not a path: sockets and archives have names, too
-            self.what = f"the file object {readable(name, 200)!r}"
+            self.name: str | None = os.path.basename(name)  # noqa: PTH119 - not a path: sockets and archives have names, too
+            self.what: str = f"the file object {readable(name, 200)!r}"
         else:
             self.what = "the file object"
         if getattr(stream, "closed", False):
@@ -271,15 +271,15 @@ class ImageSource(LoadedSource):
     """A PIL image, encoded when it is needed."""
 
     def __init__(self, image: Any) -> None:
-        self.what = "the image"
+        self.what: str = "the image"
         self._image = image
         # A JPEG file keeps its own quantization, so that it loses next to nothing and does not grow to a multiple.
         self._is_jpeg = image.format == "JPEG"
-        self.mime = "image/jpeg" if self._is_jpeg else "image/png"
+        self.mime: str | None = "image/jpeg" if self._is_jpeg else "image/png"
         filename = getattr(image, "filename", None)
         extension = ".jpg" if self._is_jpeg else ".png"
         stem = os.path.basename(filename).rpartition(".")[0] if isinstance(filename, str) else ""  # noqa: PTH119
-        self.name = f"{stem or 'image'}{extension}"
+        self.name: str | None = f"{stem or 'image'}{extension}"
 
     @override
     def _load(self) -> bytes:
@@ -297,8 +297,9 @@ class LinkSource(Source):
     """Media of an output that is at a URL: the URL is sent as it is."""
 
     def __init__(self, media: Media, url: str) -> None:
-        self.name, self.mime = media.name, media.mime
-        self.what = f"the media {readable(media.name, 60)!r}"
+        self.name: str | None = media.name
+        self.mime: str | None = media.mime
+        self.what: str = f"the media {readable(media.name, 60)!r}"
         self.url = url
 
     @property
@@ -323,8 +324,9 @@ class MediaSource(LoadedSource):
     """Media of an output."""
 
     def __init__(self, media: Media) -> None:
-        self.name, self.mime = media.name, media.mime
-        self.what = f"the media {readable(media.name, 60)!r}"
+        self.name: str | None = media.name
+        self.mime: str | None = media.mime
+        self.what: str = f"the media {readable(media.name, 60)!r}"
         self._media = media
 
     @property
