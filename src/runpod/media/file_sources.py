@@ -129,32 +129,6 @@ class PathSource(Source):
         return {**vars(self), "_identity": self._identity[:2]}
 
 
-class BytesSource(Source):
-    """Data in memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        if not data:
-            raise _error(self, "is empty: it has no bytes")
-
-    @property
-    @override
-    def size(self) -> int:
-        return len(self.data)
-
-    @override
-    def head(self) -> bytes:
-        return self.data[:HEAD]
-
-    @override
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.data)
-
-    @override
-    def chunks(self) -> Iterator[bytes]:
-        yield self.data
-
-
 class LoadedSource(Source):
     """Data that is read or made when it is first needed, and then kept."""
 
@@ -199,6 +173,19 @@ class LoadedSource(Source):
     @override
     def chunks(self) -> Iterator[bytes]:
         yield self.data
+
+
+class BytesSource(LoadedSource):
+    """Data in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        if not data:
+            raise _error(self, "is empty: it has no bytes")
+
+    @override
+    def _load(self) -> bytes:
+        raise NotImplementedError  # it is there
 
 
 class StreamSource(LoadedSource):
