@@ -1,7 +1,7 @@
-"""Two handlers for the local server: one returns a picture, the other streams several.
+"""Three handlers for the local server: one returns a picture, one streams several, and one changes a picture.
 
 Like the handlers of a worker, they are functions that take a job and return its output, or yield it in chunks.
-`quickstart.py` serves them: `LocalServer({"horse": horse, "horses": horses})`.
+`quickstart.py` serves them: `LocalServer({"horse": horse, "horses": horses, "night": night})`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from drawing import draw
+from drawing import at_night, draw
 
 from runpod.local import progress_update
 
@@ -44,6 +44,14 @@ def horses(job: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield {"image": picture(f"{prompt} ({i})"), "prompt": prompt}
 
 
+def night(job: dict[str, Any]) -> dict[str, str]:
+    """Return the given picture, one of the above, as it looks at night."""
+    image = job["input"].get("image")
+    if not isinstance(image, str) or not image.startswith("data:image/png;base64,"):
+        raise ValueError("the input needs an image, a PNG as a data URL")
+    return {"image": data_url(at_night(base64.b64decode(image.partition(",")[2])))}
+
+
 def prompt_of(job: dict[str, Any]) -> str:
     prompt = job["input"].get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
@@ -53,4 +61,8 @@ def prompt_of(job: dict[str, Any]) -> str:
 
 def picture(prompt: str) -> str:
     """Draw a picture and return it as a data URL."""
-    return "data:image/png;base64," + base64.b64encode(draw(prompt)).decode()
+    return data_url(draw(prompt))
+
+
+def data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,15 +1,15 @@
-"""Submit a prompt, watch the job and save the picture, sync and async; then a stream, and the endpoint's health.
+"""Submit a prompt and save the picture, change that picture, stream several, and look at the endpoint's health.
 
     python examples/quickstart.py [FOLDER]
 
 By default it starts a local server, without an account. With RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID set, it uses that
-endpoint, and RUNPOD_STREAM_ENDPOINT_ID, if set, for the stream.
+endpoint, and RUNPOD_STREAM_ENDPOINT_ID, if set, for the stream. RUNPOD_PICTURE_ENDPOINT_ID is one that takes a prompt
+and an image.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 import os
@@ -19,9 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, Field, model_validator
-
-from runpod import AsyncRunpod, Runpod, RunpodError
+from runpod import AsyncRunpod, File, Runpod, RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,19 +28,8 @@ if TYPE_CHECKING:
 
 PROMPT = "a photo of a horse the size of a Boeing 787"
 SEVEN = "7 photos of a horse the size of a Boeing 787"
+PICTURES = {".png", ".jpg", ".webp", ".gif"}
 TIMEOUT = 600.0  # seconds per job: a real endpoint may have to start a worker first
-
-
-class Horse(BaseModel):
-    """An output in any format: the raw output, and the picture found in it."""
-
-    picture: bytes | None = Field(repr=False)
-    output: Any
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_anything(cls, output: object) -> dict[str, object]:
-        return {"picture": find_picture(output), "output": output}
 
 
 class Service(NamedTuple):
@@ -52,6 +39,7 @@ class Service(NamedTuple):
     base_url: str | None
     endpoint_id: str
     stream_endpoint_id: str
+    picture_endpoint_id: str | None
 
 
 @contextmanager
@@ -60,71 +48,81 @@ def open_service() -> Iterator[Service]:
     if os.environ.get("RUNPOD_API_KEY") and endpoint_id:
         write_line(bold("Runpod quickstart") + f" on your endpoint {endpoint_id}")
         # None: the client reads the API key and base URL from the environment.
-        yield Service(None, None, endpoint_id, os.environ.get("RUNPOD_STREAM_ENDPOINT_ID") or endpoint_id)
+        others = (os.environ.get(f"RUNPOD_{name}_ENDPOINT_ID") for name in ("STREAM", "PICTURE"))
+        stream_endpoint_id, picture_endpoint_id = (each or None for each in others)
+        yield Service(None, None, endpoint_id, stream_endpoint_id or endpoint_id, picture_endpoint_id)
         return
 
-    from horse import horse, horses
+    from horse import horse, horses, night
 
     from runpod.local import LocalServer
 
     write_line(bold("Runpod quickstart") + " on a local server")
     write_line(dim("Set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID to run it on a real endpoint."))
-    with LocalServer({"horse": horse, "horses": horses}) as server:
-        yield Service(server.api_key, server.base_url, "horse", "horses")
+    with LocalServer({"horse": horse, "horses": horses, "night": night}) as server:
+        yield Service(server.api_key, server.base_url, "horse", "horses", "night")
 
 
-def sync_job(at: Service, folder: Path) -> None:
+def sync_job(at: Service, folder: Path) -> Path | None:
+    """Returns the path of the picture, if there is one."""
     heading("1  A job, sync")
     with Runpod(at.api_key, base_url=at.base_url) as client:
-        endpoint = client.endpoint(at.endpoint_id, output_type=Horse)
         clock = Clock()
-        job = endpoint.run({"input": {"prompt": PROMPT}})
+        job = client.endpoint(at.endpoint_id).run({"input": {"prompt": PROMPT}})
         row("prompt", PROMPT)
         row("job", job.id)
         for state in job.watch(timeout=TIMEOUT):
             clock.row(status_line(state))
-        horse = job.result()
-    show(horse.output)
-    save(horse, folder / "horse")
+        output = job.result()
+        show(output)
+        paths = job.save(folder)
+    if not paths:
+        write_json(output, folder / "output.json")
+    for path in paths:
+        row("saved", described(path))
+    return next((path for path in paths if path.suffix in PICTURES), None)
 
 
-async def async_job(at: Service, folder: Path) -> None:
-    heading("2  The same, async")
+async def picture_job(at: Service, folder: Path, picture: Path | None) -> None:
+    heading("2  A picture in, a picture out, async")
+    if at.picture_endpoint_id is None or picture is None:
+        row("skipped", "set RUNPOD_PICTURE_ENDPOINT_ID to an endpoint that takes a prompt and an image")
+        return
     async with AsyncRunpod(at.api_key, base_url=at.base_url) as client:
-        endpoint = client.endpoint(at.endpoint_id, output_type=Horse)
         clock = Clock()
-        job = await endpoint.run({"input": {"prompt": PROMPT + ", in another light"}})
+        job = await client.endpoint(at.picture_endpoint_id).run(
+            {"input": {"prompt": "the same at night", "image": File(picture)}}
+        )
+        row("image", picture.name)
         row("job", job.id)
         async for state in job.watch(timeout=TIMEOUT):
             clock.row(status_line(state))
-        horse = await job.result()
-        save(horse, folder / "horse-async")
+        for path in await job.save(folder):
+            row("saved", described(path))
 
-        heading("3  A stream, async")
-        stream_endpoint = client.endpoint(at.stream_endpoint_id, output_type=Horse)
+
+async def stream(at: Service, folder: Path) -> None:
+    heading("3  A stream, async")
+    async with AsyncRunpod(at.api_key, base_url=at.base_url) as client:
         clock = Clock()
-        job = await stream_endpoint.run({"input": {"prompt": SEVEN}})
+        job = await client.endpoint(at.stream_endpoint_id).run({"input": {"prompt": SEVEN}})
         row("prompt", SEVEN)
         row("job", job.id)
         number, others = 0, list[Any]()
         async for chunk in job.stream(timeout=TIMEOUT):
             number += 1
-            horse = Horse.model_validate(chunk.output)
-            if horse.picture:
-                clock.row(f"chunk {number}  {write(horse, folder / f'horse-{number}')}")
-            else:
+            paths = await client.save(chunk.media, folder)
+            if not paths:
                 others.append(chunk.output)
-                clock.row(f"chunk {number}  {shortened(chunk.output)}")
+            shown = [described(path) for path in paths] or [shortened(chunk.output)]
+            clock.row(f"chunk {number}  {', '.join(shown)}")
         if others:
-            path = folder / "stream.json"
-            path.write_text(json.dumps(others, indent=2), encoding="utf-8")
-            row("no picture", f"in {len(others)} of {number} chunks; they are in {path}")
+            row("no picture", f"in {len(others)} of {number} chunks")
+            write_json(others, folder / "stream.json")
         if not number:
-            row(
-                "stream",
-                "empty: the handler of this endpoint returns its output and yields nothing",
-            )
-            save(await job.result(timeout=TIMEOUT), folder / "horses")
+            row("stream", "empty: the handler of this endpoint returns its output and yields nothing")
+            for path in await job.save(folder, timeout=TIMEOUT):
+                row("saved", described(path))
 
 
 def health(at: Service) -> None:
@@ -135,54 +133,6 @@ def health(at: Service) -> None:
     table("jobs", {i: health.jobs.model_dump() for i, health in zip(ids, seen, strict=True)})
     write_line()
     table("workers", {i: health.workers.model_dump() for i, health in zip(ids, seen, strict=True)})
-
-
-# Finding and saving pictures.
-
-KINDS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
-
-
-def find_picture(output: object) -> bytes | None:
-    """Find the first picture in an output, as base64 or as a data URL, at any depth."""
-    left = [output]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            left += reversed(list(value.values()))
-        elif isinstance(value, list):
-            left += reversed(value)
-        elif isinstance(value, str) and len(value) > 64:
-            text = value.partition(",")[2] if value.startswith("data:image/") else value
-            if suffix_of(decoded(text[:16])):
-                return decoded(text)
-    return None
-
-
-def decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text)
-    except ValueError:
-        return b""
-
-
-def suffix_of(picture: bytes) -> str | None:
-    return next((suffix for start, suffix in KINDS.items() if picture.startswith(start)), None)
-
-
-def write(horse: Horse, path: Path) -> str:
-    """Save a picture, or else the output as JSON. Returns the path and size as text."""
-    if horse.picture:
-        path, data = path.with_suffix(suffix_of(horse.picture) or ".png"), horse.picture
-    else:
-        path, data = path.with_suffix(".json"), json.dumps(horse.output, indent=2).encode()
-    path.write_bytes(data)
-    return f"{path}  {dim(f'{len(data):,} bytes')}"
-
-
-def save(horse: Horse, path: Path) -> None:
-    if not horse.picture:
-        row("no picture", "in this output; saved as JSON")
-    row("saved", write(horse, path))
 
 
 # Printing.
@@ -224,6 +174,15 @@ def show(output: object) -> None:
         row("" if i else "output", f"{dim(printable(f'{key!s:<{edge}}'))}  {shortened(value)}")
 
 
+def write_json(value: object, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")
+    row("saved", described(path))
+
+
+def described(path: Path) -> str:
+    return f"{path}  {dim(f'{path.stat().st_size:,} bytes')}"
+
+
 def table(title: str, rows: dict[str, dict[str, Any]]) -> None:
     """Print counts, one row per endpoint."""
     columns = next(iter(rows.values()))
@@ -244,7 +203,7 @@ class Clock:
         write_line(f"   {dim(f'{time.monotonic() - self._start:>8.2f} s')}  {text}")
 
 
-def status_line(state: JobState[Horse]) -> str:
+def status_line(state: JobState[Any]) -> str:
     colour = (32 if state.succeeded else 31) if state.completed else 36
     # Padded before it is coloured, since escape codes count as characters.
     line = styled(colour, f"{printable(state.status):<12}")
@@ -283,8 +242,9 @@ def main() -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open_service() as at:
-            sync_job(at, folder)
-            asyncio.run(async_job(at, folder))
+            picture = sync_job(at, folder)
+            asyncio.run(picture_job(at, folder, picture))
+            asyncio.run(stream(at, folder))
             health(at)
     except (RunpodError, OSError) as error:
         print(f"\nError: {error}", file=sys.stderr)

@@ -145,14 +145,28 @@ class Canvas:
         for i, plane in enumerate(self._planes):
             pixels[i::3] = plane
         size = 3 * self.width
-        rows = (b"\0" + pixels[i : i + size] for i in range(0, len(pixels), size))
-        header = struct.pack(">IIBBBBB", self.width, self.height, 8, 2, 0, 0, 0)
-        return (
-            b"\x89PNG\r\n\x1a\n"
-            + _chunk(b"IHDR", header)
-            + _chunk(b"IDAT", zlib.compress(b"".join(rows), 6))
-            + _chunk(b"IEND", b"")
-        )
+        rows = b"".join(b"\0" + pixels[i : i + size] for i in range(0, len(pixels), size))
+        return _png(self.width, self.height, rows)
+
+
+def at_night(png: bytes) -> bytes:
+    """Darken a picture that `Canvas.png` encoded, red the most and blue the least."""
+    width, height = struct.unpack(">II", png[16:24])
+    rows = bytearray(zlib.decompressobj().decompress(png[41:]))
+    line = 1 + 3 * width
+    for colour, percent in enumerate((25, 32, 55)):
+        darker = bytes(value * percent // 100 for value in range(256))
+        for start in range(1, len(rows), line):
+            pixels = slice(start + colour, start + 3 * width, 3)
+            rows[pixels] = rows[pixels].translate(darker)
+    return _png(width, height, bytes(rows))
+
+
+def _png(width: int, height: int, rows: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 6)) + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -57,6 +57,10 @@ def test_the_library_says_what_is_translated() -> None:
             "No worker has taken it yet: endpoint.health() shows whether there are any.",
             "No worker has taken it yet: `runpod-sdk health` shows whether there are any.",
         ),
+        (
+            "image is blank: pass a URL, a data URL or a runpod.File.",
+            "image is blank: pass a URL, a data URL or @FILE.",
+        ),
     ],
 )
 def test_translations(message: str, expected: str) -> None:

@@ -63,32 +63,36 @@ def test_hostile_errors_and_chunks(server: Stable, cli: Command) -> None:
 
 
 def test_long_strings_are_shortened_with_a_note(server: Stable, cli: Command) -> None:
-    picture, text = "iVBORw0KGgo" * 1000, "a horse. " * 1000
-    job_input = json.dumps({"output": {"image": picture, "url": f"data:image/png;base64,{picture}", "text": text}})
+    picture, data, text = "iVBORw0KGgo" * 1000, "aGFsbG8" * 1000, "a horse. " * 1000
+    output = {"image": picture, "url": f"data:image/png;base64,{picture}", "data": data, "text": text}
+    job_input = json.dumps({"output": output})
     assert picture in cli("run", "echo", job_input).out
     with Terminal("run", "echo", job_input, "--output-only") as terminal:
         done = terminal.end()
     assert 0 == done.status
-    assert f'"image": "{picture[:60]}… (11,000 characters)"' in done.err
-    assert '"url": "data:image/png;base64,iVBORw0KGgo' in done.err
+    assert '"image": "<image/png, 8.2 kB>"' in done.err
+    assert '"url": "<image/png, 8.2 kB>"' in done.err
+    assert f'"data": "{data[:60]}… (7,000 characters)"' in done.err
     assert text in done.err
-    assert picture not in done.err
-    assert "2 long strings are shortened here. Redirect the output to a file or a program to get all of it." in done.err
+    assert picture[:60] not in done.err
+    assert "2 files are not shown: add --save DIR to save what outputs contain.\n" in done.err
+    assert "A long string is shortened here. Redirect the output to a file or a program to get all of it.\n" in done.err
     # Not if the output is piped, even if messages are shown.
     with Terminal("run", "echo", job_input, "--output-only", out=False) as terminal:
         done = terminal.end()
-    assert picture == done.json["image"]
+    assert output == done.json
+    assert "shown" not in done.err
     assert "shortened" not in done.err
 
 
 def test_a_stream_says_once_that_strings_were_shortened(server: Stable, cli: Command) -> None:
-    picture = "iVBORw0KGgo" * 1000
-    chunks = [{"image": picture}, {"n": 1}, {"image": picture}]
+    data = "aGFsbG8" * 1000
+    chunks = [{"data": data}, {"n": 1}, {"data": data}]
     job = cli("run", "yields", json.dumps({"chunks": chunks}), "--no-wait").json["id"]
     with Terminal("stream", "yields", job) as terminal:
         done = terminal.end()
     assert 0 == done.status
-    assert 2 == done.err.count(f'{{"image":"{picture[:60]}… (11,000 characters)"}}\n')
+    assert 2 == done.err.count(f'{{"data":"{data[:60]}… (7,000 characters)"}}\n')
     assert 1 == done.err.count("shortened here")
     assert "2 long strings are shortened here. Redirect the output" in done.err
 

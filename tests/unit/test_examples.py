@@ -31,8 +31,17 @@ def test_quickstart(tmp_path: Path) -> None:
     output = run(EXAMPLES / "quickstart.py", tmp_path / "pictures", cwd=tmp_path)
     assert "COMPLETED" in output
     pictures = sorted((tmp_path / "pictures").iterdir())
-    assert len(pictures) >= 2
-    assert all(path.read_bytes() for path in pictures)
+    # One, the same at night, and seven that are streamed.
+    assert 9 == len(pictures)
+    assert 9 == len({path.read_bytes() for path in pictures})
+
+
+def test_picture_in_picture_out(tmp_path: Path) -> None:
+    output = run(EXAMPLES / "picture_in_picture_out.py", cwd=tmp_path)
+    assert 4 == len(list((tmp_path / "pictures").iterdir()))
+    assert all(str(path.name) in output for path in (tmp_path / "pictures").iterdir())
+    assert "$0.0" in output
+    assert "whisper  " in output
 
 
 def test_map_captions(tmp_path: Path) -> None:

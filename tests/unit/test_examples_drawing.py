@@ -13,13 +13,14 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROMPT = "a photo of a horse the size of a Boeing 787"
 
 
 @pytest.fixture(scope="module")
-def draw() -> Callable[[str], bytes]:
+def drawing() -> ModuleType:
     # `examples` is not a package and not on the path, so its drawing code is loaded by path.
     name = "examples_drawing"
     spec = spec_from_file_location(name, EXAMPLES / "drawing" / "__init__.py")
@@ -27,7 +28,13 @@ def draw() -> Callable[[str], bytes]:
     assert spec.loader is not None
     sys.modules[name] = module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.draw
+    return module
+
+
+@pytest.fixture
+def draw(drawing: ModuleType) -> Callable[[str], bytes]:
+    found: Callable[[str], bytes] = drawing.draw
+    return found
 
 
 def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
@@ -75,6 +82,18 @@ def test_different_prompts_give_different_pictures(draw: Callable[[str], bytes])
     prompts = [f"{PROMPT} ({i})" for i in range(7)]
 
     assert 7 == len({draw(prompt) for prompt in prompts})
+
+
+def test_a_picture_at_night_is_darker(drawing: ModuleType) -> None:
+    day = drawing.draw(PROMPT)
+    night = drawing.at_night(day)
+
+    assert [kind for kind, _ in chunks(day)] == [kind for kind, _ in chunks(night)]
+    (_, header), (_, by_day), _ = chunks(day)
+    assert header == chunks(night)[0][1]
+    rows = zlib.decompress(chunks(night)[1][1])
+    assert {0} == set(rows[:: 1 + 3 * 600]), "no row is filtered"
+    assert sum(rows) < sum(zlib.decompress(by_day)) / 2
 
 
 @pytest.mark.parametrize("prompt", ["", "馬", "a\nhorse", "\ud800", "x" * 100_000])

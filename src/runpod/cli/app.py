@@ -19,6 +19,7 @@ from runpod.cli.jobs import register as register_jobs
 from runpod.cli.json_output import OutputClosedError, OutputError, flush_data, note, write_text
 from runpod.cli.local import register as register_local
 from runpod.cli.map import register as register_map
+from runpod.cli.public import register as register_public
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
@@ -55,13 +56,22 @@ def _program(
     """Runpod serverless endpoints: submit jobs, wait for them and stream their output.
 
     Standard output has the result alone, as JSON; everything else is on standard error. Exit status: 0 success, 1
-    the job failed, 2 wrong usage, 3 timeout, 4 refused credentials, 5 no response or another error of the API.
+    the job failed, 2 wrong usage, 3 timeout, 4 refused credentials, 5 no response or another error of the API, 6 files
+    of an output could not be saved.
     """
     context.obj = Options(profile, base_url, allow_insecure, verbose, str(context.info_name))
 
 
 # To add commands, write a module with `register(app)`, and add it here.
-for _register in (register_jobs, register_map, register_bulk, register_endpoints, register_config, register_local):
+for _register in (
+    register_jobs,
+    register_map,
+    register_bulk,
+    register_public,
+    register_endpoints,
+    register_config,
+    register_local,
+):
     _register(app)
 
 

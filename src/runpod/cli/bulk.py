@@ -17,7 +17,17 @@ from runpod._sync.map import unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
 from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, interrupted, report
 from runpod.cli.interrupts import Interrupts
-from runpod.cli.jobs import ExecutionTimeout, LowPriority, Ttl, Webhook, epilog, policy_of
+from runpod.cli.jobs import (
+    AllowPrivate,
+    ExecutionTimeout,
+    FilesOption,
+    LowPriority,
+    SaveOption,
+    Ttl,
+    Webhook,
+    epilog,
+    policy_of,
+)
 from runpod.cli.json_output import at_terminal, counts_rows, note, write_json, write_table, write_text
 from runpod.cli.many import (
     MAX_LISTED,
@@ -30,14 +40,16 @@ from runpod.cli.many import (
     RunTimeout,
     SkippedNotes,
     counted,
+    input_maker,
     library_log,
     note_report,
     option_words,
     rows_of,
-    template_of,
 )
 from runpod.cli.progress_line import ProgressLine
-from runpod.cli.results_output import check_output, write_output
+from runpod.cli.results_output import check_output, save_results, write_output
+from runpod.cli.saved_files import SavedFiles
+from runpod.cli.saving import Saver
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
@@ -96,8 +108,9 @@ def register(app: typer.Typer) -> None:
     examples = [
         "runpod-sdk bulk export --db captions.sqlite --out results.csv",
         "runpod-sdk bulk export --db captions.sqlite --out - --status FAILED --status TIMED_OUT | jq -r .key",
+        "runpod-sdk bulk export --db pictures.sqlite --out results.jsonl --save pictures",
     ]
-    bulk.command("export", epilog=epilog(examples))(export)
+    bulk.command("export", epilog=epilog(examples))(api_command(export))
     app.add_typer(bulk, name="bulk")
 
 
@@ -148,6 +161,9 @@ def run(
             help="Where to write the results when all jobs have ended: .jsonl, .csv, .tsv or .parquet; or - .",
         ),
     ] = None,
+    save: SaveOption = None,
+    allow_private: AllowPrivate = False,
+    files: FilesOption = False,
     timeout: RunTimeout = None,
     job_timeout: JobTimeout = None,
     price_per_second: PricePerSecond = None,
@@ -168,13 +184,16 @@ def run(
         raise typer.BadParameter(f"{unused[0]} is for ROWS, which are missing.")
     target = connection.endpoint(endpoint)
     source = None if rows is None else rows_of(rows, format)
-    template = template_of(input)
+    make_input = input_maker(input, files=files)
+    saved = SavedFiles(Saver(connection, save, allow_private=allow_private))
     if out is not None:
         check_output(out, None, db)
     policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
     options = option_words(
         in_flight=None if in_flight == _DEFAULT_IN_FLIGHT else in_flight,
         out=out,
+        save=save,
+        allow_private=allow_private,
         timeout=timeout,
         job_timeout=job_timeout,
         price_per_second=price_per_second,
@@ -203,18 +222,21 @@ def run(
             )
             with line:
                 if source is not None:
-                    _note_added(file.add(source, key=key, input=template, on_error=on_error), line)
+                    _note_added(file.add(source, key=key, input=make_input, on_error=on_error), line)
                 line.begin("Running", unfinished(file.counts, resubmit_key or resubmit))
                 begun = True
-                found = _run(results, line, command)
+                found = _run(results, line, command, saved)
             line.end()
             _note_end(connection, file, command, is_over=found == SUCCESS)
             if found != SUCCESS:
                 return found
             if out is not None:
-                write_output(db, out)
+                write_output(db, out, saved=saved)
+            elif saved.saver.is_on:
+                save_results(db, saved)  # those whose process ended before they were saved
+            unsaved = saved.saver.end()
             counts = file.counts
-            return SUCCESS if counts["COMPLETED"] == sum(counts.values()) else FAILED
+            return unsaved if counts["COMPLETED"] == sum(counts.values()) else FAILED
     except KeyboardInterrupt:
         if begun:
             raise
@@ -232,7 +254,7 @@ def _note_added(added: Added, line: ProgressLine) -> None:
         note(f"{counted(added.added, 'row')} added, {added.known:,} known, {added.skipped_count:,} skipped.")
 
 
-def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[..., str]) -> int:
+def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[..., str], saved: SavedFiles) -> int:
     """Runs all rows, and returns the exit status of what ended the run, if it did not come to its end."""
 
     def stop() -> None:
@@ -253,8 +275,11 @@ def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[...,
     with Interrupts(stop, leave) as interrupts:
         try:
             with results:
-                for result in results:
+                for result, media in saved.save_all(results):
                     line.update(result)
+                    if media.problems:
+                        with line.hidden():
+                            saved.note(result, media)
         except RunpodError as error:
             line.end()
             found = report(error)
@@ -314,6 +339,7 @@ def status(
 
 
 def export(
+    connection: Connection,
     *,
     db: Database,
     out: Annotated[
@@ -331,12 +357,16 @@ def export(
             case_sensitive=False, help="Write only rows with this status. Can be repeated.", show_default=False
         ),
     ] = None,
-) -> None:
+    save: SaveOption = None,
+    allow_private: AllowPrivate = False,
+) -> int:
     """Writes the results of all rows, in the order of the rows.
 
     It can be used while another process runs the file. A file is replaced when all is written.
     """
     check_output(out, format, db)
-    written = write_output(db, out, format, statuses=[each.value for each in status or ()])
+    saved = SavedFiles(Saver(connection, save, allow_private=allow_private))
+    written = write_output(db, out, format, statuses=[each.value for each in status or ()], saved=saved)
     if out != "-":
         note(f"Wrote {counted(written, 'row')} to {out}.")
+    return saved.saver.end()

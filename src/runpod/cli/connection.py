@@ -16,6 +16,7 @@ import typer
 from runpod import CLIENT_DEFAULT, Runpod
 from runpod._logging import logger
 from runpod.cli.exit_status import INTERRUPTED, interrupted, report
+from runpod.cli.uploads import uploads_of
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Connection:
     """What a command calls the API with."""
 
     options: Options
+    # Where large files are stored; set before the client is used.
+    uploads: str | None = None
     _clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     @functools.cached_property
@@ -113,7 +116,12 @@ class Connection:
             ConfigurationError: No API key was found, or an option is invalid.
         """
         options = self.options
-        client = Runpod(profile=options.profile, base_url=options.base_url, allow_insecure=options.allow_insecure)
+        client = Runpod(
+            profile=options.profile,
+            base_url=options.base_url,
+            allow_insecure=options.allow_insecure,
+            uploads=uploads_of(self.uploads),
+        )
         return self._clients.enter_context(client)
 
     def endpoint(self, endpoint_id: str) -> Endpoint[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 import sys
 
@@ -13,6 +14,7 @@ from runpod.errors import (
     InvalidRequestError,
     JobError,
     JobExpiredError,
+    MediaError,
     PermissionDeniedError,
     RunFileError,
     RunpodError,
@@ -25,12 +27,13 @@ USAGE = 2
 TIMEOUT = 3
 REFUSED = 4
 API_ERROR = 5
+NOT_SAVED = 6
 # As shells report the signals SIGINT, SIGPIPE and SIGTERM.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
 
-# What a caller of the library does, and what a user of the command line does.
+# What a caller of the library does, and what a user of the command line does. Then those with a variable part.
 _TRANSLATIONS = {
     "Pass api_key=…, set RUNPOD_API_KEY,": "Run `runpod-sdk config set`, set RUNPOD_API_KEY,",
     "Pass api_key=…, or add it": "Run `runpod-sdk config set --profile NAME`, or add it",
@@ -43,10 +46,26 @@ _TRANSLATIONS = {
     "pass key= to": "pass --key to",
     "or pass format=.": "or pass --format.",
     "endpoint.health() shows": "`runpod-sdk health` shows",
+    "a runpod.File with Runpod(uploads=S3Uploads(…)), which uploads it.": (
+        "@FILE with --uploads BUCKET, which uploads it."
+    ),
+    " allow_private=True.": " --allow-private.",
+    "as soon as it ends, with job.save.": "as soon as it ends, with --save.",
+    "is larger than max_bytes, ": "is larger than the limit of ",
+    "Pass a higher max_bytes if you expect it.": "Download it from the URL in the output.",
+    "pass runpod.File(path)": "write @FILE",
+    "a data URL or a runpod.File": "a data URL or @FILE",
+    "into the input as it is, as a str.": "into the input without the @.",
     # Commands have no such option.
     ", or allow retries with RetryPolicy(resubmit=True)": "",
     ", or open the file with read_only=True": "",
     ", or open it with read_only=True": "",
+}
+_PATTERNS = {
+    r" If your account allows more, set EndpointLimits\(\w+=…\)\.": "",
+    r"pass a field that is newer than this library in a mapping, run\([^)]*\)": (
+        "pass a field that is newer than this version with --input"
+    ),
 }
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -57,6 +76,8 @@ def exit_status(error: RunpodError) -> int:
         return USAGE
     if isinstance(error, RunFileError):
         return API_ERROR if _is_full_disk(error.__cause__) else USAGE
+    if isinstance(error, MediaError):
+        return NOT_SAVED
     if isinstance(error, RunpodTimeoutError):
         return TIMEOUT
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
@@ -78,6 +99,8 @@ def message_of(error: RunpodError) -> str:
     message = error.message
     for python, command in _TRANSLATIONS.items():
         message = message.replace(python, command)
+    for pattern, command in _PATTERNS.items():
+        message = re.sub(pattern, command, message)
     return message
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+from runpod.cli.file_values import note_names, with_files
 from runpod.cli.json_output import at_terminal, note
 from runpod.errors import InvalidRequestError
 
@@ -14,11 +15,12 @@ _FORMS = """Pass a JSON object such as '{"prompt": "a horse"}', @FILE, or - for 
 _WRAPPER = {"input", "policy", "webhook", "webhookV2", "s3Config"}
 
 
-def read_input(argument: str | None) -> dict[str, Any]:
+def read_input(argument: str | None, *, files: bool = False) -> dict[str, Any]:
     """The input of a job.
 
     Args:
         argument: JSON, @FILE or -; None for standard input, unless it is a terminal.
+        files: Whether values from standard input can name files, as others always can.
 
     Raises:
         InvalidRequestError: It cannot be read, or is not a JSON object.
@@ -42,6 +44,9 @@ def read_input(argument: str | None) -> dict[str, Any]:
     found = cast("dict[str, Any]", value)
     if "input" in found and found.keys() <= _WRAPPER and isinstance(found["input"], dict):
         note('INPUT looks like a whole request. It is passed to the handler as it is: as job["input"]["input"].')
+    if files or argument not in {None, "-"}:
+        return cast("dict[str, Any]", with_files(found))
+    note_names(found)
     return found
 
 

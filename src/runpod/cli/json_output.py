@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from runpod._text import readable
+from runpod.cli.media_texts import MediaTexts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,8 +110,12 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
-def write_json(value: Any) -> None:
+def write_json(value: Any, *, can_save: bool = False) -> None:
     """Prints a value on standard output: indented and shortened at a terminal, in full and on one line otherwise.
+
+    Args:
+        value: JSON.
+        can_save: Whether the command has the option --save, and it was not passed.
 
     Raises:
         OutputClosedError: Nobody reads it any more.
@@ -119,32 +124,19 @@ def write_json(value: Any) -> None:
     if not at_terminal():
         write_text(json_text(value))
         return
-    shortened = _Shortened()
-    value = shortened.of(value)
-    write_text(json_text(value, indent=2))
-    note_shortened(shortened.count)
+    shortener = Shortener(can_save=can_save)
+    write_text(json_text(shortener.shortened(value), indent=2))
+    shortener.note()
 
 
-def write_line(value: Any) -> int:
+def write_line(value: Any, shortener: Shortener) -> None:
     """Prints a value on one line of standard output, shortened at a terminal.
-
-    Returns:
-        The number of shortened strings, for `note_shortened`.
 
     Raises:
         OutputClosedError: Nobody reads it any more.
         OutputError: It cannot be written.
     """
-    shortened = _Shortened()
-    write_text(json_text(shortened.of(value) if at_terminal() else value))
-    return shortened.count
-
-
-def note_shortened(count: int) -> None:
-    """Says that strings were shortened, if there are any."""
-    if count:
-        which = "A long string is" if count == 1 else f"{count:,} long strings are"
-        note(f"{which} shortened here. Redirect the output to a file or a program to get all of it.")
+    write_text(json_text(shortener.shortened(value) if at_terminal() else value))
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
@@ -163,26 +155,60 @@ def _escape(match: re.Match[str]) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
-class _Shortened:
-    """Shortens the long strings in a value."""
+class Shortener:
+    """Shortens what is printed at a terminal: media and other long strings.
 
-    def __init__(self) -> None:
-        self.count = 0
+    Args:
+        can_save: Whether the command has the option --save, and it was not passed.
+    """
 
-    def of(self, value: Any) -> Any:
+    def __init__(self, *, can_save: bool = False) -> None:
+        self._can_save = can_save
+        self._texts = self._media = 0
+
+    def shortened(self, value: Any) -> Any:
+        """A value with short strings only."""
+        return self._shortened(value, MediaTexts(value))
+
+    def _shortened(self, value: Any, media: MediaTexts | None) -> Any:
         if isinstance(value, str):
-            return self._text(value)
+            return self._text(value, media)
         if isinstance(value, dict):
-            return {self._text(k): self.of(v) for k, v in cast("dict[str, Any]", value).items()}
+            items = cast("dict[str, Any]", value).items()
+            return {self._text(name, None): self._shortened(each, media) for name, each in items}
         if isinstance(value, list):
-            return [self.of(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+            return [self._shortened(each, media) for each in value]  # pyright: ignore[reportUnknownVariableType]
         return value
 
-    def _text(self, text: str) -> str:
-        if len(text) <= _MAX_DATA or (len(text) <= _MAX_TEXT and not _DATA.fullmatch(text)):
+    def _text(self, text: str, media: MediaTexts | None) -> str:
+        if len(text) <= _MAX_DATA:
             return text
-        self.count += 1
+        found = None if media is None else media.find(text)
+        if found is not None and found.size is not None:
+            self._media += 1
+            return f"<{found.mime}, {size_text(found.size)}>"
+        if len(text) <= _MAX_TEXT and not _DATA.fullmatch(text):
+            return text
+        self._texts += 1
         return f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+    def note(self) -> None:
+        """Says what was shortened, if anything was."""
+        redirect = "Redirect the output to a file or a program to get all of it."
+        if self._media:
+            which = "A file is not shown" if self._media == 1 else f"{self._media:,} files are not shown"
+            note(f"{which}: {'add --save DIR to save what outputs contain.' if self._can_save else redirect}")
+        if self._texts:
+            which = "A long string is" if self._texts == 1 else f"{self._texts:,} long strings are"
+            note(f"{which} shortened here. {redirect}")
+
+
+def size_text(size: int) -> str:
+    """A size for people, such as `812 kB`."""
+    if size < 1000:
+        return f"{size} B"
+    number, unit = (size / 1000, "kB") if size < 999_500 else (size / 1_000_000, "MB")
+    return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
 
 
 def state_json(state: JobState[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 from collections import defaultdict
@@ -17,6 +18,7 @@ from runpod._bulk.sources import read_rows
 from runpod._bulk.template import Template
 from runpod._logging import logger
 from runpod.cli.connection import seconds
+from runpod.cli.file_values import note_names, with_files
 from runpod.cli.job_input import read_text
 from runpod.cli.json_output import at_terminal, note
 from runpod.errors import InvalidRequestError
@@ -104,18 +106,26 @@ class _StandardInput(io.BufferedReader):
         return "<stdin>"
 
 
-def template_of(argument: str | None) -> Template | None:
-    """The template of the option `--input`.
+def input_maker(argument: str | None, *, files: bool) -> Callable[[Any], dict[str, Any]] | None:
+    """What makes the input of a row; None if the row is the input.
+
+    Args:
+        argument: The option `--input`.
+        files: Whether values can name files.
 
     Raises:
         InvalidRequestError: It cannot be read or used.
     """
     if argument is None:
-        return None
+        return with_files if files else None
     if argument == "-":
         raise InvalidRequestError("The template cannot be read from standard input. Pass it, or @FILE.")
     text, _ = read_text(argument, "The template")
-    return Template(text)
+    template = Template(text)
+    if files:
+        return lambda row: with_files(template(row))
+    note_names(json.loads(text))
+    return template
 
 
 def counted(number: int, what: str) -> str:

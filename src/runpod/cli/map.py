@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,8 +16,19 @@ from runpod._sync.map import map_results, unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
 from runpod.cli.exit_status import FAILED, SUCCESS, interrupted, message_of, report
 from runpod.cli.interrupts import Interrupts
-from runpod.cli.jobs import ExecutionTimeout, LowPriority, Ttl, Webhook, epilog, policy_of
-from runpod.cli.json_output import OutputClosedError, at_terminal, note, note_shortened, write_line
+from runpod.cli.jobs import (
+    AllowPrivate,
+    ExecutionTimeout,
+    FilesOption,
+    LowPriority,
+    SaveOption,
+    Ttl,
+    Uploads,
+    Webhook,
+    epilog,
+    policy_of,
+)
+from runpod.cli.json_output import OutputClosedError, Shortener, at_terminal, note, write_line
 from runpod.cli.many import (
     InFlight,
     InputTemplate,
@@ -29,22 +40,23 @@ from runpod.cli.many import (
     RunTimeout,
     SkippedNotes,
     counted,
+    input_maker,
     library_log,
     note_ids,
     note_report,
     rows_of,
-    template_of,
 )
 from runpod.cli.progress_line import ProgressLine
+from runpod.cli.saving import Saved, Saver
+from runpod.cli.threads import in_threads
 from runpod.errors import InvalidRequestError, RunpodError
 from runpod.models._base import milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from runpod import Endpoint
     from runpod._bulk.rows import RowSource
-    from runpod._bulk.template import Template
     from runpod._sync.map import JobMap
     from runpod.models.results import MapResult
 
@@ -80,6 +92,10 @@ def map_(
     output_only: Annotated[
         bool, typer.Option("--output-only", help="Print outputs alone; what failed is named on standard error.")
     ] = False,
+    save: SaveOption = None,
+    allow_private: AllowPrivate = False,
+    files: FilesOption = False,
+    uploads: Uploads = None,
     format: RowsFormat = None,
     on_error: OnError = "raise",
     on_exit: Annotated[
@@ -99,11 +115,14 @@ def map_(
     Nothing is stored: for a run that survives the end of this process, use `bulk`. The first Ctrl-C or SIGTERM
     cancels the unfinished jobs, or keeps them with --on-exit keep; the second leaves at once.
     """
+    connection.uploads = uploads
     target = connection.endpoint(endpoint)
     line = ProgressLine("Reading rows", enabled=not connection.options.verbose)
-    inputs = _Inputs(rows_of(rows, format), template_of(input), SkippedNotes(line) if on_error == "skip" else None)
+    skipped = SkippedNotes(line) if on_error == "skip" else None
+    inputs = _Inputs(rows_of(rows, format), input_maker(input, files=files), skipped)
     policy = policy_of(execution_timeout, ttl, low_priority=low_priority)
-    run = _Run(connection, target, line, output_only=output_only, is_kept=on_exit == "keep")
+    saver = Saver(connection, save, allow_private=allow_private)
+    run = _Run(connection, target, line, saver, output_only=output_only, is_kept=on_exit == "keep")
     session, read_output = internals_of(target)
     # Checks the options before a large file is read; the jobs are submitted once the iteration begins.
     run.results = map_results(
@@ -124,7 +143,7 @@ def map_(
         # Not a pipe, which can be read once only.
         total = inputs.check() if rows != "-" and Path(rows).is_file() else None
         line.begin("Running", total)
-        return run.carry_out(inputs)
+        return run.carry_out(inputs, ordered=ordered)
 
 
 class _RowError(InvalidRequestError):
@@ -150,12 +169,14 @@ class _Inputs:
 
     Args:
         source: The rows.
-        template: Makes the inputs, or None.
+        make: Makes an input of a row.
         skipped: Names the rows that cannot be used; None to raise an error.
     """
 
-    def __init__(self, source: RowSource, template: Template | None, skipped: SkippedNotes | None) -> None:
-        self._source, self._template, self._skipped = source, template, skipped
+    def __init__(
+        self, source: RowSource, make: Callable[[Row], dict[str, Any]] | None, skipped: SkippedNotes | None
+    ) -> None:
+        self._source, self._make, self._skipped = source, make, skipped
         self._is_checked = False
 
     def check(self) -> int:
@@ -193,7 +214,7 @@ class _Inputs:
         if isinstance(item, SkippedRow):
             return item
         try:
-            found = item if self._template is None else self._template(item)
+            found = item if self._make is None else self._make(item)
             if not self._is_checked or self._skipped is not None:  # otherwise, all can be encoded
                 encode_input(found)
         except InvalidRequestError as error:
@@ -209,14 +230,16 @@ class _Run:
         connection: Connection,
         target: Endpoint[Any],
         line: ProgressLine,
+        saver: Saver,
         *,
         output_only: bool,
         is_kept: bool,
     ) -> None:
-        self._connection, self._target, self._line = connection, target, line
+        self._connection, self._target, self._line, self._saver = connection, target, line, saver
         self._output_only, self._is_kept = output_only, is_kept
         self.results: JobMap[MapResult[Any]]
-        self._count = self._failed = self._shortened = 0
+        self._count = self._failed = 0
+        self._shortener = Shortener(can_save=not saver.is_on)
 
     def count(self, result: MapResult[Any]) -> None:
         """Counts each result as it comes, before it is printed."""
@@ -224,14 +247,14 @@ class _Run:
         self._count += 1
         self._failed += not result.succeeded
 
-    def carry_out(self, inputs: _Inputs) -> int:
+    def carry_out(self, inputs: _Inputs, *, ordered: bool) -> int:
         """Prints all results, and returns the exit status."""
         status, problem = SUCCESS, None
         with library_log(self._line) as log:
             with Interrupts(self._stop, lambda: self._leave(log)) as interrupts:
                 try:
                     with self.results:
-                        self._print_all()
+                        self._print_all(ordered=ordered)
                 except RunpodError as error:
                     self._line.end()
                     status = report(error)
@@ -240,14 +263,20 @@ class _Run:
             self._line.end()
             status = interrupts.status or status
             self._note_end(log, inputs)
+            unsaved = self._saver.end()
         if problem is not None:
             raise problem
-        return status or (FAILED if self._failed else SUCCESS)
+        return status or (FAILED if self._failed else unsaved)
 
-    def _print_all(self) -> None:
+    def _print_all(self, *, ordered: bool) -> None:
         try:
-            for result in self.results:
-                self._print(result)
+            if self._saver.is_on:
+                with closing(in_threads(self._save, self.results, ordered=ordered)) as pairs:
+                    for result, saved in pairs:
+                        self._print(result, saved)
+            else:
+                for result in self.results:
+                    self._print(result, Saved(result.output))
         except RunpodError:  # some are an OSError as well
             raise
         except (OutputClosedError, OSError):
@@ -257,7 +286,10 @@ class _Run:
                 note(f"The output cannot be written any more. {self._fate(number)}")
             raise
 
-    def _print(self, result: MapResult[Any]) -> None:
+    def _save(self, result: MapResult[Any]) -> Saved:
+        return self._saver.save(result.output, f"{result.input.row:04}-")
+
+    def _print(self, result: MapResult[Any], saved: Saved) -> None:
         if self._output_only and not result.succeeded:
             with self._line.hidden():
                 note(f"Row {result.input.row}: {'' if result.error is None else message_of(result.error)}")
@@ -265,11 +297,12 @@ class _Run:
         if self._output_only:
             if result.state is None or not result.state.has_output:
                 return
-            value = result.output
+            value = saved.output
         else:
-            value = _line_of(result)
-        with self._line.hidden() if at_terminal() else nullcontext():
-            self._shortened += write_line(value)
+            value = saved.added_to(_line_of(result))
+        with self._line.hidden() if at_terminal() or saved.problems else nullcontext():
+            write_line(value, self._shortener)
+            self._saver.note(saved, f"Row {result.input.row}: ")
 
     def _stop(self) -> None:
         """Ends the run at the first signal."""
@@ -311,7 +344,7 @@ class _Run:
         if ended := log.jobs["ended"]:
             note_ids(f"{counted(len(ended), 'job')} had ended just before the cancellation", ended)
         self._note_left(log)
-        note_shortened(self._shortened)
+        self._shortener.note()
         if self._failed:
             note(f"{self._failed:,} of {counted(self._count, 'row')} did not succeed.")
         note_report(self._connection, lambda: self.results.report)
@@ -327,7 +360,7 @@ def _line_of(result: MapResult[Any]) -> dict[str, Any]:
     elif state is not None and state.error is not None:
         fields["error"] = state.error
     elif error is not None:
-        fields["error"] = error.message
+        fields["error"] = message_of(error)
     queued, running = (None, None) if state is None else (state.delay_time, state.execution_time)
     for name, span in (("queued_ms", queued), ("running_ms", running)):
         fields[name] = None if span is None else milliseconds(span)
