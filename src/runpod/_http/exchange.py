@@ -48,9 +48,9 @@ class SendState:
     __slots__ = ("deadline", "sent", "traced")
 
     def __init__(self, remaining: float) -> None:
-        self.deadline = monotonic() + remaining
-        self.sent = remaining > 0
-        self.traced = False
+        self.deadline: float = monotonic() + remaining
+        self.sent: bool = remaining > 0
+        self.traced: bool = False
 
 
 # The request in progress in this task or thread.
@@ -107,15 +107,15 @@ class Exchange:
     )
 
     def __init__(self, call: Call, remaining: float) -> None:
-        self.method = call.operation.method
-        self.target = call.target
-        self.content = call.body
-        self.read_timeout = (call.hold or 0.0) + READ_TIMEOUT
-        self.sending = SendState(remaining)
-        self.late = False
-        self.status = 0
+        self.method: str = call.operation.method
+        self.target: str = call.target
+        self.content: bytes | None = call.body
+        self.read_timeout: float = (call.hold or 0.0) + READ_TIMEOUT
+        self.sending: SendState = SendState(remaining)
+        self.late: bool = False
+        self.status: int = 0
         self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
-        self.complete = False
+        self.complete: bool = False
         self._body = BodyReader()
 
     def start_response(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:

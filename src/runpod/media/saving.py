@@ -45,7 +45,7 @@ class FolderError(Exception):
 
     def __init__(self, message: str, cause: OSError) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.cause: OSError = cause
 
 
 class Folder:
@@ -66,7 +66,7 @@ class Folder:
         if not isinstance(text, str) or "\0" in text:
             msg = f"folder must be a path, as str or pathlib.Path, not {readable(repr(path), 60)}."
             raise InvalidRequestError(msg)
-        self.path = Path(text)
+        self.path: Path = Path(text)
         # The number that was last given to a name. With it, many files of one name take a constant time each.
         self._numbers: dict[str, int] = {}
 
@@ -127,11 +127,11 @@ class PartialFile:
         # Not to be guessed, and never an existing file, so that nobody else can read or replace it on the way.
         self._path = folder.path / f".runpod-{secrets.token_hex(16)}.part"
         self._file: BinaryIO | None = None
-        self._is_over = False
+        self._is_over: bool = False
         # Reentrant, for interrupts.
         self._lock = threading.RLock()
-        self.size = 0
-        self.head = b""
+        self.size: int = 0
+        self.head: bytes = b""
 
     def write(self, pieces: Iterable[bytes]) -> None:
         """Appends pieces.
