@@ -106,7 +106,7 @@ class Saver:
                     names[number] = self._save(media, prefix, problems)
         except KeyboardInterrupt:
             is_interrupted = True
-        if not texts.media and (left := worker_paths(output)):
+        if again and not texts.media and (left := worker_paths(output)):
             problems.append(_NO_BUCKET.format(readable(left[0], 100)))
         paths = {number: str(self.folder / name) for number, name in enumerate(names) if name}
         with self._lock:
