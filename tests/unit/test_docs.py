@@ -128,10 +128,12 @@ def same_signals() -> Iterator[None]:
 
 
 def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]:
-    """Runs a block after the one that defines `client` and `endpoint`, and returns its variables."""
+    """Runs a block after the one that defines `client` and `endpoint` or `pictures`, and returns its variables."""
     client = Runpod(http_client=http_client)
     endpoint = client.endpoint("ENDPOINT_ID")
     names: dict[str, Any] = {"client": client, "endpoint": endpoint}
+    if block.page == DOCS["media"]:
+        names["pictures"] = client.endpoint("PICTURE_ENDPOINT_ID")
     if block.how == "job":
         names["job"] = endpoint.run(input={"prompt": "a horse"})
     try:
