@@ -152,6 +152,12 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
     return names
 
 
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks write files."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     "block",
     [block for page in WITH_EXAMPLES for block in blocks(page)],
@@ -159,9 +165,6 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
 )
 @pytest.mark.usefixtures("same_signals")
 def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Blocks write files, and read this one.
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "horse.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "captions.csv").write_text("id,caption\n1,a horse\n2,a foal\n", encoding="utf-8")
     (tmp_path / "horse.png").write_bytes(PNG)
     # Blocks set up logging.
