@@ -13,8 +13,8 @@ from runpod._text import readable
 
 # The only addresses of IPv6 that are assigned for the public internet.
 _GLOBAL = ip_network("2000::/3")
-# Documentation addresses within it, which older versions of Python do not know.
-_DOCUMENTATION = ip_network("3fff::/20")
+# Exceptions that not all versions of Python know: documentation, protocols, and the services of Azure to its machines.
+_NOT_PUBLIC = tuple(map(ip_network, ("3fff::/20", "192.0.0.0/24", "168.63.129.16/32")))
 # A gateway that translates to the IPv4 address in the last 32 bits.
 _NAT64 = ip_network("64:ff9b::/96")
 
@@ -109,5 +109,8 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
             return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         if address.sixtofour is not None:
             return _is_public(address.sixtofour)
-        return address in _GLOBAL and address.is_global and address not in _DOCUMENTATION
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+        if address not in _GLOBAL:
+            return False
+    elif address.is_multicast or address.is_reserved:
+        return False
+    return address.is_global and not any(address in network for network in _NOT_PUBLIC)
