@@ -595,7 +595,7 @@ async def test_one_problem_does_not_stop_the_others(client: AsyncRunpod, wire: W
 async def test_a_folder_that_is_a_file(client: AsyncRunpod, wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     for folder in tmp_path / "file", tmp_path / "file" / "folder":
-        with pytest.raises(MediaError, match=r"cannot be saved in .*file") as caught:
+        with pytest.raises(MediaError, match=r"^Files cannot be saved in .*file") as caught:
             await client.save([picture(URL), picture(URL)], folder)
         assert isinstance(caught.value.__cause__, OSError)
         assert [] == caught.value.saved

@@ -585,7 +585,7 @@ def test_one_problem_does_not_stop_the_others(client: Runpod, wire: Wire, tmp_pa
 def test_a_folder_that_is_a_file(client: Runpod, wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     for folder in tmp_path / "file", tmp_path / "file" / "folder":
-        with pytest.raises(MediaError, match=r"cannot be saved in .*file") as caught:
+        with pytest.raises(MediaError, match=r"^Files cannot be saved in .*file") as caught:
             client.save([picture(URL), picture(URL)], folder)
         assert isinstance(caught.value.__cause__, OSError)
         assert [] == caught.value.saved

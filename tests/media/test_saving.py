@@ -170,6 +170,24 @@ def test_a_folder_without_rights(step: str, tmp_path: Path, monkeypatch: pytest.
     assert [] == names(tmp_path)
 
 
+@pytest.mark.parametrize("step", ["open", "close"])
+def test_an_interrupt_leaves_no_reserved_name(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "horse.png").touch()
+    real = getattr(os, step)
+
+    def interrupted(*args: Any) -> Any:
+        result = real(*args)
+        if step == "close" or not args[0].name.startswith("."):
+            raise KeyboardInterrupt
+        return result
+
+    without_links(monkeypatch)
+    monkeypatch.setattr(saving.os, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path)
+    assert ["horse.png"] == names(tmp_path)
+
+
 def test_a_name_that_cannot_be_taken_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_links(monkeypatch)
 

@@ -76,7 +76,7 @@ class Folder:
         Raises:
             FolderError: It cannot be created, or is a file.
         """
-        with _explained("Nothing", self):
+        with _explained("Files", self):
             self.path.mkdir(parents=True, exist_ok=True)
 
     def place(self, source: Path, name: str) -> Path:
@@ -255,15 +255,18 @@ def _moved(source: Path, target: Path) -> bool:
             raise
     else:
         return True
+    if os.path.lexists(target):
+        return False
     try:
+        # The name is reserved by an empty file, which is replaced.
         os.close(os.open(target, _FLAGS, 0o666))
+        source.replace(target)
     except FileExistsError:
         return False
-    # The name is reserved by an empty file, which is replaced.
-    try:
-        source.replace(target)
     except BaseException:
-        if source.exists():
-            target.unlink()
+        # Also if an interrupt came before `open` returned.
+        with suppress(OSError):
+            if source.exists() and target.lstat().st_size == 0:
+                target.unlink()
         raise
     return True
