@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import iscoroutinefunction
@@ -36,6 +37,14 @@ class ByteProgress(Protocol):
     def update(self, done: int, total: int | None) -> None: ...
 
     def close(self) -> None: ...
+
+
+class ProgressError(Exception):
+    """The function of the caller raised `error`, which must not be taken for one of the transport."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error: Exception = error
 
 
 class ByteCounter:
@@ -75,11 +84,6 @@ class ByteCounter:
             is_known = self._size is not None and not self._unknown
             total = self._earlier + (self._size or 0) + self._later if is_known else None
             self._progress.update(self._earlier + self._current, total)
-
-    def close(self) -> None:
-        """Ends the display."""
-        if self._progress is not None:
-            self._progress.close()
 
 
 def progress_for(progress: bool | Callable[[MapResult[Any]], object] | None, total: int | None) -> Progress | None:
@@ -142,8 +146,8 @@ class _Callback:
 class _Bar:
     """A tqdm bar with the number of results, their rate, and how many jobs did not succeed."""
 
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
+    def __init__(self, new_bar: Callable[[], Any]) -> None:
+        self._bar = new_bar()
         self._counts: Counter[str] = Counter()
 
     def update(self, result: MapResult[Any]) -> None:
@@ -166,30 +170,37 @@ class _ByteCallback:
         self._function = function
 
     def update(self, done: int, total: int | None) -> None:
-        self._function(done, total)
+        try:
+            self._function(done, total)
+        except Exception as error:
+            raise ProgressError(error) from error
 
     def close(self) -> None:
         """Does nothing."""
 
 
 class _ByteBar:
-    """A tqdm bar with the bytes so far."""
+    """A tqdm bar with the bytes so far. It is shown from the first of them on, not while a job is waited for."""
 
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
+    def __init__(self, new_bar: Callable[[], Any]) -> None:
+        self._new_bar = new_bar
+        self._bar: Any = None
 
     def update(self, done: int, total: int | None) -> None:
         with suppress(OSError, ValueError):
+            if self._bar is None:
+                self._bar = self._new_bar()
             self._bar.total = total
             # It can go back, when a download starts again.
             self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
         with suppress(OSError, ValueError):
-            self._bar.close()
+            if self._bar is not None:
+                self._bar.close()
 
 
-def _bar(kind: Callable[[Any], BarT], **options: Any) -> BarT | None:
+def _bar(kind: Callable[[Callable[[], Any]], BarT], **options: Any) -> BarT | None:
     """A bar of a kind, with the options of tqdm; None if it would not be seen."""
     # Outputs of a notebook are not a terminal. Its bar is a widget, or text without ipywidgets, for which tqdm warns.
     notebook = _in_notebook()
@@ -201,7 +212,7 @@ def _bar(kind: Callable[[Any], BarT], **options: Any) -> BarT | None:
         raise ConfigurationError(msg) from None
     if not notebook and not _stderr_is_terminal():
         return None
-    return kind(tqdm.tqdm(dynamic_ncols=True, **options))
+    return kind(partial(tqdm.tqdm, dynamic_ncols=True, **options))
 
 
 def _in_notebook() -> bool:

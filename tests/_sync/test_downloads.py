@@ -653,6 +653,25 @@ def test_progress_is_checked_before_anything_is_downloaded(
     assert [] == wire.sent
 
 
+def test_errors_of_progress_are_not_those_of_the_transport(
+    client: Runpod, wire: Wire, tmp_path: Path
+) -> None:
+    broken = BrokenPipeError("nobody reads")
+    broken.__cause__ = cause = ValueError()
+
+    def show(done: int, total: int | None) -> None:
+        if done:
+            raise broken
+
+    wire.respond(ok())
+    with pytest.raises(BrokenPipeError) as caught:
+        client.save([picture(URL), picture()], tmp_path, progress=show)
+    assert caught.value is broken
+    assert (cause, None) == (broken.__cause__, broken.__context__)
+    assert ["GET /horse.png"] == wire.sent
+    assert [] == names(tmp_path)
+
+
 # Jobs
 
 
@@ -684,6 +703,15 @@ def test_a_failed_job_raises(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> 
     wire.respond(FAILED)
     with pytest.raises(JobFailedError):
         endpoint.job(JOB).save(tmp_path)
+
+
+def test_arguments_are_checked_before_the_wait(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
+    given: Any = 7
+    with pytest.raises(InvalidRequestError, match="folder must be a path"):
+        endpoint.job(JOB).save(given)
+    with pytest.raises(InvalidRequestError, match="progress must"):
+        endpoint.job(JOB).save(tmp_path, progress=given)
+    assert [] == wire.sent
 
 
 def test_an_output_without_media(

@@ -209,11 +209,15 @@ def test_the_bar_of_a_download_shows_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "stderr", stderr := Terminal())
     bar = byte_progress_for(True)
     assert bar is not None
+    assert stderr.getvalue() == "", "it begins with the first download"
     bar.update(0, None)
     bar.update(2_000_000, 4_000_000)
     bar.update(1_000_000, 4_000_000)  # it started again
     bar.update(4_000_000, 4_000_000)
     bar.close()
+    unused = byte_progress_for(True)
+    assert unused is not None
+    unused.close()
     assert re.match(r"100%.* 4\.00M/4\.00M .*B/s", last_line(stderr.getvalue()))
 
 
@@ -235,6 +239,5 @@ def test_bytes_of_several_files_are_added_up() -> None:
     counter.add(10)
     counter.begin(3)
     counter.add(3)
-    counter.close()
     unknown: list[tuple[int, int | None]] = [(0, None), (5, None), (5, None)]
     assert [*unknown, (5, 18), (11, 18), (5, 18), (15, 18), (15, 18), (18, 18)] == seen

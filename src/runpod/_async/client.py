@@ -9,7 +9,7 @@ from runpod._async.closing import AsyncClosing
 from runpod._async.downloads import MAX_BYTES, DownloadOptions, fetch
 from runpod._async.endpoint import AsyncEndpoint
 from runpod._async.engine import AsyncEngine
-from runpod._async.saver import save
+from runpod._async.saver import AsyncSaver
 from runpod._async.session import AsyncSession
 from runpod._config import load_config
 from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
@@ -251,7 +251,7 @@ class AsyncRunpod(AsyncClosing):
             >>> paths = await client.save(state, "horses")
         """
         options = self._download_options(timeout, max_bytes, allow_private)
-        return await save(self._session, media, folder, options, progress)
+        return await AsyncSaver(self._session, folder, options, progress).save(media)
 
     def _download_options(
         self, timeout: float | timedelta | None, max_bytes: int, allow_private: bool

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._async.downloads import MAX_BYTES, DownloadOptions
-from runpod._async.saver import save
+from runpod._async.saver import AsyncSaver
 from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
@@ -201,8 +201,10 @@ class AsyncJob(Generic[OutputT]):
         options = DownloadOptions(
             deadline, max_bytes, allow_private, self.id, self.endpoint_id, submitted_at=self._submitted_at
         )
+        # It checks the arguments before the wait.
+        saver = AsyncSaver(self._session, folder, options, progress)
         await self.result(timeout=timeout)
-        return await save(self._session, self.state, folder, options, progress)
+        return await saver.save(self.state)
 
     async def cancel_after(
         self, error: RunpodError, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT

@@ -11,7 +11,7 @@ from runpod._sync.closing import Closing
 from runpod._sync.downloads import MAX_BYTES, DownloadOptions, fetch
 from runpod._sync.endpoint import Endpoint
 from runpod._sync.engine import Engine
-from runpod._sync.saver import save
+from runpod._sync.saver import Saver
 from runpod._sync.session import Session
 from runpod._config import load_config
 from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
@@ -253,7 +253,7 @@ class Runpod(Closing):
             >>> paths = client.save(state, "horses")
         """
         options = self._download_options(timeout, max_bytes, allow_private)
-        return save(self._session, media, folder, options, progress)
+        return Saver(self._session, folder, options, progress).save(media)
 
     def _download_options(
         self, timeout: float | timedelta | None, max_bytes: int, allow_private: bool

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runpod._sync.downloads import MAX_BYTES, DownloadOptions
-from runpod._sync.saver import save
+from runpod._sync.saver import Saver
 from runpod._sync.streams import JobStream, JobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
@@ -203,8 +203,10 @@ class Job(Generic[OutputT]):
         options = DownloadOptions(
             deadline, max_bytes, allow_private, self.id, self.endpoint_id, submitted_at=self._submitted_at
         )
+        # It checks the arguments before the wait.
+        saver = Saver(self._session, folder, options, progress)
         self.result(timeout=timeout)
-        return save(self._session, self.state, folder, options, progress)
+        return saver.save(self.state)
 
     def cancel_after(
         self, error: RunpodError, *, timeout: TimeoutOrDefault = CLIENT_DEFAULT

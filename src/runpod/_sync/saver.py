@@ -11,7 +11,7 @@ from runpod._sync.downloads import Download
 from runpod._base_errors import InvalidRequestError, MediaError, RunpodError
 from runpod._logging import logger
 from runpod._primitives import in_thread
-from runpod._progress import ByteCounter, byte_progress_for
+from runpod._progress import ByteCounter, ProgressError, byte_progress_for
 from runpod._protocol.links import LinkCall
 from runpod._text import readable
 from runpod.errors import RunpodTimeoutError
@@ -39,56 +39,62 @@ _NO_BUCKET = (
 )
 
 
-def save(
-    session: Session,
-    media: Media | Iterable[Media] | JobState[Any],
-    folder: str | PathLike[str],
-    options: DownloadOptions,
-    progress: bool | Callable[[int, int | None], object],
-) -> list[Path]:
-    """Saves media to a folder. See `save` of the client."""
-    where = Folder(folder)
-    try:
-        session.check_open(LinkCall())
-        session.engine.check_loop()
-        items = _media_in_job(media) if isinstance(media, JobState) else _checked(media)
-        counter = ByteCounter(byte_progress_for(progress), [item.size for item in items])
-        try:
-            return Saver(session, where, options, counter).save(items)
-        finally:
-            counter.close()
-    except RunpodError as error:
-        if isinstance(media, JobState):
-            error.job_id = error.job_id or media.id
-        options.add_context(error)
-        raise
-
-
 class Saver:
-    """Saves media one after the other."""
+    """Saves media to a folder, one after the other.
 
-    def __init__(self, session: Session, folder: Folder, options: DownloadOptions, counter: ByteCounter) -> None:
+    Args:
+        session: The session of the client.
+        folder: The folder; see `save` of the client.
+        options: The options of the call.
+        progress: Shows the progress; see `save` of the client.
+
+    Raises:
+        InvalidRequestError: An argument is invalid.
+        ConfigurationError: The progress bar needs tqdm, which is not installed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        folder: str | PathLike[str],
+        options: DownloadOptions,
+        progress: bool | Callable[[int, int | None], object],
+    ) -> None:
         self._session = session
-        self._folder = folder
+        self._folder = Folder(folder)
         self._options = options
-        self._counter = counter
+        self._progress = byte_progress_for(progress)
 
-    def save(self, items: list[Media]) -> list[Path]:
-        """Saves all that can be saved.
+    def save(self, media: Media | Iterable[Media] | JobState[Any]) -> list[Path]:
+        """Saves all that can be saved. See `save` of the client."""
+        try:
+            self._session.check_open(LinkCall())
+            self._session.engine.check_loop()
+            items = _media_in_job(media) if isinstance(media, JobState) else _checked(media)
+            return self._save_all(items, ByteCounter(self._progress, [item.size for item in items]))
+        except RunpodError as problem:
+            if isinstance(media, JobState):
+                problem.job_id = problem.job_id or media.id
+            self._options.add_context(problem)
+            raise
+        except ProgressError as raised:
+            error = raised.error
+        finally:
+            if self._progress is not None:
+                self._progress.close()
+        # Out of the handler, so that its context remains.
+        raise error
 
-        Raises:
-            MediaError: Some could not be saved; `saved` has the paths of the others.
-            RunpodTimeoutError: The deadline passed. The message says how many were saved.
-        """
+    def _save_all(self, items: list[Media], counter: ByteCounter) -> list[Path]:
         saved: list[Path] = []
         problems: list[MediaError] = []
         for item in items:
             try:
                 self._check_deadline()
-                self._counter.begin(item.size)
+                counter.begin(item.size)
                 if not saved:
                     in_thread(self._folder.create)
-                saved.append(self._save_one(item))
+                saved.append(self._save_one(item, counter))
             except MediaError as error:
                 problems.append(error)
             except FolderError as error:
@@ -105,13 +111,13 @@ class Saver:
             raise MediaError(msg, saved=saved, retryable=all(each.retryable for each in problems)) from first
         return saved
 
-    def _save_one(self, item: Media) -> Path:
+    def _save_one(self, item: Media, counter: ByteCounter) -> Path:
         if item.url is None:
             self._options.check_size(item.size or 0, repr(item.name))
             path = in_thread(save_data, self._folder, item)
-            self._counter.add(item.size or 0)
+            counter.add(item.size or 0)
             return path
-        sink = _FileSink(PartialFile(self._folder, item.name), self._counter)
+        sink = _FileSink(PartialFile(self._folder, item.name), counter)
         try:
             content_type = Download(self._session, item.url, self._options, sink).run()
             return in_thread(save_download, sink.part, sink.pieces, item, content_type)
