@@ -135,19 +135,22 @@ async def test_a_callers_client_sends_it_without_its_own_headers_and_cookies() -
 
 
 async def test_hooks_of_a_callers_client_see_downloads() -> None:
+    """The cookies of the response are not kept although the hook raises."""
     statuses: list[int] = []
 
     async def check(response: httpx.Response) -> None:
         statuses.append(response.status_code)
         response.raise_for_status()
 
+    missing = httpx.Response(404, headers={"Set-Cookie": "tracked=1; Domain=example.test"})
     http_client = httpx.AsyncClient(
-        transport=httpx.MockTransport(lambda request: httpx.Response(404)), event_hooks={"response": [check]}
+        transport=httpx.MockTransport(lambda request: missing), event_hooks={"response": [check]}
     )
     async with http_client, AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client) as client:
         with pytest.raises(MediaError, match="answered 404: it has probably expired"):
             await client.fetch(SIGNED)
     assert statuses == [404]
+    assert not http_client.cookies
 
 
 async def test_a_stalled_download_is_given_up_even_without_timeout(client: AsyncRunpod, wire: Wire) -> None:
@@ -169,6 +172,26 @@ async def test_no_log_has_the_query_of_a_url(
     assert "HTTP/1.1 200" in caplog.text, "httpx logs requests"
     assert "SECRET" not in caplog.text
     assert "SECRET" not in str(caught.value)
+
+
+async def test_no_log_of_httpcore_has_the_query_of_a_redirect(caplog: pytest.LogCaptureFixture) -> None:
+    def behave(connection: Connection) -> None:
+        if b"/old.png" in connection.read_request():
+            connection.respond(b"", status="302 Found", headers="Location: /horse.png?sig=SECRET\r\n")
+        else:
+            connection.respond(PNG)
+
+    with RawServer(behave) as server, caplog.at_level(logging.DEBUG):
+        async with AsyncRunpod(KEY, base_url=server.base_url) as client:
+            assert await client.fetch(f"http://127.0.0.1:{server.port}/old.png?sig=SECRET") == PNG
+    assert "(b'Location', b'/horse.png?...')" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+async def test_a_message_hides_the_query_and_nothing_else(client: AsyncRunpod, wire: Wire) -> None:
+    wire.always(httpx.ConnectError(f"1 error for {URL}?1"))
+    with pytest.raises(MediaError, match=rf"ConnectError: 1 error for {URL}\[key\]\."):
+        await client.fetch(f"{URL}?1")
 
 
 # What is allowed
@@ -224,6 +247,9 @@ async def test_a_redirect_without_a_target(client: AsyncRunpod, wire: Wire) -> N
         await client.fetch(URL)
     wire.always(moved("https://files.example.test:port/"))
     with pytest.raises(MediaError, match="Invalid URL in location header"):
+        await client.fetch(URL)
+    wire.always(moved("https://xn--0/"))
+    with pytest.raises(MediaError, match="IDNAError: Invalid A-label"):
         await client.fetch(URL)
 
 

@@ -51,8 +51,8 @@ def new_client(
 
         # Whether the network streams report when a request is sent. A proxy receives requests of its own.
         reports_sending = is_replaced and proxy is None
-        checks_addresses = is_replaced and proxy is None
-        uses_proxy = proxy is not None
+        # Whether `check_address` is called wherever it can be.
+        checks_addresses = is_replaced or proxy is not None
         tls = context
 
         @property

@@ -192,8 +192,9 @@ class AsyncDownload:
         async def transfer(exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:
             await self._transfer(url, exchange, remaining, limit)
 
-        # Error messages of transports may quote the URL.
-        secret = SecretStr(url.query.decode("ascii"))
+        # Error messages of transports may quote the URL. With its question mark, since a query can be a single letter.
+        query = url.query.decode("ascii")
+        secret = SecretStr(query and f"?{query}")
         return await session.engine.attempt(self._call, exchange, deadline, session.clock, transfer, secret)
 
     async def _transfer(self, url: httpx.URL, exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:

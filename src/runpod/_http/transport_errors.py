@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 _TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, ConnectionError, gaierror)
 
-# Some transports raise errors of these packages.
-_TRANSPORT_PACKAGES = frozenset({"aiohttp", "anyio", "curl_cffi", "h11", "h2", "httpcore", "httpx_aiohttp", "socksio"})
+# Some transports raise errors of these packages; httpx itself one of idna, for a redirect to an invalid host.
+_TRANSPORT_PACKAGES = frozenset(
+    {"aiohttp", "anyio", "curl_cffi", "h11", "h2", "httpcore", "httpx_aiohttp", "idna", "socksio"}
+)
 
 # Raised before the first byte of the request was sent.
 NEVER_SENT = (

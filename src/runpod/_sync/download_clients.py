@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import logging
-from contextvars import ContextVar
+import copy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,14 +13,10 @@ import httpx
 from runpod._config import is_loopback
 from runpod._http.environment import proxies_for
 from runpod._http.private_addresses import PrivateAddressError, Reach
-from runpod.media.item import shown_url
+from runpod._http.request_logs import without_queries
 
 if TYPE_CHECKING:
     import ssl
-    from http.cookiejar import Cookie
-
-# httpx logs the URLs of requests. Those of downloads can contain a credential.
-_downloading: ContextVar[bool] = ContextVar("runpod_downloading", default=False)
 
 # Transports that report their connections. Where they do not, a mock has taken the place of the network.
 _REPORTING = (httpx.HTTPTransport, httpx.MockTransport, httpx.ASGITransport, httpx.WSGITransport)
@@ -56,18 +51,12 @@ class DownloadClients:
             PrivateAddressError: The host has an address that must not be connected to. Of a caller's client, the address
                 is known only once the request was sent; the response is not used then.
         """
-        own = self._http_client is None
-        client = self._own(str(request.url), reach) if self._http_client is None else self._http_client
-        before = {} if own else _cookies(client)
-        token = _downloading.set(True)
-        try:
+        theirs = self._http_client
+        client = self._own(str(request.url), reach) if theirs is None else _without_cookies(theirs)
+        with without_queries():
             response = client.send(request, auth=None, stream=True, follow_redirects=False)
-        finally:
-            _downloading.reset(token)
-        if not own:
-            _forget_cookies(client, response, before)
-        is_checked = getattr(client, "checks_addresses", False) or getattr(client, "uses_proxy", False)
-        if not (reach.private or (own and is_checked)):
+        is_checked = theirs is None and getattr(client, "checks_addresses", False)
+        if not (reach.private or is_checked):
             try:
                 _check_peer(client, response, reach)
             except BaseException:
@@ -117,33 +106,8 @@ def _check_peer(client: httpx.Client, response: httpx.Response, reach: Reach) ->
         raise PrivateAddressError(msg) from None
 
 
-def _cookies(client: httpx.Client) -> dict[tuple[str, str, str], Cookie]:
-    return {(cookie.domain, cookie.path, cookie.name): cookie for cookie in client.cookies.jar}
-
-
-def _forget_cookies(
-    client: httpx.Client, response: httpx.Response, before: dict[tuple[str, str, str], Cookie]
-) -> None:
-    """Restores the cookies that a response has changed in the caller's client."""
-    if "set-cookie" not in response.headers:
-        return
-    host, jar, after = response.request.url.host, client.cookies.jar, _cookies(client)
-    for key in after.keys() | before.keys():
-        old, new = before.get(key), after.get(key)
-        # Others may have been changed by other requests meanwhile.
-        if old is new or not f".{host}".endswith(f".{key[0].lstrip('.')}"):
-            continue
-        if new is not None:
-            jar.clear(*key)
-        if old is not None:
-            jar.set_cookie(old)
-
-
-class _WithoutQueries(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        if _downloading.get() and isinstance(record.args, tuple):
-            record.args = tuple(shown_url(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
-        return True
-
-
-logging.getLogger("httpx").addFilter(_WithoutQueries())
+def _without_cookies(client: httpx.Client) -> httpx.Client:
+    """The caller's client with its transports and hooks, but without its cookies: other hosts must not set any."""
+    client = copy.copy(client)
+    client.cookies = httpx.Cookies()
+    return client

@@ -194,8 +194,9 @@ class Download:
         def transfer(exchange: Exchange, remaining: float, limit: TimeLimit) -> None:
             self._transfer(url, exchange, remaining, limit)
 
-        # Error messages of transports may quote the URL.
-        secret = SecretStr(url.query.decode("ascii"))
+        # Error messages of transports may quote the URL. With its question mark, since a query can be a single letter.
+        query = url.query.decode("ascii")
+        secret = SecretStr(query and f"?{query}")
         return session.engine.attempt(self._call, exchange, deadline, session.clock, transfer, secret)
 
     def _transfer(self, url: httpx.URL, exchange: Exchange, remaining: float, limit: TimeLimit) -> None:
