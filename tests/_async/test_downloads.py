@@ -616,6 +616,8 @@ async def test_one_problem_does_not_stop_the_others(client: AsyncRunpod, wire: W
     assert [tmp_path / "horse.png", tmp_path / "last.png"] == caught.value.saved
     assert ["horse.png", "last.png"] == names(tmp_path)
     assert isinstance(caught.value.__cause__, MediaError)
+    with pytest.raises(MediaError, match=r"^2 of 2 files were not saved\. The first: .*broken"):
+        await client.save(items[1:2] * 2, tmp_path)
 
 
 async def test_a_folder_that_is_a_file(client: AsyncRunpod, wire: Wire, tmp_path: Path) -> None:

@@ -606,6 +606,8 @@ def test_one_problem_does_not_stop_the_others(client: Runpod, wire: Wire, tmp_pa
     assert [tmp_path / "horse.png", tmp_path / "last.png"] == caught.value.saved
     assert ["horse.png", "last.png"] == names(tmp_path)
     assert isinstance(caught.value.__cause__, MediaError)
+    with pytest.raises(MediaError, match=r"^2 of 2 files were not saved\. The first: .*broken"):
+        client.save(items[1:2] * 2, tmp_path)
 
 
 def test_a_folder_that_is_a_file(client: Runpod, wire: Wire, tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ class Saver:
             first = problems[0]
             msg = first.message
             if len(items) > 1:
-                msg = f"{len(problems)} of {len(items)} files were not saved; the others were. The first: {msg}"
+                others = "; the others were" if saved else ""
+                msg = f"{len(problems)} of {len(items)} files were not saved{others}. The first: {msg}"
             raise MediaError(msg, saved=saved, retryable=all(each.retryable for each in problems)) from first
         return saved
 
