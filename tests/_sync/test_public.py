@@ -117,7 +117,10 @@ def test_a_failed_job_raises_what_the_service_said(client: Runpod, wire: Wire) -
         ),
         (
             lambda p: p.run_sync("qwen-image-edit-2511", input={"prompt": "", "image": URL}),
-            "Invalid input of 'qwen-image-edit-2511': it takes 'images', a list, not 'image'",
+            (
+                "Invalid input of 'qwen-image-edit-2511': it takes 'images', a list, not 'image'. If the model has "
+                "changed, client.public.endpoint('qwen-image-edit-2511') takes any input."
+            ),
         ),
         (lambda p: p.run("qwen-image-edit-2511", input={"prompt": "", 5: URL}), "JSON keys must be str"),
         (lambda p: p.run("moonshot-kimi", input={"prompt": ""}), "it takes 'messages', a list, not 'prompt'"),
@@ -145,6 +148,12 @@ def test_a_mapping_that_may_be_right_is_sent(given: dict[str, Any], client: Runp
     wire.respond(DONE)
     client.public.run("qwen-image-edit-2511", input=given)
     assert [{"input": given}] == bodies(wire)
+
+
+def test_an_endpoint_takes_any_input(client: Runpod, wire: Wire) -> None:
+    wire.respond(DONE)
+    client.public.endpoint("qwen-image-edit-2511").run(input={"prompt": "", "image": URL})
+    assert [{"input": {"prompt": "", "image": URL}}] == bodies(wire)
 
 
 def test_a_typed_input_beside_its_slug(client: Runpod, wire: Wire) -> None:

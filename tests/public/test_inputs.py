@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import pickle
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import runpod.public
-from runpod import InvalidRequestError, Media
+from runpod import File, InvalidRequestError, Media
 from runpod._protocol.encoding import encode_input
 from runpod.public import (
     ChatterboxTurbo,
@@ -119,6 +120,8 @@ SLIPS = [
     (ChatterboxTurbo, {"output_format": "wav"}, "it takes 'format', not 'output_format'"),
     (ZImageTurbo, {"width": 512, "height": 512}, "it takes 'size', such as \"1024*1024\", not 'width' and 'height'"),
     (PImageEdit, {"size": "512*512"}, "it takes 'aspect_ratio', not 'size'"),
+    (Sora2ProI2V, {"resolution": "720p"}, "it takes 'size', not 'resolution'"),
+    (InfiniteTalk, {"resolution": "720p"}, "it takes 'size', not 'resolution'"),
     (PVideo, {"size": "1280*720"}, "it takes 'resolution' and 'aspect_ratio', not 'size'"),
     (ChatterboxTurbo, {"text": "hello"}, "it takes 'prompt', not 'text'"),
     (Qwen332B, {"messages": []}, "it takes 'prompt', not 'messages'"),
@@ -165,8 +168,10 @@ def test_all_wrong_names_are_named_at_once() -> None:
 
 
 INVALID = [
-    (QwenImageEdit2511, {"images": URL}, "images must be a list, not str: put it in brackets, […]"),
-    (QwenImageEdit2511, {"images": b"GIF"}, "images must be a list, not bytes: put it in brackets, […]"),
+    (QwenImageEdit2511, {"images": URL}, "images must be a list, such as […], not str"),
+    (QwenImageEdit2511, {"images": b"GIF"}, "images must be a list, such as […], not bytes"),
+    (QwenImageEdit2511, {"images": {URL}}, "images must be a list, such as […], not set"),
+    (QwenImageEdit2511, {"images": [io.BytesIO()]}, "images.0 must be a URL, a data URL or a runpod.File(…), not BytesIO"),
     (QwenImageEdit2511, {"images": [[URL]]}, "images.0 takes a single URL or runpod.File, not a list"),
     (QwenImageEdit, {"image": [URL]}, "image takes a single URL or runpod.File, not a list"),
     (
@@ -182,20 +187,22 @@ INVALID = [
     (
         QwenImageEdit,
         {"image": Path("horse.png")},
-        "image must be a URL, a data URL or a runpod.File: wrap it, runpod.File(…)",
+        f"image must be a URL, a data URL or a runpod.File(…), not {type(Path()).__name__}",
     ),
-    (QwenImageEdit, {"image": b"GIF"}, "image must be a URL, a data URL or a runpod.File: wrap it, runpod.File(…)"),
-    (QwenImageEdit, {"image": 5}, "image must be a URL, a data URL or a runpod.File"),
-    (QwenImageEdit, {"image": {"url": URL}}, "image must be a URL, a data URL or a runpod.File"),
+    (QwenImageEdit, {"image": b"GIF"}, "image must be a URL, a data URL or a runpod.File(…), not bytes"),
+    (QwenImageEdit, {"image": io.BytesIO(b"GIF")}, "image must be a URL, a data URL or a runpod.File(…), not BytesIO"),
+    (QwenImageEdit, {"image": 5}, "image must be a URL, a data URL or a runpod.File(…), not int"),
+    (QwenImageEdit, {"image": {"url": URL}}, "image must be a URL, a data URL or a runpod.File(…), not dict"),
     (QwenImageEdit, {"image": " "}, "image is blank: pass a URL, a data URL or a runpod.File"),
     (QwenImageT2I, {"size": "1024x768"}, 'size is written with an asterisk: "1024*768"'),
     (QwenImageT2I, {"size": (1024, 768)}, 'size is written with an asterisk: "1024*768"'),
     (QwenImageT2I, {"size": 1024}, 'size must be text such as "1024*1024", not int'),
-    (Granite4HSmall, {"messages": "hello"}, "messages must be a list, not str: put it in brackets, […]"),
+    (Granite4HSmall, {"messages": "hello"}, "messages must be a list, such as […], not str"),
     (FluxSchnell, {"width": 500}, "width: Input should be a multiple of 64"),
     (FluxSchnell, {"height": 1600}, "height: Input should be less than or equal to 1536"),
     (FluxDev, {"width": 192}, "width: Input should be greater than or equal to 256"),
-    (QwenImageT2ILora, {"loras": [{"path": URL}]}, "loras.0.scale is missing"),
+    (QwenImageT2ILora, {"loras": [{"path": URL}]}, "loras.0: scale is missing"),
+    (QwenImageT2ILora, {"loras": [{"path": URL, "scale": 1, "n": 1}]}, "loras.0: there is no field 'n'"),
 ]
 
 
@@ -225,11 +232,7 @@ def test_media_are_urls_and_base64(given: str) -> None:
     assert {"prompt": "", "image": given} == sent(QwenImageEdit(prompt="", image=given))
 
 
-class FileLike:
-    """As `runpod.File`: an object that the encoder of requests knows, and pydantic does not."""
-
-
-@pytest.mark.parametrize("given", [FileLike(), Media("image/png", "horse.png", URL)], ids=["file", "media"])
+@pytest.mark.parametrize("given", [File(b"GIF89a"), Media("image/png", "horse.png", URL)], ids=["file", "media"])
 def test_objects_are_kept_until_they_are_sent(given: Any) -> None:
     assert QwenImageEdit(prompt="", image=given).image is given
     assert QwenImageEdit2511(prompt="", images=(given, URL)).images[0] is given

@@ -17,6 +17,7 @@ from runpod import (
     AsyncRunpod,
     Endpoint,
     ExecutionPolicy,
+    File,
     Job,
     JobMap,
     JobState,
@@ -92,12 +93,14 @@ def calls_reject_invalid_arguments(client: Runpod, flux: FluxSchnell) -> None:
     client.public.models(5)  # type: ignore[call-arg]
 
 
-def inputs_are_checked(media: Media) -> None:
+def inputs_are_checked(media: Media, urls: list[str], files: tuple[File, ...]) -> None:
     assert_type(FluxSchnell(prompt="a horse", width=512, seed=None), FluxSchnell)
     assert_type(FluxSchnell.slug, str)
     QwenImageEdit(prompt="a horse", image=media)
     QwenImageEdit(prompt="a horse", image=5)  # type: ignore[arg-type]
-    QwenImageEdit2511(prompt="a horse", images=[media, "https://example.com/horse.png"])
+    QwenImageEdit2511(prompt="a horse", images=[media, "https://example.com/horse.png", File("horse.png")])
+    QwenImageEdit2511(prompt="a horse", images=urls)
+    QwenImageEdit2511(prompt="a horse", images=files)
     QwenImageT2ILora(prompt="a horse", loras=[Lora(path="x", scale=1)])
     Granite4HSmall(messages=[{"role": "user", "content": "hello"}], sampling_params=SamplingParams(top_p=0.5))
     FluxSchnell()  # type: ignore[call-arg]
@@ -107,6 +110,8 @@ def inputs_are_checked(media: Media) -> None:
     FluxSchnell("a horse")  # type: ignore[call-arg]
     QwenImageEdit2511(prompt="a horse", image="x")  # type: ignore[call-arg]
     QwenImageEdit2511(prompt="a horse", images=5)  # type: ignore[arg-type]
+    QwenImageEdit2511(prompt="a horse", images="x")  # type: ignore[arg-type]
+    QwenImageEdit2511(prompt="a horse", images={"x"})  # type: ignore[arg-type]
     Sora2ProI2V(prompt="a horse", image="x")  # type: ignore[call-arg]
 
 

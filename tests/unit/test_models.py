@@ -248,7 +248,7 @@ def test_secrets_are_hidden_but_sent() -> None:
         (
             JobRequest,
             {"input": {}, "policy": {"ttl": 0}},
-            "policy.ttl must be a positive number of milliseconds, got 0.",
+            "policy: ttl must be a positive number of milliseconds, got 0.",
         ),
         (JobRequest, {"policy": None}, "input is missing."),
         *[(RetryPolicy, {"max_retries": bad}, "Invalid RetryPolicy: max_retries: ") for bad in (-1, 1.5, True)],

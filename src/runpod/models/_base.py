@@ -183,7 +183,7 @@ def describe(error: ValidationError, model: type[BaseModel] | None = None) -> st
         elif problem["type"] != "value_error":
             parts.append(f"{field}: {message}")
         elif message.startswith("Invalid "):  # the message of a nested model
-            parts.append(f"{field}.{message.partition(': ')[2]}")
+            parts.append(f"{field}: {message.partition(': ')[2]}")
         else:
             parts.append(f"{field} {message}")
     return "; ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, get_args
 
 from pydantic import ConfigDict, model_validator
 
@@ -12,6 +12,9 @@ from runpod.errors import InvalidRequestError
 from runpod.media.item import shown_url
 from runpod.models._base import ArgumentModel, normalized, suggestion
 from runpod.public.inputs.fields import ListField, is_mapping
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 # Names of models, APIs and libraries for the same thing.
 _SYNONYMS = (
@@ -44,11 +47,13 @@ def counterparts(name: str, fields: Iterable[str]) -> list[str]:
     return [field for field in fields if any(normalized(field) in group for group in groups)]
 
 
-def correction(names: list[str], fields: list[str]) -> str:
+def correction(names: list[str], fields: list[str], known: Mapping[str, FieldInfo]) -> str:
     """A sentence about wrong names: "it takes 'images', a list, not 'image'"."""
     note = ""
     if fields == ["size"]:
-        note = ', such as "1024*1024"'
+        # Some models call a resolution, such as "720p", the size.
+        kind = known["size"].annotation
+        note = "" if str in {kind, *get_args(kind)} else ', such as "1024*1024"'
     elif fields[0] in _LISTS:
         note = ", a list" if len(fields) == 1 else ", lists"
     elif {*names, *fields} == {"enable_safety_checker", "disable_safety_checker"}:
@@ -81,8 +86,8 @@ class PublicInput(InputPart):
     docstring of each class names them. Fields of media take a URL, a data URL, a `runpod.File` or a
     `Media` of another output. `seed=-1` is a random seed.
 
-    For an endpoint that has no class here, define one, or pass its slug and a mapping:
-    `client.public.run("hailuo-02", input={…})`.
+    For an endpoint that has no class here, define one. For a field that is newer than this library,
+    too, pass the slug and a mapping: `client.public.run("hailuo-02", input={…})`.
 
     Attributes:
         slug: The slug of the endpoint.
@@ -106,7 +111,7 @@ class PublicInput(InputPart):
     @classmethod
     def _known_names(cls, values: Any) -> Any:
         if is_mapping(values):
-            problem = _wrong_names(values, list(cls.model_fields), getattr(cls, "slug", None))
+            problem = _wrong_names(values, cls.model_fields, getattr(cls, "slug", None))
             if problem:
                 raise ValueError(problem)
         return values
@@ -126,21 +131,21 @@ def _shown(value: object) -> object:
     return Shortened(value)
 
 
-def _wrong_names(given: Iterable[str], fields: list[str], slug: str | None) -> str:
+def _wrong_names(given: Iterable[str], fields: Mapping[str, FieldInfo], slug: str | None) -> str:
     """What is wrong with the names of the given fields; empty if nothing is."""
     names: dict[tuple[str, ...], list[str]] = {}
     for name in map(str, given):
         if name not in fields:
             names.setdefault(tuple(counterparts(name, fields)), []).append(name)
     unknown = names.pop((), [])
-    problems = [correction(wrong, list(right)) for right, wrong in names.items()]
+    problems = [correction(wrong, list(right), fields) for right, wrong in names.items()]
     problems += [f"there is no field {_listed([name])}{_suggestion(name, fields)}" for name in unknown]
     if unknown and slug is not None:
         problems.append(f"pass a field that is newer than this library in a mapping, run({slug!r}, input={{…}})")
     return "; ".join(problems)
 
 
-def _suggestion(name: str, fields: list[str]) -> str:
+def _suggestion(name: str, fields: Iterable[str]) -> str:
     # A model that takes no picture: `image_format` would be a bad suggestion for `image`.
     return "" if any(normalized(name) in group for group in _GROUPS) else suggestion(name, fields)
 
@@ -155,7 +160,10 @@ def check_mapping(values: Mapping[str, Any], model: type[PublicInput]) -> None:
     missing = [name for name, field in fields.items() if field.is_required() and name not in values]
     for name in map(str, values):
         if found := counterparts(name, missing) if name not in fields else []:
-            msg = f"Invalid input of {model.slug!r}: {correction([name], found)}."
+            msg = (
+                f"Invalid input of {model.slug!r}: {correction([name], found, fields)}. If the model has changed, "
+                f"client.public.endpoint({model.slug!r}) takes any input."
+            )
             raise InvalidRequestError(msg, endpoint_id=model.slug)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeGuard, TypeVar, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
+from runpod.media.file import File
+from runpod.media.item import Media
 
-    from runpod.media import File, Media
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import SupportsIndex, TypeAlias
+
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 
 # A path such as `horse.png` is neither a URL nor base64.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # one letter is a drive
@@ -54,10 +57,9 @@ def _problem_of_medium(value: object) -> str:
             return "is neither a URL nor base64: for a file on this machine, pass runpod.File(path)"
     elif isinstance(value, (list, tuple, set, frozenset)):
         return "takes a single URL or runpod.File, not a list"
-    elif isinstance(value, (bytes, bytearray, os.PathLike)):
-        return "must be a URL, a data URL or a runpod.File: wrap it, runpod.File(…)"
-    elif isinstance(value, (bool, int, float, Mapping)):
-        return "must be a URL, a data URL or a runpod.File"
+    elif not isinstance(value, (File, Media)):
+        # Not left to the encoder of requests: pydantic would write an open file as a list of its lines.
+        return f"must be a URL, a data URL or a runpod.File(…), not {type(value).__name__}"
     return ""
 
 
@@ -66,7 +68,7 @@ def _as_list(value: object) -> list[object]:
     kind = type(value).__name__
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)):
         return list(cast("Sequence[object]", value))
-    msg = f"must be a list, not {kind}: put it in brackets, […]"
+    msg = f"must be a list, such as […], not {kind}"
     raise ValueError(msg)
 
 
@@ -90,9 +92,21 @@ def _z_image_size(value: str) -> str:
     return value
 
 
+class ListOf(Protocol[ItemT_co]):
+    """A list or tuple, for type checkers. A str is none, since `in` takes only text there."""
+
+    def __contains__(self, value: object, /) -> bool: ...
+
+    def __getitem__(self, index: SupportsIndex, /) -> ItemT_co: ...
+
+    def __iter__(self) -> Iterator[ItemT_co]: ...
+
+    def __len__(self) -> int: ...
+
+
 if TYPE_CHECKING:
     MediaInput: TypeAlias = str | File | Media
-    MediaInputs: TypeAlias = Sequence[MediaInput]
+    MediaInputs: TypeAlias = ListOf[MediaInput]
 else:
     MediaInput = Annotated[Any, BeforeValidator(_medium)]
     MediaInputs = Annotated[list[MediaInput], BeforeValidator(_as_list)]

@@ -202,13 +202,13 @@ class Sora2I2V(_FromImage):
 class Sora2ProI2V(Sora2I2V):
     """Sora 2 Pro: animates a picture, with sound. `duration` is 4, 8 or 12.
 
-    Defaults of the service: size "720p".
+    Defaults of the service: size "720p" (or "1080p").
     """
 
     slug = "sora-2-pro-i2v"
     price = "$1.20-$6.00 per video"
 
-    size: Size | None = None
+    size: str | None = None
 
 
 class PVideo(_FromText):
@@ -281,5 +281,5 @@ class InfiniteTalk(_FromImage):
     price = "$0.25-$0.50 per video"
 
     audio: MediaInput
-    size: Size
+    size: str
     enable_safety_checker: bool | None = None
