@@ -171,7 +171,11 @@ INVALID = [
     (QwenImageEdit2511, {"images": URL}, "images must be a list, such as […], not str"),
     (QwenImageEdit2511, {"images": b"GIF"}, "images must be a list, such as […], not bytes"),
     (QwenImageEdit2511, {"images": {URL}}, "images must be a list, such as […], not set"),
-    (QwenImageEdit2511, {"images": [io.BytesIO()]}, "images.0 must be a URL, a data URL or a runpod.File(…), not BytesIO"),
+    (
+        QwenImageEdit2511,
+        {"images": [io.BytesIO()]},
+        "images.0 must be a URL, a data URL or a runpod.File(…), not BytesIO",
+    ),
     (QwenImageEdit2511, {"images": [[URL]]}, "images.0 takes a single URL or runpod.File, not a list"),
     (QwenImageEdit, {"image": [URL]}, "image takes a single URL or runpod.File, not a list"),
     (

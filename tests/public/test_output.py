@@ -89,6 +89,27 @@ def test_text(output: Any) -> None:
 
 @pytest.mark.parametrize(
     "output",
+    [
+        {"choices": [{"tokens": ["see ", "https://", "example.com", " or data: {}"]}]},
+        [{"choices": [{"message": {"content": "see https://example.com or data: {}"}}]}],
+        {"text": "see https://example.com or data: {}"},
+        [
+            f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n"
+            for piece in ("see ", "https://", "example.com or data: {}")
+        ],
+    ],
+)
+def test_links_in_an_answer_are_text(output: Any) -> None:
+    assert "see https://example.com or data: {}" == parsed(output).text
+
+
+def test_an_answer_that_is_a_link_is_text() -> None:
+    assert URL == parsed({"choices": [{"text": URL}]}).text
+    assert "data: {}" == parsed({"choices": [{"text": "data: {}"}]}).text
+
+
+@pytest.mark.parametrize(
+    "output",
     [{"choices": []}, {"choices": None}, {"choices": [{"tokens": 5}]}, ["data: {", "data: [1"], {"message": "ok"}],
 )
 def test_no_text(output: Any) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class PublicOutput(RootModel[Any]):
     """The output of a public endpoint, in whatever shape its model returns. Frozen.
 
-    The service deletes the files behind the URLs: after 7 days by its documentation, after 24 hours
-    by its assistant. So download them at once.
+    The service deletes the files behind the URLs. Its documentation says both after 7 days and
+    after 24 hours, so download them at once.
 
     Example:
         >>> output = client.public.run_sync(FluxSchnell(prompt="a horse")).result()
@@ -57,23 +57,27 @@ class PublicOutput(RootModel[Any]):
 # Where models of different versions put the text, innermost first.
 _TEXT_KEYS = ("content", "text", "tokens", "message", "delta", "choices", "transcription", "result", "output")
 
+# What is under these can be the URL or the data of a file instead.
+_ANYTHING = frozenset({"result", "output"})
 
-def _text_in(value: object, depth: int = 0) -> str | None:
+
+def _text_in(value: object, depth: int = 0, *, certain: bool = False) -> str | None:
     if depth > 8:  # the known shapes have six levels
         return None
     if isinstance(value, str):
-        return _plain_text(value, depth)
+        return value if certain else _plain_text(value, depth)
     if isinstance(value, list):
         # A list of strings is a text in pieces; a list of choices has mostly one.
-        found = [text for each in cast("list[object]", value) if (text := _text_in(each, depth + 1)) is not None]
-        return "".join(found) if found else None
+        found = [_text_in(each, depth + 1, certain=certain) for each in cast("list[object]", value)]
+        pieces = [text for text in found if text is not None]
+        return "".join(pieces) if pieces else None
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, object]", value)
         for key in _TEXT_KEYS:
             # `message` is an object in choices; in an output, it is about the job.
             if isinstance(each := fields.get(key), str) and key == "message":
                 continue
-            text = None if each is None else _text_in(each, depth + 1)
+            text = None if each is None else _text_in(each, depth + 1, certain=certain or key not in _ANYTHING)
             if text is not None:
                 return text
     return None
