@@ -239,7 +239,7 @@ async def test_an_invalid_url(bad: Any, client: AsyncRunpod, wire: Wire, monkeyp
         ({"errors": [{"message": "no"}]}, "the service answered with an error, 'no'"),
         (httpx.ConnectError("refused"), "the service did not answer (ConnectError: refused)"),
         (httpx.RemoteProtocolError("reset"), "the service did not answer (RemoteProtocolError: reset)"),
-        (httpx.ReadTimeout("slow"), "the service did not answer in time"),
+        (httpx.ReadTimeout("slow"), "the service did not answer (ReadTimeout: slow)"),
         (
             httpx.Response(200, content=b"[" + b"1," * 2**22),
             "the service's response cannot be used: it is larger than 4 MiB",
@@ -262,6 +262,13 @@ async def test_the_shipped_list(reply: Any, reason: str, client: AsyncRunpod, wi
     assert ("shipped", reason, 39) == (models.source, models.reason, len(models))
     # Only once: the list is at hand, and another request would take time.
     assert 1 == len(wire.requests)
+
+
+async def test_the_callers_client_keeps_its_own_cookies_only(wire: Wire) -> None:
+    wire.respond(httpx.Response(200, json=LIST, headers={"Set-Cookie": "tracking=1"}))
+    async with httpx.AsyncClient(cookies={"mine": "1"}) as mine:
+        await AsyncRunpod(KEY, base_url=BASE_URL, http_client=mine).public.models()
+        assert ["mine"] == list(mine.cookies)
 
 
 async def test_other_errors_propagate(client: AsyncRunpod, wire: Wire) -> None:
@@ -352,6 +359,15 @@ async def test_a_server_that_is_not_there(http_backend: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     async with new_client(url) as client:
         assert "ConnectError" in (await client.public.models(catalogue_url=url)).reason
+
+
+async def test_the_proxy_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(cut) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        # The endpoints are on this machine, so they use none.
+        async with new_client("http://127.0.0.1:9/v2") as client:
+            await client.public.models(timeout=60)
+    assert proxy.requests[0].startswith(b"CONNECT api.runpod.io:443 ")
 
 
 async def test_the_list_over_a_socket(http_backend: str) -> None:

@@ -241,7 +241,7 @@ def test_an_invalid_url(bad: Any, client: Runpod, wire: Wire, monkeypatch: pytes
         ({"errors": [{"message": "no"}]}, "the service answered with an error, 'no'"),
         (httpx.ConnectError("refused"), "the service did not answer (ConnectError: refused)"),
         (httpx.RemoteProtocolError("reset"), "the service did not answer (RemoteProtocolError: reset)"),
-        (httpx.ReadTimeout("slow"), "the service did not answer in time"),
+        (httpx.ReadTimeout("slow"), "the service did not answer (ReadTimeout: slow)"),
         (
             httpx.Response(200, content=b"[" + b"1," * 2**22),
             "the service's response cannot be used: it is larger than 4 MiB",
@@ -264,6 +264,13 @@ def test_the_shipped_list(reply: Any, reason: str, client: Runpod, wire: Wire) -
     assert ("shipped", reason, 39) == (models.source, models.reason, len(models))
     # Only once: the list is at hand, and another request would take time.
     assert 1 == len(wire.requests)
+
+
+def test_the_callers_client_keeps_its_own_cookies_only(wire: Wire) -> None:
+    wire.respond(httpx.Response(200, json=LIST, headers={"Set-Cookie": "tracking=1"}))
+    with httpx.Client(cookies={"mine": "1"}) as mine:
+        Runpod(KEY, base_url=BASE_URL, http_client=mine).public.models()
+        assert ["mine"] == list(mine.cookies)
 
 
 def test_other_errors_propagate(client: Runpod, wire: Wire) -> None:
@@ -342,6 +349,15 @@ def test_a_server_that_is_not_there(http_backend: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with new_client(url) as client:
         assert "ConnectError" in (client.public.models(catalogue_url=url)).reason
+
+
+def test_the_proxy_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(cut) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        # The endpoints are on this machine, so they use none.
+        with new_client("http://127.0.0.1:9/v2") as client:
+            client.public.models(timeout=60)
+    assert proxy.requests[0].startswith(b"CONNECT api.runpod.io:443 ")
 
 
 def test_the_list_over_a_socket(http_backend: str) -> None:

@@ -5,91 +5,84 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+from pydantic import SecretStr
 from pydantic_core import to_json
 
 from runpod._async.engine import discard
-from runpod._base_errors import ClientClosedError
-from runpod._http.body_reader import ACCEPT_ENCODING, BodyReader
-from runpod._http.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, SendState, current_send
-from runpod._http.transport_errors import error_reason, is_transport_error
-from runpod._primitives import AsyncTimeLimit
+from runpod._http.body_reader import ACCEPT_ENCODING
+from runpod._http.exchange import CONNECT_TIMEOUT, Exchange
+from runpod._http.private_addresses import Reach
+from runpod._protocol.links import LinkCall
+from runpod._protocol.outcomes import DeadlineExceeded, Response
 from runpod._text import readable
 from runpod.public.catalogue import QUERY, NoListError
 
 if TYPE_CHECKING:
-    from runpod._async.engine import AsyncEngine
+    from runpod._async.session import AsyncSession
+    from runpod._primitives import AsyncTimeLimit
+    from runpod._protocol.deadlines import Deadline
 
 # In bytes. The list has less than a tenth of that.
 _MAX_LIST = 4 * 1024 * 1024
 
 
-async def request_list(engine: AsyncEngine, url: str, seconds: float) -> bytes:
-    """Requests the list, within so many seconds.
+async def request_list(session: AsyncSession, url: str, deadline: Deadline) -> bytes:
+    """Requests the list, once: without it, the list of the library is at hand.
 
     Raises:
         NoListError: There was no complete response with status 200.
         ClientClosedError: The client is closed.
     """
-    client = engine._client  # noqa: SLF001 - the engine's own requests have the key  # pyright: ignore[reportPrivateUsage]
-    if client.is_closed:
-        msg = "Cannot send a request: the client is closed."
-        raise ClientClosedError(msg, maybe_submitted=False)
+    call, engine = LinkCall(url=url), session.engine
+    session.check_open(call)
     engine.check_loop()
-    body: bytes | None = None
-    problem = ""
-    limit = AsyncTimeLimit(seconds)
-    token = current_send.set(SendState(seconds))
-    try:
-        with limit:
-            body = await _read(client, _request(engine, url, seconds), limit)
-    except Exception as error:
-        if not is_transport_error(error):
-            raise
-        is_late = limit.passed() or isinstance(error, httpx.TimeoutException)
-        problem = "" if is_late else f" ({readable(error_reason(error), 200)})"
-    finally:
-        current_send.reset(token)
-    if body is None:
-        msg = f"the service did not answer{problem or ' in time'}"
-        raise NoListError(msg)
-    return body
 
-
-async def _read(client: httpx.AsyncClient, request: httpx.Request, limit: AsyncTimeLimit) -> bytes | None:
-    """The body of the response; None if there is no time left."""
-    response = await client.send(request, auth=None, stream=True, follow_redirects=False)
-    try:
-        if response.status_code != 200:
-            msg = f"the service answered with HTTP {response.status_code}"
-            raise NoListError(msg)
-        reader = BodyReader(response.headers.get("Content-Encoding", ""), _MAX_LIST)
+    async def transfer(exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:
+        request = _new_request(url, engine.config.user_agent, remaining, exchange.read_timeout)
+        # The URL is not from an output, so it may be in a private network.
+        response = await engine.downloads.send(request, Reach(private=True))
+        exchange.start_response(response.status_code, response.headers.raw)
         # A response that is already read was decoded by the caller's transport.
         encoded = not response.is_stream_consumed
         pieces = response.aiter_raw() if encoded else response.aiter_bytes()
-        async for piece in pieces:
-            if not reader.feed(piece, encoded=encoded):
-                await discard(response, pieces)
-                msg = f"the service's response cannot be used: {reader.problem}"
-                raise NoListError(msg)
-            if limit.passed():
-                # The caller's own client does not end single reads at the deadline.
-                return None
-        return reader.body
-    finally:
-        await response.aclose()
+        try:
+            async for piece in pieces:
+                if not exchange.feed(piece, encoded=encoded) or len(exchange.partial) > _MAX_LIST:
+                    await discard(response, pieces)
+                    break
+                if limit.passed():
+                    # The caller's own client does not end single reads at the deadline.
+                    return
+            exchange.complete = True
+        finally:
+            await response.aclose()
+
+    exchange = Exchange(call, deadline.remaining(session.clock.now()))
+    outcome = await engine.attempt(call, exchange, deadline, session.clock, transfer, SecretStr(""))
+    if isinstance(outcome, DeadlineExceeded):
+        problem = "the service did not answer in time"
+    elif not isinstance(outcome, Response):
+        problem = f"the service did not answer ({readable(outcome.reason, 200)})"
+    elif outcome.status != 200:
+        problem = f"the service answered with HTTP {outcome.status}"
+    elif outcome.problem or len(outcome.body) > _MAX_LIST:
+        problem = f"the service's response cannot be used: {outcome.problem or 'it is larger than 4 MiB'}"
+    else:
+        return outcome.body
+    raise NoListError(problem)
 
 
-def _request(engine: AsyncEngine, url: str, seconds: float) -> httpx.Request:
-    step = min(seconds, READ_TIMEOUT)
+def _new_request(url: str, user_agent: str, remaining: float, read_timeout: float) -> httpx.Request:
+    step = min(remaining, read_timeout)
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": ACCEPT_ENCODING,
         "Content-Type": "application/json",
-        # The connections that are kept are those of the endpoints.
+        # There is only one request.
         "Connection": "close",
-        "User-Agent": engine.config.user_agent,
+        "User-Agent": user_agent,
     }
-    timeouts = {"connect": min(seconds, CONNECT_TIMEOUT), "read": step, "write": step, "pool": step}
+    timeouts = {"connect": min(remaining, CONNECT_TIMEOUT), "read": step, "write": step, "pool": step}
     # Not built by the client, which may have default headers with a key.
     return httpx.Request(
         "POST", url, headers=headers, content=to_json({"query": QUERY}), extensions={"timeout": timeouts}

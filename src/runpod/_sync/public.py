@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,7 +11,7 @@ from runpod._sync.endpoint import Endpoint
 from runpod._sync.public_list import request_list
 from runpod._config import check_base_url
 from runpod._logging import logger
-from runpod._protocol.deadlines import CLIENT_DEFAULT, parse_timeout
+from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
 from runpod.errors import InvalidRequestError
@@ -237,7 +236,7 @@ class Public:
         Example:
             >>> print(client.public.models())
         """
-        span = parse_timeout(timeout)
+        deadline = self._session.deadline(timeout)
         if catalogue_url is None:
             base = check_base_url(os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, _URL_VARIABLE, allow_insecure=True)
             url = f"{base}/graphql"
@@ -245,7 +244,7 @@ class Public:
             # Without the key, http:// is as good as https://.
             url = check_base_url(catalogue_url, "catalogue_url", allow_insecure=True)
         try:
-            return received_models(request_list(self._session.engine, url, math.inf if span is None else span))
+            return received_models(request_list(self._session, url, deadline))
         except NoListError as error:
             logger.info("The list of public models is that of the library: %s", error)
             return shipped_models(str(error))
