@@ -18,7 +18,7 @@ from runpod.public.table import html_table, text_table
 QUERY = "{allAiApiPublicConfigs{id aiApiId modelName displayName description metadata isLive createdAt updatedAt}}"
 
 _ORDER = {"image": 0, "video": 1, "audio": 2, "text": 3}
-_HEADER = ("Slug", "Name", "Kind", "Price (USD)", "Fields (* required)")
+_HEADER = ("Slug", "Kind", "Price (USD)", "Name: fields (* required)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,20 @@ class PublicModels(Sequence[PublicModel]):
         return [
             (
                 model.slug + (" (not live)" if model.is_live is False else ""),
-                model.name,
                 model.kind,
                 model.price or "?",
-                ", ".join(f"{name}*" if name in model.required else name for name in model.fields) or "?",
+                _signature(model),
             )
             for model in self
         ]
+
+
+def _signature(model: PublicModel) -> str:
+    """The name of a model, that of its typed input, and its fields."""
+    typed = "" if model.input_type is None else model.input_type.__name__
+    name = readable(model.name, 60) + (f" ({typed})" if typed not in {"", model.name} else "")
+    fields = ", ".join(f"{name}*" if name in model.required else name for name in model.fields)
+    return f"{name}: {fields}" if fields else name
 
 
 class NoListError(Exception):

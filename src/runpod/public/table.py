@@ -11,21 +11,22 @@ from runpod._text import readable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# In characters. The last column is wrapped.
-_LAST = 44
+# In characters.
+_WIDTH = 80
 _CELL = 40
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligns columns to the left. Texts of the service are shortened, and their control characters escaped."""
+    """Aligns columns to the left. The last one has lines of its own, so that a terminal of 80 columns is wide enough.
+
+    Texts of the service are shortened, and their control characters escaped.
+    """
     shown = [[*(readable(cell, _CELL) for cell in row[:-1]), readable(row[-1])] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in shown) for column in range(len(header) - 1)]
     lines: list[str] = []
     for *cells, last in shown:
-        start = "".join(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=True))
-        wrapped = textwrap.wrap(last, _LAST, break_on_hyphens=False) or [""]
-        lines.append((start + wrapped[0]).rstrip())
-        lines += [" " * len(start) + each for each in wrapped[1:]]
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        lines += textwrap.wrap(last, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
