@@ -13,6 +13,7 @@ import pytest
 from runpod import (
     AsyncPublic,
     AsyncRunpod,
+    BadRequestError,
     ClientClosedError,
     ConfigurationError,
     ExecutionPolicy,
@@ -94,6 +95,32 @@ async def test_a_failed_job_raises_what_the_service_said(client: AsyncRunpod, wi
     state = await client.public.run_sync(QwenImageEdit2511(prompt="x", images=[URL]))
     with pytest.raises(JobFailedError, match="Invalid image URL"):
         state.result()
+
+
+async def test_a_job_that_failed_can_come_with_http_400(client: AsyncRunpod, wire: Wire) -> None:
+    failed = httpx.Response(400, json={"id": "job", "status": "FAILED", "error": "Invalid image URL"})
+    edit = QwenImageEdit2511(prompt="x", images=[URL])
+    wire.respond(failed, QUEUED, failed)
+    state = await client.public.run_sync(edit)
+    assert ("job", "FAILED", "Invalid image URL") == (state.id, state.status, state.error)
+    job = await client.public.run(edit)
+    with pytest.raises(JobFailedError, match="Invalid image URL"):
+        await job.result(timeout=60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "bad request"},
+        {"id": "job", "error": "bad request"},
+        {"id": "job", "status": "IN_QUEUE", "error": "bad request"},
+        {"status": "FAILED", "error": "bad request"},
+    ],
+)
+async def test_another_http_400_is_an_error(body: Any, client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(httpx.Response(400, json=body))
+    with pytest.raises(BadRequestError, match="bad request"):
+        await client.public.run_sync(FluxSchnell(prompt="a horse"))
 
 
 @pytest.mark.parametrize(

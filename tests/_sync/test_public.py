@@ -15,6 +15,7 @@ import pytest
 from runpod import (
     Public,
     Runpod,
+    BadRequestError,
     ClientClosedError,
     ConfigurationError,
     ExecutionPolicy,
@@ -96,6 +97,32 @@ def test_a_failed_job_raises_what_the_service_said(client: Runpod, wire: Wire) -
     state = client.public.run_sync(QwenImageEdit2511(prompt="x", images=[URL]))
     with pytest.raises(JobFailedError, match="Invalid image URL"):
         state.result()
+
+
+def test_a_job_that_failed_can_come_with_http_400(client: Runpod, wire: Wire) -> None:
+    failed = httpx.Response(400, json={"id": "job", "status": "FAILED", "error": "Invalid image URL"})
+    edit = QwenImageEdit2511(prompt="x", images=[URL])
+    wire.respond(failed, QUEUED, failed)
+    state = client.public.run_sync(edit)
+    assert ("job", "FAILED", "Invalid image URL") == (state.id, state.status, state.error)
+    job = client.public.run(edit)
+    with pytest.raises(JobFailedError, match="Invalid image URL"):
+        job.result(timeout=60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "bad request"},
+        {"id": "job", "error": "bad request"},
+        {"id": "job", "status": "IN_QUEUE", "error": "bad request"},
+        {"status": "FAILED", "error": "bad request"},
+    ],
+)
+def test_another_http_400_is_an_error(body: Any, client: Runpod, wire: Wire) -> None:
+    wire.respond(httpx.Response(400, json=body))
+    with pytest.raises(BadRequestError, match="bad request"):
+        client.public.run_sync(FluxSchnell(prompt="a horse"))
 
 
 @pytest.mark.parametrize(

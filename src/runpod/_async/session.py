@@ -14,7 +14,7 @@ from runpod._logging import JobFate, logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
-from runpod._protocol.failures import closed_error
+from runpod._protocol.failures import closed_error, with_failed_job
 from runpod._protocol.limiter import Permit
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import DeadlineExceeded, Response
@@ -344,7 +344,7 @@ class AsyncSession:
         outcome = await self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
-        return outcome
+        return with_failed_job(outcome)
 
 
 def _describe(outcome: Outcome) -> str:
