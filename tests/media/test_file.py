@@ -44,8 +44,8 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def media(content: bytes | str, start: int = 0) -> Media:
-    return Media("image/png", "out.png", None, content, start)
+def media(content: bytes | str) -> Media:
+    return Media("image/png", "out.png", None, content)
 
 
 TEXT = base64.b64encode(PNG).decode()
@@ -63,7 +63,7 @@ TEXT = base64.b64encode(PNG).decode()
         (lambda _: io.BytesIO(PNG), "file.png"),
         (lambda _: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(PNG)), mode="rb"), "file.png"),
         (lambda _: media(PNG), "out.png"),
-        (lambda _: media("data:;base64," + TEXT, 13), "out.png"),
+        (lambda _: media("data:;base64," + TEXT), "out.png"),
     ],
 )
 def test_every_source_has_a_name_a_kind_and_a_size(picture: Path, source: Callable[[Path], Any], name: str) -> None:
@@ -148,7 +148,7 @@ class TestImages:
 
 
 def test_media_with_broken_data() -> None:
-    assert "The data of 'out.png' cannot be decoded" in refused(media("data:;base64,####", 13))
+    assert "The data of 'out.png' cannot be decoded" in refused(media("data:;base64,####"))
 
 
 @pytest.mark.parametrize(

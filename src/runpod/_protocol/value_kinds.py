@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from runpod.media.item import Media
-
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
@@ -19,7 +17,7 @@ def is_array(value: object) -> TypeGuard[Sequence[Any]]:
 
 def is_record(value: object) -> TypeGuard[Any]:
     """Whether it is a dataclass, which has named fields as a mapping has keys."""
-    return dataclasses.is_dataclass(value) and not isinstance(value, (type, Media))
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def is_secret(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,7 @@ class Saver:
         """Saves one of the media, so that it is known which file it is. Returns the name of the file."""
         if self._client is None:
             return None
-        named = replace(media, name=prefix + media.name)
+        named = media.with_name(prefix + media.name)
         try:
             [path] = self._client.save(named, self.folder, allow_private=self._allow_private)
         except RunpodError as error:

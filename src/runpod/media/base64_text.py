@@ -24,6 +24,15 @@ _CUT = re.compile(r"%.?$")  # part of a percent-encoded character
 _END = "=\r\n\t "
 
 
+# A longer header of a data URL is no header.
+_LONGEST_HEADER = 1000
+
+
+def data_start(text: str) -> int:
+    """Where the data of a data URL begins; 0 if the text is none."""
+    return text.find(",", 0, _LONGEST_HEADER) + 1 if text[:5].lower() == "data:" else 0
+
+
 def decode(text: str, start: int = 0) -> bytes:
     """Decodes base64 text from `start` on; or a data URL whose data begins there, and may be percent-encoded instead.
 

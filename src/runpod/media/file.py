@@ -9,12 +9,11 @@ import weakref
 from collections import deque
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
-from pydantic_core import SchemaSerializer, core_schema
+from pydantic_core import core_schema
 
 from runpod._base_errors import InvalidRequestError
 from runpod._text import readable
 from runpod.media.file_sources import LinkSource, PathSource, Source, source_of
-from runpod.media.item import Media
 from runpod.media.kinds import sniff
 from runpod.media.names import safe_name
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import os
 
     from runpod.media.file_sources import Image
+    from runpod.media.item import Media
 
 FileForm = Literal["data_url", "base64"]
 
@@ -226,19 +226,3 @@ class _Kept:
 
 
 _kept = _Kept()
-
-
-def _as_file(media: Media) -> object:
-    return File(media) if media.url is None else media.url
-
-
-def _media_schema(*_: object) -> core_schema.CoreSchema:
-    return _schema
-
-
-# A model can contain media. Where pydantic serializes one, it meets a File, which it leaves to the encoder.
-_schema = core_schema.is_instance_schema(
-    Media, serialization=core_schema.plain_serializer_function_ser_schema(_as_file)
-)
-setattr(Media, "__get_pydantic_core_schema__", classmethod(_media_schema))  # noqa: B010 - Media is defined below it
-setattr(Media, "__pydantic_serializer__", SchemaSerializer(_schema))  # noqa: B010 - the same

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from typing import Any
 
-from runpod.media.base64_text import head, is_base64_url, looks_like_base64
+from runpod.media.base64_text import data_start, head, is_base64_url, looks_like_base64
 from runpod.media.item import Media
 from runpod.media.keys import ANYTHING, GENERIC, MEDIA
 from runpod.media.kinds import BEGINNINGS, HEAD, Kind, extension_of, mime_by_extension, sniff
@@ -22,8 +22,6 @@ _DEFAULTS = frozenset(["image", "audio", "video", "file"])
 _SHORTEST = 40
 _SHORTEST_UNCERTAIN = 128
 
-# A longer header of a data URL is no header.
-_LONGEST_HEADER = 1000
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 # Extensions by what a worker says, for content that has no magic number.
@@ -139,8 +137,8 @@ class _Contents:
 
 
 def _content(media: Media) -> tuple[str | bytes, int]:
-    content, start = media._content, media._start  # noqa: SLF001 - of this package  # pyright: ignore[reportPrivateUsage]
-    return content or b"", start
+    content = media._content or b""  # noqa: SLF001 - of this package  # pyright: ignore[reportPrivateUsage]
+    return content, data_start(content) if isinstance(content, str) else 0
 
 
 def _media(found: Found) -> Media | None:
@@ -186,7 +184,7 @@ def _from_base64(text: str, found: Found, said: str | None) -> Media | None:
 
 
 def _from_data_url(text: str, found: Found) -> Media | None:
-    start = text.find(",", 0, _LONGEST_HEADER) + 1
+    start = data_start(text)
     mime = text[5:start].lower().rstrip(",").partition(";")[0]
     is_base64 = is_base64_url(text, start)
     if not start or not (_MIME.fullmatch(mime) or (is_base64 and not mime)):
@@ -196,8 +194,8 @@ def _from_data_url(text: str, found: Found) -> Media | None:
         return None
     kind = sniff(head(text, start) or b"") if is_base64 else None
     if kind is None:
-        return _of_unknown_kind(_filename(found), mime, text, start)
-    return _of_kind(kind, _filename(found), text, start)
+        return _of_unknown_kind(_filename(found), mime, text)
+    return _of_kind(kind, _filename(found), text)
 
 
 def _from_link(link: Link, found: Found, said: str | None) -> Media | None:
@@ -215,21 +213,21 @@ def _from_link(link: Link, found: Found, said: str | None) -> Media | None:
     return Media(mime or mime_by_extension(extension_of(made)) or _UNKNOWN, made, url=link.url)
 
 
-def _of_kind(kind: Kind, filename: str | None, content: str | bytes, start: int = 0) -> Media:
+def _of_kind(kind: Kind, filename: str | None, content: str | bytes) -> Media:
     default = kind.mime.partition("/")[0]
     default = default if default in _DEFAULTS else "file"
     name = f"{default}{kind.extension}"
     if filename is not None:
         name = safe_name(filename, default=default, extension=kind.extension)
-    return Media(kind.mime, name, None, content, start)
+    return Media(kind.mime, name, None, content)
 
 
-def _of_unknown_kind(filename: str | None, mime: str, content: str, start: int = 0) -> Media:
+def _of_unknown_kind(filename: str | None, mime: str, content: str) -> Media:
     default = mime.partition("/")[0]
     name = safe_name(filename, default=default if default in _DEFAULTS else "file")
     if not extension_of(name):
         name += _TEXT_EXTENSIONS.get(mime, ".bin")
-    return Media(_UNKNOWN, name, None, content, start)
+    return Media(_UNKNOWN, name, None, content)
 
 
 def _filename(found: Found) -> str | None:
