@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -253,6 +254,17 @@ def test_each_is_found_once_and_in_order() -> None:
 def test_pictures_of_one_size_that_differ_outside_their_middle_are_different() -> None:
     pictures = [text(PNG + bytes(3000) + bytes([n])) for n in range(50)]
     assert 50 == len(find({"images": pictures * 2}))
+
+
+def test_a_picture_that_is_sent_twice_is_not_copied() -> None:
+    url = data_url(PNG + bytes(3_000_000), "image/png")
+    output = json.loads(json.dumps({"images": [url], "image_url": url}))  # as worker-sdxl sends it
+    tracemalloc.start()
+    try:
+        assert 1 == len(find(output))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_models_dataclasses_and_other_objects() -> None:

@@ -128,9 +128,11 @@ class _Contents:
         first = self._first.setdefault((size, content[middle - 24 : middle + 24]), media)
         if first is media:
             return True
+        other, other_start = _content(first)
+        if content == other:  # mostly; nothing is copied
+            return False
         payload = content[start:]
-        content, start = _content(first)
-        if payload == content[start:] or payload in self._others:
+        if payload == other[other_start:] or payload in self._others:
             return False
         self._others.add(payload)
         return True
