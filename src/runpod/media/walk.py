@@ -162,6 +162,12 @@ def _children(name: object, value: Any) -> tuple[Iterable[tuple[Any, Any]], Mapp
     return mapping.items(), mapping
 
 
+def _alias_of(field: Any) -> str | None:
+    # `alias` sets it as well; it can also be several names, or a path.
+    alias = getattr(field, "validation_alias", None)
+    return alias if isinstance(alias, str) else None
+
+
 def _attributes(value: Any) -> dict[Any, Any]:
     """The fields of a pydantic model or a dataclass, by the names of the wire format; none of other objects."""
     cls = cast("Any", type(value))
@@ -170,7 +176,7 @@ def _attributes(value: Any) -> dict[Any, Any]:
         names = cast("dict[str, Any]", fields)
         extra = cast("dict[str, Any]", getattr(value, "__pydantic_extra__", None) or {})
         items = chain(getattr(value, "__dict__", {}).items(), extra.items())
-        return {getattr(names.get(name), "alias", None) or name: item for name, item in items}
+        return {_alias_of(names.get(name)) or name: item for name, item in items}
     fields = getattr(cls, "__dataclass_fields__", None)
     if isinstance(fields, dict):
         return {name: getattr(value, name, None) for name in cast("dict[str, Any]", fields)}
