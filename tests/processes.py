@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,15 +23,23 @@ def started(command: Sequence[str], **options: Any) -> Generator[subprocess.Pope
 
     Args:
         command: The program and its arguments.
-        options: Those of `Popen`.
+        options: Those of `Popen`. With `start_new_session`, the processes that it started are killed too, such as those
+            of a browser: they keep the pipes open.
     """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     with subprocess.Popen(command, **options) as process:
-        watchdog = threading.Timer(LONGEST, process.kill)
+
+        def kill() -> None:
+            process.kill()
+            if options.get("start_new_session"):
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+        watchdog = threading.Timer(LONGEST, kill)
         watchdog.daemon = True
         watchdog.start()
         try:
             yield process
         finally:
             watchdog.cancel()
-            process.kill()
+            kill()

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-from contextlib import contextmanager, suppress
 from html import unescape
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,6 @@ from tests.media.samples import PNG, WAV, WEBM, data_url, text
 from tests.processes import started
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
 MEGABYTES = "horse " * 500_000
@@ -157,16 +153,6 @@ addEventListener("load", () => {
 """
 
 
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Kills the processes that a browser leaves."""
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def browser() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
         found = shutil.which(name)
@@ -200,7 +186,7 @@ def test_a_browser_shows_the_page_of_nbconvert(notebook: nbformat.NotebookNode, 
         "--dump-dom",
         path.as_uri(),
     ]
-    with started(command, start_new_session=True) as process, ended(process):
+    with started(command, start_new_session=True) as process:
         dom, messages = process.communicate()
     probe = re.search('<pre id="probe">(.+?)</pre>', dom, re.DOTALL)
     assert probe, messages[-2000:]
