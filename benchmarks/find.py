@@ -61,7 +61,9 @@ def outputs() -> dict[str, Any]:
         "1,000 pictures": {"images": [comfyui(n) | {"data": picture(SIZE // 1000)} for n in range(1000)]},
         "10,000 pictures": {"images": [comfyui(n) for n in range(10_000)]},
         "10,000 pictures, bare": {"images": [picture(1000) for _ in range(10_000)]},
-        "10,000 URLs": [{"image_url": f"https://image.runpod.ai/{n}/{'a' * 940}.png"} for n in range(10_000)],
+        "10,000 URLs": [
+            {"image_url": f"https://horses.example/{n}.png?X-Signature={'a' * 930}"} for n in range(10_000)
+        ],
         "embeddings": {"data": [embedding(n) for n in range(640)]},
         "segments (whisper)": {"segments": [segment(n) for n in range(31_000)]},
         "chat, one text": [{"choices": [{"tokens": ["A horse the size of a Boeing 787.\n" * (SIZE // 35)]}]}],
