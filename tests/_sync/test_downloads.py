@@ -23,11 +23,14 @@ from runpod import (
     InvalidRequestError,
     JobFailedError,
     JobState,
+    MapResult,
     MediaError,
     RetryPolicy,
     RunpodTimeoutError,
+    StreamChunk,
 )
 from runpod.media import Media
+from runpod.public import PublicOutput
 from tests._sync.calls import FAILED, INPUT, JOB, QUEUED
 from tests._sync.misbehaving import DEADLINES, LONG, SHORT, new_client
 from tests.servers import BASE_URL, KEY, Delayed, RawServer, Wire, free_port
@@ -759,6 +762,21 @@ def test_files_that_stayed_on_the_worker(endpoint: Endpoint, wire: Wire, tmp_pat
     with pytest.raises(MediaError, match=r"'/tmp/output/horse\.png'.*BUCKET_ENDPOINT_URL") as caught:
         endpoint.job(JOB).save(tmp_path)
     assert ("ep", JOB) == (caught.value.endpoint_id, caught.value.job_id)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        StreamChunk(output={"image_url": URL}),
+        MapResult(0, {}, state=JobState(id=JOB, status="COMPLETED", output=[URL])),
+        PublicOutput({"image_url": URL, "cost": 0.1}),
+    ],
+    ids=lambda holder: type(holder).__name__,
+)
+def test_what_has_media_is_saved(holder: Any, client: Runpod, wire: Wire, tmp_path: Path) -> None:
+    wire.respond(httpx.Response(200, content=PNG))
+    [path] = client.save(holder, tmp_path)
+    assert PNG == path.read_bytes()
 
 
 def test_a_state_is_saved(client: Runpod, wire: Wire, tmp_path: Path) -> None:

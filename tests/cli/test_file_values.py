@@ -115,25 +115,26 @@ def test_uploads(server: Stable, cli: Command, monkeypatch: pytest.MonkeyPatch) 
     with Path("large.png").open("wb") as file:
         file.write(PNG)
         file.truncate(11_000_000)
-    with running() as storage:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": storage.key_id,
-            "AWS_SECRET_ACCESS_KEY": storage.secret,
-            "AWS_ENDPOINT_URL_S3": storage.url,
-            "AWS_REGION": REGION,
-            "AWS_CONFIG_FILE": "missing",
-            "AWS_SHARED_CREDENTIALS_FILE": "missing",
-            "RUNPOD_UPLOADS": f"{BUCKET}/inputs",
-        }.items():
-            monkeypatch.setenv(name, value)
-        done = cli("run", "echo", '{"large": "@large.png", "small": "@horse.png"}', "--output-only")
-        assert (0, PICTURE, "") == (done.status, done.json["small"], done.err)
-        [stored] = storage.objects()
-        assert stored.startswith("inputs/")
-        assert done.json["large"].startswith(f"{storage.url}/{BUCKET}/{stored}?")
-        done = cli("run", "echo", '{"large": "@large.png"}', "--uploads", "no/such")
-        assert done.status in {2, 5}
-        assert "no" in done.err
+    storage = running()
+    storage.reset()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": storage.key_id,
+        "AWS_SECRET_ACCESS_KEY": storage.secret,
+        "AWS_ENDPOINT_URL_S3": storage.url,
+        "AWS_REGION": REGION,
+        "AWS_CONFIG_FILE": "missing",
+        "AWS_SHARED_CREDENTIALS_FILE": "missing",
+        "RUNPOD_UPLOADS": f"{BUCKET}/inputs",
+    }.items():
+        monkeypatch.setenv(name, value)
+    done = cli("run", "echo", '{"large": "@large.png", "small": "@horse.png"}', "--output-only")
+    assert (0, PICTURE, "") == (done.status, done.json["small"], done.err)
+    [stored] = storage.objects()
+    assert stored.startswith("inputs/")
+    assert done.json["large"].startswith(f"{storage.url}/{BUCKET}/{stored}?")
+    done = cli("run", "echo", '{"large": "@large.png"}', "--uploads", "no/such")
+    assert done.status in {2, 5}
+    assert "no" in done.err
 
 
 def test_where_files_are_stored() -> None:

@@ -140,3 +140,16 @@ def test_an_output_is_frozen_and_its_repr_is_short() -> None:
         found.root = 5
     assert len(repr(found)) < 300
     assert repr(found).startswith("PublicOutput({'image_base64': 'AAA")
+
+
+def test_an_output_shows_itself() -> None:
+    output = parsed({"result": PIXEL, "cost": 0.0875})
+    assert output.pretty().startswith("cost $0.0875\n\n{")
+    assert "root" not in output.pretty()
+    assert PIXEL[-20:] not in output.pretty()
+    bundle = output._repr_mimebundle_()
+    assert "<img src=" in bundle["text/html"]
+    assert "client.save(output, folder)" not in bundle["text/html"]  # nothing is hidden
+    state = JobState[PublicOutput](id="job", status="COMPLETED", output=output)
+    assert "root" not in state.pretty()
+    assert "cost $0.0875" in state.pretty()

@@ -23,8 +23,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
             patch.setenv(name, nowhere)
         for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
             patch.delenv(name, raising=False)
-        with running() as server:
-            yield server
+        yield running()
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import hmac
 import io
 import logging
+import os
 import socket
 import threading
 from collections import deque
@@ -14,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
@@ -27,7 +31,7 @@ from werkzeug.wsgi import get_input_stream
 from runpod import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 BUCKET = "inputs"
 REGION = "us-east-1"
@@ -266,10 +270,11 @@ class Source:
         return io.BytesIO(self.data)
 
 
-@contextlib.contextmanager
-def running() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.close()
+@functools.cache
+def running() -> S3Server:
+    """The only server of this process: the accounts of moto, and its switch for signatures, are those of the process."""
+    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    with mock.patch.dict(os.environ, nowhere):
+        server = S3Server()
+    atexit.register(server.close)
+    return server

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from runpod._async.public import AsyncPublic
     from runpod._protocol.deadlines import ClientDefault
     from runpod.media.file_store import FileStore
-    from runpod.media.item import Media
-    from runpod.models.jobs import JobState
+    from runpod.media.item import HasMedia, Media
 
 T = TypeVar("T")
 
@@ -210,7 +209,7 @@ class AsyncRunpod(AsyncClosing):
 
     async def save(
         self,
-        media: Media | Iterable[Media] | JobState[Any],
+        media: Media | Iterable[Media] | HasMedia,
         folder: str | PathLike[str] = ".",
         *,
         timeout: float | timedelta | None = None,
@@ -225,7 +224,8 @@ class AsyncRunpod(AsyncClosing):
         before the error is raised.
 
         Args:
-            media: Media of an output, several of them, or the state of a job.
+            media: Media of an output, several of them, or what has some: a `JobState`, a
+                `StreamChunk`, a `MapResult` or a `PublicOutput`.
             folder: Where to save it. It is created if it does not exist.
             timeout: Seconds or timedelta for the whole call; None: no limit; see `fetch`.
             max_bytes: The maximum size of each file in bytes; by default 2 GiB.

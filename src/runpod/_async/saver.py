@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from runpod._async.downloads import AsyncDownload
 from runpod._base_errors import InvalidRequestError, MediaError, RunpodError
@@ -14,7 +14,7 @@ from runpod._protocol.links import LinkCall
 from runpod._text import readable
 from runpod.errors import RunpodTimeoutError
 from runpod.media.finder import find, worker_paths
-from runpod.media.item import Media
+from runpod.media.item import HasMedia, Media
 from runpod.media.saving import Folder, FolderError, PartialFile, save_data, save_download
 from runpod.models.jobs import JobState
 
@@ -63,12 +63,12 @@ class AsyncSaver:
         self._options = options
         self._progress = byte_progress_for(progress)
 
-    async def save(self, media: Media | Iterable[Media] | JobState[Any]) -> list[Path]:
+    async def save(self, media: Media | Iterable[Media] | HasMedia) -> list[Path]:
         """Saves all that can be saved. See `save` of the client."""
         try:
             self._session.check_open(LinkCall())
             self._session.engine.check_loop()
-            items = _media_in_job(media) if isinstance(media, JobState) else _checked(media)
+            items = _media_in_job(media) if isinstance(media, JobState) else _checked(media)  # pyright: ignore[reportUnknownArgumentType]
             return await self._save_all(items, ByteCounter(self._progress, [item.size for item in items]))
         except RunpodError as problem:
             if isinstance(media, JobState):
@@ -172,15 +172,17 @@ def _media_in_job(state: JobState[Any]) -> list[Media]:
     return found
 
 
-def _checked(media: Media | Iterable[object]) -> list[Media]:
-    given = [media] if isinstance(media, Media) or not _is_several(media) else list(media)
+def _checked(media: object) -> list[Media]:
+    if isinstance(media, HasMedia):
+        media = media.media
+    given = list(media) if _is_several(media) else [media]
     items = [item for item in given if isinstance(item, Media)]
     if len(items) < len(given):
         wrong = next(item for item in given if not isinstance(item, Media))
-        msg = f"media must be a Media, several of them, or a JobState, not {type(wrong).__name__}."
+        msg = f"media must be a Media, several of them, or something that has some, such as a JobState, not {type(wrong).__name__}."
         raise InvalidRequestError(f"{msg} runpod.media.find returns those of an output.")
     return items
 
 
-def _is_several(value: object) -> bool:
+def _is_several(value: object) -> TypeGuard[Iterable[object]]:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes))

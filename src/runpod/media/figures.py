@@ -97,6 +97,7 @@ def figure(media: Displayed, source: str | None) -> str:
     link = source is not None and not source.startswith("data:")
     if source is not None and link and not _is_public(source):
         source = None
+        caption += " · not shown, since its address is in a local network"
     if source is None:
         return line_of(caption, is_html=True)
     address = escape(source)

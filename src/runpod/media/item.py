@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from pydantic_core import core_schema
@@ -127,6 +127,16 @@ class Media:
         name = f"{type(self).__name__}({readable(self.name, 60)!r}, {self.mime!r}"
         # The query of a presigned URL is a credential.
         return f"{name}, url={shown_url(self.url)!r})" if self.url is not None else f"{name}, size={self.size})"
+
+
+@runtime_checkable
+class HasMedia(Protocol):
+    """What has media: a `JobState`, a `StreamChunk`, a `MapResult`, the output of a public endpoint."""
+
+    @property
+    def media(self) -> list[Media]:
+        """The media."""
+        ...
 
 
 def shown_url(url: str) -> str:

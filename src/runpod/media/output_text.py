@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from runpod._text import printable, size_text
 from runpod.media.item import Media
@@ -51,6 +51,7 @@ class OutputText:
 
     def pieces(self, value: Any) -> Iterator[str]:
         """Yields the text in pieces. Without recursion, since a worker decides how deeply its output is nested."""
+        value = _bare(value)
         if isinstance(value, str) and value not in self._placeholders:
             yield printable(_shortened(value))  # a plain text needs no quotes
             return
@@ -78,6 +79,7 @@ class OutputText:
     def _leaf(self, value: Any, opened: list[_Container], inside: set[int]) -> str:
         """The text of a value in whole; or the beginning of a container, which is added to `opened`."""
         depth = len(opened)
+        value = _bare(value)
         text = self._scalar(value, depth)
         if text is not None:
             return text
@@ -117,6 +119,7 @@ class OutputText:
 
     def _scalar(self, value: Any, depth: int) -> str | None:
         """The text of a value that contains no others; None for a container."""
+        value = _bare(value)
         if type(value) is int or type(value) is float:
             return _number(value)
         if isinstance(value, Enum):
@@ -192,6 +195,13 @@ def _number(value: float) -> str:
         return repr(value)
     except ValueError:  # an integer with more digits than Python converts
         return hex(value) if isinstance(value, int) else str(value)
+
+
+def _bare(value: Any) -> Any:
+    """The value in a root model, which is written as that value."""
+    while isinstance(value, RootModel):
+        value = cast("Any", value).root
+    return value
 
 
 def _is_dataclass(value: Any) -> bool:

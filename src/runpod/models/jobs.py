@@ -328,7 +328,7 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
     def _summary(self) -> Summary:
         from runpod.media.display import Summary
 
-        return Summary([], None, None, "Chunk", self.output, "client.save(chunk.media, folder)")
+        return Summary([], None, None, "Chunk", self.output, "client.save(chunk, folder)")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield "output", Shortened(self.output)

@@ -11,6 +11,7 @@ from runpod.models.jobs import JobState, OutputT
 if TYPE_CHECKING:
     from runpod._base_errors import RunpodError
     from runpod.media.display import Summary
+    from runpod.media.item import Media
 
 __all__ = ["MapResult"]
 
@@ -41,6 +42,11 @@ class MapResult(Generic[OutputT]):
     def output(self) -> OutputT | None:
         """The output if the job succeeded, otherwise None. `state.output` has what a failed job left."""
         return self.state.output if self.state is not None and self.succeeded else None
+
+    @property
+    def media(self) -> list[Media]:
+        """The pictures, sound, videos and other files in the output; see `JobState.media`."""
+        return [] if self.state is None else self.state.media
 
     @property
     def succeeded(self) -> bool:
@@ -79,7 +85,7 @@ class MapResult(Generic[OutputT]):
             return Summary(facts, error, None, None, None, "")
         # Not what the error says of the job: the whole of what the worker said, if it said anything.
         shown = self.state._summary()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - both are models
-        how_to_save = "client.save(result.state, folder)"
+        how_to_save = "client.save(result, folder)"
         return shown._replace(facts=[*facts, *shown.facts], error=shown.error or error, how_to_save=how_to_save)
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from runpod.models._costs import cost_of
 
 if TYPE_CHECKING:
     from runpod.media import Media
+    from runpod.media.display import Summary
 
 
 class PublicOutput(RootModel[Any]):
@@ -49,6 +50,28 @@ class PublicOutput(RootModel[Any]):
     def text(self) -> str | None:
         """The answer of a language model, or a transcript; None if there is none."""
         return _text_in(self.root)
+
+    def pretty(self, *, limit: int | None = None) -> str:
+        """Returns the output as text for people, in the same form as `JobState.pretty`.
+
+        Args:
+            limit: How many characters of it, at most; None for all.
+        """
+        from runpod.media.display import pretty
+
+        return pretty(self._summary(), limit)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
+        """Shows the output in a notebook, with its media."""
+        from runpod.media.display import bundle
+
+        return bundle(self._summary())
+
+    def _summary(self) -> Summary:
+        from runpod.media.display import Summary
+
+        facts = [] if self.cost is None else [f"cost ${self.cost:.4g}"]
+        return Summary(facts, None, None, "Output", self.root, "client.save(output, folder)")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield None, Shortened(self.root)
