@@ -23,9 +23,10 @@ from runpod import (
     RunpodError,
 )
 from runpod._primitives import async_in_stoppable_thread
+from runpod._protocol.limiter import Limiter
 from runpod.bulk import AsyncBulkRun
 from tests._async.calls import DONE, collect
-from tests._async.mapped import Service, until
+from tests._async.mapped import Service, running, until
 from tests.servers import KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Store:
         # What `acquire` does first, and what `release` returns or raises.
         self.before: Callable[[File, threading.Event], Any] = lambda _file, _stop: None
         self.left: Any = None
+        # What `release` does at the end.
+        self.after: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
 
     def acquire(self, file: File, stop: threading.Event) -> str:
@@ -67,6 +70,7 @@ class Store:
         with self._lock:
             self.uses[file.name] -= 1
             self.calls.append(("release", file.name, used))
+        self.after()
         if isinstance(self.left, BaseException):
             raise self.left
         return None if used else self.left
@@ -296,13 +300,14 @@ async def test_a_failed_upload_is_the_error_of_the_call(
             raise errors.pop()
 
     store.before = fail
-    errors: list[Exception] = [RunpodError("The bucket does not exist.", maybe_submitted=False), OSError("disk full")]
+    errors: list[Exception] = [RunpodError("The bucket does not exist."), OSError("disk full")]
     given = {"a": picture("a.png"), "b": picture("b.png"), "c": picture("c.png")}
     with pytest.raises(RunpodError, match=r"The file 'b.png' was not uploaded: OSError: disk full") as info:
         await uploading.run(input=given)
     assert not info.value.maybe_submitted
-    with pytest.raises(RunpodError, match=r"^The bucket does not exist\.$"):
+    with pytest.raises(RunpodError, match=r"^The bucket does not exist\.$") as info:
         await uploading.run_sync(input=given)
+    assert not info.value.maybe_submitted
     assert 2 * [("a.png", False)] == store.released
     assert [] == service.requests
 
@@ -376,6 +381,82 @@ async def test_after_an_interrupted_submission_files_may_be_used(
     with pytest.raises(Interrupted):
         await uploading.run(input={"image": picture()})
     assert [("horse.png", True)] == store.released
+
+
+@pytest.mark.parametrize(("answer", "used"), [(429, False), (500, True)])
+async def test_after_an_interruption_between_two_attempts_files_may_be_used(
+    answer: int, used: bool, service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupt(_seconds: float) -> None:
+        raise Interrupted
+
+    service.answer = lambda _operation, _what: answer
+    async with service.client(uploads=store, retry=RetryPolicy(resubmit=True)) as client:
+        monkeypatch.setattr(client._session.clock, "sleep", interrupt)
+        with pytest.raises(Interrupted):
+            await client.endpoint("ep").run(input={"image": picture()})
+    assert [("horse.png", used)] == store.released
+
+
+async def test_files_of_a_submission_that_was_not_sent_are_removed_or_named(
+    service: Service,
+    store: Store,
+    uploading: AsyncEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    store.left = "s3://inputs/horse.png"
+    monkeypatch.setattr(Limiter, "acquire", interrupt)
+    with pytest.raises(Interrupted):
+        await uploading.run(input={"image": picture()})
+    assert [("horse.png", False)] == store.released
+    assert "could not be removed: s3://inputs/horse.png" in caplog.text
+
+
+async def test_a_cancellation_after_the_submission_does_not_lose_the_job(  # async-only: as above
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    import asyncio
+
+    submitted: list[str] = []
+
+    async def run() -> None:
+        submitted.append((await uploading.run(input={"image": picture()})).id)
+
+    task = asyncio.ensure_future(run())
+    store.after = task.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ["job-0"] == submitted
+    assert [("horse.png", True)] == store.released
+
+
+async def test_an_upload_that_nobody_waits_for_is_released(  # async-only: as above
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    import asyncio
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_file: File, _stop: threading.Event) -> None:
+        begun.set()
+        assert go_on.wait(TEST_TIMEOUT)
+
+    store.before = wait
+    task = asyncio.ensure_future(uploading.run(input={"image": picture()}))
+    await until(begun.is_set)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await until(lambda: {"horse.png": 0} == store.uses)
+    assert [("horse.png", False)] == store.released
+    assert [] == service.requests
 
 
 async def test_after_an_interrupted_upload_nothing_is_left(
@@ -457,6 +538,20 @@ async def test_refused_credentials_end_a_map_and_release_its_files(
     await results.aclose()
     assert store.released
     assert {False} == {used for _, used in store.released}
+
+
+async def test_a_job_of_a_map_whose_worker_is_cancelled_is_not_lost(  # async-only: as above
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    service.answer = lambda operation, job_id: running(job_id) if operation.startswith("status") else None
+    results = uploading.map_unordered([{"image": picture()}])
+    # As at the end of the event loop.
+    store.after = lambda: [task.cancel() for task in results._runner._workers._tasks]
+    with pytest.raises(RunpodError, match="was interrupted"):
+        await collect(results)
+    await results.aclose()
+    assert ["job-0"] == service.cancelled
+    assert [("horse.png", True)] == store.released
 
 
 async def test_a_map_that_is_left_stops_its_uploads(service: Service, store: Store, uploading: AsyncEndpoint) -> None:

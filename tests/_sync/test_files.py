@@ -23,9 +23,10 @@ from runpod import (
     RunpodError,
 )
 from runpod._primitives import in_stoppable_thread
+from runpod._protocol.limiter import Limiter
 from runpod.bulk import BulkRun
 from tests._sync.calls import DONE, collect
-from tests._sync.mapped import Service, until
+from tests._sync.mapped import Service, running, until
 from tests.servers import KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Store:
         # What `acquire` does first, and what `release` returns or raises.
         self.before: Callable[[File, threading.Event], Any] = lambda _file, _stop: None
         self.left: Any = None
+        # What `release` does at the end.
+        self.after: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
 
     def acquire(self, file: File, stop: threading.Event) -> str:
@@ -67,6 +70,7 @@ class Store:
         with self._lock:
             self.uses[file.name] -= 1
             self.calls.append(("release", file.name, used))
+        self.after()
         if isinstance(self.left, BaseException):
             raise self.left
         return None if used else self.left
@@ -277,13 +281,14 @@ def test_a_failed_upload_is_the_error_of_the_call(
             raise errors.pop()
 
     store.before = fail
-    errors: list[Exception] = [RunpodError("The bucket does not exist.", maybe_submitted=False), OSError("disk full")]
+    errors: list[Exception] = [RunpodError("The bucket does not exist."), OSError("disk full")]
     given = {"a": picture("a.png"), "b": picture("b.png"), "c": picture("c.png")}
     with pytest.raises(RunpodError, match=r"The file 'b.png' was not uploaded: OSError: disk full") as info:
         uploading.run(input=given)
     assert not info.value.maybe_submitted
-    with pytest.raises(RunpodError, match=r"^The bucket does not exist\.$"):
+    with pytest.raises(RunpodError, match=r"^The bucket does not exist\.$") as info:
         uploading.run_sync(input=given)
+    assert not info.value.maybe_submitted
     assert 2 * [("a.png", False)] == store.released
     assert [] == service.requests
 
@@ -307,6 +312,39 @@ def test_after_an_interrupted_submission_files_may_be_used(
     with pytest.raises(Interrupted):
         uploading.run(input={"image": picture()})
     assert [("horse.png", True)] == store.released
+
+
+@pytest.mark.parametrize(("answer", "used"), [(429, False), (500, True)])
+def test_after_an_interruption_between_two_attempts_files_may_be_used(
+    answer: int, used: bool, service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise Interrupted
+
+    service.answer = lambda _operation, _what: answer
+    with service.client(uploads=store, retry=RetryPolicy(resubmit=True)) as client:
+        monkeypatch.setattr(client._session.clock, "sleep", interrupt)
+        with pytest.raises(Interrupted):
+            client.endpoint("ep").run(input={"image": picture()})
+    assert [("horse.png", used)] == store.released
+
+
+def test_files_of_a_submission_that_was_not_sent_are_removed_or_named(
+    service: Service,
+    store: Store,
+    uploading: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    store.left = "s3://inputs/horse.png"
+    monkeypatch.setattr(Limiter, "acquire", interrupt)
+    with pytest.raises(Interrupted):
+        uploading.run(input={"image": picture()})
+    assert [("horse.png", False)] == store.released
+    assert "could not be removed: s3://inputs/horse.png" in caplog.text
 
 
 def test_after_an_interrupted_upload_nothing_is_left(

@@ -130,7 +130,7 @@ class AsyncEndpoint(Generic[OutputT]):
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
             timeout: Seconds or timedelta for the submission, not for the job; None: no limit. By
-                default the client's. It begins when the files of the input are read and uploaded.
+                default the client's. It begins once the files of the input are read and uploaded.
 
         Raises:
             InvalidRequestError: The arguments are invalid, or a file cannot be read. Nothing was sent.
@@ -189,7 +189,7 @@ class AsyncEndpoint(Generic[OutputT]):
             webhook: A URL that the platform calls when the job ends.
             s3_config: An S3 bucket for the worker.
             timeout: Seconds or timedelta for submission and wait together; None: no limit. It begins
-                when the files of the input are read and uploaded.
+                once the files of the input are read and uploaded.
 
         Returns:
             The final state, which may be a failure: see `state.result()`.

@@ -6,10 +6,13 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runpod._logging import logger
 from runpod._primitives import async_in_stoppable_thread, async_in_thread, async_shield
 from runpod._protocol.request_body import body_limit
+from runpod._protocol.retries import Attempts
 from runpod._text import readable
 from runpod.errors import RunpodError
+from runpod.models.jobs import JobState
 
 if TYPE_CHECKING:
     from runpod._async.session import AsyncSession
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from runpod._protocol.request_body import BodyLimit, RequestBody
     from runpod.media.file import File
     from runpod.media.file_store import FileStore
-    from runpod.models.jobs import JobState
 
 
 async def submit(
@@ -31,24 +33,45 @@ async def submit(
     """
     limit = body_limit(call.operation, session.limits)
     deadline = session.deadline(timeout)
-    if not body.files:
-        return await session.submit(replace(call, body=body.content(limit)), deadline), deadline
     files = AsyncSubmissionFiles(session.uploads, threading.Event())
     try:
-        content = await files.encode(body, limit)
-        # An upload can take longer than any submission.
-        deadline = session.deadline(timeout)
-        files.may_be_used = True
-        state = await session.submit(replace(call, body=content), deadline)
+        if not body.files:
+            content = body.content(limit)
+        else:
+            content = await files.encode(body, limit)
+            # An upload can take longer than any submission.
+            deadline = session.deadline(timeout)
+        state = await _send(session, replace(call, body=content), deadline, files)
     except RunpodError as error:
-        files.may_be_used = files.may_be_used and error.maybe_submitted
+        files.may_be_used = error.maybe_submitted
         error.message += await files.release()
         raise
     except BaseException:
-        await files.release()
+        _log(await files.release())
         raise
+    files.may_be_used = True
     await files.release()
     return state, deadline
+
+
+async def _send(session: AsyncSession, call: Call, deadline: Deadline, files: AsyncSubmissionFiles) -> JobState[Any]:
+    """Sends a submission, with retries."""
+
+    async def before() -> None:
+        files.may_be_used = True
+
+    attempts = Attempts(call, session.retry, deadline)
+    while True:
+        reply = await session.try_submit(attempts, before)
+        if isinstance(reply, JobState):
+            return reply
+        files.may_be_used = attempts.doubt is not None
+        await session.clock.sleep(reply)
+
+
+def _log(left: str) -> None:
+    if left:
+        logger.warning("A submission was interrupted.%s", left)
 
 
 class AsyncSubmissionFiles:
@@ -59,7 +82,7 @@ class AsyncSubmissionFiles:
         stop: Set to end an upload.
 
     Attributes:
-        may_be_used: Whether a job may have been submitted with them.
+        may_be_used: Whether a job may have been submitted with them, or may still be.
     """
 
     def __init__(self, uploads: FileStore | None, stop: threading.Event) -> None:
@@ -67,6 +90,7 @@ class AsyncSubmissionFiles:
         self._stop = stop
         self.may_be_used = False
         self._references: dict[File, str] = {}
+        self._is_released = False
 
     async def encode(self, body: RequestBody, limit: BodyLimit) -> bytes:
         """Returns the request. Uploads large files, unless an earlier call did.
@@ -87,10 +111,15 @@ class AsyncSubmissionFiles:
         def acquire() -> None:
             # In the thread: if this is cancelled, the file may have been uploaded all the same.
             self._references[file] = uploads.acquire(file, self._stop)
+            # After a second cancellation, nobody waits for the thread.
+            if self._is_released:
+                _log(self._release(uploads))
 
         try:
             await async_in_stoppable_thread(acquire, self._stop)
-        except RunpodError:
+        except RunpodError as error:
+            # A store knows nothing of jobs.
+            error.maybe_submitted = False
             raise
         except Exception as error:
             msg = (
@@ -100,15 +129,20 @@ class AsyncSubmissionFiles:
 
     async def release(self) -> str:
         """Ends the use of uploaded files. Returns a sentence that names those that could not be removed, or nothing."""
+        self._is_released = True
         if not self._references or self._uploads is None:
             return ""
+        if self.may_be_used:
+            # Without waiting, since a cancellation in between would lose the ID of the job.
+            return self._release(self._uploads)
         with async_shield():
             return await async_in_thread(self._release, self._uploads)
 
     def _release(self, uploads: FileStore) -> str:
         left: list[str] = []
-        while self._references:
-            file, _ = self._references.popitem()
+        for file in list(self._references):
+            if self._references.pop(file, None) is None:  # another thread releases it
+                continue
             try:
                 name = uploads.release(file, used=self.may_be_used)
             except Exception as error:  # noqa: BLE001 - the other files have to be released, and the caller has an error

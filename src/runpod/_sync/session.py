@@ -156,23 +156,18 @@ class Session:
                 return response
             self.clock.sleep(response)
 
-    def submit(self, call: Call, deadline: Deadline) -> JobState[Any]:
-        """Submits a job, and records its submission time.
-
-        Raises:
-            RunpodError: The job was not submitted, or `maybe_submitted` is True.
-        """
-        return self._submitted(call, self.send(call, deadline))
-
     def try_submit(
-        self, attempts: Attempts, before: Callable[[], None], check: Callable[[], None]
+        self,
+        attempts: Attempts,
+        before: Callable[[], None],
+        check: Callable[[], None] | None = None,
     ) -> JobState[Any] | float:
-        """Makes one attempt to submit a job.
+        """Makes one attempt to submit a job, and records its submission time.
 
         Args:
             attempts: The attempts so far.
             before: Called once the attempt is within the rate limits, just before it is sent.
-            check: Called at least once per second until then. It may raise an error.
+            check: Called at least once per second until then. It can raise an error.
 
         Returns:
             The state of the job, or the delay before the next attempt, in seconds.
@@ -310,6 +305,8 @@ class Session:
         """Makes an attempt once it is within the rate limits of its operation, if any."""
         limiter = self._limiters.requests(call.operation, call.endpoint_id, self.limits)
         if limiter is None:
+            if before is not None:
+                before()
             return self._attempt(call, deadline)
         wakeup = self.clock.wakeup()
         permit = Permit(wakeup)

@@ -8,10 +8,13 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runpod._logging import logger
 from runpod._primitives import in_stoppable_thread, in_thread, shield
 from runpod._protocol.request_body import body_limit
+from runpod._protocol.retries import Attempts
 from runpod._text import readable
 from runpod.errors import RunpodError
+from runpod.models.jobs import JobState
 
 if TYPE_CHECKING:
     from runpod._sync.session import Session
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from runpod._protocol.request_body import BodyLimit, RequestBody
     from runpod.media.file import File
     from runpod.media.file_store import FileStore
-    from runpod.models.jobs import JobState
 
 
 def submit(
@@ -33,24 +35,45 @@ def submit(
     """
     limit = body_limit(call.operation, session.limits)
     deadline = session.deadline(timeout)
-    if not body.files:
-        return session.submit(replace(call, body=body.content(limit)), deadline), deadline
     files = SubmissionFiles(session.uploads, threading.Event())
     try:
-        content = files.encode(body, limit)
-        # An upload can take longer than any submission.
-        deadline = session.deadline(timeout)
-        files.may_be_used = True
-        state = session.submit(replace(call, body=content), deadline)
+        if not body.files:
+            content = body.content(limit)
+        else:
+            content = files.encode(body, limit)
+            # An upload can take longer than any submission.
+            deadline = session.deadline(timeout)
+        state = _send(session, replace(call, body=content), deadline, files)
     except RunpodError as error:
-        files.may_be_used = files.may_be_used and error.maybe_submitted
+        files.may_be_used = error.maybe_submitted
         error.message += files.release()
         raise
     except BaseException:
-        files.release()
+        _log(files.release())
         raise
+    files.may_be_used = True
     files.release()
     return state, deadline
+
+
+def _send(session: Session, call: Call, deadline: Deadline, files: SubmissionFiles) -> JobState[Any]:
+    """Sends a submission, with retries."""
+
+    def before() -> None:
+        files.may_be_used = True
+
+    attempts = Attempts(call, session.retry, deadline)
+    while True:
+        reply = session.try_submit(attempts, before)
+        if isinstance(reply, JobState):
+            return reply
+        files.may_be_used = attempts.doubt is not None
+        session.clock.sleep(reply)
+
+
+def _log(left: str) -> None:
+    if left:
+        logger.warning("A submission was interrupted.%s", left)
 
 
 class SubmissionFiles:
@@ -61,7 +84,7 @@ class SubmissionFiles:
         stop: Set to end an upload.
 
     Attributes:
-        may_be_used: Whether a job may have been submitted with them.
+        may_be_used: Whether a job may have been submitted with them, or may still be.
     """
 
     def __init__(self, uploads: FileStore | None, stop: threading.Event) -> None:
@@ -69,6 +92,7 @@ class SubmissionFiles:
         self._stop = stop
         self.may_be_used = False
         self._references: dict[File, str] = {}
+        self._is_released = False
 
     def encode(self, body: RequestBody, limit: BodyLimit) -> bytes:
         """Returns the request. Uploads large files, unless an earlier call did.
@@ -89,10 +113,15 @@ class SubmissionFiles:
         def acquire() -> None:
             # In the thread: if this is cancelled, the file may have been uploaded all the same.
             self._references[file] = uploads.acquire(file, self._stop)
+            # After a second cancellation, nobody waits for the thread.
+            if self._is_released:
+                _log(self._release(uploads))
 
         try:
             in_stoppable_thread(acquire, self._stop)
-        except RunpodError:
+        except RunpodError as error:
+            # A store knows nothing of jobs.
+            error.maybe_submitted = False
             raise
         except Exception as error:
             msg = (
@@ -102,15 +131,20 @@ class SubmissionFiles:
 
     def release(self) -> str:
         """Ends the use of uploaded files. Returns a sentence that names those that could not be removed, or nothing."""
+        self._is_released = True
         if not self._references or self._uploads is None:
             return ""
+        if self.may_be_used:
+            # Without waiting, since a cancellation in between would lose the ID of the job.
+            return self._release(self._uploads)
         with shield():
             return in_thread(self._release, self._uploads)
 
     def _release(self, uploads: FileStore) -> str:
         left: list[str] = []
-        while self._references:
-            file, _ = self._references.popitem()
+        for file in list(self._references):
+            if self._references.pop(file, None) is None:  # another thread releases it
+                continue
             try:
                 name = uploads.release(file, used=self.may_be_used)
             except Exception as error:  # noqa: BLE001 - the other files have to be released, and the caller has an error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class FileStore(Protocol):
     """Where `Runpod(uploads=…)` stores large files: `runpod.uploads.S3Uploads`, or a class of yours with these methods.
 
-    They are called in threads, several at once, and can block.
+    They are called in threads, several at once, and can block, except for `release` with `used=True`.
 
     Attributes:
         threshold: Files of at least so many bytes are stored. Smaller ones are stored only if the request would be too
@@ -46,7 +46,8 @@ class FileStore(Protocol):
 
         Args:
             file: The file.
-            used: Whether a job may have been submitted with it. If not, and if nobody else uses the file, delete it.
+            used: Whether a job may have been submitted with it. Then return at once: async code calls this on the event
+                loop. If not, and if nobody else uses the file, delete it.
 
         Returns:
             The name of what should have been deleted, but was not; or None.
