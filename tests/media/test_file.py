@@ -9,10 +9,13 @@ import gzip
 import io
 import os
 import pickle
+import signal
 import socket
 import threading
 import tracemalloc
+import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,8 @@ from PIL import Image
 from runpod import File, InvalidRequestError, Media
 from runpod.media import file as file_module
 from runpod.media.file import encoded, encoded_size
+from runpod.media.process_lock import ProcessLock
+from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,6 +268,13 @@ class TestPaths:
             encoded(file)
 
 
+def test_a_file_object_without_data() -> None:
+    file = File(SimpleNamespace(read=lambda *_: b""))  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(InvalidRequestError, match=r"^The file object is empty\.$"):
+            encoded(file)
+
+
 def test_a_file_object_that_changed(picture: Path) -> None:
     picture.write_bytes(bytes(1_000_000))  # more than its buffer
     with picture.open("rb") as stream:
@@ -339,6 +351,42 @@ class TestMemory:
         for thread in threads:
             thread.join()
         assert (1, 1, 8) == (opened.count, len({id(text) for text in texts}), len(texts))
+
+    def test_threads_read_a_file_object_once(self) -> None:
+        reading, both = threading.Event(), threading.Event()
+        contents = [b"", PNG]
+
+        class Lock(ProcessLock):
+            def __enter__(self) -> None:
+                if reading.is_set():
+                    both.set()
+                super().__enter__()
+
+        def read() -> bytes:
+            reading.set()
+            assert both.wait(TEST_TIMEOUT)
+            return contents.pop()
+
+        file = File(SimpleNamespace(read=read))  # type: ignore[arg-type]
+        file._source._lock = Lock()  # type: ignore[attr-defined]
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(lambda: file.size)
+            assert reading.wait(TEST_TIMEOUT)
+            second = pool.submit(lambda: file.size)
+            assert len(PNG) == first.result() == second.result()
+        assert [b""] == contents
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    def test_a_fork_while_a_file_is_encoded_leaves_nothing_locked(self) -> None:
+        file = File(PNG)
+        with file._lock, file._source._lock, file_module._kept._lock:  # type: ignore[attr-defined]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, as in a user's program
+                pid = os.fork()
+            if pid == 0:
+                signal.alarm(int(TEST_TIMEOUT))  # ends it if it hangs
+                os._exit(encoded(file) != TEXT.encode())
+            assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def test_the_files_encoded_last_are_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(file_module, "_kept", file_module._Kept())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import re
-import threading
 import weakref
 from collections import deque
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
@@ -16,6 +15,7 @@ from runpod._text import readable
 from runpod.media.file_sources import LinkSource, PathSource, Source, source_of
 from runpod.media.kinds import sniff
 from runpod.media.names import safe_name
+from runpod.media.process_lock import ProcessLock
 
 if TYPE_CHECKING:
     import os
@@ -89,7 +89,7 @@ class File:
         self._mime = mime
         self.form: FileForm = form
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._encoded: bytes | bytearray | None = None
 
     @property
@@ -211,7 +211,7 @@ class _Kept:
     def __init__(self) -> None:
         self._files: deque[tuple[weakref.ref[File], int]] = deque()
         self._size = 0
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def add(self, file: File, size: int) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ from runpod._base_errors import InvalidRequestError, MediaError
 from runpod._text import readable
 from runpod.media.item import Media
 from runpod.media.kinds import HEAD
+from runpod.media.process_lock import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,9 @@ class PathSource(Source):
 class LoadedSource(Source):
     """Data that is read or made when it is first needed, and then kept."""
 
-    _data: bytes | None = None
+    def __init__(self) -> None:
+        self._lock = ProcessLock()
+        self._data: bytes | None = None
 
     @abstractmethod
     def _load(self) -> bytes:
@@ -145,11 +148,13 @@ class LoadedSource(Source):
     @property
     def data(self) -> bytes:
         """The data, read or made at the first access."""
+        # Threads that need it at the same time read or make it once.
         if self._data is None:
-            data = self._load()
-            if not data:
-                raise _error(self, "is empty")
-            self._data = data
+            with self._lock:
+                if self._data is None:
+                    self._data = self._load()
+        if not self._data:
+            raise _error(self, "is empty")
         return self._data
 
     @property
@@ -179,6 +184,7 @@ class BytesSource(LoadedSource):
     """Data in memory."""
 
     def __init__(self, data: bytes) -> None:
+        super().__init__()
         self._data = data
         if not data:
             raise _error(self, "is empty: it has no bytes")
@@ -192,6 +198,7 @@ class StreamSource(LoadedSource):
     """A file object, read from its current position."""
 
     def __init__(self, stream: IO[Any]) -> None:
+        super().__init__()
         self._stream: IO[Any] | None = stream
         name = getattr(stream, "name", None)
         if isinstance(name, str) and name:
@@ -258,6 +265,7 @@ class ImageSource(LoadedSource):
     """A PIL image, encoded when it is needed."""
 
     def __init__(self, image: Any) -> None:
+        super().__init__()
         self.what: str = "the image"
         self._image = image
         # A JPEG file keeps its own quantization, so that it loses next to nothing and does not grow to a multiple.
@@ -311,6 +319,7 @@ class MediaSource(LoadedSource):
     """Media of an output."""
 
     def __init__(self, media: Media) -> None:
+        super().__init__()
         self.name: str | None = media.name
         self.mime: str | None = media.mime
         self.what: str = f"the media {readable(media.name, 60)!r}"
