@@ -170,6 +170,7 @@ ID = uuid.UUID(int=5)
         (np.array([1.5, 2], dtype=np.longdouble), [1.5, 2.0]),
         *[(np.array([]), []), (np.array([True]), [True]), (np.array(["a", "bc"]), ["a", "bc"])],
         (np.ma.masked_array([1, 2], mask=[False, True]), [1, None]),
+        *[(np.ma.masked, None), (np.ma.masked_array([1.5, 2], mask=[True, False])[0], None), (np.ma.masked_array(5), 5)],
     ],
 )  # fmt: skip
 def test_what_pydantic_and_numpy_know_is_sent_as_they_write_it(value: Any, expected: Any) -> None:
@@ -228,6 +229,12 @@ def test_a_cycle_through_dataclasses() -> None:
     step.image = [step]
     for value in (step, {"a": step}):
         assert "is nested deeper than 64 levels" in refused(value)
+
+
+def test_a_dataclass_without_the_value_of_a_field() -> None:
+    step = Step("x")
+    del step.prompt
+    assert "cannot be serialized to JSON: 'Step' object has no attribute 'prompt'." in refused({"a": [step]})
 
 
 def test_a_dataclass_class_is_no_input() -> None:

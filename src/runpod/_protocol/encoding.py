@@ -132,7 +132,8 @@ def _to_json(body: dict[str, Any], *, input_only: bool = False) -> RequestBody:
     except NotSerializableError as error:
         msg = f"{error.place} {error.problem}."
         raise InvalidRequestError(msg) from None
-    except (PydanticSerializationError, TypeError, RuntimeError) as error:  # e.g. changed by another thread
+    # For example, it was changed by another thread, or a dataclass lacks the value of a field.
+    except (PydanticSerializationError, TypeError, RuntimeError, AttributeError) as error:
         msg = f"The request cannot be serialized to JSON: {error}."
         raise InvalidRequestError(msg) from None
 

@@ -35,6 +35,7 @@ _MASK = "**********"
 _SCALARS = (date, time, timedelta, UUID, Decimal)
 _TEXTS = (PurePath, IPv4Address, IPv6Address, Url, MultiHostUrl)
 
+# By kind of dtype.
 _NUMPY_SCALARS = {"b": bool, "i": int, "u": int, "f": float, "U": str}
 
 
@@ -196,9 +197,10 @@ class Converter:
         if convert is None:
             msg = f"is a numpy value of dtype {value.dtype}, which is not JSON-serializable; convert it with .astype()"
             raise NotSerializableError(msg)
-        # An array without dimensions is a scalar.
-        plain = value.tolist() if value.ndim else convert(value.item())
-        # `tolist` leaves numbers of extended precision as they are.
+        plain = value.tolist()
+        if not value.ndim and plain is not None:  # a scalar; None: it is masked
+            # `tolist` leaves numbers of extended precision as they are.
+            plain = convert(plain)
         return self.convert(plain, depth)
 
 

@@ -44,6 +44,8 @@ class ModelDump:
 
 def _unset_fields(value: object) -> tuple[Any, bool]:
     """The `exclude` argument of `model_dump` for unset fields that are None, and whether there is a secret."""
+    if value is None or isinstance(value, (str, int, float)):
+        return None, False
     excluded: dict[Any, Any] = {}
     if isinstance(value, RootModel):
         return _unset_fields(cast("RootModel[object]", value).root)
