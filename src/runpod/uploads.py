@@ -37,8 +37,9 @@ UploadSource.__module__ = __name__
 class S3Uploads:
     """Stores large files of inputs in a bucket. The input refers to them by URL or path.
 
-    A file is uploaded once, however many jobs use it. If the submission of the only job fails, its file is deleted. All
-    other files stay: let a lifecycle rule of the bucket delete them, later than `expires`.
+    A file is uploaded once, however many jobs use it; again if it is used later than `expires` after that. If the
+    submission of the only job fails, its file is deleted. All other files stay: let a lifecycle rule of the bucket delete
+    them, later than twice `expires`.
 
     Without `mount`, the input gets a presigned URL (signature version 4), which anybody who has it can download from
     until it expires. With `mount`, the bucket is a network volume of Runpod that is attached to the endpoint, and the
@@ -62,8 +63,8 @@ class S3Uploads:
         prefix: Folder of the objects in the bucket.
         threshold: Files of at least so many bytes are uploaded; smaller ones become part of the request. 0: all are
             uploaded.
-        expires: How long a URL works from the submission on, from one second to seven days. It has to cover the time
-            in the queue. A URL that was signed with temporary credentials expires with them.
+        expires: How long a URL works, from one second to seven days. It is signed just before the submission, which
+            `map` may have to repeat for five minutes, and has to cover the time in the queue. A URL that was signed with temporary credentials expires with them.
         mount: Where workers see the network volume: "/runpod-volume".
 
     Raises:
@@ -153,7 +154,7 @@ class S3Uploads:
             raise
 
     def release(self, file: UploadSource, *, used: bool) -> str | None:
-        """Ends a use that `acquire` counted. Called by the library, in a thread. It blocks.
+        """Ends a use that `acquire` counted. Called by the library. It blocks if it deletes the object, up to minutes.
 
         Args:
             file: The file.
@@ -170,7 +171,7 @@ class S3Uploads:
 
     def _records_here(self) -> Records:
         pid = os.getpid()
-        return self._records.get(pid) or self._records.setdefault(pid, Records())
+        return self._records.get(pid) or self._records.setdefault(pid, Records(self.expires.total_seconds()))
 
     def _transfer(self) -> Transfer:
         pid = os.getpid()

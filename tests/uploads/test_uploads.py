@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -221,6 +222,49 @@ def test_a_thread_whose_upload_was_stopped_leaves_it_to_one_that_waits(server: S
     assert 1 == len(server.objects())
 
 
+def test_ctrl_c_at_the_end_of_an_upload_does_not_block_the_next_one(
+    server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lock:
+        """Interrupts the second use: when the upload has ended."""
+
+        def __init__(self) -> None:
+            self.uses = 0
+
+        def __enter__(self) -> None:
+            self.uses += 1
+            if self.uses == 2:
+                raise KeyboardInterrupt
+
+        def __exit__(self, *_: object) -> None: ...
+
+    file = Source()
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads._records_here(), "_lock", Lock())
+        with pytest.raises(KeyboardInterrupt):
+            acquire(uploads, file)
+    urls: list[str] = []
+    thread = threading.Thread(target=lambda: urls.append(acquire(uploads, file)), daemon=True)
+    thread.start()
+    thread.join(TEST_TIMEOUT)
+    assert [200] == [httpx.get(url).status_code for url in urls]
+
+
+def test_an_old_object_is_not_used_again(server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A lifecycle rule of the bucket may have deleted it.
+    file, now = Source(), time.time()
+    first = acquire(uploads, file)
+    later = uploads.expires.total_seconds() + 1
+    monkeypatch.setattr(time, "time", lambda: now + later)
+    # While it is in use, it has to be found again.
+    assert path_of(first) == path_of(acquire(uploads, file))
+    for _ in range(2):
+        uploads.release(file, used=True)
+    assert path_of(first) != path_of(acquire(uploads, file))
+    assert uploads.release(file, used=False) is None
+    assert [path_of(first)] == [f"/{BUCKET}/{key}" for key in server.objects()]
+
+
 def test_a_thread_that_waits_can_be_stopped(server: S3Server, uploads: S3Uploads) -> None:
     file, hold, stop = Crowd(2), Hold(), threading.Event()
     server.respond("PutObject", hold)
@@ -272,7 +316,7 @@ def test_a_file_that_cannot_be_deleted_is_named(
     server.always("DeleteObject", Answer(403, "AccessDenied"))
     name = f"s3://{BUCKET}/{server.objects()[0]}"
     assert name == uploads.release(file, used=False)
-    assert f"{name} was not deleted" in caplog.text
+    assert f"{name} was not deleted: The deletion of a file in the bucket '{BUCKET}' failed: " in caplog.text
     assert "AccessDenied" in caplog.text
 
 

@@ -68,7 +68,7 @@ def as_upload_error(error: BaseException, what: str, host: str, settings: Settin
 
     Args:
         error: The error.
-        what: What failed: "The upload of 'horse.png'".
+        what: What failed, in words that "the bucket" can follow: "The upload of 'horse.png' to".
         host: The host of the bucket.
         settings: Those of the bucket.
     """
@@ -76,7 +76,7 @@ def as_upload_error(error: BaseException, what: str, host: str, settings: Settin
     if isinstance(error, RunpodError):
         return error
     reason, retryable = _explain(error, host, settings)
-    return UploadError(f"{what} to the bucket {settings.bucket!r} failed: {reason}", retryable=retryable)
+    return UploadError(f"{what} the bucket {settings.bucket!r} failed: {reason}", retryable=retryable)
 
 
 def _explain(error: BaseException, host: str, settings: Settings) -> tuple[str, bool]:

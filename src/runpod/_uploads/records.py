@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Record:
     def __init__(self) -> None:
         # Set when the upload has ended.
         self.ended = threading.Event()
+        self.began = time.time()
         self.key: str | None = None
         # Why the upload failed. None also if it was stopped.
         self.error: RunpodError | None = None
@@ -38,10 +40,14 @@ class Records:
     """The files of one process: a child of a fork has none.
 
     Files are compared by identity, and are not kept alive.
+
+    Args:
+        lifetime: For how long an object can be used again, in seconds: somebody may delete it later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lifetime: float) -> None:
         self.pid = os.getpid()
+        self._lifetime = lifetime
         # Held for moments only. A child of a fork has records, and so a lock, of its own.
         self._lock = threading.Lock()
         self._records: weakref.WeakKeyDictionary[UploadSource, Record] = weakref.WeakKeyDictionary()
@@ -56,6 +62,9 @@ class Records:
         while True:
             with self._lock:
                 record = self._records.get(file)
+                # While it is in use, `release` has to find it.
+                if record is not None and not record.uses and time.time() - record.began > self._lifetime:
+                    record = None
                 first = record is None
                 if record is None:
                     record = self._records[file] = Record()
@@ -74,15 +83,16 @@ class Records:
     def _upload(self, file: UploadSource, record: Record, upload: Callable[[], str]) -> str:
         try:
             key = upload()
+            with self._lock:
+                record.key = key
         except BaseException as error:
+            # Whatever comes in between, such as Ctrl-C: others would wait for this record for ever.
             with self._lock:
                 self._records.pop(file, None)
             if isinstance(error, RunpodError) and not isinstance(error, UploadStoppedError):
                 record.error = error
             raise
         else:
-            with self._lock:
-                record.key = key
             return key
         finally:
             record.ended.set()

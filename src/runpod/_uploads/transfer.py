@@ -95,7 +95,7 @@ class Transfer:
             left = self._discard(client, key)
             if stop.is_set():
                 raise UploadStoppedError(f"{_describe(file)} was stopped.{left}") from None
-            failure = as_upload_error(error, _describe(file), self._host, self._settings)
+            failure = as_upload_error(error, f"{_describe(file)} to", self._host, self._settings)
             if left:
                 failure.message += left
             if failure is error:
@@ -126,7 +126,7 @@ class Transfer:
                 ExpiresIn=int(self._settings.expires.total_seconds()),
             )
         except Exception as error:
-            raise as_upload_error(error, "Signing a URL", self._host, self._settings) from error
+            raise as_upload_error(error, "Signing a URL of", self._host, self._settings) from error
 
     def _transfer(
         self,
