@@ -250,6 +250,27 @@ def test_ctrl_c_at_the_end_of_an_upload_does_not_block_the_next_one(
     assert [200] == [httpx.get(url).status_code for url in urls]
 
 
+def test_ctrl_c_while_another_thread_uploads_counts_no_use(
+    server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    file, hold = Source(), Hold()
+    server.respond("PutObject", hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(acquire, uploads, file)
+        assert hold.arrived.wait(TEST_TIMEOUT)
+        with monkeypatch.context() as patch:
+            patch.setattr(uploads._records_here()._records[file].ended, "wait", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                acquire(uploads, file)
+        hold.released.set()
+        first.result(TEST_TIMEOUT)
+    assert uploads.release(file, used=False) is None
+    assert [] == server.objects()
+
+
 def test_an_old_object_is_not_used_again(server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     # A lifecycle rule of the bucket may have deleted it.
     file, now = Source(), time.time()

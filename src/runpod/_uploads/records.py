@@ -71,9 +71,14 @@ class Records:
                 record.uses += 1
             if first:
                 return self._upload(file, record, upload)
-            while not record.ended.wait(CHECK_INTERVAL):
-                if stop.is_set() and self._withdraw(record):
-                    raise UploadStoppedError("The upload was stopped.")
+            try:
+                while not (record.ended.wait(CHECK_INTERVAL) or stop.is_set()):
+                    pass
+            except KeyboardInterrupt:
+                self._withdraw(record)
+                raise
+            if not record.ended.is_set() and self._withdraw(record):
+                raise UploadStoppedError("The upload was stopped.")
             if record.key is not None:
                 return record.key
             if record.error is not None:
