@@ -64,7 +64,8 @@ class S3Uploads:
         threshold: Files of at least so many bytes are uploaded; smaller ones become part of the request. 0: all are
             uploaded.
         expires: How long a URL works, from one second to seven days. It is signed just before the submission, which
-            `map` may have to repeat for five minutes, and has to cover the time in the queue. A URL that was signed with temporary credentials expires with them.
+            `map` may have to repeat for five minutes, and has to cover the time in the queue. A URL that was signed
+            with temporary credentials expires with them.
         mount: Where workers see the network volume: "/runpod-volume".
 
     Raises:
