@@ -103,8 +103,20 @@ def test_values(cli: Command) -> None:
     # A model that this version does not know.
     done = cli("public", "run", "hailuo-02", "--output-only", "--prompt", "7", "--fast", "--tags", "a", "--tags", "b")
     assert {"prompt": 7, "fast": True, "tags": ["a", "b"]} == done.json
+    # A value can begin with a dash, which is no option.
+    for value in ("-very old horse", "-seven", "-", "-vh"):
+        done = cli("public", "run", "hailuo-02", "--output-only", "--prompt", value, "--last", "x")
+        assert {"prompt": value, "last": "x"} == done.json
     done = cli("public", "run", EDIT, *options, "--no-wait")
     assert {"id", "status"} == done.json.keys()
+
+
+def test_files_in_an_input_from_elsewhere(cli: Command) -> None:
+    command = ["public", "run", EDIT, "--output-only", "--input", "-"]
+    stdin = json.dumps({"prompt": "x", "images": ["@horse.png"]}).encode()
+    done = cli(*command, stdin=stdin)
+    assert (["@horse.png"], True) == (done.json["images"], "Pass --files" in done.err)
+    assert [data_url(PNG, "image/png")] == cli(*command, "--files", stdin=stdin).json["images"]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +124,7 @@ def test_values(cli: Command) -> None:
     [
         ([FLUX], ["prompt"]),
         ([FLUX, "--prompt"], ["--prompt needs a value."]),
+        ([FLUX, "--prompt", "-v"], ["--prompt needs a value."]),
         ([FLUX, "a", "horse"], ["'a' is not the name of a field."]),
         ([FLUX, "--prompt", "x", "--prompt", "y"], ["--prompt is given twice"]),
         ([FLUX, "--prompt", "x", "--width", "100"], ["width"]),

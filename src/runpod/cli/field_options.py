@@ -8,11 +8,28 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from typer.core import TyperCommand
 
 from runpod._text import readable
 from runpod.errors import InvalidRequestError
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "URL or @FILE"}
+
+
+class FieldsCommand(TyperCommand):
+    """A command with options of its own, and others for fields, whose values can begin with a dash."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Joins such values to their options: otherwise the letters in `--prompt -very` are options like -v."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        words: list[str] = []
+        for word in args:
+            is_value = word[:1] == "-" != word[1:2] and word not in own and set(word) != {*"-v"}
+            if is_value and words and words[-1].startswith("--") and "=" not in words[-1] and words[-1] not in own:
+                words[-1] += f"={word}"
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words)
 
 
 def parse_fields(words: Sequence[str], model: type[BaseModel] | None) -> dict[str, Any]:

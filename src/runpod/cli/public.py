@@ -10,12 +10,13 @@ import typer
 from runpod._text import readable
 from runpod.cli.connection import CallTimeout, Connection, WaitTimeout, api_command
 from runpod.cli.exit_status import SUCCESS
-from runpod.cli.field_options import field_types, parse_fields
+from runpod.cli.field_options import FieldsCommand, field_types, parse_fields
 from runpod.cli.file_values import with_files
 from runpod.cli.job_input import read_input
 from runpod.cli.jobs import (
     AllowPrivate,
     ExecutionTimeout,
+    FilesOption,
     LowPriority,
     NoWait,
     OutputOnly,
@@ -55,7 +56,7 @@ def register(app: typer.Typer) -> None:
         """runpod-sdk public run p-image-t2i --input '{"prompt": "a horse"}' --output-only | jq -r .image_url""",
     ]
     settings = {"ignore_unknown_options": True}  # those of the fields
-    public.command("run", epilog=epilog(examples), context_settings=settings)(api_command(run))
+    public.command("run", epilog=epilog(examples), context_settings=settings, cls=FieldsCommand)(api_command(run))
     app.add_typer(public, name="public")
 
 
@@ -136,6 +137,7 @@ def run(
     output_only: OutputOnly = False,
     save: SaveOption = None,
     allow_private: AllowPrivate = False,
+    files: FilesOption = False,
     uploads: Uploads = None,
     timeout: WaitTimeout = None,
     execution_timeout: ExecutionTimeout = None,
@@ -151,7 +153,7 @@ def run(
     target = connection.endpoint(slug)
     model = _typed_inputs().get(slug)
     given = with_files(parse_fields(fields or [], model))
-    job_input = _checked(given, model) if input is None else _merged(read_input(input), given, model)
+    job_input = _checked(given, model) if input is None else _merged(read_input(input, files=files), given, model)
     return submit_and_wait(
         connection,
         target,
