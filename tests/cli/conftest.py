@@ -21,6 +21,13 @@ def echo(job: dict[str, Any]) -> Any:
     return job["input"].get("output", job["input"])
 
 
+def nests(job: dict[str, Any]) -> Any:
+    value = job["input"]["output"]
+    for _ in range(job["input"]["depth"]):
+        value = [value]
+    return value
+
+
 def fails(job: dict[str, Any]) -> Any:
     raise ValueError(job["input"]["message"])
 
@@ -34,7 +41,14 @@ class Stable(LocalServer):
 
     def __init__(self) -> None:
         super().__init__(
-            {"echo": echo, "fails": fails, "yields": yields, "holds": self._hold, "holds-chunk": self._hold_chunk}
+            {
+                "echo": echo,
+                "nests": nests,
+                "fails": fails,
+                "yields": yields,
+                "holds": self._hold,
+                "holds-chunk": self._hold_chunk,
+            }
         )
         self.release = threading.Event()
 

@@ -69,6 +69,14 @@ def test_a_file_that_cannot_be_read(server: Stable, cli: Command) -> None:
     assert before == len(server.requests)
 
 
+def test_a_deeply_nested_input(server: Stable, cli: Command) -> None:
+    depth = 600
+    done = cli("run", "echo", '{"a": ' + "[" * depth + '"@no.png"' + "]" * depth + "}")
+    assert (2, "") == (done.status, done.out)
+    assert done.err.startswith("a[0][0]")
+    assert "No such file" in done.err
+
+
 def test_rows(many: ManyServer, cli: Command) -> None:
     rows = write_rows(Path("rows.jsonl"), {"image": "@horse.png", "user": "@@horse"})
     done = cli("map", "echo", rows, "--output-only")

@@ -427,7 +427,7 @@ def test_results_in_a_terminal(server: ManyServer, rows: Path) -> None:
         done = terminal.end()
     assert 0 == done.status
     assert_harmless(done.err)
-    assert 3 == done.err.count('"output":"<image/png, 8.2 kB>"')
+    assert 3 == done.err.count('"output":"<image/png, 8.25 kB>"')
     assert 1 == done.err.count("3 files are not shown: add --save DIR to save what outputs contain.")
     assert 4 == len(re.findall(r'^(?:\x1b\[[?0-9;]*[A-Za-z]|\r)*\{"index":', done.err, re.MULTILINE))
 

@@ -347,3 +347,19 @@ def test_base64_without_a_data_url(server: Stable, cli: Command) -> None:
     assert {"filename": "ComfyUI_00001_.png", "type": "base64", "data": "out/ComfyUI_00001_.png"} == (
         done.json["output"]["images"][0]
     )
+
+
+def test_a_deeply_nested_output(server: Stable, cli: Command) -> None:
+    job_input = json.dumps({"output": PICTURE, "depth": 600})
+    done = cli("run", "nests", job_input, "--save", "out", "--output-only")
+    assert (0, "") == (done.status, done.err)
+    assert done.out == "[" * 600 + '"out/image.png"' + "]" * 600 + "\n"
+
+
+@posix
+def test_a_deeply_nested_output_at_a_terminal(server: Stable) -> None:
+    with Terminal("run", "nests", json.dumps({"output": PICTURE, "depth": 600})) as terminal:
+        done = terminal.end()
+    assert 0 == done.status
+    assert PICTURE in done.err
+    assert "Traceback" not in done.err

@@ -70,8 +70,8 @@ def test_long_strings_are_shortened_with_a_note(server: Stable, cli: Command) ->
     with Terminal("run", "echo", job_input, "--output-only") as terminal:
         done = terminal.end()
     assert 0 == done.status
-    assert '"image": "<image/png, 8.2 kB>"' in done.err
-    assert '"url": "<image/png, 8.2 kB>"' in done.err
+    assert '"image": "<image/png, 8.25 kB>"' in done.err
+    assert '"url": "<image/png, 8.25 kB>"' in done.err
     assert f'"data": "{data[:60]}… (7,000 characters)"' in done.err
     assert text in done.err
     assert picture[:60] not in done.err

@@ -54,6 +54,7 @@ _TRANSLATIONS = {
     "is larger than max_bytes, ": "is larger than the limit of ",
     "Pass a higher max_bytes if you expect it.": "Download it from the URL in the output.",
     "pass runpod.File(path)": "write @FILE",
+    "each of its files as a File": "each of its files as @FILE",
     "a data URL or a runpod.File": "a data URL or @FILE",
     "into the input as it is, as a str.": "into the input without the @.",
     # Commands have no such option.

@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from runpod._text import readable
 from runpod.cli.json_output import note
+from runpod.cli.json_texts import place_text, with_texts
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from runpod import File
+    from runpod.cli.json_texts import Place
 
 _BASE64 = "base64:"
 
 
-def with_files(value: Any, place: str = "") -> Any:
-    """A part of an input, with files in place of the texts that name them.
+def with_files(value: Any) -> Any:
+    """An input, with files in place of the texts that name them.
 
     `@PATH` is a file as a data URL, `@base64:PATH` as base64 alone, and `@@text` the text `@text`.
 
     Args:
         value: JSON.
-        place: Where it is in the input, for messages.
 
     Raises:
         InvalidRequestError: A file cannot be read.
     """
-    if isinstance(value, str):
-        return _file_or_text(value, place) if value.startswith("@") else value
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {name: with_files(each, f"{place}.{name}" if place else name) for name, each in items}
-    if isinstance(value, list):
-        return [with_files(each, f"{place}[{index}]") for index, each in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return value
+    return with_texts(value, _file_or_text)
 
 
 def note_names(value: Any) -> None:
     """Says that texts which begin with @ are sent as they are, if there are any."""
-    if _has_name(value):
+    names: list[str] = []
+
+    def collect(text: str, _: object) -> None:
+        if text.startswith("@") and len(text) > 1:
+            names.append(text)
+
+    with_texts(value, collect)
+    if names:
         note("Values that begin with @ are sent as text. Pass --files to send the files that they name.")
 
 
-def _has_name(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_name, cast("dict[str, Any]", value).values()))
-    if isinstance(value, list):
-        return any(map(_has_name, value))  # pyright: ignore[reportUnknownArgumentType]
-    return isinstance(value, str) and value.startswith("@") and len(value) > 1
-
-
-def _file_or_text(text: str, place: str) -> File | str:
+def _file_or_text(text: str, place: Place) -> File | str:
+    if not text.startswith("@"):
+        return text
     from runpod import File  # not for every command
 
     if text.startswith("@@"):
@@ -63,4 +58,4 @@ def _file_or_text(text: str, place: str) -> File | str:
     except InvalidRequestError as error:
         shown = readable(text, 60)
         advice = f"To send the text {shown!r} itself, write {'@' + shown!r}."
-        raise InvalidRequestError(f"{readable(place, 80)}: {error.message} {advice}") from None
+        raise InvalidRequestError(f"{readable(place_text(place), 80)}: {error.message} {advice}") from None

@@ -11,9 +11,10 @@ import json
 import re
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
-from runpod._text import readable
+from runpod._text import readable, size_text
+from runpod.cli.json_texts import with_texts
 from runpod.cli.media_texts import MediaTexts
 
 if TYPE_CHECKING:
@@ -142,7 +143,12 @@ def write_line(value: Any, shortener: Shortener) -> None:
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON without characters that a terminal could interpret or the output cannot encode."""
     separators = (",", ":") if indent is None else None
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    except RecursionError:
+        if indent is None:
+            raise
+        return json_text(value)  # with an indentation, fewer levels are possible
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if encoding.lower().replace("-", "") != "utf8":
         return json.dumps(value, indent=indent, separators=separators)
@@ -168,19 +174,10 @@ class Shortener:
 
     def shortened(self, value: Any) -> Any:
         """A value with short strings only."""
-        return self._shortened(value, MediaTexts(value))
+        media = MediaTexts(value)
+        return with_texts(value, lambda text, _: self._text(text, media), self._text)
 
-    def _shortened(self, value: Any, media: MediaTexts | None) -> Any:
-        if isinstance(value, str):
-            return self._text(value, media)
-        if isinstance(value, dict):
-            items = cast("dict[str, Any]", value).items()
-            return {self._text(name, None): self._shortened(each, media) for name, each in items}
-        if isinstance(value, list):
-            return [self._shortened(each, media) for each in value]  # pyright: ignore[reportUnknownVariableType]
-        return value
-
-    def _text(self, text: str, media: MediaTexts | None) -> str:
+    def _text(self, text: str, media: MediaTexts | None = None) -> str:
         if len(text) <= _MAX_DATA:
             return text
         found = None if media is None else media.find(text)
@@ -201,14 +198,6 @@ class Shortener:
         if self._texts:
             which = "A long string is" if self._texts == 1 else f"{self._texts:,} long strings are"
             note(f"{which} shortened here. {redirect}")
-
-
-def size_text(size: int) -> str:
-    """A size for people, such as `812 kB`."""
-    if size < 1000:
-        return f"{size} B"
-    number, unit = (size / 1000, "kB") if size < 999_500 else (size / 1_000_000, "MB")
-    return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
 
 
 def state_json(state: JobState[Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from runpod.cli.json_texts import with_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +36,12 @@ class MediaTexts:
 
     def replaced(self, value: Any, texts: Mapping[int, str]) -> Any:
         """A value with other texts in place of the media with some numbers."""
-        if isinstance(value, str):
-            number = self.number(value)
-            return value if number is None else texts.get(number, value)
-        if isinstance(value, dict):
-            return {name: self.replaced(each, texts) for name, each in cast("dict[str, Any]", value).items()}
-        if isinstance(value, list):
-            return [self.replaced(each, texts) for each in value]  # pyright: ignore[reportUnknownVariableType]
-        return value
+
+        def replaced(text: str, _: object) -> str:
+            number = self.number(text)
+            return text if number is None else texts.get(number, text)
+
+        return with_texts(value, replaced)
 
 
 def _text_of(media: Media) -> str | bytes | None:
