@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import signal
 import socket
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runpod.cli.saved_files import _prefix
+from runpod.cli.saved_files import SavedFiles, _prefix
 from runpod.cli.threads import in_threads
 from tests.cli.many import ManyServer, lines_of, write_rows
 from tests.cli.programs import Process, Terminal, wait_for
@@ -40,6 +41,42 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_input(output: Any) -> str:
     return json.dumps({"output": output})
+
+
+class Endless:
+    """A server whose response does not end: it sends byte after byte."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.requested = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._connection: socket.socket | None = None
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/horse.png"
+
+    def _serve(self) -> None:
+        self._connection, _ = self._listener.accept()
+        self._connection.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 100000\r\n\r\n"
+        self._connection.sendall(head + PNG)
+        self.requested.set()
+        with contextlib.suppress(OSError):  # the client has left
+            while not self._closed.wait(0.05):
+                self._connection.sendall(b"x")
+
+    def close(self) -> None:
+        self._closed.set()
+        self._listener.close()
+        if self._connection is not None:
+            self._connection.close()
+
+
+@pytest.fixture
+def endless() -> Iterator[Endless]:
+    server = Endless()
+    yield server
+    server.close()
 
 
 def test_paths_take_the_place_of_media(server: Stable, cli: Command) -> None:
@@ -168,9 +205,12 @@ def test_bulk(many: ManyServer, cli: Command) -> None:
     saved = sorted(path.name for path in folder.iterdir())
     assert 5 == len(saved)  # with the list
 
-    # Nothing is saved twice, and what is missing is saved by the next one; a line that was cut off is no problem.
+    # Nothing is saved twice, and what is missing is saved by the next one; lines that are none are no problem.
+    job_id = results["b"]["job_id"]
     with listed.open("ab") as file:
-        file.write(b'{"key": "e", "jo')
+        for line in (b"[1]", b"\xff", b"[" * 100_000, b'{"job_id": "%s", "file": 7}' % job_id.encode()):
+            file.write(line + b"\n")
+        file.write(b'{"key": "e", "jo')  # cut off
     gone = Path(results["b"]["saved"][0])
     gone.unlink()
     assert 6 == cli(*command).status
@@ -185,6 +225,42 @@ def test_bulk(many: ManyServer, cli: Command) -> None:
     # Without the option, it is as it was received.
     done = cli("bulk", "export", "--db", "run.sqlite", "--out", "-")
     assert (0, {"image": PICTURE}) == (done.status, lines_of(done.out)[0]["output"])
+
+
+@posix
+def test_each_file_is_listed_at_once(many: ManyServer, endless: Endless) -> None:
+    rows = write_rows(Path("rows.jsonl"), {"output": [PICTURE, endless.url]})
+    with Process("bulk", "run", "echo", rows, "--db", "run.sqlite", "--save", "out") as process:
+        assert endless.requested.wait(60)
+        process.interrupt(signal.SIGKILL)
+        process.end()
+    [line] = lines_of(Path("out/saved.jsonl").read_text())
+    assert {"key": "1", "file": "1-image.png", "number": 0, "of": 2} == {k: line[k] for k in line if k != "job_id"}
+
+
+def test_a_list_that_cannot_be_used(many: ManyServer, cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = write_rows(Path("rows.jsonl"), {"output": {"image": PICTURE}})
+    command = ["bulk", "run", "echo", rows, "--db", "run.sqlite", "--save", "out", "--out", "-"]
+    Path("out/saved.jsonl").mkdir(parents=True)
+    before = many.submissions()
+    done = cli(*command)
+    assert (2, "", before) == (done.status, done.out, many.submissions())
+    assert "saved.jsonl cannot be read and written: " in done.err
+    # Or no longer, as on a full disk: the results are there all the same.
+    Path("out/saved.jsonl").rmdir()
+    read = SavedFiles._read
+
+    def read_and_break(self: SavedFiles) -> Any:
+        files = read(self)
+        self._path.unlink()
+        self._path.mkdir()
+        return files
+
+    monkeypatch.setattr(SavedFiles, "_read", read_and_break)
+    done = cli(*command)
+    assert 6 == done.status
+    assert PNG == Path(done.json["output"]["image"]).read_bytes()
+    assert "saved.jsonl cannot be written: " in done.err
 
 
 def test_what_a_crashed_run_has_not_saved(many: ManyServer, cli: Command) -> None:
@@ -224,37 +300,6 @@ def test_media_at_a_terminal(server: Stable, cli: Command) -> None:
     assert "A file is not shown: Redirect the output to a file or a program" in done.err
 
 
-class Endless:
-    """A server whose response does not end."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.requested = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._connection: socket.socket | None = None
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/horse.png"
-
-    def _serve(self) -> None:
-        self._connection, _ = self._listener.accept()
-        self._connection.recv(65536)
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 100000\r\n\r\n"
-        self._connection.sendall(head + PNG)
-        self.requested.set()
-
-    def close(self) -> None:
-        self._listener.close()
-        if self._connection is not None:
-            self._connection.close()
-
-
-@pytest.fixture
-def endless() -> Iterator[Endless]:
-    server = Endless()
-    yield server
-    server.close()
-
-
 @posix
 def test_ctrl_c_while_a_file_is_saved(server: Stable, endless: Endless) -> None:
     output = {"url": endless.url, "image": PICTURE}
@@ -271,6 +316,23 @@ def test_ctrl_c_while_a_file_is_saved(server: Stable, endless: Endless) -> None:
 
 
 @posix
+def test_what_is_done_is_shown(server: Stable, endless: Endless) -> None:
+    with Terminal("run", "echo", run_input({"url": endless.url}), "--save", "out") as terminal:
+        terminal.wait_for("Saving  ")
+
+
+@posix
+def test_ctrl_c_while_results_are_exported(many: ManyServer, endless: Endless, cli: Command) -> None:
+    rows = write_rows(Path("rows.jsonl"), {"output": {"url": endless.url}})
+    assert 0 == cli("bulk", "run", "echo", rows, "--db", "run.sqlite").status
+    with Process("bulk", "export", "--db", "run.sqlite", "--out", "-", "--save", "out") as process:
+        assert endless.requested.wait(60)
+        process.interrupt(signal.SIGINT)
+        done = process.end()
+    assert (130, "", "Interrupted.\n") == (done.status, done.out, done.err)
+
+
+@posix
 def test_ctrl_c_while_map_saves(many: ManyServer, endless: Endless) -> None:
     rows = write_rows(Path("rows.jsonl"), {"output": {"url": endless.url}}, {"output": {"image": PICTURE}})
     with Process("map", "echo", rows, "--save", "out") as process:
@@ -278,10 +340,12 @@ def test_ctrl_c_while_map_saves(many: ManyServer, endless: Endless) -> None:
         assert PNG == Path(first["saved"][0]).read_bytes()
         assert endless.requested.wait(60)
         process.interrupt(signal.SIGINT)
-        process.wait_for("Press Ctrl-C again to leave at once.")
+        process.wait_for("What is being saved is completed. Press Ctrl-C again to leave at once.")
         process.interrupt(signal.SIGINT)
         done = process.end()
     assert 130 == done.status
+    [job_id] = {job["id"] for job in many.jobs["echo"] if endless.url in json.dumps(job)}
+    assert f"1 result not printed (to get one: python -m runpod wait echo JOB): {job_id}\n" in done.err
     assert [PNG] == [path.read_bytes() for path in Path("out").iterdir()]
 
 
@@ -317,7 +381,7 @@ def test_in_threads_reads_only_some_ahead_and_raises_errors() -> None:
             yield number
 
     def wait(number: int) -> int:
-        assert gate.wait(60)
+        assert number or gate.wait(60)
         if number == 20:
             raise ValueError(number)
         return number
@@ -325,7 +389,7 @@ def test_in_threads_reads_only_some_ahead_and_raises_errors() -> None:
     pairs = in_threads(wait, items(), ordered=True)
     thread = threading.Thread(target=lambda: next(pairs))
     thread.start()
-    wait_for(lambda: len(read) == 17)
+    wait_for(lambda: len(read) == 16)
     gate.set()
     thread.join()
     with pytest.raises(ValueError, match="20"):
@@ -333,11 +397,15 @@ def test_in_threads_reads_only_some_ahead_and_raises_errors() -> None:
 
 
 def test_in_threads_can_be_left() -> None:
+    before = set(threading.enumerate())
     pairs = in_threads(str, iter(range(1000)))
     next(pairs)
+    started = set(threading.enumerate()) - before
+    # They do not delay the end of the process.
+    assert started
+    assert all(thread.daemon for thread in started)
     pairs.close()
-    before = threading.active_count()
-    wait_for(lambda: threading.active_count() <= before)
+    wait_for(lambda: not any(thread.is_alive() for thread in started))
 
 
 def test_base64_without_a_data_url(server: Stable, cli: Command) -> None:

@@ -110,6 +110,11 @@ def unfinished_jobs(results: AsyncJobMap[Any]) -> tuple[list[str], int]:
     return results._runner._mapper.unfinished()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
+def count_results(results: AsyncJobMap[Any]) -> None:
+    """For the command line: passes to `progress` what has arrived since the last result was taken."""
+    results._runner._show_progress()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
 def map_results(*arguments: Any, **options: Any) -> AsyncJobMap[MapResult[Any]]:
     """For the command line: the results of many jobs, also in the order of the inputs. Arguments: `map_runner`."""
     return AsyncJobMap(map_runner(*arguments, **options), return_result)

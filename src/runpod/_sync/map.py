@@ -112,6 +112,11 @@ def unfinished_jobs(results: JobMap[Any]) -> tuple[list[str], int]:
     return results._runner._mapper.unfinished()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
+def count_results(results: JobMap[Any]) -> None:
+    """For the command line: passes to `progress` what has arrived since the last result was taken."""
+    results._runner._show_progress()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
 def map_results(*arguments: Any, **options: Any) -> JobMap[MapResult[Any]]:
     """For the command line: the results of many jobs, also in the order of the inputs. Arguments: `map_runner`."""
     return JobMap(map_runner(*arguments, **options), return_result)

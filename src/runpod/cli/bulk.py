@@ -234,7 +234,7 @@ def run(
                 write_output(db, out, saved=saved)
             elif saved.saver.is_on:
                 save_results(db, saved)  # those whose process ended before they were saved
-            unsaved = saved.saver.end()
+            unsaved = saved.end()
             counts = file.counts
             return unsaved if counts["COMPLETED"] == sum(counts.values()) else FAILED
     except KeyboardInterrupt:
@@ -262,7 +262,9 @@ def _run(results: JobMap[BulkResult], line: ProgressLine, command: Callable[...,
         _, submitting = unfinished_jobs(results)
         requests = f" Waiting for {counted(submitting, 'request')} under way, to store" if submitting else ""
         wait = f"{requests} {'its job ID' if submitting == 1 else 'their job IDs'}." if submitting else ""
-        interrupted(f"Interrupted. No more rows are submitted.{wait} Press Ctrl-C again to leave at once.")
+        interrupted(
+            f"Interrupted. No more rows are submitted.{wait}{saved.saver.rest} Press Ctrl-C again to leave at once."
+        )
         results.close()
 
     def leave() -> None:
@@ -369,4 +371,4 @@ def export(
     written = write_output(db, out, format, statuses=[each.value for each in status or ()], saved=saved)
     if out != "-":
         note(f"Wrote {counted(written, 'row')} to {out}.")
-    return saved.saver.end()
+    return saved.end()

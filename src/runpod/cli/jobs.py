@@ -300,6 +300,8 @@ def _wait(
     with _explaining(connection, job) as outcome:
         with line:
             state = _final_state(job, timeout, line)
+            if saver.is_on:
+                line.show("Saving")
             saved = saver.save(state.output)
         if not output_only:
             write_json(saved.added_to(state_json(state)), can_save=not saver.is_on)

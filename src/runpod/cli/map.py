@@ -12,7 +12,7 @@ from runpod._bulk.rows import Row, SkippedRow
 from runpod._protocol.encoding import encode_input
 from runpod._protocol.tally import outcome_of
 from runpod._sync.endpoint import internals_of
-from runpod._sync.map import map_results, unfinished_jobs
+from runpod._sync.map import count_results, map_results, unfinished_jobs
 from runpod.cli.connection import Connection, EndpointID, api_command
 from runpod.cli.exit_status import FAILED, SUCCESS, interrupted, message_of, report
 from runpod.cli.interrupts import Interrupts
@@ -239,6 +239,8 @@ class _Run:
         self._output_only, self._is_kept = output_only, is_kept
         self.results: JobMap[MapResult[Any]]
         self._count = self._failed = 0
+        # The jobs that have ended, and whose results are not printed yet.
+        self._unprinted: dict[str, None] = {}
         self._shortener = Shortener(can_save=not saver.is_on)
 
     def count(self, result: MapResult[Any]) -> None:
@@ -246,6 +248,8 @@ class _Run:
         self._line.update(result)
         self._count += 1
         self._failed += not result.succeeded
+        if result.job_id is not None:
+            self._unprinted[result.job_id] = None
 
     def carry_out(self, inputs: _Inputs, *, ordered: bool) -> int:
         """Prints all results, and returns the exit status."""
@@ -290,6 +294,11 @@ class _Run:
         return self._saver.save(result.output, f"{result.input.row:04}-")
 
     def _print(self, result: MapResult[Any], saved: Saved) -> None:
+        self._write(result, saved)
+        if result.job_id is not None:
+            self._unprinted.pop(result.job_id, None)
+
+    def _write(self, result: MapResult[Any], saved: Saved) -> None:
         if self._output_only and not result.succeeded:
             with self._line.hidden():
                 note(f"Row {result.input.row}: {'' if result.error is None else message_of(result.error)}")
@@ -309,7 +318,7 @@ class _Run:
         jobs, submitting = unfinished_jobs(self.results)
         self._line.end()
         fate = self._fate(len(jobs) + submitting)
-        interrupted(f"Interrupted. {fate} Press Ctrl-C again to leave at once.")
+        interrupted(f"Interrupted. {fate}{self._saver.rest} Press Ctrl-C again to leave at once.")
         self.results.close()
 
     def _fate(self, number: int) -> str:
@@ -326,6 +335,10 @@ class _Run:
         self._note_left(log, jobs)
         if submitting:
             note(f"{counted(submitting, 'request')} under way may have submitted more.")
+        count_results(self.results)
+        if unprinted := list(self._unprinted):  # their files are being saved
+            hint = self._connection.options.command("wait", self._target.id, "JOB")
+            note_ids(f"{counted(len(unprinted), 'result')} not printed (to get one: {hint})", unprinted)
 
     def _note_left(self, log: LibraryLog, unfinished: Iterable[str] = ()) -> None:
         jobs = dict.fromkeys([*log.jobs["left"], *unfinished])

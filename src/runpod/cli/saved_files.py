@@ -9,28 +9,30 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from runpod._text import readable
+from runpod.cli.exit_status import NOT_SAVED, SUCCESS
+from runpod.cli.json_output import note
 from runpod.cli.saving import Saved
 from runpod.cli.threads import in_threads
 from runpod.errors import RunFileError
 from runpod.media.names import safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from runpod._bulk.results import BulkResult
-    from runpod.cli.saving import Saver
+    from runpod.cli.saving import MediaNumber, Saver
 
 NAME = "saved.jsonl"
 _MAX_KEY = 60
 
 
 class SavedFiles:
-    """Saves the media of rows, and lists them in `saved.jsonl` in the same folder. Can be used by several threads.
+    """Saves the media of rows, and lists each file in `saved.jsonl` in the same folder. Can be used by several threads.
 
-    A row whose job is in the list, and whose files are there, is not saved again.
+    A file of a job that is in the list, and is there, is not saved again.
 
     Raises:
-        RunFileError: The list cannot be read.
+        RunFileError: The list cannot be read or written.
     """
 
     def __init__(self, saver: Saver) -> None:
@@ -38,23 +40,29 @@ class SavedFiles:
         self._path = saver.folder / NAME
         self._lock = threading.Lock()
         # The files of each job, by its ID.
-        self._files: dict[str, list[str | None]] = self._read() if saver.is_on else {}
+        self._files: dict[str, dict[MediaNumber, str]] = self._read() if saver.is_on else {}
         # The jobs whose files could not all be saved by this process, which does not try again.
         self._failed: set[str] = set()
+        # Why a file is not in the list.
+        self._problem: str | None = None
 
     def save(self, result: BulkResult) -> Saved:
         """Saves the media of a row, unless it was done before."""
-        job_id = result.job_id
+        key, job_id = result.key, result.job_id
         if not result.succeeded or not result.has_output or job_id is None:
             return Saved(result.output)
-        files = self._files.get(job_id, [])
+        files = _Files(
+            self._files.get(job_id, {}),
+            lambda number, name: self._add(
+                {"key": key, "job_id": job_id, "file": name, "number": number[0], "of": number[1]}
+            ),
+        )
         again = job_id not in self._failed
-        saved = self.saver.save(result.output, f"{_prefix(result.key)}-", files=files, again=again)
+        saved = self.saver.save(result.output, f"{_prefix(key)}-", files=files, again=again)
+        if files:
+            self._files[job_id] = dict(files)
         if saved.problems:
             self._failed.add(job_id)
-        if saved.files != files:
-            self._files[job_id] = saved.files
-            self._add({"key": result.key, "job_id": job_id, "files": saved.files})
         return saved
 
     def save_all(self, results: Iterable[BulkResult], *, ordered: bool = False) -> Iterator[tuple[BulkResult, Saved]]:
@@ -67,20 +75,27 @@ class SavedFiles:
         """Says what could not be saved."""
         self.saver.note(saved, f"Row {readable(repr(result.key), 80)}: ")
 
-    def _read(self) -> dict[str, list[str | None]]:
-        files: dict[str, list[str | None]] = {}
+    def end(self) -> int:
+        """Says how much was saved, and returns the exit status."""
+        if self._problem is not None:
+            note(f"{self._problem} The next command saves the files that are not in it again.")
+        return self.saver.end() or (SUCCESS if self._problem is None else NOT_SAVED)
+
+    def _read(self) -> dict[str, dict[MediaNumber, str]]:
+        files: dict[str, dict[MediaNumber, str]] = {}
         try:
-            with self._path.open("rb") as lines:
+            with self._path.open("ab+") as lines:
+                lines.seek(0)
                 for line in lines:
                     try:
                         entry = json.loads(line)
-                        files[str(entry["job_id"])] = [name and safe_name(name, default="_") for name in entry["files"]]
-                    except (ValueError, TypeError, KeyError):  # the process ended while it was written
+                        name = safe_name(entry["file"], default="_")
+                        files.setdefault(entry["job_id"], {})[entry["number"], entry["of"]] = name
+                    # The process ended while it was written, or another program wrote it.
+                    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                         continue
-        except FileNotFoundError:
-            pass
         except OSError as error:
-            raise RunFileError(f"{self._path} cannot be read: {error.strerror}.") from error
+            raise RunFileError(f"{self._path} cannot be read and written: {error.strerror}.") from error
         return files
 
     def _add(self, entry: dict[str, Any]) -> None:
@@ -93,8 +108,20 @@ class SavedFiles:
                         if file.read(1) != b"\n":  # the process ended while the last line was written
                             line = b"\n" + line
                     file.write(line)
-            except OSError as error:
-                raise RunFileError(f"{self._path} cannot be written: {error.strerror}.") from error
+            except OSError as error:  # such as a full disk; the results are more important
+                self._problem = f"{self._path} cannot be written: {error.strerror}."
+
+
+class _Files(dict["MediaNumber", str]):
+    """The files of a job. Each that is added is listed at once."""
+
+    def __init__(self, known: dict[MediaNumber, str], add: Callable[[MediaNumber, str], object]) -> None:
+        super().__init__(known)
+        self._add = add
+
+    def __setitem__(self, number: MediaNumber, name: str) -> None:
+        super().__setitem__(number, name)
+        self._add(number, name)
 
 
 def _prefix(key: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runpod._text import readable
 from runpod.cli.exit_status import NOT_SAVED, SUCCESS, message_of
@@ -16,10 +16,13 @@ from runpod.cli.media_texts import MediaTexts
 from runpod.errors import InvalidRequestError, RunpodError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping
 
     from runpod import Media
     from runpod.cli.connection import Connection
+
+MediaNumber: TypeAlias = tuple[int, int]
+"""Which of the media of an output: the index of it, and how many there are."""
 
 # How many files that were not saved are named.
 _MAX_NOTES = 20
@@ -35,14 +38,12 @@ class Saved:
 
     Attributes:
         output: The output, with paths in place of the media that were saved.
-        files: The names of the files, in the order of the media; None for those that were not saved.
         paths: The paths of those that were saved; None without the option --save.
         problems: Why others were not saved.
         is_interrupted: Whether Ctrl-C was pressed.
     """
 
     output: Any
-    files: list[str | None] = field(default_factory=list[str | None])
     paths: list[str] | None = None
     problems: list[str] = field(default_factory=list[str])
     is_interrupted: bool = False
@@ -82,13 +83,21 @@ class Saver:
         # Numbers of files, and of outputs without any.
         self._saved = self._failed = self._known = self._empty = 0
 
-    def save(self, output: Any, prefix: str = "", *, files: Sequence[str | None] = (), again: bool = True) -> Saved:
+    def save(
+        self,
+        output: Any,
+        prefix: str = "",
+        *,
+        files: MutableMapping[MediaNumber, str] | None = None,
+        again: bool = True,
+    ) -> Saved:
         """Saves the media of an output.
 
         Args:
             output: The output, JSON.
             prefix: What the names of the files begin with.
-            files: As in `Saved`, if the output was saved before. Those that are there are not saved again.
+            files: The names of the files that were saved before: those that are there are not saved again. Each that
+                is saved is added at once.
             again: Whether to try again to save the others.
         """
         if not self.is_on:
@@ -96,24 +105,27 @@ class Saver:
         from runpod.media.finder import worker_paths
 
         texts = MediaTexts(output)
-        before = files if len(files) == len(texts.media) else [None] * len(texts.media)
-        names = [name if name and (self.folder / name).exists() else None for name in before]
-        known = sum(name is not None for name in names)
+        files = {} if files is None else files
+        names, known = dict[int, str](), 0
         problems, is_interrupted = list[str](), False
         try:
             for number, media in enumerate(texts.media):
-                if names[number] is None and again:
-                    names[number] = self._save(media, prefix, problems)
+                key = number, len(texts.media)
+                if key in files and (self.folder / files[key]).exists():
+                    names[number] = files[key]
+                    known += 1
+                elif again and (name := self._save(media, prefix, problems)) is not None:
+                    names[number] = files[key] = name
         except KeyboardInterrupt:
             is_interrupted = True
         if again and not texts.media and (left := worker_paths(output)):
             problems.append(_NO_BUCKET.format(readable(left[0], 100)))
-        paths = {number: str(self.folder / name) for number, name in enumerate(names) if name}
+        paths = {number: str(self.folder / name) for number, name in names.items()}
         with self._lock:
             self._known += known
             self._saved += len(paths) - known
             self._empty += not texts.media
-        return Saved(texts.replaced(output, paths), names, list(paths.values()), problems, is_interrupted)
+        return Saved(texts.replaced(output, paths), list(paths.values()), problems, is_interrupted)
 
     def _save(self, media: Media, prefix: str, problems: list[str]) -> str | None:
         """Saves one of the media, so that it is known which file it is. Returns the name of the file."""
@@ -126,6 +138,11 @@ class Saver:
             problems.append(message_of(error))
             return None
         return path.name
+
+    @property
+    def rest(self) -> str:
+        """What becomes of downloads after the first Ctrl-C of many jobs, as a sentence."""
+        return " What is being saved is completed." if self.is_on else ""
 
     def note(self, saved: Saved, place: str = "") -> None:
         """Says what could not be saved, unless much was said."""

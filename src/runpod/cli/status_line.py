@@ -48,6 +48,10 @@ class StatusLine:
             text = progress if isinstance(progress, str) else json.dumps(progress, ensure_ascii=False)
             self._text += f"  {readable(text, _MAX_PROGRESS)}"
 
+    def show(self, text: str) -> None:
+        """Shows what is done besides waiting."""
+        self._text = text
+
     def __enter__(self) -> Self:
         if self.shown and self._status is None:
             from rich.console import Console

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,15 +21,18 @@ def in_threads(
 ) -> Generator[tuple[T, ResultT], None, None]:
     """Calls a function with each item in threads, and yields the items with what it returns.
 
-    At most 16 items are read ahead. Another thread reads them: to end before they do, close what they come from.
+    The threads read the items, one at a time, and at most 16 more than were yielded. To end before the items do, close
+    what they come from.
 
     Args:
         function: What to call.
         items: Its arguments. An error of the iteration is raised after everything before it was yielded.
         ordered: Whether to yield them in their order, rather than as soon as the function returns.
     """
-    work = _Work(function, ordered=ordered)
-    threading.Thread(target=work.read, args=(items,), daemon=True).start()
+    work = _Work(function, items, ordered=ordered)
+    for _ in range(THREADS):
+        # A daemon: unlike those of a ThreadPoolExecutor, it does not delay the end of an interrupted process.
+        threading.Thread(target=work.run, daemon=True).start()
     try:
         while (found := work.found.get()) is not None:
             item, future = found
@@ -42,42 +45,49 @@ def in_threads(
 
 
 class _Work(Generic[T, ResultT]):
-    def __init__(self, function: Callable[[T], ResultT], *, ordered: bool) -> None:
-        self._function, self._ordered = function, ordered
-        self._pool = ThreadPoolExecutor(THREADS)
-        self._is_left = False
+    def __init__(self, function: Callable[[T], ResultT], items: Iterable[T], *, ordered: bool) -> None:
+        self._function, self._items, self._ordered = function, iter(items), ordered
+        self._reading = threading.Lock()
+        self._is_over = False
+        self._threads = THREADS
         self.free = threading.Semaphore(2 * THREADS)
         # What can be yielded, each as soon as it can; None at the end.
         self.found: SimpleQueue[tuple[T, Future[ResultT]] | None] = SimpleQueue()
         self.problem: BaseException | None = None
 
-    def read(self, items: Iterable[T]) -> None:
-        running: set[Future[None]] = set()
-        try:
-            for item in items:
-                self.free.acquire()
-                if self._is_left:
-                    return
-                future: Future[ResultT] = Future()
-                if self._ordered:
-                    self.found.put((item, future))
-                running = {each for each in running if not each.done()}
-                running.add(self._pool.submit(self._call, item, future))
-        except BaseException as error:  # noqa: BLE001 - it is raised by the other thread
-            self.problem = error
-        wait(running)
-        self.found.put(None)
+    def run(self) -> None:
+        """What each thread does."""
+        while (taken := self._take()) is not None:
+            item, future = taken
+            try:
+                future.set_result(self._function(item))
+            except BaseException as error:  # noqa: BLE001 - it is raised by the thread that iterates
+                future.set_exception(error)
+            if not self._ordered:
+                self.found.put(taken)
+        with self._reading:
+            self._threads -= 1
+            if not self._threads:
+                self.found.put(None)
 
-    def _call(self, item: T, future: Future[ResultT]) -> None:
-        try:
-            future.set_result(self._function(item))
-        except BaseException as error:  # noqa: BLE001 - as above
-            future.set_exception(error)
-        if not self._ordered:
-            self.found.put((item, future))
+    def _take(self) -> tuple[T, Future[ResultT]] | None:
+        """The next item, or None at the end."""
+        self.free.acquire()
+        with self._reading:
+            try:
+                if not self._is_over:
+                    taken = next(self._items), Future[ResultT]()
+                    if self._ordered:
+                        self.found.put(taken)
+                    return taken
+            except StopIteration:
+                pass
+            except BaseException as error:  # noqa: BLE001 - as above
+                self.problem = error
+        self.leave()
+        return None
 
     def leave(self) -> None:
-        """Lets the threads end."""
-        self._is_left = True
+        """Lets the threads end, one after the other."""
+        self._is_over = True
         self.free.release()
-        self._pool.shutdown(wait=False, cancel_futures=True)
