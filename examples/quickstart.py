@@ -73,11 +73,10 @@ def sync_job(at: Service, folder: Path) -> Path | None:
         row("job", job.id)
         for state in job.watch(timeout=TIMEOUT):
             clock.row(status_line(state))
-        output = job.result()
-        show(output)
+        show(job.state.pretty(limit=2000))
         paths = job.save(folder)
     if not paths:
-        write_json(output, folder / "output.json")
+        write_json(job.result(), folder / "output.json")
     for path in paths:
         row("saved", described(path))
     return next((path for path in paths if path.suffix in PICTURES), None)
@@ -165,13 +164,9 @@ def row(title: str, text: str) -> None:
     write_line(f"   {title:<11} {text}")
 
 
-def show(output: object) -> None:
-    if not isinstance(output, dict) or not 0 < len(output) <= 8:
-        row("output", shortened(output))
-        return
-    edge = max(len(str(key)) for key in output)
-    for i, (key, value) in enumerate(output.items()):
-        row("" if i else "output", f"{dim(printable(f'{key!s:<{edge}}'))}  {shortened(value)}")
+def show(text: str) -> None:
+    for line in text.splitlines():
+        write_line(f"   {line}".rstrip())
 
 
 def write_json(value: object, path: Path) -> None:
@@ -215,18 +210,7 @@ def status_line(state: JobState[Any]) -> str:
 
 
 def shortened(value: object, limit: int = 100) -> str:
-    """Format a value on one line. Long strings in it, and the line itself, are truncated."""
-
-    def cut(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: cut(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [cut(item) for item in value[:5]] + ["..."] * (len(value) > 5)
-        if isinstance(value, str) and len(value) > 60:
-            return f"{value[:22]}... ({len(value):,} characters)"
-        return value
-
-    value = cut(value)
+    """Format a value on one line, which is truncated."""
     text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
