@@ -126,7 +126,7 @@ async def stream(at: Service, folder: Path) -> None:
 
 def health(at: Service) -> None:
     heading("4  Health")
-    ids = list(dict.fromkeys([at.endpoint_id, at.stream_endpoint_id]))
+    ids = [i for i in dict.fromkeys([at.endpoint_id, at.stream_endpoint_id, at.picture_endpoint_id]) if i is not None]
     with Runpod(at.api_key, base_url=at.base_url) as client:
         seen = [client.endpoint(endpoint_id).health() for endpoint_id in ids]
     table("jobs", {i: health.jobs.model_dump() for i, health in zip(ids, seen, strict=True)})

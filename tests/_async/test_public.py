@@ -19,6 +19,7 @@ from runpod import (
     ExecutionPolicy,
     InvalidRequestError,
     JobFailedError,
+    NotFoundError,
 )
 from runpod.local import LocalServer
 from runpod.public import FluxSchnell, PublicInput, PublicOutput, QwenImageEdit2511, ZImageTurbo
@@ -87,6 +88,26 @@ async def test_options_are_those_of_an_endpoint(sync: bool, client: AsyncRunpod,
         body["policy"],
         body["webhook"],
         body["s3Config"]["bucketName"],
+    )
+
+
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize(
+    ("slug", "hint"),
+    [
+        ("flux-schnell", " (did you mean 'black-forest-labs-flux-1-schnell'?)"),
+        ("z-image-turb", " (did you mean 'z-image-turbo'?)"),
+        ("z-image-turbo", ""),
+        ("nothing", ""),
+    ],
+)
+async def test_an_unknown_slug_is_explained(sync: bool, slug: str, hint: str, client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(httpx.Response(404, json={"error": "endpoint not found"}))
+    call = client.public.run_sync if sync else client.public.run
+    with pytest.raises(NotFoundError) as caught:
+        await call(slug, input={"prompt": "a horse"})
+    assert caught.value.message.endswith(
+        f" Or there is no public model {slug!r}{hint}: client.public.models() lists them."
     )
 
 

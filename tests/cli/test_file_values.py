@@ -116,6 +116,7 @@ def test_a_file_that_is_too_large(server: Stable, cli: Command) -> None:
     assert re.search(r"input\.image.*large\.png.*Pass a URL in its place, or @FILE with --uploads BUCKET,", done.err)
     assert "Limits" not in done.err
     assert "S3Uploads" not in done.err
+    assert "run_sync" not in done.err
     assert before == len(server.requests)
 
 

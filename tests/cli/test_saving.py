@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runpod.cli.json_output import Shortener
 from runpod.cli.saved_files import SavedFiles, _prefix
 from runpod.cli.threads import in_threads
 from tests.cli.many import ManyServer, lines_of, write_rows
@@ -41,6 +42,15 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_input(output: Any) -> str:
     return json.dumps({"output": output})
+
+
+def test_a_picture_that_is_sent_twice_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    large = data_url(PNG + bytes(3000), "image/png")
+    shortener = Shortener(can_save=True)
+    shown = shortener.shortened({"images": [large], "image_url": large})
+    assert {"images": ["<image/png, 3.07 kB>"], "image_url": "<image/png, 3.07 kB>"} == shown
+    shortener.note()
+    assert "A file is not shown: add --save DIR" in capsys.readouterr().err
 
 
 class Endless:

@@ -75,7 +75,7 @@ def test_long_strings_are_shortened_with_a_note(server: Stable, cli: Command) ->
     assert f'"data": "{data[:60]}… (7,000 characters)"' in done.err
     assert text in done.err
     assert picture[:60] not in done.err
-    assert "2 files are not shown: add --save DIR to save what outputs contain.\n" in done.err
+    assert "A file is not shown: add --save DIR to save what outputs contain.\n" in done.err
     assert "A long string is shortened here. Redirect the output to a file or a program to get all of it.\n" in done.err
     # Not if the output is piped, even if messages are shown.
     with Terminal("run", "echo", job_input, "--output-only", out=False) as terminal:

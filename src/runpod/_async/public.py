@@ -12,8 +12,15 @@ from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader
 from runpod._protocol.operations import check_id
-from runpod.errors import InvalidRequestError
-from runpod.public.catalogue import NoListError, PublicModels, received_models, shipped_models, typed_inputs
+from runpod.errors import InvalidRequestError, NotFoundError
+from runpod.public.catalogue import (
+    NoListError,
+    PublicModels,
+    received_models,
+    shipped_models,
+    similar_slug,
+    typed_inputs,
+)
 from runpod.public.inputs.base import PublicInput, check_mapping
 from runpod.public.inputs.fields import is_mapping
 from runpod.public.output import PublicOutput
@@ -121,7 +128,11 @@ class AsyncPublic:
             >>> output = await job.result(timeout=120)
         """
         endpoint, value = self._resolved(model, input)
-        return await endpoint.run(input=value, policy=policy, webhook=webhook, s3_config=s3_config, timeout=timeout)
+        try:
+            return await endpoint.run(input=value, policy=policy, webhook=webhook, s3_config=s3_config, timeout=timeout)
+        except NotFoundError as error:
+            _add_advice(error, endpoint.id)
+            raise
 
     @overload
     async def run_sync(
@@ -183,9 +194,13 @@ class AsyncPublic:
             >>> state.result().media
         """
         endpoint, value = self._resolved(model, input)
-        return await endpoint.run_sync(
-            input=value, policy=policy, webhook=webhook, s3_config=s3_config, timeout=timeout
-        )
+        try:
+            return await endpoint.run_sync(
+                input=value, policy=policy, webhook=webhook, s3_config=s3_config, timeout=timeout
+            )
+        except NotFoundError as error:
+            _add_advice(error, endpoint.id)
+            raise
 
     def _resolved(self, model: object, value: Any) -> tuple[AsyncEndpoint[PublicOutput], Any]:
         """The endpoint and the input of a job."""
@@ -257,3 +272,10 @@ def _slug_of(model: type[PublicInput]) -> str:
         msg = f'{model.__name__} has no slug. Add one: `slug = "…"` in the class.'
         raise InvalidRequestError(msg)
     return slug
+
+
+def _add_advice(error: NotFoundError, slug: str) -> None:
+    """Says what the slug may be, if it is the slug that was not found, and not the job."""
+    if error.job_id is None:
+        hint = "" if slug in typed_inputs() else similar_slug(slug, typed_inputs())
+        error.message += f" Or there is no public model {slug!r}{hint}: client.public.models() lists them."

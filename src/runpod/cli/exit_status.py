@@ -51,6 +51,7 @@ _TRANSLATIONS = {
     ),
     " allow_private=True.": " --allow-private.",
     "as soon as it ends, with job.save.": "as soon as it ends, with --save.",
+    "client.public.models() lists them.": "`runpod-sdk public list` shows all.",
     "is larger than max_bytes, ": "is larger than the limit of ",
     "Pass a higher max_bytes if you expect it.": "Download it from the URL in the output.",
     "pass runpod.File(path)": "write @FILE",
@@ -63,6 +64,7 @@ _TRANSLATIONS = {
     ", or open it with read_only=True": "",
 }
 _PATTERNS = {
+    r" run_sync accepts [\d.]+ MB\.": "",
     r" If your account allows more, set EndpointLimits\(\w+=…\)\.": "",
     r"pass a field that is newer than this library in a mapping, run\([^)]*\)": (
         "pass a field that is newer than this version with --input"

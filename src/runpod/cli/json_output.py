@@ -175,15 +175,23 @@ class Shortener:
     def shortened(self, value: Any) -> Any:
         """A value with short strings only."""
         media = MediaTexts(value)
-        return with_texts(value, lambda text, _: self._text(text, media), self._text)
+        # An output can have the same picture twice.
+        hidden = set[int]()
 
-    def _text(self, text: str, media: MediaTexts | None = None) -> str:
+        def value_of(text: str, _: object) -> str:
+            number = media.number(text) if len(text) > _MAX_DATA else None
+            if number is None or (size := media.media[number].size) is None:
+                return self._text(text)
+            hidden.add(number)
+            return f"<{media.media[number].mime}, {size_text(size)}>"
+
+        short = with_texts(value, value_of, self._text)
+        self._media += len(hidden)
+        return short
+
+    def _text(self, text: str) -> str:
         if len(text) <= _MAX_DATA:
             return text
-        found = None if media is None else media.find(text)
-        if found is not None and found.size is not None:
-            self._media += 1
-            return f"<{found.mime}, {size_text(found.size)}>"
         if len(text) <= _MAX_TEXT and not _DATA.fullmatch(text):
             return text
         self._texts += 1

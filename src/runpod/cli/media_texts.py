@@ -29,11 +29,6 @@ class MediaTexts:
         """Which of the media a text is. Several texts can be the same, such as a data URL and its base64."""
         return self._numbers.get(_payload(text)) if self._numbers else None
 
-    def find(self, text: str) -> Media | None:
-        """The media that a text is, or None."""
-        number = self.number(text)
-        return None if number is None else self.media[number]
-
     def replaced(self, value: Any, texts: Mapping[int, str]) -> Any:
         """A value with other texts in place of the media with some numbers."""
 

@@ -30,7 +30,6 @@ from runpod.cli.jobs import (
 )
 from runpod.cli.json_output import at_terminal, note, write_json, write_table, write_text
 from runpod.errors import InvalidRequestError
-from runpod.models._base import suggestion
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -87,10 +86,12 @@ def list_(
 
 def show(connection: Connection, slug: Slug, *, timeout: CallTimeout = None) -> int:
     """Shows the fields of a model's input, and its price."""
+    from runpod.public.catalogue import similar_slug
+
     found = _models(connection, timeout)
     model = next((each for each in found if each.slug == slug), None)
     if model is None:
-        hint = suggestion(slug, [each.slug for each in found])
+        hint = similar_slug(slug, [each.slug for each in found])
         raise InvalidRequestError(f"There is no public model {slug!r}{hint}. `runpod-sdk public list` shows all.")
     types = field_types(model.input_type)
     about = model.description if model.input_type is None else _about(model.input_type)

@@ -302,6 +302,11 @@ class LinkSource(Source):
     def size(self) -> int:
         return 0
 
+    @property
+    @override
+    def known_size(self) -> int | None:
+        return None
+
     @override
     def head(self) -> bytes:
         return b""

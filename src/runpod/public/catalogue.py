@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal, cast, overload
 
 from runpod._text import readable
-from runpod.models._base import received_number
+from runpod.models._base import received_number, suggestion
 from runpod.public.inputs import audio, images, text, video
 from runpod.public.inputs.base import PublicInput
 from runpod.public.table import html_table, text_table
@@ -126,6 +126,19 @@ def typed_inputs() -> dict[str, type[PublicInput]]:
         for each in found
         if isinstance(each, type) and issubclass(each, PublicInput) and "slug" in vars(each)
     }
+
+
+def similar_slug(slug: str, slugs: Iterable[str]) -> str:
+    """A suggestion for an unknown slug, such as ` (did you mean 'p-image-t2i'?)`; empty without a close one."""
+    known = list(slugs)
+    words = set(_words(slug))
+    # People know a part of it: flux-schnell.
+    parts = [each for each in known if words and words <= set(_words(each))]
+    return f" (did you mean {min(parts, key=len)!r}?)" if parts else suggestion(slug, known)
+
+
+def _words(slug: str) -> list[str]:
+    return slug.lower().replace("_", "-").replace("/", "-").replace(".", "-").split("-")
 
 
 def shipped_models(reason: str) -> PublicModels:
