@@ -6,7 +6,7 @@ import pytest
 
 from runpod import S3Uploads
 from runpod._uploads import patient_client, transfer
-from tests.uploads.s3_server import BUCKET, REGION, running
+from tests.uploads.s3_server import BUCKET, REGION, TEST_TIMEOUT, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,8 @@ def volume(uploads_with: Callable[..., S3Uploads]) -> S3Uploads:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let retries follow at once, and parts be as small as S3 allows."""
+    """Let retries follow at once, parts be as small as S3 allows, and a busy machine take long to remove them."""
     monkeypatch.setattr(patient_client, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "PATIENCE", TEST_TIMEOUT)
     monkeypatch.setattr(transfer, "MULTIPART_THRESHOLD", 5 * 2**20)
     monkeypatch.setattr(transfer, "PART_SIZE", 5 * 2**20)

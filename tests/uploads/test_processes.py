@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ def in_child(function: Callable[[], object]) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, as in a user's program
         pid = os.fork()
     if pid == 0:
+        signal.alarm(int(TEST_TIMEOUT))  # ends it if it hangs
         try:
             function()
         except BaseException:  # noqa: BLE001 - the child must not go on with other tests
