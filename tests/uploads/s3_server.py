@@ -25,6 +25,7 @@ import boto3
 from botocore.config import Config
 from moto import settings
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeKey, FakeMultipart
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wsgi import get_input_stream
 
@@ -149,6 +150,11 @@ class S3Server:
             self.client.delete_object(Bucket=BUCKET, Key=key)
         for upload in self.parts():
             self.client.abort_multipart_upload(Bucket=BUCKET, **upload)
+        # moto keeps what was deleted as well.
+        for kind in (FakeKey, FakeMultipart):
+            for each in kind.instances_tracked:
+                each.dispose()
+            kind.instances_tracked.clear()
         self.requests.clear()
 
     def objects(self) -> list[str]:
