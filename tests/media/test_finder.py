@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import sys
 import tracemalloc
@@ -377,11 +378,13 @@ def _calls(output: Any) -> int:
         count += event in {"call", "c_call"}
 
     find(output)  # what is cached is not counted
+    gc.disable()  # it calls `gc.callbacks`, to which Hypothesis adds one
     sys.setprofile(profile)
     try:
         find(output)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 
@@ -404,7 +407,7 @@ def test_the_work_does_not_grow_with_the_size_of_a_value(small: Any, large: Any)
     assert _calls(small) == _calls(large)
 
 
-def test_a_small_object_without_media_costs_one_call() -> None:
+def test_a_small_object_without_media_costs_few_calls() -> None:
     segment = {"id": 1, "start": 0.5, "text": " A horse", "tokens": [1, 2, 3], "words": ["a", "horse"], "more": None}
     few, many = ({"segments": [segment] * n} for n in (10, 1010))
     assert _calls(many) - _calls(few) <= 10 * 1000
