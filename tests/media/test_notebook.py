@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from html import unescape
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,11 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
         # The kernel must not see the settings of the user, nor leave history in the home folder.
         for name in ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
             patch.setenv(name, home)
-        NotebookClient(found, kernel_name="python3", timeout=120, startup_timeout=120).execute()
+        client = NotebookClient(found, kernel_name="python3", timeout=120, startup_timeout=120)
+        if sys.platform == "linux":
+            # Its ports are free when they are chosen, but another test can take one before the kernel does.
+            client.config.KernelManager.update({"transport": "ipc", "ip": f"{home}/kernel"})
+        client.execute()
     return found
 
 
