@@ -30,7 +30,8 @@ class FileStore(Protocol):
 
         Args:
             file: The file: `file.open()`, `file.name`, `file.mime`, `file.size`. The same object each time.
-            stop: Once `stop.is_set()`, the call should raise an error soon, and leave nothing behind.
+            stop: Once `stop.is_set()`, the call should raise an error soon, and leave nothing behind. Check it from time
+                to time: its `wait` does not notice the end of a `map`.
 
         Returns:
             The text that takes the place of the file in the input, such as a URL.
