@@ -443,14 +443,14 @@ def test_typed_outputs_are_shown_by_their_fields() -> None:
 
 def test_any_nesting_and_any_number_of_items_is_written() -> None:
     deep: list[Any] = []
-    for _ in range(50_000):
+    for _ in range(10_000):
         deep = [deep]
     text = JobState[Any].model_construct({"output"}, id="a", status=state().status, output=deep).pretty()
-    assert 50_001 == text.count("[") == text.count("]")
-    assert len(text) < 50_001 * 170
-    many = [{"name": f"horse {n}", "tags": [{"n": n}]} for n in range(100_000)]
+    assert 10_001 == text.count("[") == text.count("]")
+    assert len(text) < 10_001 * 170
+    many = [{"name": f"horse {n}", "tags": [{"n": n}]} for n in range(10_000)]
     text = state(many).pretty()
-    assert 100_000 == text.count('"name": "horse ')
+    assert 10_000 == text.count('"name": "horse ')
     endless: list[Any] = [1]
     endless.append(endless)
     shown = JobState[Any].model_construct({"output"}, id="a", status=state().status, output=[endless, endless])
