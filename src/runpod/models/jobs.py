@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Generic, cast
 
 from pydantic import BeforeValidator, Field
-from typing_extensions import Self, TypeVar
+from typing_extensions import Self, TypeVar, override
 
 from runpod._base_errors import CONTEXT, RunpodError, details_dict
 from runpod._text import Shortened, readable
 from runpod.models._base import ReceivedCount, ReceivedDuration, ReceivedModel, ReceivedText
 from runpod.models._costs import cost_of
+from runpod.models._shown import Shown
 from runpod.models.status import JobStatus
 from runpod.models.worker_failure import WorkerFailure, parse_worker_error
 
@@ -42,7 +43,7 @@ def _received_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class JobState(ReceivedModel, Generic[OutputT]):
+class JobState(Shown, ReceivedModel, Generic[OutputT]):
     """The state of a job at one point in time. Frozen; unknown fields are kept.
 
     Attributes:
@@ -160,28 +161,7 @@ class JobState(ReceivedModel, Generic[OutputT]):
             raise failure
         return self
 
-    def pretty(self, *, limit: int | None = None) -> str:
-        """Returns the job as text for people: its status and times, its error, and its output in full.
-
-        The output is indented JSON, in which pictures and other media are replaced by a placeholder such as
-        `<image/png, 812 kB, horse.png>`, and text with line breaks is shown in lines. Control characters are escaped.
-
-        Args:
-            limit: How many characters of it, at most; None for all.
-
-        Example:
-            >>> print(state.pretty())
-        """
-        from runpod.media.display import pretty
-
-        return pretty(self._summary(), limit)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
-        """Shows the job in a notebook: its status, its error, the media in its output, and its output as text."""
-        from runpod.media.display import bundle
-
-        return bundle(self._summary())
-
+    @override
     def _summary(self) -> Summary:
         from runpod.media.display import Summary, duration_text, worker_text
 
@@ -291,7 +271,7 @@ def job_failure(state: JobState[Any], endpoint_id: str | None = None) -> JobErro
     return cls(message, state=state, endpoint_id=endpoint_id)
 
 
-class StreamChunk(ReceivedModel, Generic[ChunkT]):
+class StreamChunk(Shown, ReceivedModel, Generic[ChunkT]):
     """One value that a generator handler yielded.
 
     Attributes:
@@ -309,22 +289,7 @@ class StreamChunk(ReceivedModel, Generic[ChunkT]):
 
         return find(self.output)
 
-    def pretty(self, *, limit: int | None = None) -> str:
-        """Returns the value as text for people, in the same form as `JobState.pretty`.
-
-        Args:
-            limit: How many characters of it, at most; None for all.
-        """
-        from runpod.media.display import pretty
-
-        return pretty(self._summary(), limit)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
-        """Shows the value in a notebook, with its media."""
-        from runpod.media.display import bundle
-
-        return bundle(self._summary())
-
+    @override
     def _summary(self) -> Summary:
         from runpod.media.display import Summary
 

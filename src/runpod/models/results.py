@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+from typing_extensions import override
+
 from runpod._text import Shortened, readable
+from runpod.models._shown import Shown
 from runpod.models.jobs import JobState, OutputT
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ __all__ = ["MapResult"]
 
 
 @dataclass(frozen=True, repr=False)
-class MapResult(Generic[OutputT]):
+class MapResult(Shown, Generic[OutputT]):
     """The result of one input of `map_unordered`. A job that did not succeed has an `error`.
 
     Attributes:
@@ -58,22 +61,7 @@ class MapResult(Generic[OutputT]):
         """Whether the submission was sent and its outcome is unknown. Sending the input again may run it twice."""
         return self.error is not None and self.error.maybe_submitted
 
-    def pretty(self, *, limit: int | None = None) -> str:
-        """Returns the result as text for people, in the same form as `JobState.pretty`.
-
-        Args:
-            limit: How many characters of it, at most; None for all.
-        """
-        from runpod.media.display import pretty
-
-        return pretty(self._summary(), limit)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
-        """Shows the result in a notebook, with its media."""
-        from runpod.media.display import bundle
-
-        return bundle(self._summary())
-
+    @override
     def _summary(self) -> Summary:
         from runpod.media.display import Summary, worker_text
 

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import ConfigDict, RootModel
+from typing_extensions import override
 
 from runpod._text import Shortened
 from runpod.models._costs import cost_of
+from runpod.models._shown import Shown
 
 if TYPE_CHECKING:
     from runpod.media import Media
     from runpod.media.display import Summary
 
 
-class PublicOutput(RootModel[Any]):
+class PublicOutput(Shown, RootModel[Any]):
     """The output of a public endpoint, in whatever shape its model returns. Frozen.
 
     The service deletes the files behind the URLs. Its documentation says both after 7 days and
@@ -51,22 +53,7 @@ class PublicOutput(RootModel[Any]):
         """The answer of a language model, or a transcript; None if there is none."""
         return _text_in(self.root)
 
-    def pretty(self, *, limit: int | None = None) -> str:
-        """Returns the output as text for people, in the same form as `JobState.pretty`.
-
-        Args:
-            limit: How many characters of it, at most; None for all.
-        """
-        from runpod.media.display import pretty
-
-        return pretty(self._summary(), limit)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython selects itself
-        """Shows the output in a notebook, with its media."""
-        from runpod.media.display import bundle
-
-        return bundle(self._summary())
-
+    @override
     def _summary(self) -> Summary:
         from runpod.media.display import Summary
 
