@@ -32,9 +32,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hide variables and the home folder, so that a developer's own API key or AWS credentials cannot reach a test."""
-    for name in os.environ:
-        if name.upper().startswith(("AWS_", "RUNPOD_")):
+    """Hide variables and the home folder: a developer's own API key, AWS credentials and proxies must not reach a test."""
+    for name in list(os.environ):
+        if name.upper().startswith(("AWS_", "RUNPOD_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -9,21 +9,14 @@ from runpod._uploads import patient_client, transfer
 from tests.uploads.s3_server import BUCKET, REGION, TEST_TIMEOUT, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.uploads.s3_server import S3Server
 
 
 @pytest.fixture(scope="session")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    # The fixture that hides the developer's settings lives as long as one test, the server longer.
-    nowhere = str(tmp_path_factory.mktemp("aws") / "missing")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-            patch.setenv(name, nowhere)
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
-            patch.delenv(name, raising=False)
-        yield running()
+def _server() -> S3Server:
+    return running()
 
 
 @pytest.fixture

@@ -279,8 +279,10 @@ class Source:
 @functools.cache
 def running() -> S3Server:
     """The only server of this process: the accounts of moto, and its switch for signatures, are those of the process."""
-    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-    with mock.patch.dict(os.environ, nowhere):
+    # The fixture that hides the developer's settings lives as long as one test, the server longer.
+    hidden = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    rest = {name: value for name, value in os.environ.items() if not name.upper().startswith("AWS_")}
+    with mock.patch.dict(os.environ, {**rest, **hidden, "no_proxy": "*"}, clear=True):
         server = S3Server()
     atexit.register(server.close)
     return server
