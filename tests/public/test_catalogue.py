@@ -145,8 +145,8 @@ def test_a_notebook_shows_a_table_without_the_markup_of_others() -> None:
     bundle = models._repr_mimebundle_()
     assert {"text/plain", "text/html"} == set(bundle)
     assert bundle["text/html"] == models._repr_html_()
-    assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>" in bundle["text/html"]
-    assert "<td>\\x1b[31m&lt;b&gt;</td>" in bundle["text/html"]
+    assert ">&lt;script&gt;alert(1)&lt;/script&gt;</td>" in bundle["text/html"]
+    assert ">\\x1b[31m&lt;b&gt;</td>" in bundle["text/html"]
     assert "<script" not in bundle["text/html"]
     assert "\x1b" not in bundle["text/plain"]
 

@@ -32,8 +32,10 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """A table for notebooks, without any markup of the service."""
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    # Jupyter aligns cells to the right.
+    left = ' style="text-align:left"'
+    head = "".join(f"<th{left}>{html.escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td{left}>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><caption>{_escaped(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
