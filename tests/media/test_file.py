@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -25,12 +26,14 @@ from PIL import Image
 
 from runpod import File, InvalidRequestError, Media
 from runpod.media import file as file_module
+from runpod.media import process_lock
 from runpod.media.file import encoded, encoded_size
 from runpod.media.process_lock import ProcessLock
 from tests.servers import TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(100))
 ZIP = b"PK\x03\x04" + bytes(60)
@@ -357,10 +360,11 @@ class TestMemory:
         contents = [b"", PNG]
 
         class Lock(ProcessLock):
-            def __enter__(self) -> None:
+            @property
+            def here(self) -> threading.Lock:
                 if reading.is_set():
                     both.set()
-                super().__enter__()
+                return super().here
 
         def read() -> bytes:
             reading.set()
@@ -376,10 +380,27 @@ class TestMemory:
             assert len(PNG) == first.result() == second.result()
         assert [b""] == contents
 
+    def test_ctrl_c_leaves_nothing_locked(self) -> None:
+        def interrupt(frame: FrameType, event: str, _: object) -> None:
+            if event == "return" and frame.f_code.co_filename == process_lock.__file__:
+                raise KeyboardInterrupt
+
+        file = File(PNG)
+        sys.setprofile(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                encoded(file)
+        finally:
+            sys.setprofile(None)
+        thread = threading.Thread(target=encoded, args=(file,), daemon=True)
+        thread.start()
+        thread.join(TEST_TIMEOUT)
+        assert not thread.is_alive()
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
     def test_a_fork_while_a_file_is_encoded_leaves_nothing_locked(self) -> None:
         file = File(PNG)
-        with file._lock, file._source._lock, file_module._kept._lock:  # type: ignore[attr-defined]
+        with file._lock.here, file._source._lock.here, file_module._kept._lock.here:  # type: ignore[attr-defined]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, as in a user's program
                 pid = os.fork()

@@ -222,21 +222,26 @@ def test_a_thread_whose_upload_was_stopped_leaves_it_to_one_that_waits(server: S
     assert 1 == len(server.objects())
 
 
-def test_ctrl_c_at_the_end_of_an_upload_does_not_block_the_next_one(
-    server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("moment", ["exit 1", "enter 2", "exit 2"])
+def test_ctrl_c_before_or_after_an_upload_does_not_block_the_next_one(
+    moment: str, server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lock:
-        """Interrupts the second use: when the upload has ended."""
+        """Interrupts one of its uses: the first is before the upload, the second after it."""
 
         def __init__(self) -> None:
             self.uses = 0
 
         def __enter__(self) -> None:
             self.uses += 1
-            if self.uses == 2:
-                raise KeyboardInterrupt
+            self._interrupt("enter")
 
-        def __exit__(self, *_: object) -> None: ...
+        def __exit__(self, *_: object) -> None:
+            self._interrupt("exit")
+
+        def _interrupt(self, event: str) -> None:
+            if moment == f"{event} {self.uses}":
+                raise KeyboardInterrupt
 
     file = Source()
     with monkeypatch.context() as patch:
@@ -250,21 +255,18 @@ def test_ctrl_c_at_the_end_of_an_upload_does_not_block_the_next_one(
     assert [200] == [httpx.get(url).status_code for url in urls]
 
 
-def test_ctrl_c_while_another_thread_uploads_counts_no_use(
-    server: S3Server, uploads: S3Uploads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(_: float) -> bool:
-        raise KeyboardInterrupt
+def test_ctrl_c_while_another_thread_uploads_counts_no_use(server: S3Server, uploads: S3Uploads) -> None:
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
 
     file, hold = Source(), Hold()
     server.respond("PutObject", hold)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(acquire, uploads, file)
         assert hold.arrived.wait(TEST_TIMEOUT)
-        with monkeypatch.context() as patch:
-            patch.setattr(uploads._records_here()._records[file].ended, "wait", interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                acquire(uploads, file)
+        with pytest.raises(KeyboardInterrupt):
+            acquire(uploads, file, Stop())
         hold.released.set()
         first.result(TEST_TIMEOUT)
     assert uploads.release(file, used=False) is None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runpod._uploads.source import UploadSource
 
-# How often a thread that waits for another one's upload looks whether it was stopped, in seconds.
+# How often a thread that waits for another one's upload looks whether that has ended or was stopped, in seconds.
 CHECK_INTERVAL = 0.1
 
 
@@ -25,8 +25,8 @@ class Record:
     """One file."""
 
     def __init__(self) -> None:
-        # Set when the upload has ended.
-        self.ended = threading.Event()
+        # Whether the upload has ended. Not an event, since Ctrl-C can interrupt its `set`.
+        self.is_over = False
         self.began = time.time()
         self.key: str | None = None
         # Why the upload failed. None also if it was stopped.
@@ -60,47 +60,46 @@ class Records:
             RunpodError: The upload failed.
         """
         while True:
-            with self._lock:
-                record = self._records.get(file)
-                # While it is in use, `release` has to find it.
-                if record is not None and not record.uses and time.time() - record.began > self._lifetime:
-                    record = None
-                first = record is None
-                if record is None:
-                    record = self._records[file] = Record()
-                record.uses += 1
-            if first:
-                return self._upload(file, record, upload)
+            record = Record()
+            # All of it: if Ctrl-C came in between, others would wait for this record for ever.
             try:
-                while not (record.ended.wait(CHECK_INTERVAL) or stop.is_set()):
-                    pass
-            except KeyboardInterrupt:
-                self._withdraw(record)
+                with self._lock:
+                    found = self._records.get(file)
+                    # While it is in use, `release` has to find it.
+                    if found is None or (not found.uses and time.time() - found.began > self._lifetime):
+                        found = self._records[file] = record
+                    found.uses += 1
+                if found is record:
+                    key = upload()
+                    with self._lock:
+                        record.key = key
+                    return key
+            except BaseException as error:
+                with self._lock:
+                    if self._records.get(file) is record:
+                        del self._records[file]
+                if isinstance(error, RunpodError) and not isinstance(error, UploadStoppedError):
+                    record.error = error
                 raise
-            if not record.ended.is_set() and self._withdraw(record):
-                raise UploadStoppedError("The upload was stopped.")
-            if record.key is not None:
-                return record.key
-            if record.error is not None:
-                raise copy.copy(record.error)
-            # Only the other call was stopped, so this one tries.
+            finally:
+                record.is_over = True
+            shared = self._wait(found, stop)
+            if shared is not None:
+                return shared
 
-    def _upload(self, file: UploadSource, record: Record, upload: Callable[[], str]) -> str:
+    def _wait(self, record: Record, stop: threading.Event) -> str | None:
+        """Waits for the upload of another call. Returns its key; None if that call was stopped, so this one tries."""
         try:
-            key = upload()
-            with self._lock:
-                record.key = key
-        except BaseException as error:
-            # Whatever comes in between, such as Ctrl-C: others would wait for this record for ever.
-            with self._lock:
-                self._records.pop(file, None)
-            if isinstance(error, RunpodError) and not isinstance(error, UploadStoppedError):
-                record.error = error
+            while not (record.is_over or stop.is_set()):
+                stop.wait(CHECK_INTERVAL)
+        except KeyboardInterrupt:
+            self._withdraw(record)
             raise
-        else:
-            return key
-        finally:
-            record.ended.set()
+        if not record.is_over and self._withdraw(record):
+            raise UploadStoppedError("The upload was stopped.")
+        if record.error is not None:
+            raise copy.copy(record.error)
+        return record.key
 
     def _withdraw(self, record: Record) -> bool:
         """Ends a use that waits. False if the upload has succeeded: then the use has to be released."""

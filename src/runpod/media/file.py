@@ -182,7 +182,7 @@ def encoded(file: File) -> bytes | bytearray:
         InvalidRequestError: The data cannot be read, or has changed.
     """
     # Threads that need the same file at the same time read it once.
-    with file._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    with file._lock.here:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         text = file._encoded  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if text is None:
             text = _encode(file._source)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -214,7 +214,7 @@ class _Kept:
         self._lock = ProcessLock()
 
     def add(self, file: File, size: int) -> None:
-        with self._lock:
+        with self._lock.here:
             self._files.append((weakref.ref(file), size))
             self._size += size
             while self._size > KEPT or (self._files and self._files[0][0]() is None):

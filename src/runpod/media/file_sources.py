@@ -150,7 +150,7 @@ class LoadedSource(Source):
         """The data, read or made at the first access."""
         # Threads that need it at the same time read or make it once.
         if self._data is None:
-            with self._lock:
+            with self._lock.here:
                 if self._data is None:
                     self._data = self._load()
         if not self._data:
