@@ -129,6 +129,25 @@ async def test_a_job_that_failed_can_come_with_http_400(client: AsyncRunpod, wir
         await job.result(timeout=60)
 
 
+async def test_such_a_job_can_have_a_long_error(client: AsyncRunpod, wire: Wire) -> None:
+    # In the order in which the service sends the fields.
+    wire.respond(httpx.Response(400, json={"error": "x" * 100_000, "id": "job", "status": "FAILED"}))
+    state = await client.public.run_sync(FluxSchnell(prompt="a horse"))
+    assert ("job", "FAILED", 100_000) == (state.id, state.status, len(state.error or ""))
+
+
+async def test_a_retry_that_is_refused_is_an_error(client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(httpx.Response(400, json={"id": "job", "status": "FAILED", "error": "too old to be retried"}))
+    with pytest.raises(BadRequestError, match="too old to be retried"):
+        await client.endpoint("e").job("job").retry()
+
+
+async def test_a_job_that_failed_with_http_400_has_to_be_the_one(client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(httpx.Response(400, json={"id": "another", "status": "FAILED", "error": "no"}))
+    with pytest.raises(BadRequestError, match="HTTP 400: no"):
+        await client.endpoint("e").job("job").refresh()
+
+
 @pytest.mark.parametrize(
     "body",
     [

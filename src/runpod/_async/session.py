@@ -157,7 +157,7 @@ class AsyncSession:
     async def try_submit(
         self,
         attempts: Attempts,
-        before: Callable[[], Awaitable[None]],
+        before: Callable[[], Awaitable[None]] | None = None,
         check: Callable[[], None] | None = None,
     ) -> JobState[Any] | float:
         """Makes one attempt to submit a job, and records its submission time.
@@ -341,7 +341,7 @@ class AsyncSession:
         outcome = await self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
-        return with_failed_job(outcome)
+        return with_failed_job(call, outcome)
 
 
 def _describe(outcome: Outcome) -> str:

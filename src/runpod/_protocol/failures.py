@@ -10,6 +10,9 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic_core import from_json
+
+from runpod._protocol.operations import CANCEL, RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, TransportError
 from runpod._text import readable
 from runpod.errors import (
@@ -30,6 +33,8 @@ from runpod.errors import (
 from runpod.models._base import received_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Outcome
@@ -43,6 +48,9 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     409: ConflictError,
     413: PayloadTooLargeError,
 }
+
+# Calls whose response is the state of a job. Not a retry: what it answers with an error status, it has refused.
+_STATE_CALLS = frozenset({RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM, CANCEL})
 
 _ADVICE = {
     401: "Check the API key.",
@@ -133,13 +141,23 @@ def _job_id_in(outcome: Outcome) -> str | None:
     return strings.get("id") if outcome.is_success or "status" in strings else None
 
 
-def with_failed_job(outcome: Outcome) -> Outcome:
+def with_failed_job(call: Call, outcome: Outcome) -> Outcome:
     """A response with HTTP 400 and a job that has failed as a successful one: public endpoints send such responses."""
-    if isinstance(outcome, Response) and outcome.status == 400:
-        strings = _top_level_strings(outcome.body)
-        if "id" in strings and strings.get("status") == "FAILED":
-            return replace(outcome, status=200)
-    return outcome
+    if not isinstance(outcome, Response) or outcome.status != 400 or call.operation not in _STATE_CALLS:
+        return outcome
+    fields = _fields(outcome.body)
+    job_id = fields.get("id")
+    is_failed = isinstance(job_id, str) and job_id and fields.get("status") == "FAILED"
+    return replace(outcome, status=200) if is_failed and call.job_id in {None, job_id} else outcome
+
+
+def _fields(body: bytes) -> Mapping[str, Any]:
+    """The fields of a JSON object; of an incomplete one, the strings at its beginning."""
+    try:
+        value: Any = from_json(body)
+    except ValueError:
+        return _top_level_strings(body)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def submitted_job(call: Call, partial: bytes) -> str | None:

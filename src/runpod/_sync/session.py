@@ -159,7 +159,7 @@ class Session:
     def try_submit(
         self,
         attempts: Attempts,
-        before: Callable[[], None],
+        before: Callable[[], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> JobState[Any] | float:
         """Makes one attempt to submit a job, and records its submission time.
@@ -343,7 +343,7 @@ class Session:
         outcome = self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
-        return with_failed_job(outcome)
+        return with_failed_job(call, outcome)
 
 
 def _describe(outcome: Outcome) -> str:
