@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from runpod import (
     AsyncRunpod,
+    ClientClosedError,
     ConfigurationError,
     EndpointLimits,
     File,
@@ -22,7 +24,9 @@ from runpod import (
     RetryPolicy,
     RunpodError,
 )
+from runpod._async import endpoint as endpoint_module
 from runpod._primitives import async_in_stoppable_thread
+from runpod._protocol.encoding import submission
 from runpod._protocol.limiter import Limiter
 from runpod.bulk import AsyncBulkRun
 from tests._async.calls import DONE, collect
@@ -201,6 +205,28 @@ async def test_a_file_in_a_hundred_jobs_is_read_once(
     assert [path] == opened
 
 
+async def test_a_request_is_not_kept_while_its_job_is_waited_for(
+    service: Service, endpoint: AsyncEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[weakref.ref[Any]] = []
+    kept: list[bool] = []
+
+    def encode(*arguments: Any, **options: Any) -> Any:
+        request = submission(*arguments, **options)
+        requests.append(weakref.ref(request))
+        return request
+
+    def answer(operation: str, _: Any) -> Any:
+        kept.append(requests[0]() is not None)
+        status = "IN_QUEUE" if operation == "runsync" else "COMPLETED"
+        return {"id": "job", "status": status}
+
+    monkeypatch.setattr(endpoint_module, "submission", encode)
+    service.answer = answer
+    await endpoint.run_sync(input={"prompt": "a horse"})
+    assert [True, False] == kept
+
+
 async def test_the_event_loop_does_not_wait_for_a_file(  # async-only: threads block
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: AsyncEndpoint
 ) -> None:
@@ -289,6 +315,14 @@ async def test_an_error_of_the_store_does_not_hide_that_of_the_submission(
     store.left = ValueError("a bug")
     with pytest.raises(RunpodError, match=r"could not be removed: horse.png \(ValueError\)\."):
         await uploading.run(input={"image": picture()})
+
+
+async def test_a_closed_client_uploads_nothing(service: Service, store: Store) -> None:
+    client = service.client(uploads=store)
+    await client.aclose()
+    with pytest.raises(ClientClosedError):
+        await client.endpoint("ep").run(input={"image": picture()})
+    assert [] == store.calls
 
 
 async def test_a_failed_upload_is_the_error_of_the_call(

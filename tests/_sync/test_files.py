@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import httpx
@@ -13,6 +14,7 @@ import pytest
 
 from runpod import (
     Runpod,
+    ClientClosedError,
     ConfigurationError,
     EndpointLimits,
     File,
@@ -22,7 +24,9 @@ from runpod import (
     RetryPolicy,
     RunpodError,
 )
+from runpod._sync import endpoint as endpoint_module
 from runpod._primitives import in_stoppable_thread
+from runpod._protocol.encoding import submission
 from runpod._protocol.limiter import Limiter
 from runpod.bulk import BulkRun
 from tests._sync.calls import DONE, collect
@@ -201,6 +205,28 @@ def test_a_file_in_a_hundred_jobs_is_read_once(
     assert [path] == opened
 
 
+def test_a_request_is_not_kept_while_its_job_is_waited_for(
+    service: Service, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[weakref.ref[Any]] = []
+    kept: list[bool] = []
+
+    def encode(*arguments: Any, **options: Any) -> Any:
+        request = submission(*arguments, **options)
+        requests.append(weakref.ref(request))
+        return request
+
+    def answer(operation: str, _: Any) -> Any:
+        kept.append(requests[0]() is not None)
+        status = "IN_QUEUE" if operation == "runsync" else "COMPLETED"
+        return {"id": "job", "status": status}
+
+    monkeypatch.setattr(endpoint_module, "submission", encode)
+    service.answer = answer
+    endpoint.run_sync(input={"prompt": "a horse"})
+    assert [True, False] == kept
+
+
 def test_a_postponed_input_is_encoded_again(service: Service, endpoint: Endpoint) -> None:
     refusals = iter([429, 429])
     service.answer = lambda operation, _: next(refusals, None) if operation == "run" else None
@@ -270,6 +296,14 @@ def test_an_error_of_the_store_does_not_hide_that_of_the_submission(
     store.left = ValueError("a bug")
     with pytest.raises(RunpodError, match=r"could not be removed: horse.png \(ValueError\)\."):
         uploading.run(input={"image": picture()})
+
+
+def test_a_closed_client_uploads_nothing(service: Service, store: Store) -> None:
+    client = service.client(uploads=store)
+    client.close()
+    with pytest.raises(ClientClosedError):
+        client.endpoint("ep").run(input={"image": picture()})
+    assert [] == store.calls
 
 
 def test_a_failed_upload_is_the_error_of_the_call(

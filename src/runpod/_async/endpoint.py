@@ -206,9 +206,13 @@ class AsyncEndpoint(Generic[OutputT]):
             >>> result = await endpoint.run_sync({"input": {"prompt": "a horse"}}, timeout=60)
             >>> result.output
         """
-        body = submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config)
-        call = Call(RUN_SYNC, self.id, hold=MIN_HOLD)
-        submitted, deadline = await submit(self._session, call, body, timeout)
+        submitted, deadline = await submit(
+            self._session,
+            Call(RUN_SYNC, self.id, hold=MIN_HOLD),
+            # Without a name, so that it is not kept during the wait.
+            submission(request, input=input, policy=policy, webhook=webhook, s3_config=s3_config),
+            timeout,
+        )
         waiter = self._session.waiter(self.id, submitted.id, deadline, state=submitted)
         try:
             state = self._read_output(await self._session.wait(waiter), self.id)

@@ -33,14 +33,15 @@ async def submit(
     """
     limit = body_limit(call.operation, session.limits)
     deadline = session.deadline(timeout)
+    if not body.files:
+        return await _send(session, replace(call, body=body.content(limit)), deadline), deadline
+    # Before an upload.
+    session.check_open(call)
     files = AsyncSubmissionFiles(session.uploads, threading.Event())
     try:
-        if not body.files:
-            content = body.content(limit)
-        else:
-            content = await files.encode(body, limit)
-            # An upload can take longer than any submission.
-            deadline = session.deadline(timeout)
+        content = await files.encode(body, limit)
+        # An upload can take longer than any submission.
+        deadline = session.deadline(timeout)
         state = await _send(session, replace(call, body=content), deadline, files)
     except RunpodError as error:
         files.may_be_used = error.maybe_submitted
@@ -54,18 +55,18 @@ async def submit(
     return state, deadline
 
 
-async def _send(session: AsyncSession, call: Call, deadline: Deadline, files: AsyncSubmissionFiles) -> JobState[Any]:
+async def _send(
+    session: AsyncSession, call: Call, deadline: Deadline, files: AsyncSubmissionFiles | None = None
+) -> JobState[Any]:
     """Sends a submission, with retries."""
-
-    async def before() -> None:
-        files.may_be_used = True
-
+    before = None if files is None else files.before_sending
     attempts = Attempts(call, session.retry, deadline)
     while True:
         reply = await session.try_submit(attempts, before)
         if isinstance(reply, JobState):
             return reply
-        files.may_be_used = attempts.doubt is not None
+        if files is not None:
+            files.may_be_used = attempts.doubt is not None
         await session.clock.sleep(reply)
 
 
@@ -106,6 +107,10 @@ class AsyncSubmissionFiles:
                 if file not in self._references:
                     await self._upload(uploads, file)
         return await async_in_thread(body.content, limit, self._references)
+
+    async def before_sending(self) -> None:
+        """Called just before an attempt is sent."""
+        self.may_be_used = True
 
     async def _upload(self, uploads: FileStore, file: File) -> None:
         def acquire() -> None:

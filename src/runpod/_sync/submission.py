@@ -35,14 +35,15 @@ def submit(
     """
     limit = body_limit(call.operation, session.limits)
     deadline = session.deadline(timeout)
+    if not body.files:
+        return _send(session, replace(call, body=body.content(limit)), deadline), deadline
+    # Before an upload.
+    session.check_open(call)
     files = SubmissionFiles(session.uploads, threading.Event())
     try:
-        if not body.files:
-            content = body.content(limit)
-        else:
-            content = files.encode(body, limit)
-            # An upload can take longer than any submission.
-            deadline = session.deadline(timeout)
+        content = files.encode(body, limit)
+        # An upload can take longer than any submission.
+        deadline = session.deadline(timeout)
         state = _send(session, replace(call, body=content), deadline, files)
     except RunpodError as error:
         files.may_be_used = error.maybe_submitted
@@ -56,18 +57,18 @@ def submit(
     return state, deadline
 
 
-def _send(session: Session, call: Call, deadline: Deadline, files: SubmissionFiles) -> JobState[Any]:
+def _send(
+    session: Session, call: Call, deadline: Deadline, files: SubmissionFiles | None = None
+) -> JobState[Any]:
     """Sends a submission, with retries."""
-
-    def before() -> None:
-        files.may_be_used = True
-
+    before = None if files is None else files.before_sending
     attempts = Attempts(call, session.retry, deadline)
     while True:
         reply = session.try_submit(attempts, before)
         if isinstance(reply, JobState):
             return reply
-        files.may_be_used = attempts.doubt is not None
+        if files is not None:
+            files.may_be_used = attempts.doubt is not None
         session.clock.sleep(reply)
 
 
@@ -108,6 +109,10 @@ class SubmissionFiles:
                 if file not in self._references:
                     self._upload(uploads, file)
         return in_thread(body.content, limit, self._references)
+
+    def before_sending(self) -> None:
+        """Called just before an attempt is sent."""
+        self.may_be_used = True
 
     def _upload(self, uploads: FileStore, file: File) -> None:
         def acquire() -> None:
