@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from runpod._logging import warn
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeAlias, TypeVar
 
-    from anyio import Event
+    from anyio import CapacityLimiter, Event
+    from anyio.lowlevel import RunVar
     from typing_extensions import Self
 
     T = TypeVar("T")
@@ -193,11 +195,28 @@ def in_thread(function: Callable[..., T], *args: Any) -> T:
     return function(*args)
 
 
+# How many threads of an event loop make calls that block for long.
+_MAX_LONG_CALLS = 40
+
+
+@cache
+def _long_calls() -> RunVar[CapacityLimiter | None]:
+    from anyio.lowlevel import RunVar
+
+    return RunVar("runpod_long_calls")
+
+
 async def async_in_stoppable_thread(function: Callable[[], T], stop: threading.Event) -> T:
-    """Calls a function that blocks in a thread. If this is cancelled, it sets `stop`, and waits for the function to end."""
+    """Calls a function that blocks for long in a thread. If this is cancelled, it sets `stop`, and waits for its end."""
     import anyio
     import anyio.to_thread
 
+    # Not those for short calls, which other code of the program would wait for.
+    threads = _long_calls()
+    limiter = threads.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(_MAX_LONG_CALLS)
+        threads.set(limiter)
     lock = threading.Lock()
     begun = ended = False
 
@@ -214,7 +233,7 @@ async def async_in_stoppable_thread(function: Callable[[], T], stop: threading.E
             ended = True
 
     try:
-        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
     except BaseException:
         with lock:
             if not ended:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio  # async-only
+import anyio.to_thread  # async-only
 import httpx
 import pytest
 
@@ -351,6 +352,35 @@ async def test_the_time_of_an_upload_does_not_count(service: Service, store: Sto
         endpoint = client.endpoint("ep")
         assert (await endpoint.run(input={"image": picture("a.png")})).id
         assert (await endpoint.run_sync(input={"image": picture("b.png")}, timeout=5)).succeeded
+
+
+async def test_uploads_take_no_threads_from_other_calls(  # async-only: a thread makes one call
+    service: Service, store: Store, uploading: AsyncEndpoint
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_file: File, _stop: threading.Event) -> None:
+        begun.set()
+        assert go_on.wait(TEST_TIMEOUT)
+
+    store.before = wait
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    before, limiter.total_tokens = limiter.total_tokens, 1
+    try:
+        async with anyio.create_task_group() as group:
+
+            async def run() -> None:
+                await uploading.run(input={"image": picture()})
+
+            group.start_soon(run)
+            await until(begun.is_set)
+            with anyio.fail_after(TEST_TIMEOUT):
+                await uploading.run(input={"text": small()})
+            go_on.set()
+    finally:
+        go_on.set()
+        limiter.total_tokens = before
+    assert [{"text": SMALL}, {"image": "https://bucket.example/horse.png"}] == service.sent("run")
 
 
 async def test_a_cancelled_upload_is_stopped(  # async-only: threads cannot be cancelled
