@@ -380,6 +380,17 @@ class TestMemory:
             assert len(PNG) == first.result() == second.result()
         assert [b""] == contents
 
+    def test_files_that_were_dropped_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = file_module._Kept()
+        monkeypatch.setattr(file_module, "_kept", kept)
+        first = File(b"first")
+        text = encoded(first)
+        for _ in range(3000):
+            encoded(File(PNG))
+        assert len(kept._files) < 2000
+        assert kept._size < 2000 * len(TEXT)
+        assert text is encoded(first)
+
     def test_ctrl_c_leaves_nothing_locked(self) -> None:
         def interrupt(frame: FrameType, event: str, _: object) -> None:
             if event == "return" and frame.f_code.co_filename == process_lock.__file__:

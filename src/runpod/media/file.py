@@ -211,12 +211,18 @@ class _Kept:
     def __init__(self) -> None:
         self._files: deque[tuple[weakref.ref[File], int]] = deque()
         self._size = 0
+        # The number of files from which on those that were dropped are looked for.
+        self._many = 1000
         self._lock = ProcessLock()
 
     def add(self, file: File, size: int) -> None:
         with self._lock.here:
             self._files.append((weakref.ref(file), size))
             self._size += size
+            if len(self._files) >= self._many:
+                self._files = deque(kept for kept in self._files if kept[0]() is not None)
+                self._size = sum(size for _, size in self._files)
+                self._many = 2 * len(self._files) + 1000
             while self._size > KEPT or (self._files and self._files[0][0]() is None):
                 reference, size = self._files.popleft()
                 self._size -= size
