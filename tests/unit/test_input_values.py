@@ -6,8 +6,10 @@ import base64
 import dataclasses
 import enum
 import io
+import itertools
 import json
 import math
+import sys
 import tracemalloc
 import uuid
 from collections import UserDict
@@ -15,7 +17,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -32,6 +34,10 @@ from runpod._protocol import request_body
 from runpod._protocol.encoding import encode_input, submission
 from runpod._protocol.operations import RUN, RUN_SYNC
 from runpod._protocol.request_body import BodyLimit, body_limit, in_megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(100))
 TEXT = base64.b64encode(PNG).decode()
@@ -284,6 +290,25 @@ def test_files_at_any_place_beside_any_text(value: dict[str, Any]) -> None:
         assert with_texts(value) == sent(with_files(value, {}))
         names = iter([f"NAME{n}" for n in range(50)])
         assert with_texts(value) == sent(Holder(value=with_files(value, {})))["value"]
+
+
+def test_ctrl_c_is_not_taken_for_an_invalid_input() -> None:
+    def profile_for(moment: int) -> Callable[[FrameType, str, object], None]:
+        returns = itertools.count()
+
+        def interrupt(frame: FrameType, event: str, _: object) -> None:
+            if event == "return" and frame.f_code.co_filename == request_body.__file__ and next(returns) == moment:
+                raise KeyboardInterrupt
+
+        return interrupt
+
+    for moment in range(8):
+        sys.setprofile(profile_for(moment))
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                body({"image": PICTURE})
+        finally:
+            sys.setprofile(None)
 
 
 def test_a_reference_takes_the_place_of_a_file() -> None:

@@ -15,7 +15,7 @@ from runpod.media.file import File, encoded, encoded_size, prefix_of
 from runpod.models.limits import EndpointLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runpod._protocol.operations import Operation
 
@@ -138,15 +138,22 @@ def _split(value: Any, *, has_files: bool) -> tuple[list[bytes], list[FilePart]]
     while True:
         # In the text, a name stands for each file. Should a text of the input be equal to it, another one is tried.
         name = _placeholder()
-        parts: list[FilePart] = []
-
-        def replaced(part: FilePart, name: str = name, parts: list[FilePart] = parts) -> str:
-            parts.append(part)
-            return name
-
-        pieces = to_json(value, fallback=replaced).split(to_json(name))
+        named, parts = _named(value, name)
+        pieces = to_json(named).split(to_json(name))
         if len(pieces) == len(parts) + 1:
             return pieces, parts
+
+
+def _named(value: Any, name: str) -> tuple[Any, list[FilePart]]:
+    """The value with a name in the place of each file, and the files in this order."""
+    parts: list[FilePart] = []
+
+    def replace(part: FilePart) -> str:
+        parts.append(part)
+        return name
+
+    # Not a `fallback` of pydantic, which takes Ctrl-C in it for a value that cannot be serialized.
+    return _replaced(value, replace), parts
 
 
 def _placeholder() -> str:
@@ -155,11 +162,16 @@ def _placeholder() -> str:
 
 def _without(value: Any, references: Mapping[File, str]) -> Any:
     """The value with references in the place of files."""
+    return _replaced(value, lambda part: references.get(part.file, part))
+
+
+def _replaced(value: Any, replace: Callable[[FilePart], Any]) -> Any:
+    """The value with something else in the place of files."""
     if isinstance(value, dict):
-        return {key: _without(item, references) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {key: _replaced(item, replace) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list):
-        return [_without(item, references) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return references.get(value.file, value) if isinstance(value, FilePart) else value
+        return [_replaced(item, replace) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return replace(value) if isinstance(value, FilePart) else value
 
 
 def in_megabytes(size: int) -> str:
