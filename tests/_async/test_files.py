@@ -522,6 +522,31 @@ async def test_an_upload_that_nobody_waits_for_is_released(  # async-only: as ab
     assert [] == service.requests
 
 
+async def test_a_second_cancellation_does_not_keep_a_file(  # async-only: as above
+    service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncio
+
+    waiting = asyncio.Event()
+
+    async def wait(_seconds: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    service.answer = lambda _operation, _what: 429
+    async with service.client(uploads=store) as client:
+        monkeypatch.setattr(client._session.clock, "sleep", wait)
+        task = asyncio.ensure_future(client.endpoint("ep").run(input={"image": picture()}))
+        await waiting.wait()
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: {"horse.png": 0} == store.uses)
+    assert [("horse.png", False)] == store.released
+
+
 async def test_after_an_interrupted_upload_nothing_is_left(
     service: Service, store: Store, uploading: AsyncEndpoint
 ) -> None:

@@ -140,8 +140,14 @@ class AsyncSubmissionFiles:
         if self.may_be_used:
             # Without waiting, since a cancellation in between would lose the ID of the job.
             return self._release(self._uploads)
-        with async_shield():
-            return await async_in_thread(self._release, self._uploads)
+        uploads = self._uploads
+        try:
+            with async_shield():
+                return await async_in_thread(self._release, uploads)
+        except BaseException:
+            # A second cancellation, perhaps before the thread began.
+            threading.Thread(target=lambda: _log(self._release(uploads)), daemon=True).start()
+            raise
 
     def _release(self, uploads: FileStore) -> str:
         left: list[str] = []

@@ -142,8 +142,14 @@ class SubmissionFiles:
         if self.may_be_used:
             # Without waiting, since a cancellation in between would lose the ID of the job.
             return self._release(self._uploads)
-        with shield():
-            return in_thread(self._release, self._uploads)
+        uploads = self._uploads
+        try:
+            with shield():
+                return in_thread(self._release, uploads)
+        except BaseException:
+            # A second cancellation, perhaps before the thread began.
+            threading.Thread(target=lambda: _log(self._release(uploads)), daemon=True).start()
+            raise
 
     def _release(self, uploads: FileStore) -> str:
         left: list[str] = []
