@@ -43,6 +43,13 @@ def http_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> str:  # async-only
+    """Run the tests of trio on trio."""
+    uses_trio = "http_backend" in request.fixturenames and request.getfixturevalue("http_backend") == "trio"
+    return "trio" if uses_trio else "asyncio"
+
+
+@pytest.fixture
 def wire() -> Iterator[Wire]:
     """A server with scripted responses."""
     with respx.mock(assert_all_called=False) as router:

@@ -354,15 +354,6 @@ async def test_a_closed_client_says_so(wire: Wire) -> None:
 # Over real sockets.
 
 
-@pytest.fixture
-def anyio_backend(request: pytest.FixtureRequest) -> str:  # async-only
-    return (
-        "trio"
-        if "http_backend" in request.fixturenames and request.getfixturevalue("http_backend") == "trio"
-        else "asyncio"
-    )
-
-
 def silent(connection: Connection) -> None:
     connection.read_request()
     connection.hang()

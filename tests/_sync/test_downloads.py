@@ -1,39 +1,31 @@
 # Generated from tests/_async/test_downloads.py by scripts/generate_sync.py. Do not edit.
 
-"""`fetch` and `save`: what is sent, what is allowed, what is retried, and what is left on disk."""
+"""`fetch` and `save` by URL: what is sent, what is retried, and servers that misbehave."""
 
 from __future__ import annotations
 
-import base64
 import gzip
 import logging
 import os
 import pickle
-import socket
-import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+
 import httpx
 import pytest
 
 from runpod import (
     Runpod,
     ClientClosedError,
-    ConfigurationError,
     InvalidRequestError,
-    JobFailedError,
-    JobState,
-    MapResult,
     MediaError,
     RetryPolicy,
     RunpodTimeoutError,
-    StreamChunk,
 )
-from runpod.media import Media
-from runpod.public import PublicOutput
-from tests._sync.calls import FAILED, INPUT, JOB, QUEUED
+from tests._sync.calls import INPUT, JOB, QUEUED
+from tests._sync.downloads import PNG, SIGNED, URL, moved, names, ok, own_all_loops, picture, serving
 from tests._sync.misbehaving import DEADLINES, LONG, SHORT, new_client
-from tests.servers import BASE_URL, KEY, Delayed, RawServer, Wire, free_port
+from tests.servers import BASE_URL, KEY, RawServer, Wire, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,56 +34,6 @@ if TYPE_CHECKING:
     from runpod import Endpoint
     from tests.clocks import VirtualClock
     from tests.servers import Connection
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"a horse the size of a Boeing 787"
-URL = "https://files.example.test/horse.png"
-SIGNED = f"{URL}?X-Amz-Signature=SECRET"
-PUBLIC = "93.184.216.34"
-
-# The deadline of a sync call over a caller's client is kept between reads only.
-own_all_loops = pytest.mark.parametrize("http_backend", ["own"], indirect=True)
-
-
-def picture(url: str | None = None, name: str = "horse.png", data: bytes = PNG) -> Media:
-    if url is not None:
-        return Media("application/octet-stream", name, url)
-    return Media("image/png", name, None, base64.b64encode(data).decode())
-
-
-def ok(content: bytes = PNG, **headers: str) -> httpx.Response:
-    return httpx.Response(200, content=content, headers=headers)
-
-
-def moved(where: str) -> httpx.Response:
-    return httpx.Response(302, headers={"Location": where})
-
-
-def names(folder: Path) -> list[str]:
-    """Every file in a folder, including hidden ones."""
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def serving(content: bytes, headers: str = "") -> Callable[[Connection], None]:
-    def behave(connection: Connection) -> None:
-        while connection.read_request():
-            connection.respond(content, headers=headers)
-
-    return behave
-
-
-def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Make every name resolve to these addresses."""
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
-        if "example" not in str(host):
-            return real(host, port, *args, **kwargs)
-        return [
-            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in addresses
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 # What is sent
@@ -188,169 +130,6 @@ def test_a_message_hides_the_query_and_nothing_else(client: Runpod, wire: Wire) 
     wire.always(httpx.ConnectError(f"1 error for {URL}?1"))
     with pytest.raises(MediaError, match=rf"ConnectError: 1 error for {URL}\[key\]\."):
         client.fetch(f"{URL}?1")
-
-
-# What is allowed
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://files.example.test/horse.png",
-        "ftp://files.example.test/horse.png",
-        "/horse.png",
-        "",
-        "https://",
-        "https://user:secret@files.example.test/horse.png",
-        "https://127.0.0.1/horse.png",
-        "http://localhost:8000/horse.png",
-        "https://169.254.169.254/latest/meta-data",
-        "https://[::1]/horse.png",
-        "https://intranet/horse.png",
-        "https://[bad/",
-    ],
-)
-def test_urls_that_are_refused(url: str, client: Runpod, wire: Wire) -> None:
-    with pytest.raises(MediaError, match="is not downloaded, since") as caught:
-        client.fetch(url)
-    assert "secret" not in str(caught.value)
-    if url.partition("//")[2]:
-        wire.respond(moved(url))
-        with pytest.raises(MediaError, match=r"is not downloaded, since|not a valid URL") as caught:
-            client.fetch(URL)
-        assert "secret" not in str(caught.value)
-        assert ["GET /horse.png"] == wire.sent
-
-
-def test_redirects_are_followed(client: Runpod, wire: Wire) -> None:
-    wire.respond(
-        moved("/a/b.png"), moved("https://other.example.test/c.png?x=1"), moved("../d.png"), moved("e"), moved("f")
-    )
-    wire.respond(ok())
-    assert client.fetch(URL) == PNG
-    assert ["/horse.png", "/a/b.png", "/c.png?x=1", "/d.png", "/e", "/f"] == [s.removeprefix("GET ") for s in wire.sent]
-
-
-def test_redirects_that_never_end(client: Runpod, wire: Wire) -> None:
-    wire.respond(*[moved(URL)] * 6)
-    with pytest.raises(MediaError, match="more than 5 times"):
-        client.fetch(URL)
-
-
-def test_a_redirect_without_a_target(client: Runpod, wire: Wire) -> None:
-    wire.respond(httpx.Response(302))
-    with pytest.raises(MediaError, match="answered 302"):
-        client.fetch(URL)
-    wire.always(moved("https://files.example.test:port/"))
-    with pytest.raises(MediaError, match="Invalid URL in location header"):
-        client.fetch(URL)
-    wire.always(moved("https://xn--0/"))
-    with pytest.raises(MediaError, match="IDNAError: Invalid A-label"):
-        client.fetch(URL)
-
-
-@own_all_loops
-@pytest.mark.parametrize("addresses", [["127.0.0.1"], [PUBLIC, "127.0.0.1"], ["::ffff:10.0.0.7"], ["fd00::1"]])
-def test_a_public_name_with_a_private_address(
-    addresses: list[str], http_backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolve_to(monkeypatch, *addresses)
-    with RawServer(serving(PNG)) as server:
-        with Runpod(KEY, base_url=BASE_URL) as client:
-            with pytest.raises(MediaError, match=f"private address {addresses[-1]}.*allow_private=True"):
-                client.fetch(f"https://files.example.test:{server.port}/horse.png")
-        assert server.connections == 0
-
-
-def test_private_addresses_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve_to(monkeypatch, "127.0.0.1")
-    with RawServer(serving(PNG)) as server:
-        url = f"http://127.0.0.1:{server.port}/horse.png"
-        with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=0)) as client:
-            assert client.fetch(url, allow_private=True) == PNG
-            # The open connection serves no call without the permission.
-            with pytest.raises(MediaError, match="allow_private=True"):
-                client.fetch(url)
-            # Not refused, but nothing listens there.
-            with pytest.raises(MediaError, match="could not be sent"):
-                client.fetch(f"https://files.example.test:{free_port()}/horse.png", allow_private=True)
-        assert len(server.requests) == 1
-
-
-def test_a_client_of_a_local_server_may_download_from_this_machine_only() -> None:
-    with RawServer(serving(PNG)) as server:
-        with Runpod(KEY, base_url=server.base_url) as client:
-            assert client.fetch(f"http://127.0.0.1:{server.port}/horse.png") == PNG
-            assert client.fetch(f"http://localhost:{server.port}/horse.png") == PNG
-            with pytest.raises(MediaError, match=r"private address 10\.0\.0\.7"):
-                client.fetch("https://10.0.0.7/horse.png")
-
-
-class Peer:
-    """A network stream that is connected to this address."""
-
-    def __init__(self, address: Any) -> None:
-        self._address = address
-
-    def get_extra_info(self, info: str) -> Any:
-        assert info == "server_addr"
-        if isinstance(self._address, Exception):
-            raise self._address
-        return self._address
-
-
-def fetch_from_peer(address: Any, **options: Any) -> bytes:
-    def handle(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=PNG, extensions={"network_stream": Peer(address)})
-
-    http_client = httpx.Client(transport=httpx.MockTransport(handle))
-    retry = RetryPolicy(max_retries=1, initial_delay=timedelta(0))
-    with http_client, Runpod(KEY, base_url=BASE_URL, http_client=http_client, retry=retry) as client:
-        return client.fetch(URL, **options)
-
-
-def test_a_callers_client_must_not_have_connected_to_a_private_address() -> None:
-    assert fetch_from_peer((PUBLIC, 443)) == PNG
-    assert fetch_from_peer(("2606:2800:220:1::1", 443, 0, 0)) == PNG
-    for address in ("10.0.0.7", 443), ("127.0.0.1", 443), ("fe80::1%eth0", 443, 0, 2), "/run/proxy.sock", ():
-        with pytest.raises(MediaError, match=r"http_client connected to .*allow_private=True"):
-            fetch_from_peer(address)
-        assert fetch_from_peer(address, allow_private=True) == PNG
-    # The connection was reset before its address was read.
-    for unknown in None, OSError(107, "not connected"):
-        with pytest.raises(MediaError, match="2 attempts"):
-            fetch_from_peer(unknown)
-
-
-class SilentTransport(httpx.BaseTransport):
-    """A transport that does not say where it connects to."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=PNG)
-
-
-def test_a_transport_that_does_not_report_its_connections() -> None:
-    http_client = httpx.Client(transport=SilentTransport())
-    with http_client, Runpod(KEY, base_url=BASE_URL, http_client=http_client) as client:
-        with pytest.raises(MediaError, match=r"does not report .*allow_private=True"):
-            client.fetch(URL)
-        assert client.fetch(URL, allow_private=True) == PNG
-
-
-def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(connection: Connection) -> None:
-        connection.read_request()
-        connection.respond(b"", status="502 Bad Gateway")
-
-    with RawServer(refuse) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with Runpod(KEY, base_url=BASE_URL, retry=RetryPolicy(max_retries=0)) as client:
-            with pytest.raises(MediaError, match="could not be sent"):
-                client.fetch(SIGNED)
-            with pytest.raises(MediaError, match="private address"):
-                client.fetch("https://10.0.0.7/horse.png")
-        assert len(proxy.requests) == 1
-        assert proxy.requests[0].startswith(b"CONNECT files.example.test:443 ")
 
 
 # What is retried
@@ -552,244 +331,6 @@ def test_an_encoding_that_cannot_be_decoded(content: bytes, encoding: str, probl
             with pytest.raises(MediaError, match=problem):
                 client.fetch(f"http://127.0.0.1:{server.port}/horse.png")
         assert len(server.requests) == 1
-
-
-# Data in the output
-
-
-def test_media_with_data(client: Runpod, tmp_path: Path) -> None:
-    assert client.fetch(picture()) == PNG
-    (path,) = client.save(picture(), tmp_path)
-    assert PNG == path.read_bytes()
-    with pytest.raises(MediaError, match="cannot be decoded"):
-        client.fetch(Media("image/png", "horse.png", None, "iVBORw0KGgo*"))
-
-
-# Files
-
-
-def test_names_come_from_the_content(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    text = b"WEBVTT\n\nno horse"
-    for name, content, kind in (
-        ("horse.jpg", PNG, "image/jpeg"),
-        ("horse.bin", PNG, ""),
-        ("files", text, "text/plain; charset=utf-8"),
-        ("subtitles.vtt", text, "text/html"),
-        ("BMW.txt", b"BMW and others", "text/plain"),
-        ("data", b"\0\1\2\3", "application/octet-stream"),
-        ("../../etc/passwd.png", PNG, ""),
-    ):
-        wire.respond(ok(content, **{"Content-Type": kind}))
-        url = f"https://files.example.test/{name}?x=1"
-        client.save(Media("application/octet-stream", name, url), tmp_path / "new" / "folder")
-    assert sorted(
-        ["horse.png", "horse-2.png", "files.txt", "subtitles.vtt", "BMW.txt", "data.bin", "passwd.png"]
-    ) == names(tmp_path / "new" / "folder")
-
-
-def test_nothing_is_overwritten(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    (tmp_path / "horse.png").write_bytes(b"mine")
-    (tmp_path / "horse-2.png").symlink_to(tmp_path / "missing")
-    wire.respond(ok())
-    paths = client.save([picture(), picture(URL)], tmp_path)
-    assert [tmp_path / "horse-3.png", tmp_path / "horse-4.png"] == paths
-    assert (tmp_path / "horse.png").read_bytes() == b"mine"
-    assert not (tmp_path / "missing").exists()
-
-
-def test_one_problem_does_not_stop_the_others(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    wire.respond(404, ok())
-    items = [
-        picture(),
-        Media("image/png", "broken.png", None, "iVBORw0KGgo*"),
-        picture(f"{URL}/gone.png"),
-        picture(URL, "last.png"),
-    ]
-    with pytest.raises(
-        MediaError, match=r"2 of 4 files were not saved; the others were\. The first: .*broken"
-    ) as caught:
-        client.save(items, tmp_path)
-    assert [tmp_path / "horse.png", tmp_path / "last.png"] == caught.value.saved
-    assert ["horse.png", "last.png"] == names(tmp_path)
-    assert isinstance(caught.value.__cause__, MediaError)
-    with pytest.raises(MediaError, match=r"^2 of 2 files were not saved\. The first: .*broken"):
-        client.save(items[1:2] * 2, tmp_path)
-
-
-def test_a_folder_that_is_a_file(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"mine")
-    for folder in tmp_path / "file", tmp_path / "file" / "folder":
-        with pytest.raises(MediaError, match=r"^Files cannot be saved in .*file") as caught:
-            client.save([picture(URL), picture(URL)], folder)
-        assert isinstance(caught.value.__cause__, OSError)
-        assert [] == caught.value.saved
-    assert [] == wire.sent
-
-
-def test_a_disk_that_becomes_full(
-    client: Runpod, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any) -> int:
-        raise OSError(28, "No space left on device")
-
-    def fill(done: int, total: int | None) -> None:
-        if done > len(PNG):
-            monkeypatch.setattr("runpod.media.saving.os.open", full)
-
-    wire.respond(ok(), ok())
-    with pytest.raises(
-        MediaError, match=r"No space left on device\. Free some space.* at 'two\.png': 1 of 3"
-    ) as caught:
-        client.save([picture(URL, "one.png"), picture(URL, "two.png"), picture(URL)], tmp_path, progress=fill)
-    monkeypatch.undo()
-    assert [tmp_path / "one.png"] == caught.value.saved
-    assert isinstance(caught.value.__cause__, OSError)
-    assert ["one.png"] == names(tmp_path)
-
-
-@pytest.mark.parametrize("after", [0, 2_000_000])
-def test_an_interrupt_leaves_nothing(after: int, client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int | None) -> None:
-        if done > after:
-            raise KeyboardInterrupt
-
-    wire.respond(ok(PNG + bytes(3_000_000)))
-    with pytest.raises(KeyboardInterrupt):
-        client.save(picture(URL), tmp_path, progress=interrupt)
-    assert [] == names(tmp_path)
-
-
-# Progress
-
-
-def test_progress_counts_all_files(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    counts: list[tuple[int, int | None]] = []
-    wire.respond(ok(), 404, ok())
-    with pytest.raises(MediaError):
-        client.save(
-            [picture(), picture(URL), picture(URL), picture(URL)],
-            tmp_path,
-            progress=lambda done, total: counts.append((done, total)),
-        )
-    size = len(PNG)
-    assert counts[0] == (0, None)
-    assert counts[-1] == (3 * size, 3 * size)
-    assert [done for done, _ in counts] == sorted(done for done, _ in counts)
-
-
-def test_progress_is_checked_before_anything_is_downloaded(
-    client: Runpod, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in "tqdm", "tqdm.std", "tqdm.auto":
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigurationError, match=r"runpod-sdk\[progress\]"):
-        client.save(picture(URL), tmp_path, progress=True)
-    assert [] == wire.sent
-
-
-def test_errors_of_progress_are_not_those_of_the_transport(
-    client: Runpod, wire: Wire, tmp_path: Path
-) -> None:
-    broken = BrokenPipeError("nobody reads")
-    broken.__cause__ = cause = ValueError()
-
-    def show(done: int, total: int | None) -> None:
-        if done:
-            raise broken
-
-    wire.respond(ok())
-    with pytest.raises(BrokenPipeError) as caught:
-        client.save([picture(URL), picture()], tmp_path, progress=show)
-    assert caught.value is broken
-    assert (cause, None) == (broken.__cause__, broken.__context__)
-    assert ["GET /horse.png"] == wire.sent
-    assert [] == names(tmp_path)
-
-
-# Jobs
-
-
-def test_a_job_is_waited_for_and_saved(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
-    wire.respond(QUEUED)
-    job = endpoint.run(input=INPUT)
-    wire.respond(
-        {**QUEUED, "status": "IN_PROGRESS"}, {**QUEUED, "status": "COMPLETED", "output": {"image_url": URL}}, ok()
-    )
-    assert [tmp_path / "horse.png"] == job.save(tmp_path)
-    # The state is known now.
-    wire.respond(ok())
-    assert [tmp_path / "horse-2.png"] == job.save(tmp_path)
-
-
-def test_the_timeout_covers_the_wait_and_the_downloads(
-    endpoint: Endpoint, wire: Wire, clock: VirtualClock, tmp_path: Path
-) -> None:
-    wire.respond(
-        Delayed(50, {"id": JOB, "status": "COMPLETED", "output": {"image_url": URL}}),
-        Delayed(20, httpx.ReadTimeout("")),
-    )
-    with pytest.raises(RunpodTimeoutError, match="timeout of 60 s") as caught:
-        endpoint.job(JOB).save(tmp_path, timeout=60)
-    assert ("ep", JOB) == (caught.value.endpoint_id, caught.value.job_id)
-
-
-def test_a_failed_job_raises(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
-    wire.respond(FAILED)
-    with pytest.raises(JobFailedError):
-        endpoint.job(JOB).save(tmp_path)
-
-
-def test_arguments_are_checked_before_the_wait(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
-    given: Any = 7
-    with pytest.raises(InvalidRequestError, match="folder must be a path"):
-        endpoint.job(JOB).save(given)
-    with pytest.raises(InvalidRequestError, match="progress must"):
-        endpoint.job(JOB).save(tmp_path, progress=given)
-    assert [] == wire.sent
-
-
-def test_an_output_without_media(
-    endpoint: Endpoint, wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    wire.respond({"id": JOB, "status": "COMPLETED", "output": {"text": "no horse"}})
-    assert [] == endpoint.job(JOB).save(tmp_path / "folder")
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [f"Job {JOB} has no files to save: its status is COMPLETED, and its output has no media"] == [
-        record.getMessage() for record in warnings
-    ]
-    assert [] == names(tmp_path)
-
-
-def test_files_that_stayed_on_the_worker(endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
-    wire.respond({"id": JOB, "status": "COMPLETED", "output": "/tmp/output/horse.png"})
-    with pytest.raises(MediaError, match=r"'/tmp/output/horse\.png'.*BUCKET_ENDPOINT_URL") as caught:
-        endpoint.job(JOB).save(tmp_path)
-    assert ("ep", JOB) == (caught.value.endpoint_id, caught.value.job_id)
-
-
-@pytest.mark.parametrize(
-    "holder",
-    [
-        StreamChunk(output={"image_url": URL}),
-        MapResult(0, {}, state=JobState(id=JOB, status="COMPLETED", output=[URL])),
-        PublicOutput({"image_url": URL, "cost": 0.1}),
-    ],
-    ids=lambda holder: type(holder).__name__,
-)
-def test_what_has_media_is_saved(holder: Any, client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    wire.respond(httpx.Response(200, content=PNG))
-    [path] = client.save(holder, tmp_path)
-    assert PNG == path.read_bytes()
-
-
-def test_a_state_is_saved(client: Runpod, wire: Wire, tmp_path: Path) -> None:
-    output = {"images": [{"filename": "a.png", "type": "base64", "data": base64.b64encode(PNG).decode()}]}
-    state = JobState(id=JOB, status="COMPLETED", output=output)
-    assert [tmp_path / "a.png"] == client.save(state, tmp_path)
-    wire.respond(410)
-    with pytest.raises(MediaError) as caught:
-        client.save(JobState(id=JOB, status="COMPLETED", output={"image_url": URL}), tmp_path)
-    assert caught.value.job_id == JOB
 
 
 # Arguments and clients

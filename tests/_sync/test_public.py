@@ -353,6 +353,9 @@ def test_a_closed_client_says_so(wire: Wire) -> None:
         client.public.models()
 
 
+# Over real sockets.
+
+
 def silent(connection: Connection) -> None:
     connection.read_request()
     connection.hang()
