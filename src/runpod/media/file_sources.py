@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from typing_extensions import override
@@ -17,7 +18,7 @@ from runpod.media.kinds import HEAD
 from runpod.media.process_lock import ProcessLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 # A multiple of 3, since base64 turns three bytes into four characters.
@@ -397,15 +398,13 @@ def _error(source: Source, problem: str) -> InvalidRequestError:
     return InvalidRequestError(f"{source.what[0].upper()}{source.what[1:]} {problem}.")
 
 
-class _problems:  # noqa: N801 - reads as a function
+@contextmanager
+def _problems(source: Source, problem: str) -> Generator[None, None, None]:
     """Turns errors of the operating system into an `InvalidRequestError` that names the file."""
-
-    def __init__(self, source: Source, problem: str) -> None:
-        self._source, self._problem = source, problem
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, (OSError, ValueError)) and not isinstance(error, InvalidRequestError):
-            reason = getattr(error, "strerror", None) or str(error)
-            raise _error(self._source, f"{self._problem}: {readable(reason, 120).rstrip('.')}") from error
+    try:
+        yield
+    except InvalidRequestError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(source, f"{problem}: {readable(reason, 120).rstrip('.')}") from error
