@@ -407,15 +407,19 @@ def test_in_threads_reads_only_some_ahead_and_raises_errors() -> None:
 
 
 def test_in_threads_can_be_left() -> None:
-    before = set(threading.enumerate())
-    pairs = in_threads(str, iter(range(1000)))
+    threads: set[threading.Thread] = set()
+
+    def note(number: int) -> int:
+        threads.add(threading.current_thread())
+        return number
+
+    pairs = in_threads(note, iter(range(1000)))
     next(pairs)
-    started = set(threading.enumerate()) - before
-    # They do not delay the end of the process.
-    assert started
-    assert all(thread.daemon for thread in started)
+    assert threads
     pairs.close()
-    wait_for(lambda: not any(thread.is_alive() for thread in started))
+    wait_for(lambda: not any(thread.is_alive() for thread in list(threads)))
+    # They do not delay the end of the process.
+    assert all(thread.daemon for thread in threads)
 
 
 def test_base64_without_a_data_url(server: Stable, cli: Command) -> None:

@@ -277,7 +277,7 @@ def test_an_old_object_is_not_used_again(server: S3Server, uploads: S3Uploads, m
     # A lifecycle rule of the bucket may have deleted it.
     file, now = Source(), time.time()
     first = acquire(uploads, file)
-    later = uploads.expires.total_seconds() + 1
+    later = uploads.expires.total_seconds() + 3600
     monkeypatch.setattr(time, "time", lambda: now + later)
     # While it is in use, it has to be found again.
     assert path_of(first) == path_of(acquire(uploads, file))
