@@ -121,6 +121,19 @@ def small() -> File:
 SMALL = "data:text/plain;base64,c21hbGw="
 
 
+def noted_opens(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
+    """Note which files are opened, and in which threads."""
+    opened: list[tuple[Path, int]] = []
+    real = Path.open
+
+    def note(path: Path, *args: Any, **options: Any) -> Any:
+        opened.append((path, threading.get_ident()))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", note)
+    return opened
+
+
 # --- without uploads --------------------------------------------------------------------------
 
 
@@ -192,18 +205,11 @@ async def test_a_file_in_a_hundred_jobs_is_read_once(
     path = tmp_path / "horse.png"
     path.write_bytes(PNG)
     file = File(path)
-    opened: list[Path] = []
-    real = Path.open
-
-    def count(path: Path, *args: Any, **options: Any) -> Any:
-        opened.append(path)
-        return real(path, *args, **options)
-
-    monkeypatch.setattr(Path, "open", count)
+    opened = noted_opens(monkeypatch)
     results = await collect(endpoint.map_unordered({"n": n, "image": file} for n in range(100)))
     assert 100 == sum(result.succeeded for result in results)
     assert {URL} == {given["image"] for given in service.sent("run")}
-    assert [path] == opened
+    assert [path] == [each for each, _ in opened]
 
 
 async def test_a_request_is_not_kept_while_its_job_is_waited_for(
@@ -234,16 +240,9 @@ async def test_the_event_loop_does_not_wait_for_a_file(  # async-only: threads b
     path = tmp_path / "horse.png"
     path.write_bytes(PNG)
     file = File(path)
-    threads: list[int] = []
-    real = Path.open
-
-    def note(path: Path, *args: Any, **options: Any) -> Any:
-        threads.append(threading.get_ident())
-        return real(path, *args, **options)
-
-    monkeypatch.setattr(Path, "open", note)
+    opened = noted_opens(monkeypatch)
     await endpoint.run(input={"image": file})
-    assert [True] == [each != threading.get_ident() for each in threads]
+    assert [True] == [thread != threading.get_ident() for _, thread in opened]
 
 
 async def test_a_postponed_input_is_encoded_again(service: Service, endpoint: AsyncEndpoint) -> None:

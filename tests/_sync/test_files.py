@@ -120,6 +120,19 @@ def small() -> File:
 SMALL = "data:text/plain;base64,c21hbGw="
 
 
+def noted_opens(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
+    """Note which files are opened, and in which threads."""
+    opened: list[tuple[Path, int]] = []
+    real = Path.open
+
+    def note(path: Path, *args: Any, **options: Any) -> Any:
+        opened.append((path, threading.get_ident()))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", note)
+    return opened
+
+
 # --- without uploads --------------------------------------------------------------------------
 
 
@@ -191,18 +204,11 @@ def test_a_file_in_a_hundred_jobs_is_read_once(
     path = tmp_path / "horse.png"
     path.write_bytes(PNG)
     file = File(path)
-    opened: list[Path] = []
-    real = Path.open
-
-    def count(path: Path, *args: Any, **options: Any) -> Any:
-        opened.append(path)
-        return real(path, *args, **options)
-
-    monkeypatch.setattr(Path, "open", count)
+    opened = noted_opens(monkeypatch)
     results = collect(endpoint.map_unordered({"n": n, "image": file} for n in range(100)))
     assert 100 == sum(result.succeeded for result in results)
     assert {URL} == {given["image"] for given in service.sent("run")}
-    assert [path] == opened
+    assert [path] == [each for each, _ in opened]
 
 
 def test_a_request_is_not_kept_while_its_job_is_waited_for(
