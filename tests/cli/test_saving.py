@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runpod.cli import threads
 from runpod.cli.json_output import Shortener
 from runpod.cli.saved_files import SavedFiles, _prefix
 from runpod.cli.threads import in_threads
@@ -360,7 +361,8 @@ def test_ctrl_c_while_map_saves(many: ManyServer, endless: Endless) -> None:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_in_threads(ordered: bool) -> None:
+def test_in_threads(ordered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_WAIT", 0.001)  # most waits end without a result
     first = threading.Event()
 
     def items() -> Iterator[int]:

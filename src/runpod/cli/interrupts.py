@@ -64,7 +64,9 @@ class Interrupts:
         traceback: TracebackType | None,
     ) -> None:
         if self._count:
-            self._stopped.wait()
+            # A signal that arrives just before a wait does not end it.
+            while not self._stopped.wait(1.0):
+                pass
         for number in self._handled:
             signal.signal(number, self._DEFAULTS[number])
         self._numbers.put(0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
-from queue import SimpleQueue
+from concurrent.futures import Future, wait
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ T = TypeVar("T")
 ResultT = TypeVar("ResultT")
 
 THREADS = 8
+
+# Seconds.
+_WAIT = 1.0
 
 
 def in_threads(
@@ -34,7 +37,7 @@ def in_threads(
         # A daemon: unlike those of a ThreadPoolExecutor, it does not delay the end of an interrupted process.
         threading.Thread(target=work.run, daemon=True).start()
     try:
-        while (found := work.found.get()) is not None:
+        while (found := work.next()) is not None:
             item, future = found
             yield item, future.result()
             work.free.release()
@@ -54,6 +57,20 @@ class _Work(Generic[T, ResultT]):
         # What can be yielded, each as soon as it can; None at the end.
         self.found: SimpleQueue[tuple[T, Future[ResultT]] | None] = SimpleQueue()
         self.problem: BaseException | None = None
+
+    def next(self) -> tuple[T, Future[ResultT]] | None:
+        """Waits for what can be yielded next; None at the end.
+
+        The waits are short: a signal that arrives just before one would not end it, and Ctrl-C would do nothing.
+        """
+        while True:
+            try:
+                found = self.found.get(timeout=_WAIT)
+            except Empty:
+                continue
+            while found is not None and not found[1].done():
+                wait([found[1]], timeout=_WAIT)
+            return found
 
     def run(self) -> None:
         """What each thread does."""
