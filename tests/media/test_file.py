@@ -170,7 +170,7 @@ def test_media_with_broken_data() -> None:
         (b"", "The file is empty: it has no bytes."),
         (io.BytesIO(), "The file object has no data after its current position. If it was read before, call its seek(0)."),
         (io.StringIO("x"), "The file object was opened in text mode. Open it with open(…, 'rb')."),
-        ("a\x00b", "cannot be used: embedded null byte."),
+        ("a\x00b", "cannot be used: its path contains a null character."),
     ],
 )  # fmt: skip
 def test_a_source_that_is_none(source: Any, expected: str) -> None:

@@ -76,10 +76,13 @@ class PathSource(Source):
     def __init__(self, path: Path) -> None:
         self.what: str = f"the file {str(path)!r}"
         self.name: str | None = path.name
+        # Versions of Python say this differently.
+        if "\0" in str(path):
+            raise _error(self, "cannot be used: its path contains a null character")
         with _problems(self, "cannot be used"):
             # The current folder can be another one when it is read.
             self.path: Path = path.absolute()
-            found = os.stat(self.path)  # noqa: PTH116 - Path.stat hides the reason of an embedded NUL
+            found = self.path.stat()
             if stat.S_ISDIR(found.st_mode):
                 raise _error(self, "is a directory. Pass each of its files as a File, or one archive of them")
             if not stat.S_ISREG(found.st_mode):
