@@ -12,7 +12,7 @@ from pydantic_core import core_schema
 
 from runpod._base_errors import InvalidRequestError
 from runpod._text import readable
-from runpod.media.file_sources import LinkSource, PathSource, Source, source_of
+from runpod.media.file_sources import LinkSource, PathSource, source_of
 from runpod.media.kinds import sniff
 from runpod.media.names import safe_name
 from runpod.media.process_lock import ProcessLock
@@ -20,6 +20,7 @@ from runpod.media.process_lock import ProcessLock
 if TYPE_CHECKING:
     import os
 
+    from runpod.media.file_source import Source
     from runpod.media.file_sources import Image
     from runpod.media.item import Media
 

@@ -1,24 +1,22 @@
-"""Where the data of a `File` comes from."""
+"""Where the data of a `File` comes from: a path, bytes, a file object, an image, media."""
 
 from __future__ import annotations
 
 import io
 import os
 import stat
-from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from typing_extensions import override
 
 from runpod._base_errors import InvalidRequestError, MediaError
 from runpod._text import readable
+from runpod.media.file_source import LoadedSource, Source, explained, source_error
 from runpod.media.item import Media
 from runpod.media.kinds import HEAD
-from runpod.media.process_lock import ProcessLock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A multiple of 3, since base64 turns three bytes into four characters.
@@ -34,42 +32,6 @@ class Image(Protocol):
         """Writes it in a format."""
 
 
-class Source(ABC):
-    """The data of a file.
-
-    Attributes:
-        what: The file in messages.
-        name: Its name, if it has one.
-        mime: Its media type, if it is known without its content.
-    """
-
-    what: str = "the file"
-    name: str | None = None
-    mime: str | None = None
-
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """The size in bytes."""
-
-    @property
-    def known_size(self) -> int | None:
-        """The size, or None if it is not known before the data is read or made."""
-        return self.size
-
-    @abstractmethod
-    def head(self) -> bytes:
-        """The first bytes, as many as are needed to recognize its kind."""
-
-    @abstractmethod
-    def open(self) -> BinaryIO:
-        """Opens the data for reading."""
-
-    @abstractmethod
-    def chunks(self) -> Iterator[bytes]:
-        """The data in pieces. The lengths of all but the last one are multiples of 3."""
-
-
 class PathSource(Source):
     """A file on disk. It is read when it is needed, and has to be the same file then."""
 
@@ -78,20 +40,20 @@ class PathSource(Source):
         self.name: str | None = path.name
         # Versions of Python say this differently.
         if "\0" in str(path):
-            raise _error(self, "cannot be used: its path contains a null character")
-        with _problems(self, "cannot be used"):
+            raise source_error(self, "cannot be used: its path contains a null character")
+        with explained(self, "cannot be used"):
             # The current folder can be another one when it is read.
             self.path: Path = path.absolute()
             found = self.path.stat()
             if stat.S_ISDIR(found.st_mode):
-                raise _error(self, "is a directory. Pass each of its files as a File, or one archive of them")
+                raise source_error(self, "is a directory. Pass each of its files as a File, or one archive of them")
             if not stat.S_ISREG(found.st_mode):
-                raise _error(self, "is not a regular file. Pass a file object instead: File(open(…, 'rb'))")
+                raise source_error(self, "is not a regular file. Pass a file object instead: File(open(…, 'rb'))")
             with self.path.open("rb") as file:
                 self._head = file.read(HEAD)
                 self._identity = _identity(file)
         if not self.size:
-            raise _error(self, "is empty")
+            raise source_error(self, "is empty")
 
     @property
     @override
@@ -104,7 +66,7 @@ class PathSource(Source):
 
     @override
     def open(self) -> BinaryIO:
-        with _problems(self, "cannot be read any more"):
+        with explained(self, "cannot be read any more"):
             file = self.path.open("rb")
         if not self._is_same(file):
             file.close()
@@ -114,7 +76,7 @@ class PathSource(Source):
     @override
     def chunks(self) -> Iterator[bytes]:
         size = 0
-        with self.open() as file, _problems(self, "cannot be read"):
+        with self.open() as file, explained(self, "cannot be read"):
             while chunk := file.read(_CHUNK):
                 size += len(chunk)
                 if size > self.size:
@@ -127,61 +89,11 @@ class PathSource(Source):
         return _identity(file)[: len(self._identity)] == self._identity
 
     def _changed(self) -> InvalidRequestError:
-        return _error(self, "has changed since its File was created. Create a new File(…) once it is complete")
+        return source_error(self, "has changed since its File was created. Create a new File(…) once it is complete")
 
     def __getstate__(self) -> dict[str, Any]:
         # Device and inode can differ where it is unpickled.
         return {**vars(self), "_identity": self._identity[:2]}
-
-
-class LoadedSource(Source):
-    """Data that is read or made when it is first needed, and then kept."""
-
-    def __init__(self) -> None:
-        self._lock = ProcessLock()
-        self._data: bytes | None = None
-
-    @abstractmethod
-    def _load(self) -> bytes:
-        """Reads or makes the data.
-
-        Raises:
-            InvalidRequestError: It cannot be read or made.
-        """
-
-    @property
-    def data(self) -> bytes:
-        """The data, read or made at the first access."""
-        # Threads that need it at the same time read or make it once.
-        if self._data is None:
-            with self._lock.here:
-                if self._data is None:
-                    self._data = self._load()
-        if not self._data:
-            raise _error(self, "is empty")
-        return self._data
-
-    @property
-    @override
-    def size(self) -> int:
-        return len(self.data)
-
-    @property
-    @override
-    def known_size(self) -> int | None:
-        return None if self._data is None else len(self._data)
-
-    @override
-    def head(self) -> bytes:
-        return self.data[:HEAD]
-
-    @override
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.data)
-
-    @override
-    def chunks(self) -> Iterator[bytes]:
-        yield self.data
 
 
 class BytesSource(LoadedSource):
@@ -191,11 +103,11 @@ class BytesSource(LoadedSource):
         super().__init__()
         self._data = data
         if not data:
-            raise _error(self, "is empty: it has no bytes")
+            raise source_error(self, "is empty: it has no bytes")
 
     @override
     def _load(self) -> bytes:
-        raise NotImplementedError  # it is there
+        return self._data or b""  # it is there from the beginning
 
 
 class StreamSource(LoadedSource):
@@ -211,17 +123,19 @@ class StreamSource(LoadedSource):
         else:
             self.what = "the file object"
         if getattr(stream, "closed", False):
-            raise _error(self, "is closed. Open it with open(…, 'rb'), and keep it open until the job is submitted")
+            raise source_error(
+                self, "is closed. Open it with open(…, 'rb'), and keep it open until the job is submitted"
+            )
         self._start: int | None = None
         self._size: int | None = None
         self._head = b""
-        with _problems(self, "cannot be used"):
+        with explained(self, "cannot be used"):
             if _is_seekable(stream):
                 self._start = stream.tell()
                 self._size = stream.seek(0, os.SEEK_END) - self._start
                 stream.seek(self._start)
                 if self._size <= 0:
-                    raise _error(
+                    raise source_error(
                         self, "has no data after its current position. If it was read before, call its seek(0)"
                     )
                 self._head = self._bytes(stream.read(HEAD))
@@ -245,19 +159,19 @@ class StreamSource(LoadedSource):
     def _load(self) -> bytes:
         stream = self._stream
         assert stream is not None
-        with _problems(self, "cannot be read"):
+        with explained(self, "cannot be read"):
             if self._start is not None:
                 stream.seek(self._start)
             data = self._bytes(stream.read())
         if self._size is not None and len(data) != self._size:
-            raise _error(self, "has changed since its File was created, or is not complete. Create a new File(…)")
+            raise source_error(self, "has changed since its File was created, or is not complete. Create a new File(…)")
         # Not closed: it is the caller's.
         self._stream = None
         return data
 
     def _bytes(self, data: object) -> bytes:
         if isinstance(data, str):
-            raise _error(self, "was opened in text mode. Open it with open(…, 'rb')")
+            raise source_error(self, "was opened in text mode. Open it with open(…, 'rb')")
         return bytes(cast("bytes", data or b""))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -288,7 +202,7 @@ class ImageSource(LoadedSource):
             self._image.save(buffer, **options)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             problem = f"cannot be encoded as {options['format']} ({readable(str(error), 80)}). Convert it first: File(image.convert('RGB'))"
-            raise _error(self, problem) from error
+            raise source_error(self, problem) from error
         return buffer.getvalue()
 
 
@@ -317,11 +231,11 @@ class LinkSource(Source):
 
     @override
     def open(self) -> BinaryIO:
-        raise _error(self, "is at a URL. Download it with client.fetch(media)")
+        raise source_error(self, "is at a URL. Download it with client.fetch(media)")
 
     @override
     def chunks(self) -> Iterator[bytes]:
-        raise _error(self, "is at a URL. Download it with client.fetch(media)")
+        raise source_error(self, "is at a URL. Download it with client.fetch(media)")
 
 
 class MediaSource(LoadedSource):
@@ -395,19 +309,3 @@ def _is_seekable(stream: IO[Any]) -> bool:
 def _identity(file: BinaryIO) -> tuple[int, ...]:
     found = os.fstat(file.fileno())
     return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
-
-
-def _error(source: Source, problem: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{source.what[0].upper()}{source.what[1:]} {problem}.")
-
-
-@contextmanager
-def _problems(source: Source, problem: str) -> Generator[None, None, None]:
-    """Turns errors of the operating system into an `InvalidRequestError` that names the file."""
-    try:
-        yield
-    except InvalidRequestError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _error(source, f"{problem}: {readable(reason, 120).rstrip('.')}") from error

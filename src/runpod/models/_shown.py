@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runpod.media.display import Summary
 
 
-class Shown:
+class Shown(ABC):
     """Shows itself as text and in notebooks."""
 
     def pretty(self, *, limit: int | None = None) -> str:
@@ -33,5 +34,6 @@ class Shown:
 
         return bundle(self._summary())
 
+    @abstractmethod
     def _summary(self) -> Summary:
-        raise NotImplementedError
+        """What is shown."""
