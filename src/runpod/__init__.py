@@ -59,7 +59,10 @@ if TYPE_CHECKING:
         RunpodError,
         RunpodTimeoutError,
         ServerError,
+        UnprocessableEntityError,
         UploadError,
+        WebhookTokenError,
+        WorkerGoneError,
     )
     from runpod.media import File, Media
     from runpod.models import (
@@ -147,9 +150,12 @@ __all__ = [
     "S3Uploads",
     "ServerError",
     "StreamChunk",
+    "UnprocessableEntityError",
     "UploadError",
+    "WebhookTokenError",
     "WorkerCounts",
     "WorkerFailure",
+    "WorkerGoneError",
     "__version__",
 ]
 

@@ -22,29 +22,45 @@ from runpod._version import __version__
 from runpod.errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.runpod.ai/v2"
+DEFAULT_MANAGEMENT_URL = "https://api.runpod.io"
+DEFAULT_LOAD_BALANCER_URL = "https://{endpoint_id}.api.runpod.ai"
 API_KEY_VARIABLE = "RUNPOD_API_KEY"
 BASE_URL_VARIABLE = "RUNPOD_ENDPOINT_BASE_URL"
+MANAGEMENT_URL_VARIABLE = "RUNPOD_API_BASE_URL"
+LOAD_BALANCER_URL_VARIABLE = "RUNPOD_LOAD_BALANCER_URL"
 PROFILE_VARIABLE = "RUNPOD_PROFILE"
 CONFIG_FILE = "~/.runpod/config.toml"
 DEFAULT_PROFILE = "default"
 
+# In the address of load-balancing endpoints, where the endpoint's ID stands.
+ENDPOINT_PLACEHOLDER = "{endpoint_id}"
+
 
 @dataclass(frozen=True)
 class Config:
-    """The address of the API, and the credentials."""
+    """The addresses of the service, and the credentials."""
 
     # Masked in repr and str.
     api_key: SecretStr
     base_url: str
     user_agent: str = field(repr=False)
-    # Whether base_url may be http:// to a non-loopback host.
+    management_url: str = DEFAULT_MANAGEMENT_URL
+    # May contain ENDPOINT_PLACEHOLDER.
+    load_balancer_url: str = DEFAULT_LOAD_BALANCER_URL
+    # Whether the addresses may be http:// to a non-loopback host.
     allow_insecure: bool = False
     # As passed to the client; not the one named by the environment, which is read again wherever the client is used.
     profile: str | None = None
 
 
 def load_config(
-    api_key: str | None, base_url: str | None, profile: str | None = None, *, allow_insecure: bool
+    api_key: str | None,
+    base_url: str | None,
+    profile: str | None = None,
+    *,
+    management_url: str | None = None,
+    load_balancer_url: str | None = None,
+    allow_insecure: bool,
 ) -> Config:
     """Loads the settings of a client.
 
@@ -55,6 +71,8 @@ def load_config(
     return Config(
         api_key=SecretStr(_find_api_key(sources, api_key)),
         base_url=_find_base_url(sources, base_url, allow_insecure=allow_insecure),
+        management_url=_find_management_url(sources, management_url, allow_insecure=allow_insecure),
+        load_balancer_url=_find_load_balancer_url(sources, load_balancer_url, allow_insecure=allow_insecure),
         user_agent=user_agent(),
         allow_insecure=allow_insecure,
         profile=profile,
@@ -77,12 +95,19 @@ class Sources:
         if self._chosen is not None:
             self._table = self._read(self._chosen, "profile")
 
+    def find_optional(self, name: str, argument: object, variable: str) -> tuple[object, str]:
+        """As `find`, for a setting that most programs do not need: a file that cannot be used does not have it."""
+        try:
+            return self.find(name, argument, variable)
+        except ConfigurationError:
+            return None, name
+
     def find(self, name: str, argument: object, variable: str) -> tuple[object, str]:
         """A setting and its source for messages; None if it is not set."""
         if argument is not None:
             return argument, name
         if self._chosen is None and (value := os.environ.get(variable, "")).strip():
-            return value.strip() if variable == BASE_URL_VARIABLE else value, variable
+            return value if variable == API_KEY_VARIABLE else value.strip(), variable
         if self._table is None:
             self._table = self._read_default(needed=variable == API_KEY_VARIABLE)
         return self._table.get(name), f"{name} under [{readable(self.profile)}] in {CONFIG_FILE}"
@@ -237,7 +262,24 @@ def _find_base_url(sources: Sources, argument: object, *, allow_insecure: bool) 
     return check_base_url(url, source, allow_insecure=allow_insecure)
 
 
-def check_base_url(url: object, source: str, *, allow_insecure: bool = False) -> str:
+def _find_management_url(sources: Sources, argument: object, *, allow_insecure: bool) -> str:
+    url, source = sources.find_optional("management_url", argument, MANAGEMENT_URL_VARIABLE)
+    if url is None:
+        return DEFAULT_MANAGEMENT_URL
+    return check_base_url(url, source, allow_insecure=allow_insecure, example=DEFAULT_MANAGEMENT_URL)
+
+
+def _find_load_balancer_url(sources: Sources, argument: object, *, allow_insecure: bool) -> str:
+    url, source = sources.find_optional("load_balancer_url", argument, LOAD_BALANCER_URL_VARIABLE)
+    if url is None:
+        return DEFAULT_LOAD_BALANCER_URL
+    # Checked with an ID in it: a brace is not valid in a host.
+    filled = url.replace(ENDPOINT_PLACEHOLDER, "endpoint") if isinstance(url, str) else url
+    check_base_url(filled, source, allow_insecure=allow_insecure, example=DEFAULT_LOAD_BALANCER_URL)
+    return str(url).rstrip("/")
+
+
+def check_base_url(url: object, source: str, *, allow_insecure: bool = False, example: str = DEFAULT_BASE_URL) -> str:
     """Validates a base URL and removes trailing slashes, so that `/{endpoint_id}/run` can be appended.
 
     Raises:
@@ -249,7 +291,7 @@ def check_base_url(url: object, source: str, *, allow_insecure: bool = False) ->
         raise ConfigurationError(msg)
     problem = _url_problem(url)
     if problem:
-        msg = f"{source} {problem}. Use a URL such as {DEFAULT_BASE_URL!r}."
+        msg = f"{source} {problem}. Use a URL such as {example!r}."
         raise ConfigurationError(msg)
     parts = urlsplit(url)
     if parts.scheme.lower() == "http" and not allow_insecure and not is_loopback(parts.hostname):

@@ -9,6 +9,8 @@
     ├── RunFileError                         the file of a bulk run cannot be used
     ├── MediaError                           media in an output cannot be decoded, downloaded or saved
     ├── UploadError                          a file of an input was not stored in the bucket of `S3Uploads`
+    ├── WorkerGoneError                      the worker that a load balancer's session needs does not exist any more
+    ├── WebhookTokenError                    a webhook came to an address with a wrong token
     ├── APIConnectionError                   no usable response: connect, reset, TLS, truncated body
     ├── APIStatusError                       an error status: status_code, body, headers, request_id
     │   ├── BadRequestError                  400
@@ -17,6 +19,7 @@
     │   ├── NotFoundError                    404
     │   ├── ConflictError                    409
     │   ├── PayloadTooLargeError             413, or a 400 with that message
+    │   ├── UnprocessableEntityError         422: a field of a management call is wrong or unknown
     │   ├── RateLimitError                   429: retry_after
     │   └── ServerError                      5xx
     ├── APIResponseError                     a 2xx with an invalid body
@@ -80,7 +83,10 @@ __all__ = [
     "RunpodError",
     "RunpodTimeoutError",
     "ServerError",
+    "UnprocessableEntityError",
     "UploadError",
+    "WebhookTokenError",
+    "WorkerGoneError",
 ]
 
 
@@ -104,6 +110,35 @@ class RunpodTimeoutError(RunpodError, TimeoutError):
     ) -> None:
         super().__init__(message, details, **context)
         self.state: JobState[Any] | None = state_in(details) if state is None else state
+
+
+class WorkerGoneError(RunpodError):
+    """The worker that a session with strict affinity needs does not exist any more. The request was not executed.
+
+    Attributes:
+        worker_id: The worker.
+    """
+
+    _maybe_submitted_default = False
+    _details = (*CONTEXT, "worker_id")
+
+    def __init__(
+        self,
+        message: str = "",
+        details: Mapping[str, Any] | None = None,
+        /,
+        *,
+        worker_id: str | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, details, **context)
+        self.worker_id: str | None = worker_id or details_dict(details).get("worker_id")
+
+
+class WebhookTokenError(RunpodError):
+    """A webhook came to an address with a wrong token: it was not sent by Runpod. Answer 403."""
+
+    _maybe_submitted_default = False
 
 
 class RunFileError(RunpodError):
@@ -142,7 +177,7 @@ class _ResponseError(RunpodError):
         self.status_code: int = status_code or found.get("status_code") or self._status
         self.body: str = body or found.get("body") or ""
         self.headers: dict[str, str] = dict(headers or found.get("headers") or {})
-        self.request_id: str | None = self.headers.get("cf-ray")
+        self.request_id: str | None = self.headers.get("x-request-id") or self.headers.get("cf-ray")
 
 
 class APIStatusError(_ResponseError):
@@ -152,7 +187,7 @@ class APIStatusError(_ResponseError):
         status_code: The HTTP status; 0 if unknown.
         body: The whole body, as text.
         headers: The response headers, with names in lower case.
-        request_id: The `cf-ray` header, for Runpod's support, or None.
+        request_id: The `x-request-id` or `cf-ray` header, for Runpod's support, or None.
     """
 
 
@@ -190,6 +225,12 @@ class PayloadTooLargeError(APIStatusError):
     """413, or a 400 whose message says that the body exceeds the maximum size."""
 
     _status, _maybe_submitted_default = 413, False
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: a field of the request is wrong or unknown. The message names it."""
+
+    _status, _maybe_submitted_default = 422, False
 
 
 class RateLimitError(APIStatusError):
@@ -232,7 +273,7 @@ class APIResponseError(_ResponseError):
         status_code: The HTTP status, a 2xx.
         body: The whole body, as text.
         headers: The response headers, with names in lower case.
-        request_id: The `cf-ray` header, for Runpod's support, or None.
+        request_id: The `x-request-id` or `cf-ray` header, for Runpod's support, or None.
     """
 
     _status = 200

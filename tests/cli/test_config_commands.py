@@ -201,6 +201,8 @@ def test_list_and_show_hide_keys(cli: Command, file: Path, monkeypatch: pytest.M
         "api_key_source": "api_key under [default] in ~/.runpod/config.toml",
         "base_url": "https://api.runpod.ai/v2",
         "base_url_source": "default",
+        "management_url": "https://api.runpod.io",
+        "management_url_source": "default",
     } == cli("config", "show").json
     work = cli("config", "show", "--profile", "work").json
     assert ("not set", None, "https://work.example/v2") == (work["api_key"], work["api_key_source"], work["base_url"])

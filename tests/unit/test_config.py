@@ -262,3 +262,33 @@ def test_user_agent_and_repr() -> None:
     assert KEY not in repr(config) + str(config) + repr(config.api_key) + str(config.api_key)
     with Runpod(KEY) as client:
         assert f"Runpod(base_url={DEFAULT!r})" == repr(client) == str(client)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "default"),
+    [
+        ("management_url", "RUNPOD_API_BASE_URL", "https://api.runpod.io"),
+        ("load_balancer_url", "RUNPOD_LOAD_BALANCER_URL", "https://{endpoint_id}.api.runpod.ai"),
+    ],
+)
+def test_the_other_addresses(
+    name: str, variable: str, default: str, monkeypatch: pytest.MonkeyPatch, config_file: Path
+) -> None:
+    def found(argument: Any = None) -> str:
+        config = load_config(KEY, DEFAULT, allow_insecure=False, **{name: argument})
+        return str(getattr(config, name))
+
+    assert default == found()
+    config_file.write_text("not toml, and not needed")
+    assert default == found()
+    config_file.write_text(f'[default]\n{name} = "https://from-file.example/"\n')
+    assert "https://from-file.example" == found()
+    monkeypatch.setenv(variable, " http://localhost:1234/a/ ")
+    assert "http://localhost:1234/a" == found()
+    assert "http://127.0.0.1:5/{endpoint_id}" == found("http://127.0.0.1:5/{endpoint_id}")
+    for bad in ("", "ftp://example.com", "http://example.com", "https://user:password@example.com", 5):
+        with pytest.raises(ConfigurationError, match=name):
+            found(bad)
+    monkeypatch.setenv(variable, "https://")
+    with pytest.raises(ConfigurationError, match=variable):
+        found()

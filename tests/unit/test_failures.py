@@ -61,7 +61,7 @@ def test_a_400_about_the_size_is_a_payload_too_large_error() -> None:
             error = error_for(reply(body, 400), RUN_CALL)
             assert (TOO_LARGE if text in too_large else errors.BadRequestError, 400) == (type(error), error.status_code)
             assert (text in too_large) == ("storage" in str(error))
-        assert errors.APIStatusError is type(error_for(reply(text, 422)))
+        assert errors.UnprocessableEntityError is type(error_for(reply(text, 422)))
 
 
 @pytest.mark.parametrize(

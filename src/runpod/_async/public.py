@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, overload
 
 from runpod._async.endpoint import AsyncEndpoint
@@ -36,10 +35,6 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.jobs import JobState
     from runpod.models.requests import ExecutionPolicy, ExecutionPolicyDict, S3Config, S3ConfigDict
-
-# As for management calls. No other service has the list.
-_URL_VARIABLE = "RUNPOD_API_BASE_URL"
-_DEFAULT_URL = "https://api.runpod.io"
 
 
 class AsyncPublic:
@@ -238,8 +233,8 @@ class AsyncPublic:
 
         Args:
             timeout: Seconds or timedelta for the whole call; None: no limit.
-            catalogue_url: The URL of the list, a GraphQL API. By default `/graphql` of
-                `RUNPOD_API_BASE_URL`, or of `https://api.runpod.io`.
+            catalogue_url: The URL of the list, a GraphQL API. By default `/graphql` of the client's
+                `management_url`.
 
         Raises:
             InvalidRequestError: The timeout is not positive.
@@ -251,7 +246,7 @@ class AsyncPublic:
         """
         deadline = self._session.deadline(timeout)
         if catalogue_url is None:
-            base = check_base_url(os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, _URL_VARIABLE, allow_insecure=True)
+            base = self._session.engine.config.management_url
             url = f"{base}/graphql"
         else:
             # Without the key, http:// is as good as https://.

@@ -114,7 +114,8 @@ class AsyncSession:
         if not self.engine.owned:
             msg = "A client with a custom http_client cannot be pickled. Create it in the process that uses it."
             raise TypeError(msg)
-        settings = config.base_url, config.profile, config.allow_insecure
+        addresses = config.base_url, config.management_url, config.load_balancer_url
+        settings = addresses, config.profile, config.allow_insecure
         return _unpickled, (*settings, self.timeout, self.retry, self.limits, self.uploads)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AsyncSession:
@@ -348,12 +349,12 @@ def _describe(outcome: Outcome) -> str:
     return f"HTTP {outcome.status}" if isinstance(outcome, Response) else readable(outcome.reason)
 
 
-# Engines of unpickled sessions by base URL, profile and API key, so that the tasks of one process share connections.
-_engines: dict[tuple[str, str | None, SecretStr], AsyncEngine] = {}
+# Engines of unpickled sessions by addresses, profile and API key, so that the tasks of one process share connections.
+_engines: dict[tuple[tuple[str, str, str], str | None, SecretStr], AsyncEngine] = {}
 
 
 def _unpickled(
-    base_url: str,
+    addresses: tuple[str, str, str],
     profile: str | None,
     allow_insecure: bool,
     timeout: float | None,
@@ -361,8 +362,16 @@ def _unpickled(
     limits: EndpointLimits,
     uploads: FileStore | None,
 ) -> AsyncSession:
-    config = load_config(None, base_url, profile, allow_insecure=allow_insecure)
-    key = base_url, profile, config.api_key
+    base_url, management_url, load_balancer_url = addresses
+    config = load_config(
+        None,
+        base_url,
+        profile,
+        management_url=management_url,
+        load_balancer_url=load_balancer_url,
+        allow_insecure=allow_insecure,
+    )
+    key = addresses, profile, config.api_key
     engine = _engines.get(key) or _engines.setdefault(key, AsyncEngine(config, None))
     return AsyncSession(engine, timeout=timeout, retry=retry, limits=limits, uploads=uploads, owner=False)
 

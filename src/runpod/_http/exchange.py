@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from runpod._protocol.operations import Call
+    from runpod._protocol.operations import Call, Service
     from runpod._protocol.outcomes import TransportError
 
 # Connect timeout and read timeout in seconds, to detect stalled connections. The deadline may be shorter. A long poll
@@ -84,7 +84,8 @@ class Exchange:
 
     Attributes:
         method: The HTTP method.
-        target: The path below the base URL, with its query.
+        service: The service that it is sent to.
+        target: The path below the URL of the service, with its query.
         content: The request body, or None.
         read_timeout: Read timeout in seconds. The deadline may be shorter.
         sending: Whether the request was sent, and its deadline.
@@ -102,12 +103,14 @@ class Exchange:
         "raw_headers",
         "read_timeout",
         "sending",
+        "service",
         "status",
         "target",
     )
 
     def __init__(self, call: Call, remaining: float) -> None:
         self.method: str = call.operation.method
+        self.service: Service = call.operation.service
         self.target: str = call.target
         self.content: bytes | None = call.body
         self.read_timeout: float = (call.hold or 0.0) + READ_TIMEOUT

@@ -129,7 +129,7 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
     context["retryable"] = not context["maybe_submitted"]
     msg = (
         f"{call} got HTTP {response.status} with an unusable body: {problem.rstrip('.')}. "
-        "Check that base_url is the address of the Runpod API."
+        f"Check that {call.operation.service.setting} is the address of the {call.operation.service.name}."
     )
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
         msg += " The request may have been executed; sending it again may execute it twice."

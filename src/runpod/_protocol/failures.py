@@ -29,6 +29,7 @@ from runpod.errors import (
     RunpodError,
     RunpodTimeoutError,
     ServerError,
+    UnprocessableEntityError,
 )
 from runpod.models._base import received_number
 
@@ -47,16 +48,11 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     404: NotFoundError,
     409: ConflictError,
     413: PayloadTooLargeError,
+    422: UnprocessableEntityError,
 }
 
 # Calls whose response is the state of a job. Not a retry: what it answers with an error status, it has refused.
 _STATE_CALLS = frozenset({RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM, CANCEL})
-
-_ADVICE = {
-    401: "Check the API key.",
-    403: "This API key has no access to the endpoint; check its permissions in the Runpod console.",
-    413: "Upload large data to storage and pass a URL.",
-}
 
 # Matches "bad request: body: exceeded max body size of 10MiB" (captured from the service, with a 400) and similar.
 _BODY = r"(?:body|content|entity|file|image|input|message|payload|request|upload)"
@@ -66,11 +62,6 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
 # For a job ID that was extracted from an incomplete response.
 _INCOMPLETE = "The response was incomplete but names job {!r}; check that job before resubmitting."
-
-_IN_DOUBT = (
-    "The request may have been executed, and sending it again may execute it twice. Check the endpoint's queue first, "
-    "or allow retries with RetryPolicy(resubmit=True)."
-)
 
 
 def failure(
@@ -103,7 +94,7 @@ def failure(
     if context["maybe_submitted"]:
         context["retryable"] = False
         named = context["job_id"] if call.job_id is None else None
-        end = f" {_IN_DOUBT}" if named is None else f" {_INCOMPLETE.format(named)}"
+        end = f" {call.doubt_advice}" if named is None else f" {_INCOMPLETE.format(named)}"
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."
         if not outcome.sent:
@@ -239,8 +230,16 @@ def error_in(value: object) -> str | None:
         for name in ("error", "message", "detail", "title"):
             found = fields.get(name)
             if found:
-                return found if isinstance(found, str) else json.dumps(found)
+                return (found if isinstance(found, str) else json.dumps(found)) + _details(fields)
     return None
+
+
+def _details(fields: Mapping[str, Any]) -> str:
+    """What a problem (RFC 9457) lists besides its summary: the fields that were rejected, in Runpod's case."""
+    errors: object = fields.get("errors")
+    items = cast("list[object]", errors) if isinstance(errors, list) else []
+    details = [each for each in items if isinstance(each, str)]
+    return f" ({'; '.join(details)})" if details else ""
 
 
 def _without_markup(text: str) -> str:
@@ -281,13 +280,11 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
     msg = f"{call} failed with HTTP {response.status}{tried}"
     if response.is_redirect:
         where = readable(response.redacted_headers.get("location", "another address"), 200)
-        msg += f": redirect to {where}. Redirects are not followed; check base_url."
+        msg += f": redirect to {where}. Redirects are not followed; check {call.operation.service.setting}."
     else:
         msg += f": {readable(reason)}" if reason else ", without a reason"
         msg += "" if msg.endswith((".", "!", "?")) else "."
-        advice = _ADVICE.get(413 if cls is PayloadTooLargeError else response.status)
-        if response.status == 404:
-            advice = _not_found_advice(call)
+        advice = call.advice(413 if cls is PayloadTooLargeError else response.status)
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=response.status,
@@ -297,10 +294,3 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
     if response.status == 429:
         return RateLimitError(msg + end, retry_after=retry_after(response), **context)
     return cls(msg + end, **context)
-
-
-def _not_found_advice(call: Call) -> str:
-    advice = f"Check the endpoint ID {call.endpoint_id!r}, and that this API key has access to it."
-    if call.job_id is not None:
-        advice += " Check the job ID. Results are kept for 30 minutes, and for one minute after run_sync."
-    return advice

@@ -17,6 +17,19 @@ MAX_HOLD = 300.0
 
 
 @dataclass(frozen=True)
+class Service:
+    """A part of Runpod's API with an address of its own."""
+
+    name: str
+    # The argument of a client, and the setting, that has its address.
+    setting: str
+
+
+JOBS = Service("Runpod API", "base_url")
+MANAGEMENT = Service("Runpod management API", "management_url")
+
+
+@dataclass(frozen=True)
 class Operation:
     """An operation: its HTTP method and path, and whether it is safe to repeat."""
 
@@ -25,6 +38,7 @@ class Operation:
     path: str
     # Whether it may be sent again although the server may have executed it.
     repeatable: bool
+    service: Service = JOBS
 
 
 RUN = Operation("run", "POST", "run", repeatable=False)
@@ -38,9 +52,16 @@ HEALTH = Operation("health", "GET", "health", repeatable=True)
 PURGE_QUEUE = Operation("purge_queue", "POST", "purge-queue", repeatable=False)
 
 
+_ADVICE = {
+    401: "Check the API key.",
+    403: "This API key has no access to the endpoint; check its permissions in the Runpod console.",
+    413: "Upload large data to storage and pass a URL.",
+}
+
+
 @dataclass(frozen=True)
 class Call:
-    """A call to an operation: the whole request except for the API key."""
+    """A call to an operation: the whole request except for the address of its service and the API key."""
 
     operation: Operation
     endpoint_id: str
@@ -51,12 +72,29 @@ class Call:
 
     @property
     def target(self) -> str:
-        """The path below the base URL, with its query."""
+        """The path below the URL of its service, with its query."""
         steps = [encoded(self.endpoint_id), self.operation.path]
         if self.job_id is not None:
             steps.append(encoded(self.job_id))
         query = "" if self.hold is None else f"?wait={_wait(self.hold)}"
         return "/" + "/".join(steps) + query
+
+    def advice(self, status: int) -> str:
+        """What to do after an error status, as sentences; empty for most."""
+        if status == 404:
+            advice = f"Check the endpoint ID {self.endpoint_id!r}, and that this API key has access to it."
+            if self.job_id is not None:
+                advice += " Check the job ID. Results are kept for 30 minutes, and for one minute after run_sync."
+            return advice
+        return _ADVICE.get(status, "")
+
+    @property
+    def doubt_advice(self) -> str:
+        """What to do if the request may have been executed, as sentences."""
+        return (
+            "The request may have been executed, and sending it again may execute it twice. Check the endpoint's queue "
+            "first, or allow retries with RetryPolicy(resubmit=True)."
+        )
 
     def __str__(self) -> str:
         job = "" if self.job_id is None else f" of job {self.job_id!r}"

@@ -45,9 +45,14 @@ class Runpod(Closing):
         api_key: By default `RUNPOD_API_KEY`, then `api_key` of the profile.
         base_url: By default `RUNPOD_ENDPOINT_BASE_URL`, then `base_url` of the profile, then
             `https://api.runpod.ai/v2`.
-        profile: A table of `~/.runpod/config.toml` to take `api_key` and `base_url` from, instead
-            of from `RUNPOD_API_KEY` and `RUNPOD_ENDPOINT_BASE_URL`. By default, these variables
-            come first, then the profile named by `RUNPOD_PROFILE`, or `[default]`.
+        management_url: The address of the management API. By default `RUNPOD_API_BASE_URL`, then
+            `management_url` of the profile, then `https://api.runpod.io`.
+        load_balancer_url: The address of load-balancing endpoints, in which `{endpoint_id}` stands for
+            the endpoint's ID. By default `RUNPOD_LOAD_BALANCER_URL`, then `load_balancer_url` of the
+            profile, then `https://{endpoint_id}.api.runpod.ai`.
+        profile: A table of `~/.runpod/config.toml` to take `api_key` and the addresses from, instead
+            of from environment variables. By default, these come first, then the profile named by
+            `RUNPOD_PROFILE`, or `[default]`.
         timeout: Default timeout of a whole call, in seconds or as timedelta; None: no limit.
             `run_sync` and `status_sync` have their own default of 90 s, waits and streams have no
             limit by default.
@@ -62,7 +67,7 @@ class Runpod(Closing):
             client can exceed its deadline by one read (at most 30 s, or 120 s in a long poll, and
             no more than the time that remained when the request was sent), by a host name
             resolution, and longer only if a server sends its response header byte by byte.
-        allow_insecure: Whether `base_url` may be http:// to a non-loopback host, which sends the
+        allow_insecure: Whether the addresses may be http:// to a non-loopback host, which sends the
             API key unencrypted.
 
     Raises:
@@ -80,6 +85,8 @@ class Runpod(Closing):
         api_key: str | None = None,
         *,
         base_url: str | None = None,
+        management_url: str | None = None,
+        load_balancer_url: str | None = None,
         profile: str | None = None,
         timeout: float | timedelta | None = 30.0,
         retry: RetryPolicy | None = None,
@@ -88,7 +95,14 @@ class Runpod(Closing):
         http_client: httpx.Client | None = None,
         allow_insecure: bool = False,
     ) -> None:
-        config = load_config(api_key, base_url, profile, allow_insecure=allow_insecure)
+        config = load_config(
+            api_key,
+            base_url,
+            profile,
+            management_url=management_url,
+            load_balancer_url=load_balancer_url,
+            allow_insecure=allow_insecure,
+        )
         self._base_url = config.base_url
         self._session = Session(
             Engine(config, http_client),

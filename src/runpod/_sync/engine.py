@@ -18,6 +18,7 @@ from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_t
 from runpod._logging import logger
 from runpod._primitives import LoopGuard, TimeLimit, shield
 from runpod._protocol.failures import closed_error, submitted_job
+from runpod._protocol.operations import JOBS, MANAGEMENT
 from runpod._protocol.outcomes import RequestNotSent
 from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from runpod._config import Config
     from runpod._primitives import Clock
     from runpod._protocol.deadlines import Deadline
-    from runpod._protocol.operations import Call
+    from runpod._protocol.operations import Call, Service
     from runpod._protocol.outcomes import Outcome
 
 # Maximum length of a URL in httpx.
@@ -41,10 +42,8 @@ class Engine:
     """Sends requests with `send` of an httpx client."""
 
     def __init__(self, config: Config, http_client: object | None) -> None:
-        problem = _url_problem(config.base_url)
-        if problem:
-            msg = f"base_url cannot be used: {problem}."
-            raise ConfigurationError(msg)
+        # The URLs of the services, and the headers of requests to them.
+        self._addresses = {service: _Address(service, url, config) for service, url in _services(config).items()}
         self.config = config
         # Whether the httpx client was created by the library.
         self.owned: bool = http_client is None
@@ -56,17 +55,6 @@ class Engine:
         # The trace extension of httpcore shows when a request is sent. It costs 5 % of a call, so it is used only if the
         # network streams do not report that.
         self._traced = not getattr(http_client, "reports_sending", False)
-        self._base_url = config.base_url
-        self._headers = httpx.Headers(
-            {
-                "Host": httpx.URL(config.base_url).netloc.decode("ascii"),
-                "Accept": "application/json",
-                "Accept-Encoding": ACCEPT_ENCODING,
-                "User-Agent": config.user_agent,
-                "Authorization": f"Bearer {config.api_key.get_secret_value()}",
-            }
-        )
-        self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
         self._loop_guard = LoopGuard()
         self._closed = False
         self.downloads: DownloadClients = DownloadClients(
@@ -87,7 +75,7 @@ class Engine:
         self.check_open(call)
         self._loop_guard.check()
         exchange = Exchange(call, deadline.remaining(clock.now()))
-        if len(self._base_url) + len(exchange.target) > MAX_URL:
+        if len(self._addresses[call.operation.service].url) + len(exchange.target) > MAX_URL:
             msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
         return self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
@@ -180,9 +168,9 @@ class Engine:
             response.stream = httpx.ByteStream(b"")
 
     def _request(self, exchange: Exchange, remaining: float) -> httpx.Request:
-        content = exchange.content or b""
-        headers = httpx.Headers(self._json_headers if content else self._headers)
-        if exchange.method == "POST":
+        address, content = self._addresses[exchange.service], exchange.content or b""
+        headers = httpx.Headers(address.json_headers if content else address.headers)
+        if exchange.method in {"POST", "PUT", "PATCH"}:
             headers["Content-Length"] = str(len(content))
         cookies = None
         if not self.owned:
@@ -194,7 +182,7 @@ class Engine:
             step += 1.0
         request = httpx.Request(
             exchange.method,
-            _parsed(self._base_url + exchange.target),
+            _parsed(address.url + exchange.target),
             headers=headers,
             cookies=cookies,
             stream=_Body(content),
@@ -220,6 +208,35 @@ class Engine:
         self.downloads.close()
         if self.owned:
             self._client.close()
+
+
+class _Address:
+    """The URL of a service, and the headers of requests to it.
+
+    Raises:
+        ConfigurationError: The HTTP library rejects the URL.
+    """
+
+    def __init__(self, service: Service, url: str, config: Config) -> None:
+        problem = _url_problem(url)
+        if problem:
+            msg = f"{service.setting} cannot be used: {problem}."
+            raise ConfigurationError(msg)
+        self.url = url
+        self.headers = httpx.Headers(
+            {
+                "Host": httpx.URL(url).netloc.decode("ascii"),
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPT_ENCODING,
+                "User-Agent": config.user_agent,
+                "Authorization": f"Bearer {config.api_key.get_secret_value()}",
+            }
+        )
+        self.json_headers = httpx.Headers({**self.headers, "Content-Type": "application/json"})
+
+
+def _services(config: Config) -> dict[Service, str]:
+    return {JOBS: config.base_url, MANAGEMENT: config.management_url}
 
 
 class _Body(httpx.ByteStream):

@@ -12,7 +12,7 @@ import typer
 import runpod
 from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
-from runpod.cli.connection import AllowInsecure, BaseUrl, Options, Profile, Verbose
+from runpod.cli.connection import AllowInsecure, BaseUrl, ManagementUrl, Options, Profile, Verbose
 from runpod.cli.endpoints import register as register_endpoints
 from runpod.cli.exit_status import API_ERROR, FAILED, FULL_DISK, INTERRUPTED, PIPE_CLOSED, interrupted, report
 from runpod.cli.jobs import register as register_jobs
@@ -47,6 +47,7 @@ def _program(
     *,
     profile: Profile = None,
     base_url: BaseUrl = None,
+    management_url: ManagementUrl = None,
     allow_insecure: AllowInsecure = False,
     verbose: Verbose = 0,
     version: Annotated[  # noqa: ARG001 - handled by its callback
@@ -59,7 +60,7 @@ def _program(
     the job failed, 2 wrong usage, 3 timeout, 4 refused credentials, 5 no response or another error of the API, 6 files
     of an output could not be saved.
     """
-    context.obj = Options(profile, base_url, allow_insecure, verbose, str(context.info_name))
+    context.obj = Options(profile, base_url, management_url, allow_insecure, verbose, str(context.info_name))
 
 
 # To add commands, write a module with `register(app)`, and add it here.

@@ -14,7 +14,9 @@ from runpod._config import (
     BASE_URL_VARIABLE,
     CONFIG_FILE,
     DEFAULT_BASE_URL,
+    DEFAULT_MANAGEMENT_URL,
     DEFAULT_PROFILE,
+    MANAGEMENT_URL_VARIABLE,
     PROFILE_VARIABLE,
     Sources,
     check_api_key,
@@ -24,7 +26,12 @@ from runpod._config import (
     read_profiles,
 )
 from runpod.cli.config_file import write_settings
-from runpod.cli.connection import AllowInsecure, Options  # noqa: TC001 - typer reads it from the signatures
+from runpod.cli.connection import (  # typer reads them from the signatures
+    AllowInsecure,  # noqa: TC001 - as above
+    BaseUrl,  # noqa: TC001 - as above
+    ManagementUrl,  # noqa: TC001 - as above
+    Options,  # noqa: TC001 - as above
+)
 from runpod.cli.exit_status import report
 from runpod.cli.job_input import read_text
 from runpod.cli.jobs import epilog
@@ -86,13 +93,14 @@ def set_profile(
             metavar="-",
             show_default=False,
             help="- reads the API key from standard input, or asks for it at a terminal without showing it. "
-            "This is also what happens without --base-url.",
+            "This is also what happens without --base-url and --management-url.",
         ),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Address of the API.", show_default=False)] = None,
+    base_url: BaseUrl = None,
+    management_url: ManagementUrl = None,
     allow_insecure: AllowInsecure = False,
 ) -> None:
-    """Sets the API key or the address of a profile.
+    """Sets the API key or the addresses of a profile.
 
     The file is readable by you only, and keeps its comments and other profiles.
     """
@@ -104,10 +112,15 @@ def set_profile(
             "standard input, or omit --api-key to be asked for it."
         )
     settings: dict[str, str] = {}
-    address = options.base_url if base_url is None else base_url
-    if address is not None:
-        insecure = allow_insecure or options.allow_insecure
-        settings["base_url"] = check_base_url(address, "--base-url", allow_insecure=insecure)
+    insecure = allow_insecure or options.allow_insecure
+    addresses = {
+        "base_url": options.base_url if base_url is None else base_url,
+        "management_url": options.management_url if management_url is None else management_url,
+    }
+    for setting, address in addresses.items():
+        if address is not None:
+            option = f"--{setting.replace('_', '-')}"
+            settings[setting] = check_base_url(address, option, allow_insecure=insecure)
     if api_key is not None or not settings:
         settings["api_key"] = check_api_key(_read_key(name), "The API key")
     write_settings(name, settings)
@@ -121,16 +134,19 @@ def show(context: typer.Context, *, profile: Profile = None) -> None:
     chosen = options.profile if profile is None else profile
     sources = Sources(chosen)
     key, key_source = sources.find("api_key", None, API_KEY_VARIABLE)
-    url, url_source = sources.find("base_url", options.base_url, BASE_URL_VARIABLE)
-    if url_source == "base_url":
-        url_source = "--base-url"
     found: dict[str, Any] = {
         "profile": sources.profile,
         "api_key": "set" if key is not None else "not set",
         "api_key_source": key_source if key is not None else None,
-        "base_url": DEFAULT_BASE_URL if url is None else _address(url),
-        "base_url_source": "default" if url is None else url_source,
     }
+    for setting, argument, variable, default in (
+        ("base_url", options.base_url, BASE_URL_VARIABLE, DEFAULT_BASE_URL),
+        ("management_url", options.management_url, MANAGEMENT_URL_VARIABLE, DEFAULT_MANAGEMENT_URL),
+    ):
+        url, source = sources.find(setting, argument, variable)
+        found[setting] = default if url is None else _address(url)
+        option = f"--{setting.replace('_', '-')}"
+        found[f"{setting}_source"] = "default" if url is None else option if source == setting else source
     if at_terminal():
         rows = [(name, "" if value is None else str(value)) for name, value in found.items()]
         write_table("Settings", ("Name", "Value"), rows)

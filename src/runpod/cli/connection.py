@@ -49,6 +49,9 @@ Profile = Annotated[
     ),
 ]
 BaseUrl = Annotated[str | None, typer.Option(help="Address of the API.", metavar="URL", show_default=False)]
+ManagementUrl = Annotated[
+    str | None, typer.Option(help="Address of the management API.", metavar="URL", show_default=False)
+]
 AllowInsecure = Annotated[
     bool, typer.Option("--allow-insecure", help="Allow http:// to another machine, which sends the key unencrypted.")
 ]
@@ -74,6 +77,7 @@ class Options:
 
     profile: str | None = None
     base_url: str | None = None
+    management_url: str | None = None
     allow_insecure: bool = False
     verbose: int = 0
     prog: str = "runpod-sdk"
@@ -83,6 +87,7 @@ class Options:
         return Options(
             other.profile if self.profile is None else self.profile,
             other.base_url if self.base_url is None else self.base_url,
+            other.management_url if self.management_url is None else self.management_url,
             self.allow_insecure or other.allow_insecure,
             max(self.verbose, other.verbose),
             other.prog,
@@ -91,7 +96,12 @@ class Options:
     def command(self, *words: str) -> str:
         """A command for the same account, as a person would type it."""
         line = [*self.prog.split(), *words]
-        for option, value in (("--profile", self.profile), ("--base-url", self.base_url)):
+        given = {
+            "--profile": self.profile,
+            "--base-url": self.base_url,
+            "--management-url": self.management_url,
+        }
+        for option, value in given.items():
             if value is not None:
                 line += [option, value]
         if self.allow_insecure:
@@ -119,6 +129,7 @@ class Connection:
         client = Runpod(
             profile=options.profile,
             base_url=options.base_url,
+            management_url=options.management_url,
             allow_insecure=options.allow_insecure,
             uploads=uploads_of(self.uploads),
         )
@@ -155,12 +166,13 @@ def api_command(function: Callable[..., int]) -> Callable[..., None]:
         *,
         profile: Profile,
         base_url: BaseUrl,
+        management_url: ManagementUrl,
         allow_insecure: AllowInsecure,
         verbose: Verbose,
         **arguments: Any,
     ) -> None:
         before = context.find_root().obj
-        options = Options(profile, base_url, allow_insecure, verbose).over(before)
+        options = Options(profile, base_url, management_url, allow_insecure, verbose).over(before)
         connection = Connection(options)
         with contextlib.closing(connection), _logging(options.verbose):
             try:
@@ -178,6 +190,7 @@ def api_command(function: Callable[..., int]) -> Callable[..., None]:
         *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
         _parameter("profile", Profile, None),
         _parameter("base_url", BaseUrl, None),
+        _parameter("management_url", ManagementUrl, None),
         _parameter("allow_insecure", AllowInsecure, False),
         _parameter("verbose", Verbose, 0),
     ]

@@ -168,6 +168,30 @@ class LocalServer:
         Raises:
             RuntimeError: The server has not been started, so it has no port yet.
         """
+        return f"{self._origin}/v2"
+
+    @property
+    def management_url(self) -> str:
+        """The URL that replaces `https://api.runpod.io`: `http://127.0.0.1:PORT/management`.
+
+        Raises:
+            RuntimeError: As for `base_url`.
+        """
+        return f"{self._origin}/management"
+
+    @property
+    def load_balancer_url(self) -> str:
+        """The URL that replaces `https://{endpoint_id}.api.runpod.ai`, with the same placeholder.
+
+        It is `http://127.0.0.1:PORT/load-balancer/{endpoint_id}`.
+
+        Raises:
+            RuntimeError: As for `base_url`.
+        """
+        return f"{self._origin}/load-balancer/{{endpoint_id}}"
+
+    @property
+    def _origin(self) -> str:
         if self._bound_port is None:
             raise RuntimeError(
                 "The local server has no address: it has not been started. "
@@ -176,7 +200,7 @@ class LocalServer:
         # Clients cannot connect to the wildcard address.
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{self._bound_port}/v2"
+        return f"http://{host}:{self._bound_port}"
 
     @property
     def api_key(self) -> str:
