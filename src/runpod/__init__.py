@@ -186,7 +186,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in {"errors", "media", "models"}:
+    if name in {"errors", "media", "models", "webhooks"}:
         return import_module(f"runpod.{name}")
     if name not in __all__:
         msg = f"module 'runpod' has no attribute {name!r}"
@@ -198,7 +198,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "errors", "media", "models"})
+    return sorted({*globals(), *__all__, "errors", "media", "models", "webhooks"})
 
 
 setup_logging()

@@ -114,6 +114,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     with LocalServer({**handlers, **public}) as server:
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
+        monkeypatch.setenv("RUNPOD_WEBHOOK_TOKEN", "t" * 32)
         # It has no list of public models.
         monkeypatch.setenv("RUNPOD_API_BASE_URL", server.base_url)
         yield server
@@ -268,6 +269,16 @@ def test_a_public_endpoint_is_called_as_its_page_says(server: LocalServer, capsy
     # The comment shows the message.
     assert block.code.rpartition("# ")[2] == capsys.readouterr().out
     assert {"z-image-turbo", "p-image-t2i"} == set(run(containing(page, "cheap ="))["cheap"])
+
+
+def test_a_webhook_is_received_as_its_page_says(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    page = DOCS["webhooks"]
+    run(containing(page, "def hook"))
+    assert "403" == capsys.readouterr().out.splitlines()[-1]
+    seen = run(containing(page, "class Seen"))["receiver"]._seen
+    assert [True, True, False] == [seen.add(key) for key in ("a", "b", "a")]
+    seen.discard("a")
+    assert [True, False] == [seen.add(key) for key in ("a", "b")]
 
 
 def test_the_policies_of_both_forms_are_the_same(server: LocalServer) -> None:

@@ -49,7 +49,7 @@ def test_the_public_names_are_documented_and_the_same_everywhere() -> None:
     ("code", "expected"),
     [
         ("from runpod import *; print(set(runpod.__all__) <= set(globals()))", "True"),
-        ("print({*runpod.__all__, 'errors', 'media', 'models'} <= set(dir(runpod)))", "True"),
+        ("print({*runpod.__all__, 'errors', 'media', 'models', 'webhooks'} <= set(dir(runpod)))", "True"),
         ("print(runpod.errors.JobError.__name__, runpod.models.JobState.__name__)", "JobError JobState"),
         (
             "print([n for n in sys.modules if n.startswith(('httpx', 'runpod._async', 'runpod._sync', 'pydantic'))])",

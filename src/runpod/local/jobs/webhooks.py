@@ -64,7 +64,7 @@ class WebhookSender:
             _logger.warning(
                 "The webhook %s was not called: it is not on this machine. "
                 "Pass LocalServer(..., external_webhooks=True) to call webhooks on other machines.",
-                _without_query(url),
+                _origin(url),
             )
             return
         call_soon(self._loop, partial(self._begin, url, to_bytes(body)))
@@ -79,11 +79,11 @@ class WebhookSender:
     async def _deliver(self, url: str, body: bytes) -> None:
         for delay in (*_DELAYS, None):
             if await _attempt(url, body):
-                _logger.debug("The webhook %s was delivered.", _without_query(url))
+                _logger.debug("The webhook %s was delivered.", _origin(url))
                 return
             if delay is not None:
                 await self._clock.sleep(delay)
-        _logger.info("The webhook %s failed after three attempts.", _without_query(url))
+        _logger.info("The webhook %s failed after three attempts.", _origin(url))
 
 
 async def _attempt(url: str, body: bytes) -> bool:
@@ -109,9 +109,10 @@ async def _attempt(url: str, body: bytes) -> bool:
         return False
 
 
-def _without_query(url: str) -> str:
-    # The query can hold tokens.
-    return url.partition("?")[0]
+def _origin(url: str) -> str:
+    # The path and the query can hold tokens, and before the host can be a password.
+    scheme, _, rest = url.partition("?")[0].partition("//")
+    return f"{scheme}//{rest.partition('/')[0].rpartition('@')[2]}"
 
 
 def _is_this_machine(url: str) -> bool:
