@@ -1,6 +1,6 @@
 """A run of many rows: flat in memory, quick to add and to resume.
 
-A tenth of a million rows by default: `TEST_SCALE=1 scripts/test -m slow`.
+A twentieth of a million rows by default: `TEST_SCALE=1 scripts/test -m slow`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
-ROWS = int(1_000_000 * float(os.environ.get("TEST_SCALE", "0.1")))
+ROWS = int(1_000_000 * float(os.environ.get("TEST_SCALE", "0.05")))
 
 PROGRAM = """
 import json, sys, time

@@ -27,7 +27,7 @@ TIMEOUT = 60.0
 CONCURRENCY = 12
 
 # Read before the fixtures hide the RUNPOD_ variables.
-JOBS = int(os.environ.get("RUNPOD_SOAK_JOBS", "1200"))
+JOBS = int(os.environ.get("RUNPOD_SOAK_JOBS", "600"))
 
 # The possible outcomes of a call, and how often the job may have run for each.
 RAN = {"result": {1}, "error with an id": {1}, "error with maybe_submitted": {0, 1}, "error": {0}}

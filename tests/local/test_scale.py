@@ -51,7 +51,7 @@ def size(whole: int) -> int:
 
 def instances(*kinds: type) -> Counter[str]:
     gc.collect()
-    return Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, kinds))
+    return Counter(type(thing).__name__ for thing in gc.get_objects() if issubclass(type(thing), kinds))
 
 
 @contextmanager
