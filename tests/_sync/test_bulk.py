@@ -1418,7 +1418,7 @@ def test_only_what_is_in_flight_is_in_memory(endpoint: Endpoint, run: BulkRun) -
         number += 1
         if number in {150, 350}:
             gc.collect()
-            counts.append(sum(isinstance(each, Entry) for each in gc.get_objects()))
+            counts.append(sum(type(each) is Entry for each in gc.get_objects()))
     assert 400 == number
     assert max(counts) < 60
 
