@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runpod._async.public import AsyncPublic
     from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
     from runpod._protocol.deadlines import CLIENT_DEFAULT, ClientDefault
+    from runpod._protocol.generated_text import text
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         JobOutputError,
         JobTimedOutError,
         MediaError,
+        NoTextError,
         NotFoundError,
         PayloadTooLargeError,
         PermissionDeniedError,
@@ -133,6 +135,7 @@ __all__ = [
     "MapResult",
     "Media",
     "MediaError",
+    "NoTextError",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
@@ -157,6 +160,7 @@ __all__ = [
     "WorkerFailure",
     "WorkerGoneError",
     "__version__",
+    "text",
 ]
 
 # Names are imported on first use: `import runpod` stays fast, and only the client in use (sync or async) is loaded.
@@ -180,6 +184,7 @@ _MODULES = {
     "File": "runpod.media",
     "Media": "runpod.media",
     "S3Uploads": "runpod.uploads",
+    "text": "runpod._protocol.generated_text",
 }
 
 

@@ -146,5 +146,11 @@ class UploadError(RunpodError):
     _maybe_submitted_default = False
 
 
+class NoTextError(RunpodError, ValueError):
+    """An output has no text of a language model: it is an error, or something else. See `runpod.text`."""
+
+    _maybe_submitted_default = False
+
+
 class ClientClosedError(RunpodError, RuntimeError):
     """The client is closed and cannot send requests. `job_id` is the job of the call, if any."""

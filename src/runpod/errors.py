@@ -8,6 +8,7 @@
     ├── RunpodTimeoutError (TimeoutError)    the call's `timeout` passed; the job, if any, keeps running
     ├── RunFileError                         the file of a bulk run cannot be used
     ├── MediaError                           media in an output cannot be decoded, downloaded or saved
+    ├── NoTextError (ValueError)             an output has no text of a language model
     ├── UploadError                          a file of an input was not stored in the bucket of `S3Uploads`
     ├── WorkerGoneError                      the worker that a load balancer's session needs does not exist any more
     ├── WebhookTokenError                    a webhook came to an address with a wrong token
@@ -48,6 +49,7 @@ from runpod._base_errors import (
     InputTooLargeError,
     InvalidRequestError,
     MediaError,
+    NoTextError,
     RunpodError,
     UploadError,
     details_dict,
@@ -75,6 +77,7 @@ __all__ = [
     "JobOutputError",
     "JobTimedOutError",
     "MediaError",
+    "NoTextError",
     "NotFoundError",
     "PayloadTooLargeError",
     "PermissionDeniedError",

@@ -32,7 +32,7 @@ def run(code: str) -> tuple[str, list[str]]:
 
 def test_the_public_names_are_documented_and_the_same_everywhere() -> None:
     # The other names of `media` are short, and called with the module: `media.find`.
-    names = {*CLIENTS, *errors.__all__, *models.__all__, "File", "Media", "S3Uploads", "__version__"}
+    names = {*CLIENTS, *errors.__all__, *models.__all__, "File", "Media", "S3Uploads", "text", "__version__"}
     assert names == set(runpod.__all__)
     for module in (runpod, errors, models):
         assert len(set(module.__all__)) == len(module.__all__)  # sorted by ruff

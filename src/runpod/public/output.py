@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, RootModel
 from typing_extensions import override
 
+from runpod._base_errors import NoTextError
 from runpod._text import Shortened
 from runpod.models._costs import cost_of
 from runpod.models._shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runpod.media import Media
     from runpod.media.display import Summary
 
@@ -51,7 +52,13 @@ class PublicOutput(Shown, RootModel[Any]):
     @property
     def text(self) -> str | None:
         """The answer of a language model, or a transcript; None if there is none."""
-        return _text_in(self.root)
+        from runpod._protocol.generated_text import text  # on first use, too
+
+        try:
+            # In a list, since a bare str can be the URL of a file.
+            return text([self.root])
+        except NoTextError:
+            return None
 
     @override
     def _summary(self) -> Summary:
@@ -62,48 +69,3 @@ class PublicOutput(Shown, RootModel[Any]):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         yield None, Shortened(self.root)
-
-
-# Where models of different versions put the text, innermost first.
-_TEXT_KEYS = ("content", "text", "tokens", "message", "delta", "choices", "transcription", "result", "output")
-
-# What is under these can be the URL or the data of a file instead.
-_ANYTHING = frozenset({"result", "output"})
-
-
-def _text_in(value: object, depth: int = 0, *, certain: bool = False) -> str | None:
-    if depth > 8:  # the known shapes have six levels
-        return None
-    if isinstance(value, str):
-        return value if certain else _plain_text(value, depth)
-    if isinstance(value, list):
-        # A list of strings is a text in pieces; a list of choices has mostly one.
-        found = [_text_in(each, depth + 1, certain=certain) for each in cast("list[object]", value)]
-        pieces = [text for text in found if text is not None]
-        return "".join(pieces) if pieces else None
-    if isinstance(value, Mapping):
-        fields = cast("Mapping[str, object]", value)
-        for key in _TEXT_KEYS:
-            # `message` is an object in choices; in an output, it is about the job.
-            if isinstance(each := fields.get(key), str) and key == "message":
-                continue
-            text = None if each is None else _text_in(each, depth + 1, certain=certain or key not in _ANYTHING)
-            if text is not None:
-                return text
-    return None
-
-
-def _plain_text(text: str, depth: int) -> str | None:
-    if text.startswith("data: "):  # server-sent events, with which vLLM workers stream
-        return _text_in([event for line in text.splitlines() if (event := _event(line)) is not None], depth)
-    from runpod.media import find
-
-    is_link = text.startswith(("https://", "http://", "data:")) and not any(map(str.isspace, text))
-    return None if is_link or find(text) else text
-
-
-def _event(line: str) -> object:
-    try:
-        return json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else None
-    except (ValueError, RecursionError):
-        return None

@@ -1,0 +1,45 @@
+"""Errors in the body of a successful response: what language models report instead of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from runpod._text import readable
+from runpod.models.status import JobStatus
+from runpod.models.worker_failure import parse_worker_error
+
+_UNFINISHED = (JobStatus.IN_QUEUE, JobStatus.IN_PROGRESS)
+
+
+def error_in(body: object) -> str | None:
+    """What a body says if it is an error, otherwise None.
+
+    Workers report `{"error": …}`, with a text or an object that has a `message`, and
+    `{"object": "error", "message": …}`. A resource, such as a failed response of the Responses API,
+    may have an `error` as well; it has an `id` and its type in `object`, and is not an error itself.
+    """
+    if not isinstance(body, Mapping):
+        return None
+    fields = cast("Mapping[str, Any]", body)
+    error: object = fields.get("error")
+    if fields.get("object") == "error":
+        return message_of(error or fields)
+    if "object" not in fields and fields.get("status") in _UNFINISHED:
+        return f"job {readable(str(fields.get('id')), 100)} has not ended, it is {fields['status']}"
+    if not error or ("id" in fields and "object" in fields):
+        return None
+    return message_of(error)
+
+
+def message_of(error: object) -> str:
+    """The text of an error, which is a text or an object: one line, cut."""
+    text = error if isinstance(error, str) else ""
+    if isinstance(error, Mapping):
+        fields = cast("Mapping[str, Any]", error)
+        names = ("message", "detail", "error", "type")
+        text = next((text for name in names if isinstance(text := fields.get(name), str) and text), "")
+    report = parse_worker_error(text)
+    if report is not None:  # Without the traceback.
+        text = f"{report.type}: {report.message}" if report.type else report.message
+    return readable(text) if text.strip() else "no reason was given"
