@@ -79,6 +79,7 @@ def test_documented_limits() -> None:
     shown = {name: (rate.requests, rate.concurrent) for name, rate in rate_limits._RATES.items()}
     assert {
         "cancel": (100, 20),
+        "openai": (2000, 400),
         "purge-queue": (2, None),
         "run": (1000, 200),
         "runsync": (2000, 400),

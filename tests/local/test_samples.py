@@ -34,6 +34,10 @@ WORKFLOW: dict[str, Any] = {
     "27": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 64, "batch_size": 1}},
     "31": {"class_type": "KSampler", "inputs": {"seed": 42, "latent_image": ["27", 0]}},
 }
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": "a horse"}]},
+]
 FLUX = "black-forest-labs-flux-1-schnell"
 
 
@@ -401,6 +405,55 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert size_of(draw(bytes(16), 64, 64))
 
 
+# vLLM
+
+
+@pytest.mark.parametrize(
+    ("job_input", "kind", "expected"),
+    [
+        ({"prompt": "a horse"}, "text_completion", "You said: a horse"),
+        ({"prompt": "a horse", "sampling_params": {"max_tokens": 2}}, "text_completion", "You said:"),
+        ({"prompt": "a horse", "stream": True}, "", "You said: a horse"),
+        ({"messages": MESSAGES}, "chat.completion", "You said: a horse"),
+        ({"messages": MESSAGES, "stream": True}, "", "You said: a horse"),
+        ({"openai_route": "/v1/completions", "openai_input": {"prompt": "a"}}, "text_completion", "You said: a"),
+        ({"route": "/v1/chat/completions", "body": {"messages": MESSAGES}}, "chat.completion", "You said: a horse"),
+    ],
+)
+def test_vllm(run: Callable[..., Any], job_input: dict[str, Any], kind: str, expected: str) -> None:
+    output = output_of(run("vllm", **job_input))
+    # A list, since the original is started with `return_aggregate_stream`: of one object, or of events.
+    assert expected == runpod.text(output)
+    if kind:
+        assert [kind] == [each["object"] for each in output]
+    else:
+        assert all(each.startswith("data: ") and each.endswith("\n\n") for each in output)
+
+
+def test_vllm_models(run: Callable[..., Any]) -> None:
+    for job_input in ({"openai_route": "/v1/models"}, {"route": "/v1/models"}):
+        [models] = output_of(run("vllm", **job_input))
+        assert ["local/horse-1b"] == [model["id"] for model in models["data"]]
+
+
+@pytest.mark.parametrize(
+    ("job_input", "error"),
+    [
+        ({"n": 1}, "Job input must contain one of"),
+        ({"route": "/v1/embeddings", "body": {"input": "x"}}, "vLLM returned HTTP 404"),
+        ({"route": "/v1/chat/completions"}, "vLLM returned HTTP 404"),
+        ({"messages": MESSAGES, "sampling_params": {"model": "other"}}, "The model `other` does not exist."),
+        ({"messages": []}, "vLLM returned HTTP 400"),
+        ({"messages": "a horse"}, "vLLM returned HTTP 400"),
+        ({"openai_route": "/v1/completions", "openai_input": {"n": 1}}, "prompt: Field required"),
+    ],
+)
+def test_vllm_errors(run: Callable[..., Any], job_input: dict[str, Any], error: str) -> None:
+    body = run("vllm", **job_input)
+    assert "FAILED" == body["status"]
+    assert error in body["error"]
+
+
 # Ways to serve
 
 
@@ -461,7 +514,7 @@ def test_command_line(tmp_path: Path) -> None:
             with Runpod(key, base_url=base_url) as client:
                 job = client.endpoint(FLUX).run(input={"prompt": "a horse", "width": 256, "height": 256})
                 assert (256, 256) == size_of(get(job.result(timeout=TIMEOUT)["image_url"]))
-                for endpoint in ("comfyui", "sdxl", "whisper"):
+                for endpoint in ("comfyui", "sdxl", "vllm", "whisper"):
                     assert client.endpoint(endpoint).health().workers.idle
         finally:
             serve.terminate()

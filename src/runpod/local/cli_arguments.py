@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from runpod.local.samples import ALL
-from runpod.local.settings import Behavior
+from runpod.local.settings import Behavior, LocalEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,10 +158,11 @@ def _add_endpoints(parser: argparse.ArgumentParser) -> None:
 
 def _add_samples(parser: argparse.ArgumentParser, endpoints: list[EndpointArguments]) -> None:
     """Add the samples after all other endpoints: the options of an endpoint do not apply to them."""
-    for name, handler in ALL.items():
+    for name, sample in ALL.items():
         if any(endpoint.name == name for endpoint in endpoints):
             parser.error(f"endpoint {name!r} is one of --samples: give yours another name")
-        endpoints.append(EndpointArguments(name, {"handler": handler}))
+        given = vars(sample) if isinstance(sample, LocalEndpoint) else {"handler": sample}
+        endpoints.append(EndpointArguments(name, {key: value for key, value in given.items() if value is not None}))
 
 
 def _add_behavior(parser: argparse.ArgumentParser) -> set[str]:

@@ -23,6 +23,7 @@ _OPERATIONS = (
     "batch",
     "cancel",
     "health",
+    "openai",
     "purge-queue",
     "retry",
     "run",
@@ -73,7 +74,7 @@ class Faults:
 
     Each method takes an operation, by its path or by the name of the client's method: `run`,
     `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`, `cancel`, `retry`,
-    `purge-queue` or `purge_queue`, `health`, `batch`, or `any` for all of them. The fault applies
+    `purge-queue` or `purge_queue`, `health`, `batch`, `openai`, or `any` for all of them. The fault applies
     to the next `times` requests to that operation. Several faults for one operation apply one
     after another. `endpoint=` limits a fault to one endpoint.
 

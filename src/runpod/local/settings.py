@@ -194,6 +194,8 @@ class Behavior:
             response contains the job's status.
         webhook_on_every_end: Whether webhooks are also called for jobs that are CANCELLED or
             TIMED_OUT, not only for COMPLETED and FAILED ones.
+        openai_errors_as_200: Whether the response to a request to `/openai/v1` whose job failed is an error
+            body with HTTP 200. If False, with 500.
         rate_limits: Whether requests over the documented rate limits return 429, as well as
             submissions while the queue is very long.
 
@@ -256,6 +258,10 @@ class Behavior:
     # The service calls webhooks for COMPLETED and FAILED jobs; for CANCELLED and TIMED_OUT ones, it is
     # undocumented. Off by default, so that code that relies on such a webhook fails.
     webhook_on_every_end: bool = False
+
+    # Reports of users show both. Off by default, because with 200 the released OpenAI clients return an empty
+    # completion instead of an error.
+    openai_errors_as_200: bool = False
 
     # Documented: requests per ten seconds and concurrent requests, per endpoint (and user). Off by
     # default, because a test sends in a second what a program sends in minutes.

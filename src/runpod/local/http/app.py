@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from runpod.local.http import long_poll, validation
 from runpod.local.http.call import Call
 from runpod.local.http.long_poll import ClientDisconnectedError
+from runpod.local.http.openai_api import EventStream
 from runpod.local.http.openapi import describe
 from runpod.local.http.routing import find_route, routes
 from runpod.local.http.validation import HTTPError
@@ -119,7 +120,7 @@ class App:
             if fault is not None:
                 await fault(exchange)
             else:
-                await exchange.send(await exchange.process())
+                await exchange.send(await self.process(exchange.request, receive))
         except ClientDisconnectedError:
             return
 
@@ -154,7 +155,7 @@ class App:
         self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
         return _Request(method, path, headers, query, body, complete, match)
 
-    async def _run_operation(self, request: _Request, receive: Receive) -> JSONText:
+    async def _run_operation(self, request: _Request, receive: Receive) -> JSONText | Response:
         # The only operation that needs no API key.
         if request.path == b"/openapi.json" and request.method == "GET":
             return describe(self._routes, list(self._endpoints))
@@ -162,12 +163,17 @@ class App:
             raise HTTPError(404, "not found")
         self._authorize(request.headers)
         endpoint, operation = self._resolve(request.match)
-        with endpoint.rate_limiter.admit(operation.name) if endpoint.rate_limiter else nullcontext():
+        with ExitStack() as admission:
+            if endpoint.rate_limiter is not None:
+                admission.enter_context(endpoint.rate_limiter.admit(operation.name))
             if not request.complete:
                 raise validation.body_too_large(operation.body_limit)
             hold = partial(self.hold, receive)
             call = Call(endpoint, request.match.ids, request.query, request.body, self._behavior, hold)
-            return await operation.function(call)
+            reply = await operation.function(call)
+            if isinstance(reply, EventStream):  # It is open until it has been sent.
+                reply.on_end = admission.pop_all().close
+            return reply
 
     async def _run_worker_operation(
         self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive
@@ -212,7 +218,8 @@ class _Exchange:
         self._remaining = 0
 
     async def process(self) -> Response:
-        return await self._app.process(self.request, self._receive)
+        response = await self._app.process(self.request, self._receive)
+        return await response.complete() if isinstance(response, EventStream) else response
 
     async def send(self, response: Response, *, size: int | None = None) -> None:
         if size is None:
@@ -262,10 +269,12 @@ async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
             return bytes(kept), size <= limit
 
 
-async def _respond(reply: Awaitable[JSONText | None]) -> Response:
+async def _respond(reply: Awaitable[JSONText | Response | None]) -> Response:
     """Return the response for a reply, or for the error that it raises."""
     try:
         text = await reply
+        if isinstance(text, Response):
+            return text
     except ClientDisconnectedError:
         raise
     except HTTPError as error:

@@ -101,6 +101,8 @@ _SCHEMAS: dict[str, _Schema] = {
         hasMore={"type": "boolean"},
     ),
     "BatchRequests": _object("requests", requests=_array(_ref("JobRequest"))),
+    "OpenAIRequest": _object(stream={"type": "boolean"}),
+    "OpenAIResponse": {"description": "What the worker returns; if the request has `stream`, server-sent events."},
     "BatchAttributes": _object(name=_or_null(type="string")),
 }
 
@@ -126,6 +128,8 @@ _SHAPES: dict[str, tuple[list[_Schema], _Schema | None, str]] = {
     "retry": ([], None, "JobStatus"),
     "purge_queue": ([], None, "Purge"),
     "health": ([], None, "Health"),
+    "openai read": ([], None, "OpenAIResponse"),
+    "openai send": ([], _ref("OpenAIRequest"), "OpenAIResponse"),
     "batch create": ([], _array(_ref("JobRequest")), "BatchStatus"),
     "batch add": ([], _ref("BatchRequests"), "BatchStatus"),
     "batch remove": ([], None, "BatchStatus"),
@@ -195,7 +199,7 @@ def _operation(method: str, operation: Operation, links: dict[str, dict[str, _Sc
 
 def _name(operation: Operation) -> str:
     name = operation.function.__name__
-    return f"batch {name}" if operation.name == "batch" else name
+    return f"{operation.name} {name}" if operation.name in {"batch", "openai"} else name
 
 
 def _operation_id(method: str, operation: Operation) -> str:

@@ -31,6 +31,7 @@ class _Rate(NamedTuple):
 _STATUS = _Rate(2000, 400)
 _RATES = {
     "cancel": _Rate(100, 20),
+    "openai": _Rate(2000, 400),
     "purge-queue": _Rate(2, None),
     "run": _Rate(1000, 200),
     "runsync": _Rate(2000, 400),
@@ -79,7 +80,7 @@ class RateLimiter:
             raise HTTPError(429, "too many requests")
         # An older rule of the service: 429 if more than 50 jobs, and more than 500 per worker, are
         # queued. Whether it is still enforced is unknown.
-        if bucket in {"run", "runsync"} and self._queue.waiting > max(50, self._workers * 500):
+        if bucket in {"openai", "run", "runsync"} and self._queue.waiting > max(50, self._workers * 500):
             raise HTTPError(429, "too many jobs in queue")
         times.append(now)
         self._open[bucket] += 1

@@ -5,6 +5,7 @@ Paths are matched with Starlette's routing, except that IDs may contain an encod
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, unquote
@@ -14,10 +15,13 @@ from starlette.routing import Match, Route
 
 from runpod.local.http import batch_api as batch
 from runpod.local.http import client_api as jobs
+from runpod.local.http import openai_api as openai
 from runpod.local.http.validation import RUN_BODY_LIMIT, RUNSYNC_BODY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from starlette.responses import Response
 
     from runpod.local.http.call import Call
     from runpod.local.json_text import JSONText
@@ -40,8 +44,18 @@ class _Segment(Convertor[str]):
         return quote(value, safe="")
 
 
+class _Rest(_Segment):
+    """The rest of the path."""
+
+    regex = ".+"
+
+    def to_string(self, value: str) -> str:
+        return quote(value)
+
+
 # Starlette's convertors are global in the process, hence the prefix.
 register_url_convertor("runpod_segment", _Segment())
+register_url_convertor("runpod_rest", _Rest())
 
 
 class Path(Route, Generic[OperationT]):
@@ -53,10 +67,13 @@ class Path(Route, Generic[OperationT]):
     Args:
         template: The path with parameters in braces: `status/{job_id}`.
         operations: The operations by HTTP method.
+        rest: The name of the parameter that takes the rest of the path, with its slashes; the others
+            take one segment.
     """
 
-    def __init__(self, template: str, operations: Mapping[str, OperationT]) -> None:
-        path = f"/v2/{{endpoint_id}}/{template}".replace("}", ":runpod_segment}")
+    def __init__(self, template: str, operations: Mapping[str, OperationT], *, rest: str = "") -> None:
+        path = f"/v2/{{endpoint_id}}/{template}".replace(f"{{{rest}}}", f"{{{rest}:runpod_rest}}")
+        path = re.sub(r"{(\w+)}", r"{\1:runpod_segment}", path)
         super().__init__(path, endpoint=operations.get)  # Never called; `Route` needs a callable.
         self.template = template
         self.operations = operations
@@ -90,7 +107,7 @@ class Operation:
     """
 
     name: str
-    function: Callable[[Call], Awaitable[JSONText]]
+    function: Callable[[Call], Awaitable[JSONText | Response]]
     body_limit: int = RUN_BODY_LIMIT
 
 
@@ -123,6 +140,14 @@ def routes(behavior: Behavior) -> list[Path[Operation]]:
         Path("batch/{batch_id}/requests/{request_id}", {"DELETE": Operation("batch", batch.remove)}),
         Path("batch/{batch_id}/finalize", {"POST": Operation("batch", batch.finalize)}),
         Path("batch/{batch_id}/cancel", {"POST": Operation("batch", batch.cancel)}),
+        Path(
+            "openai/v1/{route}",
+            {
+                "GET": Operation("openai", openai.read),
+                "POST": Operation("openai", openai.send, RUNSYNC_BODY_LIMIT),
+            },
+            rest="route",
+        ),
         # The service also has `GET /requests`. It is not implemented, because its query parameters and
         # its response are undocumented.
     ]
