@@ -55,6 +55,12 @@ def official_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def openai_package() -> Path:
+    """A folder with the other major version of the `openai` package."""
+    return require("The openai package", environments.openai_package)
+
+
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty home folder."""
     return tmp_path_factory.mktemp("home")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Name and version of the releases, on the npm registry and on PyPI.
 JAVASCRIPT_SDK = ("runpod-sdk", "1.1.2")
 OFFICIAL_PACKAGE = ("runpod", "1.12.0")
+# The other major version that is supported; the environment of the tests has the newest one.
+OPENAI_PACKAGE = ("openai", "2.54.0")
 
 FOLDER = Path(__file__).parents[2] / ".conformance"
 
@@ -82,6 +84,22 @@ def official_python() -> Path:
 
     name = f"official-{OFFICIAL_PACKAGE[1]}-python{sys.version_info[0]}.{sys.version_info[1]}"
     return _python_of(_kept(name, f"{requirement}, Python {python} from {sys.base_prefix}", make))
+
+
+def openai_package() -> Path:
+    """Return a folder with the `openai` package, to be put on the path before the installed version.
+
+    Raises:
+        MissingProgramError: pip cannot install it.
+    """
+    requirement = "==".join(OPENAI_PACKAGE)
+
+    def make(folder: Path) -> None:
+        # The tests have what both versions need, and httpx; distro is needed by version 2 only.
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]
+        _run([sys.executable, *install, str(folder), requirement, "distro"], f"pip cannot install {requirement}")
+
+    return _kept(f"openai-{OPENAI_PACKAGE[1]}", requirement, make)
 
 
 def _kept(name: str, requirements: str, make: Callable[[Path], None]) -> Path:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import httpx
 import pytest
+from openai import OpenAI
 
 import runpod
 from runpod import AsyncRunpod, Runpod
@@ -109,6 +110,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         "STREAM_ENDPOINT_ID": horses,
         "PHOTO_ENDPOINT_ID": photos,
         "PICTURE_ENDPOINT_ID": picture,
+        "LLM_ENDPOINT_ID": samples.ALL["vllm"],
     }
     public = dict.fromkeys((FluxSchnell.slug, "qwen-image-edit-2511", "hailuo-02"), samples.public_flux)
     with LocalServer({**handlers, **public}) as server:
@@ -135,6 +137,8 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
     names: dict[str, Any] = {"client": client, "endpoint": endpoint}
     if block.page == DOCS["media"]:
         names["pictures"] = client.endpoint("PICTURE_ENDPOINT_ID")
+    if block.page == DOCS["openai"] and block != blocks(block.page)[0]:
+        exec(blocks(block.page)[0].compiled(), names)
     if block.how == "job":
         names["job"] = endpoint.run(input={"prompt": "a horse"})
     try:
@@ -148,7 +152,7 @@ def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]
             exec(block.compiled(), names)
     finally:
         for each in (client, *names.values()):
-            if isinstance(each, Runpod):
+            if isinstance(each, (Runpod, OpenAI)):
                 each.close()
     return names
 

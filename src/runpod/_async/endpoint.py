@@ -10,7 +10,7 @@ from runpod._async.submission import submit
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, parse
 from runpod._protocol.encoding import submission
-from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id
+from runpod._protocol.operations import HEALTH, MIN_HOLD, PURGE_QUEUE, RUN, RUN_SYNC, Call, check_id, encoded
 from runpod._protocol.polling import LONG_HOLD, MARGIN
 from runpod.errors import RunpodError
 from runpod.models.endpoints import EndpointHealth, PurgeResult
@@ -58,6 +58,14 @@ class AsyncEndpoint(Generic[OutputT]):
         self.id = endpoint_id
         self._session = session
         self._read_output = read_output
+
+    @property
+    def openai_base_url(self) -> str:
+        """The base URL of its OpenAI-compatible API, for other clients; see `client.openai`.
+
+        Source: docs.runpod.io, "OpenAI API compatibility" of vLLM.
+        """
+        return f"{self._session.engine.config.base_url}/{encoded(self.id)}/openai/v1"
 
     def with_options(
         self,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    from openai import OpenAI
     from typing_extensions import Self
 
     from runpod._sync.public import Public
@@ -184,6 +185,39 @@ class Runpod(Closing):
             timeout=timeout, retry=retry, limits=limits
         )
         return other
+
+    def openai(self, endpoint_id: str, *, max_retries: int = 0, **options: Any) -> OpenAI:
+        """Returns a client of the `openai` package for an endpoint with an OpenAI-compatible API, such as vLLM's.
+
+        It needs the extra `openai`, versions 2 and 3. It has connections of its own: use it in a `with`
+        block, or close it. The settings of OpenAI in the environment (`OPENAI_BASE_URL`,
+        `OPENAI_API_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_CUSTOM_HEADERS`) are not used.
+        An error that comes with HTTP 200, and a JSON body instead of a stream, raise `openai.APIError`;
+        `with_raw_response` returns them unchanged.
+
+        Args:
+            endpoint_id: The endpoint's ID, the slug of a public one, or the address of its page in
+                the console.
+            max_retries: How often the package repeats a request after 408, 409, 429, 5xx and
+                transport errors. Each repeated request can be a second job, which is billed.
+            options: More arguments of the package's client, such as `timeout`: seconds for a
+                response, or between two parts of one; by default the package's 600, whatever the
+                timeout of this client, since a worker may have to start first.
+
+        Raises:
+            ConfigurationError: The package is not installed, or `api_key` or `base_url` was passed.
+            InvalidRequestError: The ID is blank or not a str.
+
+        Example:
+            >>> with client.openai("ENDPOINT_ID") as llm:
+            ...     models = llm.models.list()
+        """
+        # Imported on first use: the package takes most of a second.
+        from runpod._sync.openai import openai_client
+
+        config = self._session.engine.config
+        options["max_retries"] = max_retries
+        return openai_client(self.endpoint(endpoint_id).openai_base_url, config.api_key, options)
 
     def fetch(
         self,

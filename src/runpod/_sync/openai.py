@@ -1,0 +1,90 @@
+# Generated from src/runpod/_async/openai.py by scripts/generate_sync.py. Do not edit.
+
+"""The client of the `openai` package for an endpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from runpod._protocol.error_bodies import error_in
+from runpod.errors import ConfigurationError
+
+try:
+    from openai import APIError, OpenAI
+except ModuleNotFoundError as error:
+    if error.name != "openai":  # One of its own dependencies.
+        raise
+    msg = 'client.openai needs the package openai: pip install "runpod-sdk[openai]".'
+    raise ConfigurationError(msg) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+T = TypeVar("T")
+
+# The header with which the package marks calls of `with_raw_response` and `with_streaming_response`.
+_RAW = "x-stainless-raw-response"
+
+
+class RunpodOpenAI(OpenAI):
+    """An `OpenAI` that sends no settings of OpenAI to Runpod, and raises errors that came with HTTP 200."""
+
+    def __init__(
+        self,
+        *,
+        admin_api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(default_headers=default_headers, **options)
+        # By default, the package takes these from variables such as OPENAI_ORG_ID and OPENAI_CUSTOM_HEADERS, and sends
+        # them. A copy (`with_options`) is made by a call of this method.
+        self.admin_api_key = admin_api_key
+        self.organization = organization
+        self.project = project
+        self._custom_headers = dict(default_headers or {})
+
+    # The package parses every body here: of a response, of a page of a list, and of an event of a stream.
+    def _process_response_data(self, *, data: object, cast_to: type[T], response: Any) -> T:
+        problem = error_in(data)
+        if problem is not None:
+            raise _error(f"reported an error: {problem}", response, data)
+        return super()._process_response_data(data=data, cast_to=cast_to, response=response)
+
+    def _process_response(self, *, response: Any, stream: bool, **options: Any) -> Any:
+        content_type = str(response.headers.get("content-type", ""))
+        if stream and "json" in content_type and _RAW not in response.request.headers:
+            # Read as events, a JSON body would be a stream without any.
+            body = _json(response.read())
+            problem = error_in(body)
+            found = "sent JSON instead of a stream" if problem is None else f"reported an error: {problem}"
+            raise _error(found, response, body)
+        return super()._process_response(response=response, stream=stream, **options)
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error(found: str, response: Any, body: object) -> APIError:
+    message = f"The endpoint responded with HTTP {response.status_code}, but {found}"
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    # As for an error in a stream, the error within the body.
+    return APIError(message, response.request, body=fields.get("error") or fields)
+
+
+def openai_client(base_url: str, api_key: SecretStr, options: dict[str, Any]) -> OpenAI:
+    """Creates the client for an endpoint."""
+    for name in ("api_key", "base_url"):
+        if name in options:
+            msg = f"client.openai takes no {name}, but uses that of the client: set it with Runpod({name}=...)."
+            raise ConfigurationError(msg)
+    return RunpodOpenAI(base_url=base_url, api_key=api_key.get_secret_value(), **options)
