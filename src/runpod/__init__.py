@@ -20,6 +20,9 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "serverless")):  # noq
     raise ImportError(msg)
 
 if TYPE_CHECKING:
+    from runpod._async.batch import AsyncBatch
+    from runpod._async.batch_results import AsyncBatchResults
+    from runpod._async.batches import AsyncBatches
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
     from runpod._protocol.deadlines import CLIENT_DEFAULT, ClientDefault
     from runpod._protocol.generated_text import text
+    from runpod._sync.batch import Batch
+    from runpod._sync.batch_results import BatchResults
+    from runpod._sync.batches import Batches
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
@@ -68,6 +74,8 @@ if TYPE_CHECKING:
     )
     from runpod.media import File, Media
     from runpod.models import (
+        BatchResult,
+        BatchState,
         DurationSummary,
         EndpointHealth,
         EndpointLimits,
@@ -95,6 +103,9 @@ __all__ = [
     "APIConnectionError",
     "APIResponseError",
     "APIStatusError",
+    "AsyncBatch",
+    "AsyncBatchResults",
+    "AsyncBatches",
     "AsyncEndpoint",
     "AsyncJob",
     "AsyncJobMap",
@@ -104,6 +115,11 @@ __all__ = [
     "AsyncRunpod",
     "AuthenticationError",
     "BadRequestError",
+    "Batch",
+    "BatchResult",
+    "BatchResults",
+    "BatchState",
+    "Batches",
     "ClientClosedError",
     "ClientDefault",
     "ConfigurationError",
@@ -168,6 +184,9 @@ _MODULES = {
     "CLIENT_DEFAULT": "runpod._protocol.deadlines",
     "ClientDefault": "runpod._protocol.deadlines",
     "AsyncRunpod": "runpod._async.client",
+    "AsyncBatch": "runpod._async.batch",
+    "AsyncBatchResults": "runpod._async.batch_results",
+    "AsyncBatches": "runpod._async.batches",
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
     "AsyncJobMap": "runpod._async.map",
@@ -175,6 +194,9 @@ _MODULES = {
     "AsyncJobStream": "runpod._async.streams",
     "AsyncJobUpdates": "runpod._async.streams",
     "Runpod": "runpod._sync.client",
+    "Batch": "runpod._sync.batch",
+    "BatchResults": "runpod._sync.batch_results",
+    "Batches": "runpod._sync.batches",
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
     "JobMap": "runpod._sync.map",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # The attributes of every error besides its message.
-CONTEXT = ("endpoint_id", "job_id", "maybe_submitted", "retryable")
+CONTEXT = ("endpoint_id", "job_id", "batch_id", "maybe_submitted", "retryable")
 
 
 def _restore(cls: type[RunpodError], message: str, attributes: dict[str, Any]) -> RunpodError:
@@ -33,6 +33,7 @@ class RunpodError(Exception):
         endpoint_id: The endpoint of the call, or None.
         job_id: The job of the call, or None if unknown. It is set even if the ID could only be
             extracted from a broken response.
+        batch_id: The batch of the call, or None.
         maybe_submitted: True if a request with side effects (`run`, `run_sync`, `retry`,
             `purge_queue`) was sent and its outcome is unknown. Sending it again may execute it
             twice. If not given, it is True unless the class rules it out.
@@ -52,6 +53,7 @@ class RunpodError(Exception):
         *,
         endpoint_id: str | None = None,
         job_id: str | None = None,
+        batch_id: str | None = None,
         maybe_submitted: bool | None = None,
         retryable: bool = False,
     ) -> None:
@@ -59,6 +61,7 @@ class RunpodError(Exception):
         self.message = message
         self.endpoint_id = endpoint_id
         self.job_id = job_id
+        self.batch_id = batch_id
         self.maybe_submitted: bool = self._maybe_submitted_default if maybe_submitted is None else maybe_submitted
         self.retryable = retryable
         for name, value in details_dict(details).items():

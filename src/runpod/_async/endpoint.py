@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from runpod._async.batches import AsyncBatches
     from runpod._async.map import AsyncJobMap
     from runpod._async.session import AsyncSession
     from runpod._async.streams import AsyncJobStream
@@ -66,6 +67,17 @@ class AsyncEndpoint(Generic[OutputT]):
         Source: docs.runpod.io, "OpenAI API compatibility" of vLLM.
         """
         return f"{self._session.engine.config.base_url}/{encoded(self.id)}/openai/v1"
+
+    @property
+    def batches(self) -> AsyncBatches[OutputT]:
+        """The batches of this endpoint: many requests that run when the service has room. Experimental.
+
+        Example:
+            >>> batch = await endpoint.batches.create([{"prompt": "a horse"}, {"prompt": "a foal"}])
+        """
+        from runpod._async.batches import AsyncBatches
+
+        return AsyncBatches(self._session, self.id, self._read_output)
 
     def with_options(
         self,

@@ -33,8 +33,8 @@ def parse(model: type[ModelT], response: Response, call: Call) -> ModelT:
     Raises:
         APIResponseError: The body is invalid.
     """
-    value = _json(response, call)
-    problem = _gateway_error(value)
+    value = json_value(response, call)
+    problem = gateway_error(value)
     try:
         parsed = model.model_validate(value)
     except ValidationError as error:
@@ -45,7 +45,7 @@ def parse(model: type[ModelT], response: Response, call: Call) -> ModelT:
     return parsed
 
 
-def _gateway_error(value: object) -> str | None:
+def gateway_error(value: object) -> str | None:
     """The problem of a 2xx body that contains an error, as some gateways send; otherwise None."""
     error = error_in(value)
     return None if error is None or "id" in cast("dict[str, Any]", value) else f"it is an error: {readable(error)!r}"
@@ -76,7 +76,7 @@ def parse_stream(response: Response, call: Call) -> tuple[JobStatus | None, list
     Raises:
         APIResponseError: The body is neither the envelope nor a list of chunks.
     """
-    chunks = _json(response, call)
+    chunks = json_value(response, call)
     status: JobStatus | None = None
     # The operation reference shows a bare list; all captured responses have the envelope.
     if isinstance(chunks, dict):
@@ -85,7 +85,7 @@ def parse_stream(response: Response, call: Call) -> tuple[JobStatus | None, list
         # An unprintable status, such as one with a lone surrogate, is ignored: `/status` is polled instead.
         status = JobStatus(text) if isinstance(text, str) and text and text.isprintable() else None
         if status is None and "stream" not in envelope:
-            raise response_error(response, call, _gateway_error(envelope) or "it has neither a status nor a stream")
+            raise response_error(response, call, gateway_error(envelope) or "it has neither a status nor a stream")
         chunks = envelope.get("stream")
         if chunks is None:
             # Absent or null: no chunks since the last poll.
@@ -106,7 +106,12 @@ def _chunk(item: object) -> StreamChunk[Any]:
     return StreamChunk(output=cast("Any", item))
 
 
-def _json(response: Response, call: Call) -> Any:
+def json_value(response: Response, call: Call) -> Any:
+    """The JSON of a successful response.
+
+    Raises:
+        APIResponseError: It is something else.
+    """
     if response.problem:
         raise response_error(response, call, response.problem)
     # Parsed to plain values: `model_validate_json` builds an intermediate tree first, which takes twice the time and

@@ -93,7 +93,7 @@ def failure(
     end = ""
     if context["maybe_submitted"]:
         context["retryable"] = False
-        named = context["job_id"] if call.job_id is None else None
+        named = context["job_id"] if call.operation in {RUN, RUN_SYNC} else None
         end = f" {call.doubt_advice}" if named is None else f" {_INCOMPLETE.format(named)}"
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."

@@ -103,7 +103,12 @@ class Call:
 
 _CONSOLE = re.compile(r"https://console\.runpod\.io/serverless/user/endpoint/([\w-]+)/?(?:[?#].*)?", re.ASCII)
 
-_PLURALS = {"endpoint_id": "Endpoint IDs", "job_id": "Job IDs"}
+_PLURALS = {
+    "endpoint_id": "Endpoint IDs",
+    "job_id": "Job IDs",
+    "batch_id": "Batch IDs",
+    "request_id": "Request IDs",
+}
 
 
 def check_id(value: object, what: str) -> str:

@@ -50,6 +50,12 @@ def row_limit(limits: EndpointLimits) -> BodyLimit:
     return BodyLimit(limits.run_bytes, f"Pass a URL in its place. {_LIFT.format('run_bytes')}")
 
 
+def batch_limit(limits: EndpointLimits, overhead: int) -> BodyLimit:
+    """The limit of one request in a batch, whose body is larger than it by so many bytes."""
+    size = None if limits.run_bytes is None else limits.run_bytes - overhead
+    return BodyLimit(size, f"{_UPLOAD} {_LIFT.format('run_bytes')}")
+
+
 class RequestBody:
     """The body of a submission. Its files are only read by `content`.
 
@@ -92,6 +98,21 @@ class RequestBody:
                 pieces += to_json(reference), piece
         # With the base64 text, the second copy of the data, and the last.
         return b"".join(pieces)
+
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """The input, with a `FilePart` for each file."""
+        found: dict[str, Any] = self._value["input"]
+        return found
+
+    def checked_size(self, limit: BodyLimit) -> int:
+        """The size of the body in bytes. Reads no file.
+
+        Raises:
+            InputTooLargeError: It is larger than the limit.
+        """
+        self._check(limit, {})
+        return self._size({})
 
     def to_upload(self, limit: BodyLimit, threshold: int) -> list[File]:
         """The files to upload: from this size on, and so many others, the largest first, that the rest is within the limit.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from runpod._sync.batches import Batches
     from runpod._sync.map import JobMap
     from runpod._sync.session import Session
     from runpod._sync.streams import JobStream
@@ -68,6 +69,17 @@ class Endpoint(Generic[OutputT]):
         Source: docs.runpod.io, "OpenAI API compatibility" of vLLM.
         """
         return f"{self._session.engine.config.base_url}/{encoded(self.id)}/openai/v1"
+
+    @property
+    def batches(self) -> Batches[OutputT]:
+        """The batches of this endpoint: many requests that run when the service has room. Experimental.
+
+        Example:
+            >>> batch = endpoint.batches.create([{"prompt": "a horse"}, {"prompt": "a foal"}])
+        """
+        from runpod._sync.batches import Batches
+
+        return Batches(self._session, self.id, self._read_output)
 
     def with_options(
         self,

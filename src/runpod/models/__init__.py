@@ -1,5 +1,6 @@
 """Request and response models, shared by the sync and async clients."""
 
+from runpod.models.batches import BatchResult, BatchState
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, StreamChunk
 from runpod.models.limits import EndpointLimits
@@ -18,6 +19,8 @@ from runpod.models.status import JobStatus
 from runpod.models.worker_failure import WorkerFailure
 
 __all__ = [
+    "BatchResult",
+    "BatchState",
     "DurationSummary",
     "EndpointHealth",
     "EndpointLimits",

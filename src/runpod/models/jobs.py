@@ -36,7 +36,7 @@ OutputT = TypeVar("OutputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 
 
-def _received_id(value: object) -> object:
+def received_id(value: object) -> object:
     if isinstance(value, str) and not value.strip():
         msg = "is blank"
         raise ValueError(msg)
@@ -62,7 +62,7 @@ class JobState(Shown, ReceivedModel, Generic[OutputT]):
     """
 
     # With a constraint, pydantic refuses lone surrogates.
-    id: Annotated[str, Field(min_length=1), BeforeValidator(_received_id)]
+    id: Annotated[str, Field(min_length=1), BeforeValidator(received_id)]
     status: JobStatus
     output: OutputT | None = None
     error: Any = None
