@@ -86,7 +86,8 @@ def horse(job: dict[str, Any]) -> dict[str, str]:
     prompt = job["input"]["prompt"]
     if "unicorn" in prompt:
         raise ValueError("there are no unicorns")
-    return {"prompt": prompt, "image": "…"}
+    keys = {"id": job["input"]["id"]} if "id" in job["input"] else {}
+    return {**keys, "prompt": prompt, "image": "…"}
 
 
 def horses(job: dict[str, Any]) -> Iterator[str]:
@@ -119,6 +120,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         monkeypatch.setenv("RUNPOD_WEBHOOK_TOKEN", "t" * 32)
         # It has no list of public models.
         monkeypatch.setenv("RUNPOD_API_BASE_URL", server.base_url)
+        # Between the polls of a batch.
+        monkeypatch.setattr("runpod._protocol.batch_wait.FIRST_INTERVAL", 0.05)
         yield server
 
 
@@ -285,6 +288,13 @@ def test_a_webhook_is_received_as_its_page_says(server: LocalServer, capsys: pyt
     assert [True, False] == [seen.add(key) for key in ("a", "b")]
 
 
+def test_the_results_of_a_batch_have_their_keys(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    run(containing(DOCS["batches"], 'key="id"'))
+    _, counts, *results = capsys.readouterr().out.splitlines()
+    assert "3 of 3 completed" == counts
+    assert {"row-0 ", "row-1 ", "row-2 "} == {line.partition(" ")[2][:6] for line in results}
+
+
 def test_the_policies_of_both_forms_are_the_same(server: LocalServer) -> None:
     run(containing(DOCS["submitting"], '"executionTimeout": 60_000'))
     run(containing(DOCS["submitting"], "ExecutionPolicy(execution_timeout=timedelta"))
@@ -401,7 +411,8 @@ def test_names_of_methods_and_fields_exist(page: Path) -> None:
         "client": {*dir(client)},
         "endpoint": {*dir(endpoint)},
         "job": {*dir(job)},
-        "state": {*dir(job.state)},
+        "batch": {*dir(endpoint.batches.get("BATCH_ID"))},
+        "state": {*dir(job.state), *dir(runpod.BatchState(id="BATCH_ID"))},
         "error": {name for error in errors for name in dir(error)},
         "server": {*dir(server)},
         "faults": {*dir(server.faults)},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import runpod
+from runpod.cli.batch import register as register_batch
 from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
 from runpod.cli.connection import AllowInsecure, BaseUrl, ManagementUrl, Options, Profile, Verbose
@@ -68,6 +69,7 @@ for _register in (
     register_jobs,
     register_map,
     register_bulk,
+    register_batch,
     register_public,
     register_endpoints,
     register_config,
