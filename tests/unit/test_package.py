@@ -18,7 +18,18 @@ import runpod
 from runpod import _protocol, errors, models
 from runpod._logging import setup_logging
 
-NAMES = ("Runpod", "Batch", "BatchResults", "Batches", "Endpoint", "Job", "JobMap", "JobStream", "JobUpdates", "Public")
+NAMES = (
+    "Batch",
+    "BatchResults",
+    "Batches",
+    "Endpoint",
+    "Job",
+    "JobMap",
+    "JobStream",
+    "JobUpdates",
+    "Public",
+    "Runpod",
+)
 CLIENTS = {f"{prefix}{name}" for prefix in ("", "Async") for name in NAMES}
 CLIENTS |= {"CLIENT_DEFAULT", "ClientDefault"}
 

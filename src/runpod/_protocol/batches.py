@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from runpod._protocol.decoding import gateway_error, json_value, response_error
+from runpod._protocol.decoding import gateway_error, parse_json, response_error
 from runpod._protocol.operations import Call, Operation, encoded
 from runpod._protocol.value_kinds import is_array, is_mapping
 from runpod._text import readable
@@ -136,7 +136,7 @@ def parse_batch(response: Response, call: BatchCall) -> BatchState:
     Raises:
         APIResponseError: It is not.
     """
-    value = json_value(response, call)
+    value = parse_json(response, call)
     problem = gateway_error(value)
     try:
         state = BatchState.model_validate(_with_id(value, call.batch_id))
@@ -170,7 +170,7 @@ def update_of(response: Response, call: BatchCall, state: BatchState) -> BatchSt
     """
     if not response.body.strip():
         return state
-    value = json_value(response, call)
+    value = parse_json(response, call)
     problem = gateway_error(value)
     # Not a message that the request was executed.
     if problem is not None and "error" in value:
@@ -195,7 +195,7 @@ def parse_batches(response: Response, call: BatchCall) -> list[BatchState]:
         APIResponseError: There is no list in the response.
     """
     found = list[BatchState]()
-    for item in _items(json_value(response, call), response, call, "batches"):
+    for item in _items(parse_json(response, call), response, call, "batches"):
         with suppress(ValidationError):
             found.append(BatchState.model_validate(item))
     return found
@@ -254,7 +254,7 @@ class Pages:
         Raises:
             APIResponseError: The response is no page.
         """
-        value = json_value(response, call)
+        value = parse_json(response, call)
         rows = _items(value, response, call, "requests")
         more = self._read(value) if is_mapping(value) else None
         new = [dict(row) for row in rows if is_mapping(row) and self._is_new(row.get("id"))]

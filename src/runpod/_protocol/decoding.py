@@ -33,7 +33,7 @@ def parse(model: type[ModelT], response: Response, call: Call) -> ModelT:
     Raises:
         APIResponseError: The body is invalid.
     """
-    value = json_value(response, call)
+    value = parse_json(response, call)
     problem = gateway_error(value)
     try:
         parsed = model.model_validate(value)
@@ -76,7 +76,7 @@ def parse_stream(response: Response, call: Call) -> tuple[JobStatus | None, list
     Raises:
         APIResponseError: The body is neither the envelope nor a list of chunks.
     """
-    chunks = json_value(response, call)
+    chunks = parse_json(response, call)
     status: JobStatus | None = None
     # The operation reference shows a bare list; all captured responses have the envelope.
     if isinstance(chunks, dict):
@@ -106,7 +106,7 @@ def _chunk(item: object) -> StreamChunk[Any]:
     return StreamChunk(output=cast("Any", item))
 
 
-def json_value(response: Response, call: Call) -> Any:
+def parse_json(response: Response, call: Call) -> Any:
     """The JSON of a successful response.
 
     Raises:
