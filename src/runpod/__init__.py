@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
+    from runpod._async.manage.manage import AsyncManage
     from runpod._async.map import AsyncJobMap
     from runpod._async.public import AsyncPublic
     from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
+    from runpod._sync.manage.manage import Manage
     from runpod._sync.map import JobMap
     from runpod._sync.public import Public
     from runpod._sync.streams import JobStream, JobUpdates
@@ -111,6 +113,7 @@ __all__ = [
     "AsyncJobMap",
     "AsyncJobStream",
     "AsyncJobUpdates",
+    "AsyncManage",
     "AsyncPublic",
     "AsyncRunpod",
     "AuthenticationError",
@@ -148,6 +151,7 @@ __all__ = [
     "JobStream",
     "JobTimedOutError",
     "JobUpdates",
+    "Manage",
     "MapResult",
     "Media",
     "MediaError",
@@ -190,6 +194,7 @@ _MODULES = {
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
     "AsyncJobMap": "runpod._async.map",
+    "AsyncManage": "runpod._async.manage.manage",
     "AsyncPublic": "runpod._async.public",
     "AsyncJobStream": "runpod._async.streams",
     "AsyncJobUpdates": "runpod._async.streams",
@@ -200,6 +205,7 @@ _MODULES = {
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
     "JobMap": "runpod._sync.map",
+    "Manage": "runpod._sync.manage.manage",
     "Public": "runpod._sync.public",
     "JobStream": "runpod._sync.streams",
     "JobUpdates": "runpod._sync.streams",

@@ -27,6 +27,7 @@ NAMES = (
     "JobMap",
     "JobStream",
     "JobUpdates",
+    "Manage",
     "Public",
     "Runpod",
 )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from typing_extensions import Self
 
+    from runpod._async.manage.manage import AsyncManage
     from runpod._async.public import AsyncPublic
     from runpod._protocol.deadlines import ClientDefault
     from runpod.media.file_store import FileStore
@@ -152,6 +153,18 @@ class AsyncRunpod(AsyncClosing):
         from runpod._async.public import AsyncPublic
 
         return AsyncPublic(self._session)
+
+    @property
+    def manage(self) -> AsyncManage:
+        """The management API: endpoints, templates, pods, volumes, the catalog and billing of your account.
+
+        Example:
+            >>> for endpoint in await client.manage.serverless.list():
+            ...     print(endpoint.id, endpoint.name, endpoint.workers.max)
+        """
+        from runpod._async.manage.manage import AsyncManage  # few programs need it
+
+        return AsyncManage(self._session)
 
     def with_options(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
-from runpod._protocol.operations import CANCEL, RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM
+from runpod._protocol.operations import CANCEL, JOBS, RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, TransportError
 from runpod._text import readable
 from runpod.errors import (
@@ -116,9 +116,10 @@ def closed_error(call: Call) -> ClientClosedError:
 def context_of(call: Call, outcome: Outcome) -> dict[str, Any]:
     """The attributes of an error: endpoint, job, and whether the request may have been executed."""
     maybe = in_doubt(call, outcome)
+    can_name_job = maybe and call.job_id is None and call.operation.service is JOBS
     return {
-        "endpoint_id": call.endpoint_id,
-        "job_id": _job_id_in(outcome) if maybe and call.job_id is None else call.job_id,
+        "endpoint_id": call.endpoint_id or None,
+        "job_id": _job_id_in(outcome) if can_name_job else call.job_id,
         "maybe_submitted": maybe,
     }
 
@@ -153,7 +154,8 @@ def _fields(body: bytes) -> Mapping[str, Any]:
 
 def submitted_job(call: Call, partial: bytes) -> str | None:
     """The ID of a submitted job, extracted from a partial response, or None."""
-    return None if call.operation.repeatable or call.job_id is not None else _top_level_strings(partial).get("id")
+    submits = call.operation.service is JOBS and not call.operation.repeatable and call.job_id is None
+    return _top_level_strings(partial).get("id") if submits else None
 
 
 def _top_level_strings(body: bytes) -> dict[str, str]:
@@ -260,10 +262,11 @@ def is_transient(outcome: Outcome) -> bool:
 
 def in_doubt(call: Call, outcome: Outcome) -> bool:
     """Whether a request that must not be executed twice may have been executed."""
-    return not call.operation.repeatable and _outcome_unknown(outcome)
+    return not call.operation.repeatable and outcome_unknown(outcome)
 
 
-def _outcome_unknown(outcome: Outcome) -> bool:
+def outcome_unknown(outcome: Outcome) -> bool:
+    """Whether a request may have been executed."""
     if isinstance(outcome, DeadlineExceeded):
         return outcome.sent
     if isinstance(outcome, TransportError):

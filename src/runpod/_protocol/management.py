@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, unquote, urlencode
 
-from runpod._protocol.operations import MANAGEMENT, Call, Operation
+from pydantic_core import PydanticSerializationError, to_json
+
+from runpod._protocol.operations import MANAGEMENT, Call, Operation, encoded
+from runpod._protocol.v1_names import correction
+from runpod._text import readable
+from runpod.errors import APIStatusError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    Query: TypeAlias = Sequence[tuple[str, str]]
 
 _ADVICE = {
+    400: "Nothing was changed.",
     401: "Check the API key.",
     403: "This API key is not permitted to do that; check its permissions in the Runpod console.",
     404: "Check the ID, and that this API key belongs to the same account.",
+    409: "Something else has changed it, or has the same name. Get its current state, and try again.",
+    413: "The management API accepts bodies of up to 100 KB.",
+    422: "Correct the fields that are named, and try again.",
     429: "The management API allows 60 requests per minute.",
 }
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# Fields of requests that no error may show, and the shortest text that is hidden: `1` is in many messages.
+_SECRETS = frozenset({"env", "password", "value"})
+_SHORTEST = 4
 
 
 def management_operation(name: str, method: str) -> Operation:
@@ -35,7 +56,7 @@ class ManagementCall(Call):
 
     endpoint_id: str = ""
     path: str = ""
-    query: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
     @property
     def target(self) -> str:
@@ -43,8 +64,9 @@ class ManagementCall(Call):
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     def advice(self, status: int) -> str:
-        """What to do after an error status, as a sentence; empty for most."""
-        return _ADVICE.get(status, "")
+        """What to do after an error status, as sentences; empty for most."""
+        hint = correction(self._json) if status in {400, 422} else ""
+        return hint or _ADVICE.get(status, "")
 
     @property
     def doubt_advice(self) -> str:
@@ -54,5 +76,110 @@ class ManagementCall(Call):
             "there is first, or allow retries with RetryPolicy(resubmit=True)."
         )
 
+    @property
+    def _json(self) -> Any:
+        with suppress(ValueError):
+            return json.loads(self.body or b"null")
+        return None
+
+    def without_secrets(self, error: APIStatusError) -> APIStatusError:
+        """The error without the environment variables and passwords of the request, which the server may quote."""
+        found = {text for text in _secrets(self._json) if len(text) >= _SHORTEST}
+        for secret in sorted(found, key=len, reverse=True):
+            # As it is, and as JSON shows it.
+            for text in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
+                error.message = error.message.replace(text, "[hidden]")
+                error.body = error.body.replace(text, "[hidden]")
+        return error
+
     def __str__(self) -> str:
-        return f"{self.operation.name} ({self.operation.method} {self.path})"
+        return f"{self.operation.name} ({self.operation.method} {readable(self.path, 200)})"
+
+
+def new_call(
+    name: str, method: str, steps: Iterable[str], *, query: Query = (), fields: object = None, endpoint_id: str = ""
+) -> ManagementCall:
+    """A call of an operation.
+
+    Args:
+        name: What to call it in messages, such as "manage.pods.get".
+        method: The HTTP method.
+        steps: The steps of the path below `/v2`. IDs are encoded.
+        query: Names and values of the query.
+        fields: The body, JSON; None for no body.
+        endpoint_id: The endpoint that it is about, if any.
+
+    Raises:
+        InvalidRequestError: The body cannot be expressed in JSON.
+    """
+    path = "/".join(("/v2", *map(encoded, steps)))
+    body = None if fields is None else encode_fields(fields)
+    return ManagementCall(management_operation(name, method), endpoint_id, body=body, path=path, query=query)
+
+
+def raw_call(method: object, path: object, query: Mapping[str, Any] | None, fields: object) -> ManagementCall:
+    """A call of any path.
+
+    Raises:
+        InvalidRequestError: The method or the path is not one of the API, or the body cannot be expressed in JSON.
+    """
+    if not isinstance(method, str) or method.upper() not in METHODS:
+        msg = f"method must be one of {', '.join(METHODS)}, not {method!r:.40}."
+        raise InvalidRequestError(msg)
+    body = None if fields is None else encode_fields(fields)
+    operation = management_operation("manage.request", method.upper())
+    pairs = [(str(name), _query_text(name, each)) for name, each in (query or {}).items() if each is not None]
+    return ManagementCall(operation, body=body, path=_checked_path(path), query=pairs)
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, str) or not path.startswith("/v2/"):
+        msg = f'path must start with "/v2/", such as "/v2/clusters", without a host; got {path!r:.80}.'
+        raise InvalidRequestError(msg)
+    if re.search(r"[?#]", path):
+        msg = "path must not contain ? or #. Pass the query as query={…}, and encode other ? as %3F."
+        raise InvalidRequestError(msg)
+    if re.search(r"[\x00-\x20\x7f\\]|//", path) or {".", ".."} & {unquote(step) for step in path.split("/")}:
+        msg = "path must not contain spaces, control characters, backslashes, empty steps, . or .. as a step."
+        raise InvalidRequestError(msg)
+    try:
+        return quote(path, safe="/%:@!$&'()*+,;=~-._")
+    except UnicodeEncodeError:
+        msg = "path contains a lone surrogate and cannot be encoded in a URL."
+        raise InvalidRequestError(msg) from None
+
+
+def _query_text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    msg = f"query[{name!r:.60}] must be a str, a number or a bool, not {type(value).__name__}."
+    raise InvalidRequestError(msg)
+
+
+def encode_fields(fields: object) -> bytes:
+    """Encodes the body of a request.
+
+    Raises:
+        InvalidRequestError: It cannot be expressed in JSON.
+    """
+    try:
+        return to_json(fields, by_alias=True, exclude_none=False, inf_nan_mode="null")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        # Without the reason, which may contain values.
+        msg = (
+            f"The body cannot be expressed in JSON ({type(error).__name__}). Pass str, numbers, bool, lists and dicts."
+        )
+        raise InvalidRequestError(msg) from None
+
+
+def _secrets(value: object, *, hidden: bool = False) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in cast("dict[str, Any]", value).items():
+            yield from _secrets(each, hidden=hidden or name in _SECRETS)
+    elif isinstance(value, list):
+        for each in cast("list[Any]", value):
+            yield from _secrets(each, hidden=hidden)
+    elif hidden and isinstance(value, str):
+        yield value

@@ -112,7 +112,7 @@ _PLURALS = {
 
 
 def check_id(value: object, what: str) -> str:
-    """Validates an endpoint or job ID.
+    """Validates the ID of an endpoint, a job or anything else.
 
     For an endpoint, it may also be the address of its page in the console, which people copy; exactly that, since an ID
     is opaque.
@@ -122,7 +122,7 @@ def check_id(value: object, what: str) -> str:
             cannot be encoded.
     """
     if not isinstance(value, str):
-        msg = f"{_PLURALS[what]} must be str, not {type(value).__name__}."
+        msg = f"{_PLURALS.get(what, what)} must be str, not {type(value).__name__}."
         raise InvalidRequestError(msg)
     if not value.strip():
         msg = f"{what} is blank. Pass the ID that Runpod assigned."

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runpod._protocol.failures import failure, in_doubt, is_transient, retry_after
+from runpod._protocol.failures import failure, in_doubt, is_transient, outcome_unknown, retry_after
 from runpod._protocol.outcomes import RequestNotSent, Response
 from runpod._protocol.submissions import is_recent
 
@@ -33,6 +33,7 @@ class Attempts:
         submitted_at: When this client submitted the job of the call; None if it did not, or not recently.
         number: The number of the current attempt, from 1.
         doubt: The first outcome after which the call may have been executed.
+        may_be_done: Whether an attempt at a repeatable call may have been executed.
     """
 
     call: Call
@@ -42,6 +43,14 @@ class Attempts:
     jitter: Callable[[], float] = random.random
     number: int = 1
     doubt: Outcome | None = None
+    may_be_done: bool = False
+
+    def succeeded(self, outcome: Outcome) -> bool:
+        """Whether the call has succeeded: also if an earlier attempt deleted what is now missing."""
+        if not isinstance(outcome, Response):
+            return False
+        is_deleted = self.call.operation.method == "DELETE" and outcome.status == 404 and self.may_be_done
+        return outcome.is_success or is_deleted
 
     def next_delay(self, outcome: Outcome, now: float) -> float:
         """Takes the outcome of a failed attempt.
@@ -63,6 +72,7 @@ class Attempts:
         self.number += 1
         if self.doubt is None and in_doubt(self.call, outcome):
             self.doubt = outcome
+        self.may_be_done = self.may_be_done or outcome_unknown(outcome)
         return delay
 
     def _is_retryable(self, outcome: Outcome) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
     from typing_extensions import Self
 
+    from runpod._sync.manage.manage import Manage
     from runpod._sync.public import Public
     from runpod._protocol.deadlines import ClientDefault
     from runpod.media.file_store import FileStore
@@ -154,6 +155,18 @@ class Runpod(Closing):
         from runpod._sync.public import Public
 
         return Public(self._session)
+
+    @property
+    def manage(self) -> Manage:
+        """The management API: endpoints, templates, pods, volumes, the catalog and billing of your account.
+
+        Example:
+            >>> for endpoint in client.manage.serverless.list():
+            ...     print(endpoint.id, endpoint.name, endpoint.workers.max)
+        """
+        from runpod._sync.manage.manage import Manage  # few programs need it
+
+        return Manage(self._session)
 
     def with_options(
         self,

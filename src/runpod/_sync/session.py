@@ -193,7 +193,7 @@ class Session:
             # Closed between two attempts; the first one may have been executed.
             error.maybe_submitted = attempts.doubt is not None
             raise
-        if isinstance(outcome, Response) and outcome.is_success:
+        if isinstance(outcome, Response) and attempts.succeeded(outcome):
             return outcome
         delay = attempts.next_delay(outcome, self.clock.now())
         logger.info("Retrying %s in %.2f s (attempt %d): %s", call, delay, attempts.number, _describe(outcome))

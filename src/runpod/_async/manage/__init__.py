@@ -1,0 +1,1 @@
+"""The management API: the collections of an account."""

@@ -1,0 +1,102 @@
+"""Requests of the management API: what its collections have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from runpod._protocol.decoding import parse, parse_json
+from runpod._protocol.listing import Listing
+from runpod._protocol.management import ManagementCall, new_call
+from runpod.errors import APIStatusError
+
+if TYPE_CHECKING:
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
+    from runpod._protocol.management import Query
+    from runpod._protocol.outcomes import Response
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class AsyncManagementAPI:
+    """Sends requests of the management API, and parses the responses.
+
+    In the methods, `name` is what a call is called in messages ("manage.pods.get"), `steps` are the steps of the path
+    below `/v2`, in which IDs are encoded, and `fields` is the body, JSON.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def fetch(
+        self,
+        model: type[ModelT],
+        name: str,
+        method: str,
+        *steps: str,
+        query: Query = (),
+        fields: object = None,
+        endpoint_id: str = "",
+        timeout: TimeoutOrDefault,
+    ) -> ModelT:
+        """Makes a call whose response is one object.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or the response is not such an object.
+        """
+        call = new_call(name, method, steps, query=query, fields=fields, endpoint_id=endpoint_id)
+        return parse(model, await self._send(call, self.session.deadline(timeout)), call)
+
+    async def fetch_list(
+        self, model: type[ModelT], plural: str, name: str, *steps: str, query: Query = (), timeout: TimeoutOrDefault
+    ) -> list[ModelT]:
+        """Requests a whole list, however many pages it has.
+
+        Args:
+            model: The model of the items.
+            plural: The field of the response that has the items, such as "pods".
+            name: See the class.
+            steps: See the class.
+            query: Names and values of the query.
+            timeout: The timeout of all requests together.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or a response is not a page of the list.
+        """
+        deadline = self.session.deadline(timeout)
+        listing = Listing(model, plural)
+        while True:
+            call = new_call(name, "GET", steps, query=listing.query(query))
+            if not listing.add(await self._send(call, deadline), call):
+                return listing.items
+
+    async def delete(self, name: str, *steps: str, endpoint_id: str = "", timeout: TimeoutOrDefault) -> None:
+        """Deletes something. If it is missing after an attempt that may have been executed, that is success.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded.
+        """
+        call = new_call(name, "DELETE", steps, endpoint_id=endpoint_id)
+        await self._send(call, self.session.deadline(timeout))
+
+    async def fetch_json(self, call: ManagementCall, timeout: TimeoutOrDefault) -> Any:
+        """Makes any call. Returns the JSON of the response, None without one.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or the response is not JSON.
+        """
+        response = await self._send(call, self.session.deadline(timeout))
+        is_empty = not response.problem and not response.body.strip()
+        return None if is_empty or not response.is_success else parse_json(response, call)
+
+    async def _send(self, call: ManagementCall, deadline: Deadline) -> Response:
+        try:
+            return await self.session.send(call, deadline)
+        except APIStatusError as error:
+            raise call.without_secrets(error) from None

@@ -1,0 +1,17 @@
+# Generated from src/runpod/_async/manage/serverless.py by scripts/generate_sync.py. Do not edit.
+
+"""Serverless."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runpod._sync.manage.requests import ManagementAPI
+
+
+class Serverless:
+    """Serverless."""
+
+    def __init__(self, api: ManagementAPI) -> None:
+        self._api = api
