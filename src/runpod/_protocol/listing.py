@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from runpod._protocol.decoding import parse, response_error
 from runpod.models._base import ReceivedModel, ReceivedText, describe
@@ -45,7 +45,6 @@ class Listing(Generic[ModelT]):
     def __init__(self, model: type[ModelT], plural: str) -> None:
         self.items: list[ModelT] = []
         self.cursor: str | None = None
-        self._adapter: TypeAdapter[list[ModelT]] = TypeAdapter(list[model])
         self._model = model
         self._plural = plural
         self._cursors = set[str]()
@@ -65,9 +64,9 @@ class Listing(Generic[ModelT]):
         if not isinstance(items, list):
             raise response_error(response, call, f"it has no list {self._plural!r}")
         try:
-            self.items += self._adapter.validate_python(cast("list[Any]", items))
+            self.items += [self._model.model_validate(item) for item in cast("list[object]", items)]
         except ValidationError as error:
-            problem = f"Invalid {self._model.__name__} in {self._plural!r}: {describe(error)}"
+            problem = f"Invalid {self._model.__name__} in {self._plural!r}: {describe(error, self._model)}"
             raise response_error(response, call, problem) from None
         pagination = page.pagination or _Pagination()
         if pagination.has_next_page is False:

@@ -179,7 +179,7 @@ def _secrets(value: object, *, hidden: bool = False) -> Iterator[str]:
         for name, each in cast("dict[str, Any]", value).items():
             yield from _secrets(each, hidden=hidden or name in _SECRETS)
     elif isinstance(value, list):
-        for each in cast("list[Any]", value):
+        for each in cast("list[object]", value):
             yield from _secrets(each, hidden=hidden)
     elif hidden and isinstance(value, str):
         yield value

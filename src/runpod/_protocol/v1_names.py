@@ -60,6 +60,6 @@ def correction(body: object) -> str:
     fields = cast("Mapping[str, Any]", body)
     gpu: object = fields.get("gpu")
     pools: object = cast("Mapping[str, Any]", gpu).get("pools") if isinstance(gpu, dict) else None
-    has_names = isinstance(pools, list) and any(" " in str(pool) for pool in cast("list[Any]", pools))
+    has_names = isinstance(pools, list) and any(" " in str(pool) for pool in cast("list[object]", pools))
     hint = "gpu.pools takes IDs of pools such as 'ADA_24', not names of GPUs." if has_names else ""
     return " ".join(filter(None, (renamed(fields), hint)))

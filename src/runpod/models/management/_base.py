@@ -68,7 +68,7 @@ def _received_flag(value: object) -> bool | None:
 def _received_env(value: object) -> dict[str, str] | None:
     if not isinstance(value, dict):
         return None
-    variables = cast("dict[Any, Any]", value)
+    variables = cast("dict[object, object]", value)
     return {str(name): "" if text is None else str(text) for name, text in variables.items()}
 
 
@@ -126,7 +126,7 @@ class ManagementModel(ReceivedModel):
 
     def _shown(self, name: str, value: Any) -> Any:
         if name == "env" and isinstance(value, dict):
-            return dict.fromkeys(value, _HIDDEN)  # pyright: ignore[reportUnknownArgumentType]
+            return dict.fromkeys(cast("dict[str, str]", value), _HIDDEN)
         return str(value) if isinstance(value, (datetime, timedelta)) else value
 
 

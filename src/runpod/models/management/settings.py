@@ -65,7 +65,7 @@ def _texts(value: object) -> object:
     if isinstance(value, str) or not isinstance(value, Sequence):
         msg = f"must be a list, not {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004 - pydantic handles ValueError only
-    return list(cast("Sequence[Any]", value))
+    return list(cast("Sequence[object]", value))
 
 
 def _checked_pools(pools: list[str]) -> list[str]:
