@@ -12,6 +12,8 @@ from runpod._protocol.management import ManagementCall, new_call
 from runpod.errors import APIStatusError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from runpod._async.session import AsyncSession
     from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
     from runpod._protocol.management import Query
@@ -67,12 +69,57 @@ class AsyncManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or a response is not a page of the list.
         """
-        deadline = self.session.deadline(timeout)
         listing = Listing(model, plural)
-        while True:
-            call = new_call(name, "GET", steps, query=listing.query(query))
-            if not listing.add(await self._send(call, deadline), call):
-                return listing.items
+        async for _ in self._pages(listing, name, steps, query, "", timeout):
+            pass
+        return listing.items
+
+    async def fetch_pages(
+        self,
+        model: type[ModelT],
+        item: type[BaseModel],
+        name: str,
+        *steps: str,
+        endpoint_id: str = "",
+        timeout: TimeoutOrDefault,
+    ) -> ModelT:
+        """Requests an object that has a list, whose field is the last of `steps`, however many pages it has.
+
+        Args:
+            model: The model of the object. Its other fields are those of the first page.
+            item: The model of the items.
+            name: See the class.
+            steps: See the class.
+            endpoint_id: The endpoint that it is about, if any.
+            timeout: The timeout of all requests together.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or a response is not a page of the list.
+        """
+        listing = Listing(item, steps[-1])
+        found: ModelT | None = None
+        async for response, call in self._pages(listing, name, steps, (), endpoint_id, timeout):
+            found = parse(model, response, call) if found is None else found
+        assert found is not None
+        return found.model_copy(update={steps[-1]: listing.items})
+
+    async def _pages(
+        self,
+        listing: Listing[Any],
+        name: str,
+        steps: Sequence[str],
+        query: Query,
+        endpoint_id: str,
+        timeout: TimeoutOrDefault,
+    ) -> AsyncIterator[tuple[Response, ManagementCall]]:
+        deadline = self.session.deadline(timeout)
+        more = True
+        while more:
+            call = new_call(name, "GET", steps, query=listing.query(query), endpoint_id=endpoint_id)
+            response = await self._send(call, deadline)
+            more = listing.add(response, call)
+            yield response, call
 
     async def delete(self, name: str, *steps: str, endpoint_id: str = "", timeout: TimeoutOrDefault) -> None:
         """Deletes something. If it is missing after an attempt that may have been executed, that is success.

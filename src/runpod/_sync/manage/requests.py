@@ -14,6 +14,8 @@ from runpod._protocol.management import ManagementCall, new_call
 from runpod.errors import APIStatusError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from runpod._sync.session import Session
     from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
     from runpod._protocol.management import Query
@@ -69,12 +71,57 @@ class ManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or a response is not a page of the list.
         """
-        deadline = self.session.deadline(timeout)
         listing = Listing(model, plural)
-        while True:
-            call = new_call(name, "GET", steps, query=listing.query(query))
-            if not listing.add(self._send(call, deadline), call):
-                return listing.items
+        for _ in self._pages(listing, name, steps, query, "", timeout):
+            pass
+        return listing.items
+
+    def fetch_pages(
+        self,
+        model: type[ModelT],
+        item: type[BaseModel],
+        name: str,
+        *steps: str,
+        endpoint_id: str = "",
+        timeout: TimeoutOrDefault,
+    ) -> ModelT:
+        """Requests an object that has a list, whose field is the last of `steps`, however many pages it has.
+
+        Args:
+            model: The model of the object. Its other fields are those of the first page.
+            item: The model of the items.
+            name: See the class.
+            steps: See the class.
+            endpoint_id: The endpoint that it is about, if any.
+            timeout: The timeout of all requests together.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or a response is not a page of the list.
+        """
+        listing = Listing(item, steps[-1])
+        found: ModelT | None = None
+        for response, call in self._pages(listing, name, steps, (), endpoint_id, timeout):
+            found = parse(model, response, call) if found is None else found
+        assert found is not None
+        return found.model_copy(update={steps[-1]: listing.items})
+
+    def _pages(
+        self,
+        listing: Listing[Any],
+        name: str,
+        steps: Sequence[str],
+        query: Query,
+        endpoint_id: str,
+        timeout: TimeoutOrDefault,
+    ) -> Iterator[tuple[Response, ManagementCall]]:
+        deadline = self.session.deadline(timeout)
+        more = True
+        while more:
+            call = new_call(name, "GET", steps, query=listing.query(query), endpoint_id=endpoint_id)
+            response = self._send(call, deadline)
+            more = listing.add(response, call)
+            yield response, call
 
     def delete(self, name: str, *steps: str, endpoint_id: str = "", timeout: TimeoutOrDefault) -> None:
         """Deletes something. If it is missing after an attempt that may have been executed, that is success.

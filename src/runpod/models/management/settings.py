@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, Union, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StrictInt, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StrictStr,
+    computed_field,
+    model_validator,
+)
 from typing_extensions import Required, Self, TypedDict
 
 from runpod.models._base import ArgumentModel, PositiveDuration
@@ -210,6 +219,13 @@ class WorkerSettings(ArgumentModel):
             self, *, min: int | None = None, max: int | None = None, idle_timeout: timedelta | None = None
         ) -> None: ...
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            msg = f"min is {self.min}, which is greater than max, {self.max}"
+            raise ValueError(msg)
+        return self
+
 
 class ScalingSettings(ArgumentModel):
     """When an endpoint starts workers. Pass one of both; a load balancer needs `request_count`.
@@ -227,6 +243,12 @@ class ScalingSettings(ArgumentModel):
 
     queue_delay: Seconds | None = None
     request_count: Annotated[StrictInt, Field(ge=1)] | None = None
+
+    @computed_field(repr=False)  # type: ignore[prop-decorator]
+    @property
+    def type(self) -> Literal["QUEUE_DELAY", "REQUEST_COUNT"]:
+        """The type, as the API names it."""
+        return "QUEUE_DELAY" if self.request_count is None else "REQUEST_COUNT"
 
     if TYPE_CHECKING:
 
