@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Name and version of the releases, on the npm registry and on PyPI.
 JAVASCRIPT_SDK = ("runpod-sdk", "1.1.2")
+PRISM = ("@stoplight/prism-cli", "5.14.2")
 OFFICIAL_PACKAGE = ("runpod", "1.12.0")
 # The other major version that is supported; the environment of the tests has the newest one.
 OPENAI_PACKAGE = ("openai", "2.54.0")
@@ -40,7 +41,7 @@ class MissingProgramError(Exception):
 
 @dataclass(frozen=True)
 class NodeEnvironment:
-    """Node.js, and a folder in which the JavaScript SDK is installed."""
+    """Node.js, and a folder in which a package is installed."""
 
     node: str
     folder: Path
@@ -52,20 +53,16 @@ def javascript() -> NodeEnvironment:
     Raises:
         MissingProgramError: There is no Node.js, no npm, or npm cannot install it.
     """
-    node, version = _program("node")
-    npm, _ = _program("npm")
-    requirement = "@".join(JAVASCRIPT_SDK)
+    return _npm("javascript", JAVASCRIPT_SDK)
 
-    def make(folder: Path) -> None:
-        # Without a package.json, npm would install into a parent folder that has one.
-        (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-        flags = ["--no-audit", "--no-fund", "--no-package-lock", "--no-save", "--ignore-scripts"]
-        # By default npm retries for more than a minute without a connection.
-        flags += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
-        _run([npm, "install", *flags, requirement], f"npm cannot install {requirement}", cwd=folder)
 
-    name = f"javascript-{JAVASCRIPT_SDK[1]}"
-    return NodeEnvironment(node, _kept(name, f"{requirement}, Node.js {version}", make))
+def prism() -> NodeEnvironment:
+    """Find Node.js, and install Prism if needed, a server that mocks an API by its description.
+
+    Raises:
+        MissingProgramError: There is no Node.js, no npm, or npm cannot install it.
+    """
+    return _npm("prism", PRISM)
 
 
 def official_python() -> Path:
@@ -100,6 +97,22 @@ def openai_package() -> Path:
         _run([sys.executable, *install, str(folder), requirement, "distro"], f"pip cannot install {requirement}")
 
     return _kept(f"openai-{OPENAI_PACKAGE[1]}", requirement, make)
+
+
+def _npm(name: str, package: tuple[str, str]) -> NodeEnvironment:
+    node, version = _program("node")
+    npm, _ = _program("npm")
+    requirement = "@".join(package)
+
+    def make(folder: Path) -> None:
+        # Without a package.json, npm would install into a parent folder that has one.
+        (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
+        flags = ["--no-audit", "--no-fund", "--no-package-lock", "--no-save", "--ignore-scripts"]
+        # By default npm retries for more than a minute without a connection.
+        flags += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
+        _run([npm, "install", *flags, requirement], f"npm cannot install {requirement}", cwd=folder)
+
+    return NodeEnvironment(node, _kept(f"{name}-{package[1]}", f"{requirement}, Node.js {version}", make))
 
 
 def _kept(name: str, requirements: str, make: Callable[[Path], None]) -> Path:
