@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import httpx
 from pydantic import SecretStr
 
-from runpod._async.engine import discard
+from runpod._async.open_response import discard
 from runpod._base_errors import ClientClosedError, InvalidRequestError, MediaError, RunpodError
 from runpod._http.decoded_pieces import PieceDecoder, UndecodableError
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from runpod._async.download_clients import AsyncDownloadClients
+from runpod._async.open_response import AsyncOpenResponse, discard
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.environment import certificate_advice
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
 from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
-from runpod._primitives import AsyncLoopGuard, AsyncTimeLimit, async_shield
+from runpod._primitives import AsyncLoopGuard, AsyncTimeLimit
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.operations import JOBS, MANAGEMENT
 from runpod._protocol.outcomes import RequestNotSent
@@ -22,7 +23,7 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -73,13 +74,50 @@ class AsyncEngine:
             InvalidRequestError: The URL is too long.
             ClientClosedError: The client is closed. Nothing was sent.
         """
+        exchange = self._begin(call, deadline, clock)
+        return await self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+
+    async def open(
+        self, call: Call, headers: Mapping[str, str], deadline: Deadline, clock: AsyncClock
+    ) -> Outcome | AsyncOpenResponse:
+        """Makes one attempt of a call whose response is read as it comes.
+
+        Args:
+            call: The call.
+            headers: Headers of the request, besides those of every request.
+            deadline: The deadline for the header of the response.
+            clock: The clock of the deadline.
+
+        Returns:
+            The open response, if it is a successful one, which the caller has to close.
+
+        Raises:
+            InvalidRequestError: The URL is too long.
+            ClientClosedError: The client is closed. Nothing was sent.
+        """
+        opened: list[AsyncOpenResponse] = []
+
+        async def transfer(exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:
+            response = await self._send(exchange, remaining, headers)
+            if not response.is_success:
+                await self._receive(exchange, response, limit)
+                return
+            opened.append(AsyncOpenResponse(response, self.config.api_key))
+            exchange.start_response(response.status_code, response.headers.raw)
+            exchange.complete = True
+
+        exchange = self._begin(call, deadline, clock)
+        outcome = await self.attempt(call, exchange, deadline, clock, transfer, self.config.api_key)
+        return opened[0] if opened else outcome
+
+    def _begin(self, call: Call, deadline: Deadline, clock: AsyncClock) -> Exchange:
         self.check_open(call)
         self._loop_guard.check()
         exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(self._addresses[call.operation.service].url) + len(exchange.target) > MAX_URL:
             msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
-        return await self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+        return exchange
 
     async def attempt(
         self,
@@ -128,6 +166,12 @@ class AsyncEngine:
         return outcome
 
     async def _exchange(self, exchange: Exchange, remaining: float, limit: AsyncTimeLimit) -> None:
+        await self._receive(exchange, await self._send(exchange, remaining), limit)
+
+    async def _send(
+        self, exchange: Exchange, remaining: float, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Sends the request, and returns the response without reading its body."""
         sending = exchange.sending
 
         async def trace(event: str, info: dict[str, Any]) -> None:
@@ -138,10 +182,12 @@ class AsyncEngine:
                 sending.sent = True
 
         request = self._request(exchange, remaining)
+        if headers:
+            request.headers.update(headers)
         if self._traced:
             request.extensions["trace"] = trace
         try:
-            response = await self._client.send(request, auth=None, stream=True, follow_redirects=False)
+            return await self._client.send(request, auth=None, stream=True, follow_redirects=False)
         except httpx.HTTPStatusError as error:
             # The caller's event hook raised for the status, so there is a response.
             _record_closed(exchange, error.response)
@@ -150,6 +196,9 @@ class AsyncEngine:
             if not sending.traced:
                 sending.sent = may_have_been_sent(error)
             raise
+
+    async def _receive(self, exchange: Exchange, response: httpx.Response, limit: AsyncTimeLimit) -> None:
+        """Reads the body of a response."""
         exchange.start_response(response.status_code, response.headers.raw)
         # A response that is already read was decoded by the caller's transport.
         encoded = not response.is_stream_consumed
@@ -288,15 +337,6 @@ def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
     exchange.start_response(response.status_code, response.headers.raw)
     with suppress(httpx.ResponseNotRead):
         exchange.feed(response.content, encoded=False)
-
-
-async def discard(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
-    """Closes a response whose remaining body is not needed."""
-    # Read on, so that inner generators finish: trio warns about unfinished ones.
-    with async_shield(), suppress(Exception):
-        await response.aclose()
-        for _ in range(100):
-            await anext(pieces)
 
 
 def _log_interruption(call: Call, exchange: Exchange, error: BaseException) -> None:

@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from runpod._async.engine import AsyncEngine
+from runpod._async.open_response import AsyncOpenResponse
 from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
 from runpod._logging import JobFate, logger
@@ -29,7 +30,7 @@ from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -343,6 +344,15 @@ class AsyncSession:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
         return with_failed_job(call, outcome)
+
+    async def open(self, call: Call, headers: Mapping[str, str], deadline: Deadline) -> Outcome | AsyncOpenResponse:
+        """Makes one attempt of a call whose response is read as it comes; see `AsyncEngine.open`."""
+        if self._closed:
+            raise closed_error(call)
+        opened = await self.engine.open(call, headers, deadline, self.clock)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s", call, "open" if isinstance(opened, AsyncOpenResponse) else _describe(opened))
+        return opened
 
 
 def _describe(outcome: Outcome) -> str:

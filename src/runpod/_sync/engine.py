@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from runpod._sync.download_clients import DownloadClients
+from runpod._sync.open_response import OpenResponse, discard
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.environment import certificate_advice
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
 from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
-from runpod._primitives import LoopGuard, TimeLimit, shield
+from runpod._primitives import LoopGuard, TimeLimit
 from runpod._protocol.failures import closed_error, submitted_job
 from runpod._protocol.operations import JOBS, MANAGEMENT
 from runpod._protocol.outcomes import RequestNotSent
@@ -24,7 +25,7 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Callable
+    from collections.abc import Iterator, Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -72,13 +73,50 @@ class Engine:
             InvalidRequestError: The URL is too long.
             ClientClosedError: The client is closed. Nothing was sent.
         """
+        exchange = self._begin(call, deadline, clock)
+        return self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+
+    def open(
+        self, call: Call, headers: Mapping[str, str], deadline: Deadline, clock: Clock
+    ) -> Outcome | OpenResponse:
+        """Makes one attempt of a call whose response is read as it comes.
+
+        Args:
+            call: The call.
+            headers: Headers of the request, besides those of every request.
+            deadline: The deadline for the header of the response.
+            clock: The clock of the deadline.
+
+        Returns:
+            The open response, if it is a successful one, which the caller has to close.
+
+        Raises:
+            InvalidRequestError: The URL is too long.
+            ClientClosedError: The client is closed. Nothing was sent.
+        """
+        opened: list[OpenResponse] = []
+
+        def transfer(exchange: Exchange, remaining: float, limit: TimeLimit) -> None:
+            response = self._send(exchange, remaining, headers)
+            if not response.is_success:
+                self._receive(exchange, response, limit)
+                return
+            opened.append(OpenResponse(response, self.config.api_key))
+            exchange.start_response(response.status_code, response.headers.raw)
+            exchange.complete = True
+
+        exchange = self._begin(call, deadline, clock)
+        outcome = self.attempt(call, exchange, deadline, clock, transfer, self.config.api_key)
+        return opened[0] if opened else outcome
+
+    def _begin(self, call: Call, deadline: Deadline, clock: Clock) -> Exchange:
         self.check_open(call)
         self._loop_guard.check()
         exchange = Exchange(call, deadline.remaining(clock.now()))
         if len(self._addresses[call.operation.service].url) + len(exchange.target) > MAX_URL:
             msg = f"The URL of {call.operation.name} is too long. Check the endpoint and job IDs."
             raise InvalidRequestError(msg, endpoint_id=call.endpoint_id, job_id=call.job_id)
-        return self.attempt(call, exchange, deadline, clock, self._exchange, self.config.api_key)
+        return exchange
 
     def attempt(
         self,
@@ -127,6 +165,12 @@ class Engine:
         return outcome
 
     def _exchange(self, exchange: Exchange, remaining: float, limit: TimeLimit) -> None:
+        self._receive(exchange, self._send(exchange, remaining), limit)
+
+    def _send(
+        self, exchange: Exchange, remaining: float, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Sends the request, and returns the response without reading its body."""
         sending = exchange.sending
 
         def trace(event: str, info: dict[str, Any]) -> None:
@@ -137,10 +181,12 @@ class Engine:
                 sending.sent = True
 
         request = self._request(exchange, remaining)
+        if headers:
+            request.headers.update(headers)
         if self._traced:
             request.extensions["trace"] = trace
         try:
-            response = self._client.send(request, auth=None, stream=True, follow_redirects=False)
+            return self._client.send(request, auth=None, stream=True, follow_redirects=False)
         except httpx.HTTPStatusError as error:
             # The caller's event hook raised for the status, so there is a response.
             _record_closed(exchange, error.response)
@@ -149,6 +195,9 @@ class Engine:
             if not sending.traced:
                 sending.sent = may_have_been_sent(error)
             raise
+
+    def _receive(self, exchange: Exchange, response: httpx.Response, limit: TimeLimit) -> None:
+        """Reads the body of a response."""
         exchange.start_response(response.status_code, response.headers.raw)
         # A response that is already read was decoded by the caller's transport.
         encoded = not response.is_stream_consumed
@@ -263,15 +312,6 @@ def _record_closed(exchange: Exchange, response: httpx.Response) -> None:
     exchange.start_response(response.status_code, response.headers.raw)
     with suppress(httpx.ResponseNotRead):
         exchange.feed(response.content, encoded=False)
-
-
-def discard(response: httpx.Response, pieces: Iterator[bytes]) -> None:
-    """Closes a response whose remaining body is not needed."""
-    # Read on, so that inner generators finish: trio warns about unfinished ones.
-    with shield(), suppress(Exception):
-        response.close()
-        for _ in range(100):
-            next(pieces)
 
 
 def _log_interruption(call: Call, exchange: Exchange, error: BaseException) -> None:

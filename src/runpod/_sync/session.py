@@ -10,6 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from runpod._sync.engine import Engine
+from runpod._sync.open_response import OpenResponse
 from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
 from runpod._logging import JobFate, logger
@@ -31,7 +32,7 @@ from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -345,6 +346,15 @@ class Session:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
         return with_failed_job(call, outcome)
+
+    def open(self, call: Call, headers: Mapping[str, str], deadline: Deadline) -> Outcome | OpenResponse:
+        """Makes one attempt of a call whose response is read as it comes; see `Engine.open`."""
+        if self._closed:
+            raise closed_error(call)
+        opened = self.engine.open(call, headers, deadline, self.clock)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s", call, "open" if isinstance(opened, OpenResponse) else _describe(opened))
+        return opened
 
 
 def _describe(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ from runpod.models.management.endpoints import (
     RequestURLs,
     ServerlessEndpoint,
 )
+from runpod.models.management.logs import LogLine
 from runpod.models.management.settings import (
     ContainerDict,
     CPUSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "EndpointWorkers",
     "GPUSettings",
     "GPUSettingsDict",
+    "LogLine",
     "PersistentMount",
     "PersistentMountDict",
     "QueueDelayDict",
