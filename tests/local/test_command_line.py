@@ -62,7 +62,7 @@ class Serving:
         assert process.stdout is not None
         assert process.stderr is not None
         self.process = process
-        self.exports = dict(self._export(process.stdout.readline()) for _ in range(2))
+        self.exports = dict(self._export(process.stdout.readline()) for _ in range(4))
         self.out = process.stdout
         self.log: list[str] = []
         self._reader = threading.Thread(target=lambda: self.log.extend(process.stderr or ()), daemon=True)
@@ -101,7 +101,8 @@ def test_printed_environment_configures_a_client(
     endpoints += ["--endpoint", "goat", "--handler", "my_handlers:Stable.goat"]
     endpoints += ["--endpoint", "cow", "--worker", WORKER]
     with serving(*endpoints) as server:
-        assert {"RUNPOD_API_KEY", "RUNPOD_ENDPOINT_BASE_URL"} == server.exports.keys()
+        addresses = {"RUNPOD_ENDPOINT_BASE_URL", "RUNPOD_API_BASE_URL", "RUNPOD_LOAD_BALANCER_URL"}
+        assert {"RUNPOD_API_KEY", *addresses} == server.exports.keys()
         for name, value in server.exports.items():
             monkeypatch.setenv(name, value)
         with Runpod() as client:

@@ -8,7 +8,7 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from runpod._async.engine import discard
+from runpod._async.open_response import discard
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange
 from runpod._http.private_addresses import Reach

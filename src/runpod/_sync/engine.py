@@ -25,7 +25,7 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 

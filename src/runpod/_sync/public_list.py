@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from runpod._sync.engine import discard
+from runpod._sync.open_response import discard
 from runpod._http.body_reader import ACCEPT_ENCODING
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange
 from runpod._http.private_addresses import Reach

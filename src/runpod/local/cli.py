@@ -178,6 +178,8 @@ def _describe(error: BaseException) -> str:
 def _print_environment(server: LocalServer, parsed: Arguments) -> None:
     sys.stdout.write(f"export RUNPOD_API_KEY={shlex.quote(server.api_key)}\n")
     sys.stdout.write(f"export RUNPOD_ENDPOINT_BASE_URL={shlex.quote(server.base_url)}\n")
+    sys.stdout.write(f"export RUNPOD_API_BASE_URL={shlex.quote(server.management_url)}\n")
+    sys.stdout.write(f"export RUNPOD_LOAD_BALANCER_URL={shlex.quote(server.load_balancer_url)}\n")
     for endpoint in parsed.endpoints:
         if endpoint.options.get("workers") == 0:
             sys.stdout.write(f"# For each worker of {endpoint.name}, with its own RUNPOD_POD_ID:\n")

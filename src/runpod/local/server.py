@@ -19,6 +19,7 @@ from runpod.local.clock import Clock
 from runpod.local.faults import Faults
 from runpod.local.http.app import App
 from runpod.local.http.call import Endpoint
+from runpod.local.http.endpoint_settings import EndpointSettings
 from runpod.local.http.rate_limits import RateLimiter
 from runpod.local.http.request_log import Recorder
 from runpod.local.http.server_thread import ServerThread
@@ -149,6 +150,13 @@ class LocalServer:
                 self._create_pool(endpoint_id, settings, queue, remote_workers),
                 remote_workers,
                 Batches(endpoint_id, queue, self._clock),
+                EndpointSettings(
+                    endpoint_id,
+                    # Without a cold start, all workers are ready from the start.
+                    minimum=0 if settings.cold_start else settings.workers,
+                    maximum=settings.workers,
+                    execution_timeout=settings.execution_timeout,
+                ),
                 rate_limiter,
             )
         self._lock = threading.Lock()
@@ -294,6 +302,7 @@ class LocalServer:
                 faults=self._faults,
                 clock=self._clock,
                 behavior=self._behavior,
+                base_url=lambda: self.base_url,
             )
             endpoints = self._endpoints.values()
             timers = [ExpiryTimer(endpoint.queue, self._clock) for endpoint in endpoints]

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from runpod.local.http import long_poll, validation
 from runpod.local.http.call import Call
 from runpod.local.http.long_poll import ClientDisconnectedError
+from runpod.local.http.management_api import MANAGEMENT_PREFIX, ManagementAPI
 from runpod.local.http.openai_api import EventStream
 from runpod.local.http.openapi import describe
 from runpod.local.http.routing import find_route, routes
@@ -73,6 +74,7 @@ class App:
         faults: Faults to inject.
         clock: Clock for held requests.
         behavior: Behavior where the service is undocumented.
+        base_url: Returns the base URL of jobs.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class App:
         faults: Faults,
         clock: Clock,
         behavior: Behavior,
+        base_url: Callable[[], str],
     ) -> None:
         self._endpoints = endpoints
         self._api_key = api_key.encode("ascii")
@@ -96,6 +99,14 @@ class App:
         self._routes = routes(behavior)
         self._closing = Signal()
         self._closed = False
+        self._management = ManagementAPI(
+            endpoints,
+            authorize=self._authorize,
+            clock=clock,
+            enforces_limits=behavior.rate_limits,
+            is_closing=lambda: self._closed,
+            address=base_url,
+        )
 
     def __repr__(self) -> str:
         return f"<App {sorted(self._endpoints)}>"
@@ -114,7 +125,11 @@ class App:
                 response = await _respond(self._run_worker_operation(worker_match, scope, receive))
                 await response(scope, receive, send)
                 return
-            exchange = _Exchange(self, await self._read(scope, receive), scope, receive, send)
+            request = await self._read(scope, receive)
+            if request.path.startswith(MANAGEMENT_PREFIX):
+                await self._manage(request, receive)(scope, receive, send)
+                return
+            exchange = _Exchange(self, request, scope, receive, send)
             match = exchange.request.match
             fault = self._faults.take(match.operation.name, match.endpoint_id) if match and match.operation else None
             if fault is not None:
@@ -132,6 +147,12 @@ class App:
             # takes milliseconds.
             return Response(await asyncio.to_thread(picture.draw), media_type="image/png")
         return await _respond(self._run_operation(request, receive))
+
+    def _manage(self, request: _Request, receive: Receive) -> Response:
+        hold = partial(self.hold, receive)
+        return self._management.respond(
+            request.method, request.path, request.headers, request.query, request.body, hold
+        )
 
     async def hold(self, receive: Receive, changed: Signal, ready: Callable[[], bool], seconds: float) -> None:
         """Keep a request open until `ready()`, or for `seconds` at most."""

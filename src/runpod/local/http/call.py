@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runpod.local.http.endpoint_settings import EndpointSettings
     from runpod.local.http.long_poll import Hold
     from runpod.local.http.rate_limits import RateLimiter
     from runpod.local.jobs.batches import Batches
@@ -27,6 +28,7 @@ class Endpoint:
     pool: Pool
     remote_workers: RemoteWorkers
     batches: Batches
+    settings: EndpointSettings
     rate_limiter: RateLimiter | None = None
     """None if there are no rate limits."""
 

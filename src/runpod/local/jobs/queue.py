@@ -31,6 +31,7 @@ from runpod.local.jobs.job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNo
 from runpod.local.jobs.pending import PendingJobs
 from runpod.local.jobs.policy import RETENTION, SYNC_RETENTION
 from runpod.local.jobs.results import short_error
+from runpod.local.jobs.worker_logs import WorkerLogs
 from runpod.local.settings import DEFAULT_EXECUTION_TIMEOUT, Behavior
 from runpod.local.signals import Signal
 
@@ -79,6 +80,9 @@ class JobQueue:
 
         self.deadline_moved: Signal = Signal()
         """Fires when the next deadline is earlier than the last return value of `expire`."""
+
+        self.logs: WorkerLogs = WorkerLogs()
+        """The logs of the workers that take the jobs."""
 
         self._clock = clock
         self._behavior = behavior
@@ -210,6 +214,7 @@ class JobQueue:
             max_run_time = self._execution_timeout if timeout is None else timeout
             self._deadlines.set(job, min(job.expires_at, now + max_run_time))
             self._log(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
+            after.append(partial(self.logs.add, worker_id, "system", f"Job {job.id} started."))
             after.append(job.changed.fire)
         return lease
 
@@ -339,6 +344,8 @@ class JobQueue:
         job.ended_at = now
         if job.started_at is not None:
             job.execution_time = _milliseconds(now - job.started_at)
+        if job.lease is not None:
+            after.append(partial(self.logs.add, job.lease.worker_id, "system", f"Job {job.id} ended: {status}."))
         job.lease = None
         self._move(job, status)
         self._deadlines.set(job, now + (SYNC_RETENTION if job.sync else RETENTION))

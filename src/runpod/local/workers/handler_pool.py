@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from runpod.local.signals import call_soon
+from runpod.local.workers.handler_records import copy_records, worker_book
 from runpod.local.workers.handlers import run_handler
+from runpod.local.workers.pool import WorkerInfo
 from runpod.local.workers.server_address import server_address
 from runpod.local.workers.worker_thread import WorkerThread
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from runpod.local.clock import Clock
     from runpod.local.jobs.job import Lease
     from runpod.local.jobs.queue import JobQueue
+    from runpod.local.jobs.worker_logs import WorkerLogs
     from runpod.local.settings import Handler
 
 __all__ = ["HandlerPool"]
@@ -26,19 +29,37 @@ __all__ = ["HandlerPool"]
 WorkerState = Literal["cold", "initializing", "idle", "running"]
 
 
+# The order in which workers are removed: first those that do the least.
+_REMOVAL_ORDER: tuple[WorkerState, ...] = ("cold", "initializing", "idle", "running")
+
+
 class _Worker:
-    def __init__(self, state: WorkerState) -> None:
+    def __init__(self, state: WorkerState, logs: WorkerLogs) -> None:
         self.state = state
+        self.retiring = False  # Whether it is removed after its job.
         self.id = ""
         self.thread: WorkerThread
-        self.replace_identity()
+        self._logs = logs
+        self.replace_identity(state)
 
-    def replace_identity(self) -> None:
+    def replace_identity(self, state: WorkerState) -> None:
         """Become a new worker, with a new ID and thread."""
         if self.id:
-            self.thread.close()
+            self.end()
+        self.state = state
         self.id = secrets.token_hex(7)
         self.thread = WorkerThread(f"runpod-worker-{self.id}")
+        if state != "cold":
+            self.start()
+
+    def start(self) -> None:
+        """Begin its logs."""
+        self._logs.open(self.id, f"Worker {self.id} started.")
+
+    def end(self) -> None:
+        """End its thread and its logs."""
+        self.thread.close()
+        self._logs.close(self.id, f"Worker {self.id} stopped.")
 
 
 class HandlerPool:
@@ -76,7 +97,8 @@ class HandlerPool:
         self._cold_start = cold_start
         self._aggregate = aggregate
         self._first_state: WorkerState = "cold" if cold_start else "idle"
-        self._workers = [_Worker(self._first_state) for _ in range(size)]
+        self._workers = [self._new_worker() for _ in range(size)]
+        self._minimum = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -86,6 +108,7 @@ class HandlerPool:
         """Start taking jobs."""
         loop = asyncio.get_running_loop()
         self._queue.arrivals.connect(partial(call_soon, loop, self._dispatch))
+        copy_records()
         self._dispatch()
 
     def stop(self) -> None:
@@ -99,6 +122,33 @@ class HandlerPool:
         """Count the workers by state."""
         return Counter[str](worker.state for worker in self._workers)
 
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that are booted or booting."""
+        books = [(worker, self._queue.logs.get(worker.id)) for worker in self._workers]
+        return [WorkerInfo(worker.id, worker.state, book.started_at) for worker, book in books if book is not None]
+
+    def resize(self, minimum: int, maximum: int) -> None:
+        """Change the number of workers, of which at least `minimum` are kept booted.
+
+        Running ones that are removed finish their jobs; the handlers of others do nothing.
+        """
+        self._minimum = minimum
+        # One that was to be removed stays if there is room for it.
+        remaining = sorted(self._workers, key=lambda worker: _REMOVAL_ORDER.index(worker.state), reverse=True)
+        for index, worker in enumerate(remaining):
+            worker.retiring = index >= maximum
+            if worker.retiring and worker.state != "running":
+                self._remove(worker)
+        self._workers += [self._new_worker() for _ in range(maximum - len(self._workers))]
+        self._dispatch()
+
+    def _new_worker(self) -> _Worker:
+        return _Worker(self._first_state, self._queue.logs)
+
+    def _remove(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.end()
+
     def _dispatch(self) -> None:
         for worker in self._in_state("idle"):
             lease = self._queue.take(worker.id)
@@ -106,16 +156,21 @@ class HandlerPool:
                 break
             worker.state = "running"
             self._spawn(self._serve(worker, lease))
-        workers_to_boot = self._queue.urgent - len(self._in_state("initializing"))
-        for worker in self._in_state("cold")[: max(workers_to_boot, 0)]:
+        cold = self._in_state("cold")
+        for_jobs = self._queue.urgent - len(self._in_state("initializing"))
+        for_minimum = self._minimum - (len(self._workers) - len(cold))
+        for worker in cold[: max(for_jobs, for_minimum, 0)]:
             worker.state = "initializing"
+            worker.start()
             self._spawn(self._boot(worker))
 
     def _replace(self, worker: _Worker, lease: Lease) -> None:
         """Replace a killed worker, whose handler may still run, by a new one."""
         if lease.killed and worker in self._workers:
-            worker.thread.close()
-            self._workers[self._workers.index(worker)] = _Worker(self._first_state)
+            index = self._workers.index(worker)
+            self._remove(worker)
+            if not worker.retiring:
+                self._workers.insert(index, self._new_worker())
             self._dispatch()
 
     def _in_state(self, state: WorkerState) -> list[_Worker]:
@@ -129,8 +184,10 @@ class HandlerPool:
 
     async def _boot(self, worker: _Worker) -> None:
         await self._clock.sleep(self._cold_start)
-        worker.state = "idle"
-        self._dispatch()
+        if worker in self._workers:
+            worker.state = "idle"
+            self._queue.logs.add(worker.id, "system", f"Worker {worker.id} is ready.")
+            self._dispatch()
 
     async def _serve(self, worker: _Worker, lease: Lease) -> None:
         restart = False
@@ -141,7 +198,9 @@ class HandlerPool:
             self._queue.lose(lease)
         else:
             loop = asyncio.get_running_loop()
-            server_address.set(self._address())  # For this task only, and the thread that it calls.
+            # For this task only, and the thread that it calls.
+            server_address.set(self._address())
+            worker_book.set(self._queue.logs.get(worker.id))
             disconnect = lease.revocation.connect(partial(call_soon, loop, partial(self._replace, worker, lease)))
             try:
                 self._replace(worker, lease)  # In case it was killed before the listener was connected.
@@ -152,7 +211,13 @@ class HandlerPool:
             if outcome is not None:
                 self._queue.finish(lease, outcome)
                 restart = outcome.restart
+        if worker not in self._workers:  # It was killed meanwhile.
+            return
+        if worker.retiring:
+            self._remove(worker)
+            return
         if restart:
-            worker.replace_identity()
-        worker.state = self._first_state if restart else "idle"
+            worker.replace_identity(self._first_state)
+        else:
+            worker.state = "idle"
         self._dispatch()

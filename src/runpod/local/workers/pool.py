@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from runpod.local.component import Component
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
+    from datetime import datetime
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "ResizeError", "WorkerInfo"]
+
+
+class ResizeError(ValueError):
+    """The number of workers cannot be changed."""
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker that exists, booted or not.
+
+    Attributes:
+        id: The ID.
+        state: Its state, with the name that `counts` uses: "idle", "running", "initializing" or "unhealthy".
+        started_at: When it was started; None if unknown.
+    """
+
+    id: str
+    state: str
+    started_at: datetime | None
 
 
 class Pool(Component, Protocol):
@@ -22,4 +44,15 @@ class Pool(Component, Protocol):
 
     def counts(self) -> Counter[str]:
         """Count the workers by state."""
+        ...
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """Return the workers, without those that wait for a job to be started."""
+        ...
+
+    def resize(self, minimum: int, maximum: int) -> None:
+        """Change the number of workers, of which at least `minimum` are kept booted.
+
+        Workers that are removed finish their jobs. Raises `ResizeError`.
+        """
         ...

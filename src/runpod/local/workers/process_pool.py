@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from runpod.local.signals import call_soon
+from runpod.local.workers.pool import ResizeError, WorkerInfo
 from runpod.local.workers.process_guard import Guard
 from runpod.local.workers.worker_process import WorkerProcess, inherited_environment
 
@@ -44,11 +45,12 @@ class _Slot:
         self.last_line = ""
         self.failures = 0
         self.restarting = False
+        self.retiring = False  # Whether it is removed once its process has ended.
         self.timer: asyncio.TimerHandle | None = None
 
 
 class ProcessPool:
-    """A fixed number of worker processes; zero if all workers are started by hand.
+    """Worker processes; none if all workers are started by hand.
 
     Runs on the event loop that `start` was called on.
 
@@ -97,8 +99,6 @@ class ProcessPool:
         """
         self._loop = asyncio.get_running_loop()
         self._remote_workers.on_restart(self._replace)
-        if self._slots and sys.platform != "win32" and sys.executable:
-            self._guard = Guard()
         try:
             for slot in self._slots:
                 self._launch(slot)
@@ -136,6 +136,38 @@ class ProcessPool:
         """Count the workers by state."""
         return Counter(self._state(slot) for slot in self._slots)
 
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers whose process runs."""
+        books = [(slot, self._queue.logs.get(slot.worker_id)) for slot in self._slots if slot.process is not None]
+        return [WorkerInfo(slot.worker_id, self._state(slot), book.started_at) for slot, book in books if book]
+
+    def resize(self, minimum: int, maximum: int) -> None:  # noqa: ARG002  # All processes run.
+        """Change the number of processes. Those that are removed finish their jobs.
+
+        Raises:
+            ResizeError: There is no command, since the workers are started by hand.
+        """
+        if maximum and not self._command:
+            raise ResizeError("the workers of this endpoint are started by hand")
+        # Those without a job first; one that was to be removed stays if there is room for it.
+        remaining = sorted(self._slots, key=lambda slot: self._state(slot) == "running", reverse=True)
+        for index, slot in enumerate(remaining):
+            self._set_retiring(slot, retiring=index >= maximum)
+        for _ in range(maximum - len(self._slots)):
+            slot = _Slot()
+            self._slots.append(slot)
+            self._restart(slot)
+
+    def _set_retiring(self, slot: _Slot, *, retiring: bool) -> None:
+        slot.retiring = retiring
+        if slot.process is not None:
+            # It is terminated as soon as it has no job.
+            self._remote_workers.set_retiring(self._worker(slot), retiring=retiring)
+        elif retiring:
+            self._slots.remove(slot)
+            if slot.timer is not None:
+                slot.timer.cancel()
+
     def _state(self, slot: _Slot) -> str:
         if slot.process is None:  # Before its restart.
             return "unhealthy"
@@ -150,11 +182,15 @@ class ProcessPool:
 
     def _launch(self, slot: _Slot) -> None:
         assert self._loop is not None
+        if self._guard is None and sys.platform != "win32" and sys.executable:
+            self._guard = Guard()
         # Each process is a new worker, with its own ID.
         slot.worker_id = secrets.token_hex(7)
         slot.last_line = ""
         slot.restarting = False
         slot.timer = None
+        # Before its first output.
+        self._queue.logs.open(slot.worker_id, f"Worker {slot.worker_id} started.")
         slot.process = WorkerProcess(
             self._command,
             {**inherited_environment(), **self._environment(slot.worker_id)},
@@ -171,6 +207,7 @@ class ProcessPool:
             line = line.replace(secret, "[key]")
         if line:
             slot.last_line = line
+            self._queue.logs.add(worker_id, "container", line)
             _logger.info("%s: worker %s: %s", self._endpoint_id, worker_id, line)
 
     def _on_exit(self, slot: _Slot, status: int) -> None:
@@ -182,10 +219,14 @@ class ProcessPool:
         """Release the jobs of an exited process, and restart it."""
         slot.process = None
         worker = self._remote_workers.remove(slot.worker_id)
+        self._queue.logs.close(slot.worker_id, f"Worker {slot.worker_id} {_describe_exit(status)}.")
         others = [self._worker(each) for each in self._slots if each.process is not None]
         self._has_polled = self._has_polled or any(each.has_polled for each in (worker, *others))
         if self._stopping:
             self._check_ended()
+            return
+        if slot.retiring:
+            self._slots.remove(slot)
             return
         if slot.restarting:
             self._restart(slot)
@@ -222,6 +263,7 @@ class ProcessPool:
             self._launch(slot)
         except OSError as error:
             _logger.warning("%s cannot be restarted: %s", self._subject, error.strerror or error)
+            self._queue.logs.close(slot.worker_id, "The worker command cannot be started.")
             slot.failures += 1
             self._restart_later(slot)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runpod.local.jobs.job import Outcome
 from runpod.local.json_text import JSONText, decode, encode, object_text
 from runpod.local.signals import Signal, call_soon
+from runpod.local.workers.pool import WorkerInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -59,6 +60,8 @@ class Worker:
         """Revoked jobs that are still to be reported to the worker."""
         self.stop_requested: Signal = Signal()
         """Fires when a job is added to `jobs_to_stop`."""
+        self.retiring = False
+        """Whether it gets no more jobs, and is replaced or removed after its jobs."""
         self.open_requests = 0
         self.pinged = False
         self.timer: asyncio.TimerHandle | None = None
@@ -124,6 +127,7 @@ class RemoteWorkers:
             worker = self._workers[worker_id] = Worker(worker_id)
             if worker_id not in self._expected:
                 _logger.info("Worker %s connected.", worker_id)
+                self.queue.logs.open(worker_id, f"Worker {worker_id} connected.")
         return worker
 
     def remove(self, worker_id: str) -> Worker:
@@ -132,6 +136,8 @@ class RemoteWorkers:
         if worker_id in self._expected:
             self._expected.remove(worker_id)
             self._exited.add(worker_id)
+        else:
+            self.queue.logs.close(worker_id, f"Worker {worker_id} disconnected.")
         if worker.timer is not None:
             worker.timer.cancel()
         self._lose(worker)
@@ -140,6 +146,20 @@ class RemoteWorkers:
     def counts(self) -> Counter[str]:
         """Count the workers that were started by hand, by state."""
         return Counter(worker.state for worker in self._workers.values() if worker.id not in self._expected)
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that were started by hand."""
+        books = [(worker, self.queue.logs.get(worker.id)) for worker in self._workers.values()]
+        return [
+            WorkerInfo(worker.id, worker.state, book.started_at)
+            for worker, book in books
+            if book is not None and worker.id not in self._expected
+        ]
+
+    def set_retiring(self, worker: Worker, *, retiring: bool) -> None:
+        """Let a worker end after its jobs, or take that back."""
+        worker.retiring = retiring
+        self._end_if_retiring(worker)
 
     def close(self) -> None:
         """Cancel all timers."""
@@ -159,11 +179,12 @@ class RemoteWorkers:
             self._lose(worker)
             worker.revoked_jobs.clear()
             worker.jobs_to_stop.clear()
+            self._end_if_retiring(worker)
 
     def take(self, worker: Worker, count: int) -> list[JSONText]:
         """Lease up to `count` of the oldest waiting jobs to a worker."""
         jobs: list[JSONText] = []
-        if self._workers.get(worker.id) is not worker:
+        if worker.retiring or self._workers.get(worker.id) is not worker:
             return jobs  # Removed while its request was held.
         while len(jobs) < count and (lease := self.queue.take(worker.id)) is not None:
             worker.has_taken_job = True
@@ -310,6 +331,12 @@ class RemoteWorkers:
             del worker.leases[job_id]
             self.queue.finish(lease, outcome)
         if outcome.restart:
+            self._restart(worker)
+        else:
+            self._end_if_retiring(worker)
+
+    def _end_if_retiring(self, worker: Worker) -> None:
+        if worker.retiring and not (worker.leases or worker.revoked_jobs):
             self._restart(worker)
 
 
