@@ -23,9 +23,10 @@ from runpod._text import readable
 from runpod.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import SecretStr
+    from typing_extensions import Self  # async-only
 
     from runpod._config import Config
     from runpod._primitives import AsyncClock
@@ -296,7 +297,7 @@ class _Body(httpx.ByteStream):
         super().__init__(body)
         self._body = body
 
-    def __aiter__(self) -> AsyncIterator[bytes]:  # async-only
+    def __aiter__(self) -> _Pieces:  # async-only
         return _Pieces(self._body)
 
 
@@ -310,7 +311,7 @@ class _Pieces:  # async-only
         self._body = body
         self._start = 0
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:

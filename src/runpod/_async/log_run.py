@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runpod._async.log_reader import AsyncLogReader
 from runpod._async.manage.requests import AsyncManagementAPI
+from runpod._async.manage.serverless import AsyncServerless
 from runpod._logging import logger
 from runpod._primitives import async_connection_key, async_shield
 from runpod._protocol.failures import failure
@@ -17,7 +18,6 @@ from runpod._protocol.outcomes import DeadlineExceeded
 from runpod._text import readable
 from runpod._workers import AsyncWorkers
 from runpod.errors import RunpodError
-from runpod.models.management.workers import EndpointWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.log_feed import LogQuery
     from runpod.models.management.logs import LogLine
+    from runpod.models.management.workers import EndpointWorkers
 
 # How many lines wait for a slow loop. A long one, in characters, waits until all others are taken.
 _MAX_WAITING = 1000
@@ -263,9 +264,5 @@ class AsyncLogRun:
 
     async def _list_workers(self) -> EndpointWorkers:
         remaining = self._deadline.remaining(self.session.clock.now())
-        steps = "serverless", self._endpoint_id, "workers"
-        timeout = None if remaining == float("inf") else max(remaining, 0.001)
-        api = AsyncManagementAPI(self.session)
-        return await api.fetch(
-            EndpointWorkers, "endpoint.logs", "GET", *steps, endpoint_id=self._endpoint_id, timeout=timeout
-        )
+        timeout = max(remaining, 0.001) if self._deadline.limited else None
+        return await AsyncServerless(AsyncManagementAPI(self.session)).workers(self._endpoint_id, timeout=timeout)

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class AsyncRun(Protocol):
-    """A run of many jobs, which is closed with its client."""
+    """A run of many jobs, or what reads logs, which is closed with its client."""
 
     session: AsyncSession
 
@@ -85,7 +85,9 @@ class AsyncSession:
         self._routes = Routes()
         self._submissions = RecentSubmissions()
         self._limiters = Limiters()
-        # Unfinished runs of many jobs.
+        # The numbers of workers, minimum and maximum, of endpoints that were paused.
+        self.paused: dict[str, tuple[int, int]] = {}
+        # Unfinished runs of many jobs, and open logs.
         self.runs: weakref.WeakSet[AsyncRun] = weakref.WeakSet()
         self._closed = False
         # Whether closing it closes the connections.

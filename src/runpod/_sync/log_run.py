@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runpod._sync.log_reader import LogReader
 from runpod._sync.manage.requests import ManagementAPI
+from runpod._sync.manage.serverless import Serverless
 from runpod._logging import logger
 from runpod._primitives import connection_key, shield
 from runpod._protocol.failures import failure
@@ -19,7 +20,6 @@ from runpod._protocol.outcomes import DeadlineExceeded
 from runpod._text import readable
 from runpod._workers import Workers
 from runpod.errors import RunpodError
-from runpod.models.management.workers import EndpointWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.log_feed import LogQuery
     from runpod.models.management.logs import LogLine
+    from runpod.models.management.workers import EndpointWorkers
 
 # How many lines wait for a slow loop. A long one, in characters, waits until all others are taken.
 _MAX_WAITING = 1000
@@ -265,9 +266,5 @@ class LogRun:
 
     def _list_workers(self) -> EndpointWorkers:
         remaining = self._deadline.remaining(self.session.clock.now())
-        steps = "serverless", self._endpoint_id, "workers"
-        timeout = None if remaining == float("inf") else max(remaining, 0.001)
-        api = ManagementAPI(self.session)
-        return api.fetch(
-            EndpointWorkers, "endpoint.logs", "GET", *steps, endpoint_id=self._endpoint_id, timeout=timeout
-        )
+        timeout = max(remaining, 0.001) if self._deadline.limited else None
+        return Serverless(ManagementAPI(self.session)).workers(self._endpoint_id, timeout=timeout)

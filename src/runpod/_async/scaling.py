@@ -1,0 +1,109 @@
+"""The verbs of an endpoint about its workers: scale, pause, resume, wait_ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runpod._async.manage.requests import AsyncManagementAPI
+from runpod._async.manage.serverless import AsyncServerless
+from runpod._logging import logger
+from runpod._protocol.decoding import parse
+from runpod._protocol.operations import HEALTH, Call
+from runpod._protocol.polling import MAX_FAILURES
+from runpod._protocol.scaling import (
+    FIRST_INTERVAL,
+    INTERVAL_FACTOR,
+    LAST_INTERVAL,
+    ScaleRequest,
+    not_ready,
+    ready_workers,
+    resume_request,
+    wanted_workers,
+)
+from runpod.errors import RunpodError, RunpodTimeoutError
+from runpod.models.endpoints import EndpointHealth
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from runpod._async.session import AsyncSession
+    from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
+    from runpod.models.management.endpoints import ServerlessEndpoint
+    from runpod.models.management.settings import WorkerSettingsDict
+
+
+async def scale(
+    session: AsyncSession, endpoint_id: str, request: ScaleRequest, timeout: TimeoutOrDefault
+) -> ServerlessEndpoint:
+    """Changes the number of workers. See `scale` of the endpoint."""
+    deadline = session.deadline(timeout)
+    current = None if request.is_whole else await _get(session, endpoint_id, deadline)
+    fields = request.fields(None if current is None else current.workers)
+    return await _update(session, endpoint_id, fields, deadline)
+
+
+async def pause(session: AsyncSession, endpoint_id: str, timeout: TimeoutOrDefault) -> ServerlessEndpoint:
+    """Stops all workers. See `pause` of the endpoint."""
+    deadline = session.deadline(timeout)
+    limits = (await _get(session, endpoint_id, deadline)).workers
+    if limits.max:
+        # Before the request, which may be executed although it fails.
+        session.paused[endpoint_id] = limits.min or 0, limits.max
+    return await _update(session, endpoint_id, ScaleRequest(0, 0).fields(limits), deadline)
+
+
+async def resume(
+    session: AsyncSession, endpoint_id: str, minimum: int | None, maximum: int | None, timeout: TimeoutOrDefault
+) -> ServerlessEndpoint:
+    """Allows workers again. See `resume` of the endpoint."""
+    request = resume_request(minimum, maximum, session.paused.get(endpoint_id), endpoint_id)
+    endpoint = await scale(session, endpoint_id, request, timeout)
+    session.paused.pop(endpoint_id, None)
+    return endpoint
+
+
+async def wait_ready(
+    session: AsyncSession, endpoint_id: str, workers: int, timeout: float | timedelta | None
+) -> EndpointHealth:
+    """Waits until workers have started. See `wait_ready` of the endpoint."""
+    wanted, deadline = wanted_workers(workers), session.deadline(timeout)
+    call = Call(HEALTH, endpoint_id)
+    health: EndpointHealth | None = None
+    interval, failures = FIRST_INTERVAL, 0
+    while not deadline.passed(session.clock.now()):
+        try:
+            health, failures = parse(EndpointHealth, await session.send(call, deadline), call), 0
+        except RunpodTimeoutError as error:
+            raise not_ready(endpoint_id, health, wanted, deadline) from error
+        except RunpodError as error:
+            failures += 1
+            if not error.retryable or (failures >= MAX_FAILURES and not deadline.limited):
+                raise
+            logger.info("Waiting for workers of endpoint %s: %s", endpoint_id, error.message)
+        else:
+            if ready_workers(health) >= wanted:
+                return health
+        await session.clock.sleep(min(interval, deadline.remaining(session.clock.now())))
+        interval = min(interval * INTERVAL_FACTOR, LAST_INTERVAL)
+    raise not_ready(endpoint_id, health, wanted, deadline)
+
+
+async def _get(session: AsyncSession, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
+    return await _serverless(session).get(endpoint_id, timeout=_remaining(session, deadline))
+
+
+async def _update(
+    session: AsyncSession, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
+) -> ServerlessEndpoint:
+    api = _serverless(session)
+    return await api.update(endpoint_id, {"workers": workers}, timeout=_remaining(session, deadline))
+
+
+def _serverless(session: AsyncSession) -> AsyncServerless:
+    return AsyncServerless(AsyncManagementAPI(session))
+
+
+def _remaining(session: AsyncSession, deadline: Deadline) -> float | None:
+    """The timeout of the next request."""
+    # A request without any time left fails with the usual error.
+    return max(deadline.remaining(session.clock.now()), 0.001) if deadline.limited else None

@@ -1,0 +1,111 @@
+# Generated from src/runpod/_async/scaling.py by scripts/generate_sync.py. Do not edit.
+
+"""The verbs of an endpoint about its workers: scale, pause, resume, wait_ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runpod._sync.manage.requests import ManagementAPI
+from runpod._sync.manage.serverless import Serverless
+from runpod._logging import logger
+from runpod._protocol.decoding import parse
+from runpod._protocol.operations import HEALTH, Call
+from runpod._protocol.polling import MAX_FAILURES
+from runpod._protocol.scaling import (
+    FIRST_INTERVAL,
+    INTERVAL_FACTOR,
+    LAST_INTERVAL,
+    ScaleRequest,
+    not_ready,
+    ready_workers,
+    resume_request,
+    wanted_workers,
+)
+from runpod.errors import RunpodError, RunpodTimeoutError
+from runpod.models.endpoints import EndpointHealth
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from runpod._sync.session import Session
+    from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
+    from runpod.models.management.endpoints import ServerlessEndpoint
+    from runpod.models.management.settings import WorkerSettingsDict
+
+
+def scale(
+    session: Session, endpoint_id: str, request: ScaleRequest, timeout: TimeoutOrDefault
+) -> ServerlessEndpoint:
+    """Changes the number of workers. See `scale` of the endpoint."""
+    deadline = session.deadline(timeout)
+    current = None if request.is_whole else _get(session, endpoint_id, deadline)
+    fields = request.fields(None if current is None else current.workers)
+    return _update(session, endpoint_id, fields, deadline)
+
+
+def pause(session: Session, endpoint_id: str, timeout: TimeoutOrDefault) -> ServerlessEndpoint:
+    """Stops all workers. See `pause` of the endpoint."""
+    deadline = session.deadline(timeout)
+    limits = (_get(session, endpoint_id, deadline)).workers
+    if limits.max:
+        # Before the request, which may be executed although it fails.
+        session.paused[endpoint_id] = limits.min or 0, limits.max
+    return _update(session, endpoint_id, ScaleRequest(0, 0).fields(limits), deadline)
+
+
+def resume(
+    session: Session, endpoint_id: str, minimum: int | None, maximum: int | None, timeout: TimeoutOrDefault
+) -> ServerlessEndpoint:
+    """Allows workers again. See `resume` of the endpoint."""
+    request = resume_request(minimum, maximum, session.paused.get(endpoint_id), endpoint_id)
+    endpoint = scale(session, endpoint_id, request, timeout)
+    session.paused.pop(endpoint_id, None)
+    return endpoint
+
+
+def wait_ready(
+    session: Session, endpoint_id: str, workers: int, timeout: float | timedelta | None
+) -> EndpointHealth:
+    """Waits until workers have started. See `wait_ready` of the endpoint."""
+    wanted, deadline = wanted_workers(workers), session.deadline(timeout)
+    call = Call(HEALTH, endpoint_id)
+    health: EndpointHealth | None = None
+    interval, failures = FIRST_INTERVAL, 0
+    while not deadline.passed(session.clock.now()):
+        try:
+            health, failures = parse(EndpointHealth, session.send(call, deadline), call), 0
+        except RunpodTimeoutError as error:
+            raise not_ready(endpoint_id, health, wanted, deadline) from error
+        except RunpodError as error:
+            failures += 1
+            if not error.retryable or (failures >= MAX_FAILURES and not deadline.limited):
+                raise
+            logger.info("Waiting for workers of endpoint %s: %s", endpoint_id, error.message)
+        else:
+            if ready_workers(health) >= wanted:
+                return health
+        session.clock.sleep(min(interval, deadline.remaining(session.clock.now())))
+        interval = min(interval * INTERVAL_FACTOR, LAST_INTERVAL)
+    raise not_ready(endpoint_id, health, wanted, deadline)
+
+
+def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
+    return _serverless(session).get(endpoint_id, timeout=_remaining(session, deadline))
+
+
+def _update(
+    session: Session, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
+) -> ServerlessEndpoint:
+    api = _serverless(session)
+    return api.update(endpoint_id, {"workers": workers}, timeout=_remaining(session, deadline))
+
+
+def _serverless(session: Session) -> Serverless:
+    return Serverless(ManagementAPI(session))
+
+
+def _remaining(session: Session, deadline: Deadline) -> float | None:
+    """The timeout of the next request."""
+    # A request without any time left fails with the usual error.
+    return max(deadline.remaining(session.clock.now()), 0.001) if deadline.limited else None
