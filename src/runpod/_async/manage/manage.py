@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Literal
 
+    from runpod._async.manage.account import AsyncAccount
+    from runpod._async.manage.billing import AsyncBilling
+    from runpod._async.manage.catalog import AsyncCatalog
+    from runpod._async.manage.pods import AsyncPods
     from runpod._async.manage.registries import AsyncRegistries
     from runpod._async.manage.serverless import AsyncServerless
     from runpod._async.manage.templates import AsyncTemplates
+    from runpod._async.manage.volumes import AsyncVolumes
     from runpod._async.session import AsyncSession
     from runpod._protocol.deadlines import ClientDefault
 
@@ -56,6 +61,41 @@ class AsyncManage:
         from runpod._async.manage.registries import AsyncRegistries
 
         return AsyncRegistries(self._api)
+
+    @property
+    def account(self) -> AsyncAccount:
+        """The account: its SSH keys."""
+        from runpod._async.manage.account import AsyncAccount
+
+        return AsyncAccount(self._api)
+
+    @property
+    def billing(self) -> AsyncBilling:
+        """What was billed."""
+        from runpod._async.manage.billing import AsyncBilling
+
+        return AsyncBilling(self._api)
+
+    @property
+    def catalog(self) -> AsyncCatalog:
+        """What can be rented: GPUs, CPUs, data centers and public templates."""
+        from runpod._async.manage.catalog import AsyncCatalog
+
+        return AsyncCatalog(self._api)
+
+    @property
+    def pods(self) -> AsyncPods:
+        """Pods: containers on machines that are rented by the hour."""
+        from runpod._async.manage.pods import AsyncPods
+
+        return AsyncPods(self._api)
+
+    @property
+    def volumes(self) -> AsyncVolumes:
+        """Network volumes: storage that pods and workers share."""
+        from runpod._async.manage.volumes import AsyncVolumes
+
+        return AsyncVolumes(self._api)
 
     async def request(
         self,

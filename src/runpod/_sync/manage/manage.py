@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Literal
 
+    from runpod._sync.manage.account import Account
+    from runpod._sync.manage.billing import Billing
+    from runpod._sync.manage.catalog import Catalog
+    from runpod._sync.manage.pods import Pods
     from runpod._sync.manage.registries import Registries
     from runpod._sync.manage.serverless import Serverless
     from runpod._sync.manage.templates import Templates
+    from runpod._sync.manage.volumes import Volumes
     from runpod._sync.session import Session
     from runpod._protocol.deadlines import ClientDefault
 
@@ -58,6 +63,41 @@ class Manage:
         from runpod._sync.manage.registries import Registries
 
         return Registries(self._api)
+
+    @property
+    def account(self) -> Account:
+        """The account: its SSH keys."""
+        from runpod._sync.manage.account import Account
+
+        return Account(self._api)
+
+    @property
+    def billing(self) -> Billing:
+        """What was billed."""
+        from runpod._sync.manage.billing import Billing
+
+        return Billing(self._api)
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be rented: GPUs, CPUs, data centers and public templates."""
+        from runpod._sync.manage.catalog import Catalog
+
+        return Catalog(self._api)
+
+    @property
+    def pods(self) -> Pods:
+        """Pods: containers on machines that are rented by the hour."""
+        from runpod._sync.manage.pods import Pods
+
+        return Pods(self._api)
+
+    @property
+    def volumes(self) -> Volumes:
+        """Network volumes: storage that pods and workers share."""
+        from runpod._sync.manage.volumes import Volumes
+
+        return Volumes(self._api)
 
     def request(
         self,
