@@ -14,13 +14,16 @@ from runpod.cli.batch import register as register_batch
 from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
 from runpod.cli.connection import AllowInsecure, BaseUrl, ManagementUrl, Options, Profile, Verbose
+from runpod.cli.costs import register as register_costs
 from runpod.cli.endpoints import register as register_endpoints
 from runpod.cli.exit_status import API_ERROR, FAILED, FULL_DISK, INTERRUPTED, PIPE_CLOSED, interrupted, report
 from runpod.cli.jobs import register as register_jobs
 from runpod.cli.json_output import OutputClosedError, OutputError, flush_data, note, write_text
 from runpod.cli.local import register as register_local
 from runpod.cli.map import register as register_map
+from runpod.cli.pods import register as register_pods
 from runpod.cli.public import register as register_public
+from runpod.cli.volumes import register as register_volumes
 from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
@@ -72,6 +75,9 @@ for _register in (
     register_batch,
     register_public,
     register_endpoints,
+    register_pods,
+    register_volumes,
+    register_costs,
     register_config,
     register_local,
 ):

@@ -1,0 +1,187 @@
+"""`pods`: machines that are rented by the hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from runpod.cli.confirmation import Yes, delete
+from runpod.cli.connection import CallTimeout, Connection, api_command, call_timeout
+from runpod.cli.exit_status import SUCCESS
+from runpod.cli.jobs import epilog
+from runpod.cli.json_output import wire_json, write_json
+from runpod.cli.resource_output import read_object, write_list
+from runpod.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from runpod.models.management import Pod
+
+_LOST = " with its disks"
+_CREATE = 'runpod-sdk pods create --name trainer --image runpod/pytorch:1.0.2 --gpu "NVIDIA GeForce RTX 4090"'
+
+PodID = Annotated[str, typer.Argument(metavar="POD", help="ID of the pod.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    pods = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    pods.callback(epilog=epilog(["runpod-sdk pods list", "runpod-sdk pods stop POD_ID"]))(_pods)
+    pods.command("list", epilog=epilog(["runpod-sdk pods list", "runpod-sdk pods list | jq -r .pods[].id"]))(
+        api_command(list_)
+    )
+    pods.command("get", epilog=epilog(["runpod-sdk pods get POD_ID | jq .cost"]))(api_command(get))
+    examples = [f"{_CREATE} --disk 50 --volume VOLUME_ID:/workspace", "runpod-sdk pods create --json @pod.json"]
+    pods.command("create", epilog=epilog(examples))(api_command(create))
+    for name, command in (("start", start), ("stop", stop), ("restart", restart)):
+        pods.command(name, epilog=epilog([f"runpod-sdk pods {name} POD_ID"]))(api_command(command))
+    for name, command in (("terminate", terminate), ("delete", delete_)):
+        pods.command(name, epilog=epilog([f"runpod-sdk pods {name} POD_ID --yes"]))(api_command(command))
+    app.add_typer(pods, name="pods")
+
+
+def _pods() -> None:
+    """Pods: containers on machines that are rented by the hour."""
+
+
+def list_(
+    connection: Connection,
+    *,
+    clusters: Annotated[bool, typer.Option("--clusters", help="List those of clusters, too.")] = False,
+    timeout: CallTimeout = None,
+) -> int:
+    """Lists the pods of the account."""
+    found = connection.client.manage.pods.list(include_cluster_pods=clusters, timeout=call_timeout(timeout))
+    columns = ("ID", "Name", "Status", "Hardware", "Data center", "USD/h")
+    write_list("pods", found, columns, _row)
+    return SUCCESS
+
+
+def _row(pod: Pod) -> tuple[object, ...]:
+    hardware = ""
+    if pod.gpu is not None:
+        hardware = f"{pod.gpu.count or 1} x {pod.gpu.id}"
+    elif pod.cpu is not None:
+        hardware = f"{pod.cpu.id}, {pod.cpu.vcpu_count} vCPUs"
+    return pod.id, pod.name, pod.status, hardware, pod.data_center_id, pod.cost
+
+
+def get(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> int:
+    """Prints a pod, with the values of its environment variables."""
+    write_json(wire_json(connection.client.manage.pods.get(pod, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def create(
+    connection: Connection,
+    *,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            show_default=False,
+            help="The pod in the format of the API; @FILE, or - for standard input. Options take precedence.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name.", show_default=False)] = None,
+    image: Annotated[str | None, typer.Option(help="Container image.", show_default=False)] = None,
+    template: Annotated[
+        str | None, typer.Option(help="ID of a template, for what is not given.", metavar="ID", show_default=False)
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="ID of a GPU type: see `gpus`.", metavar="ID", show_default=False)
+    ] = None,
+    gpu_count: Annotated[int | None, typer.Option(help="Number of GPUs; 1 by default.", show_default=False)] = None,
+    cpu: Annotated[
+        str | None, typer.Option(help="ID of a CPU type, instead of a GPU.", metavar="ID", show_default=False)
+    ] = None,
+    vcpus: Annotated[int, typer.Option(help="Number of virtual CPUs, with --cpu.")] = 2,
+    disk: Annotated[int | None, typer.Option(help="Container disk in GB.", show_default=False)] = None,
+    volume: Annotated[
+        str | None,
+        typer.Option(help="Network volume, and where it is mounted.", metavar="ID:PATH", show_default=False),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="Environment variable; can be repeated.", metavar="NAME=VALUE", show_default=False),
+    ] = None,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(help="Port to expose, such as 8888/http; can be repeated.", show_default=False),
+    ] = None,
+    data_center: Annotated[
+        list[str] | None,
+        typer.Option(help="Where it may run; can be repeated.", metavar="ID", show_default=False),
+    ] = None,
+    cloud: Annotated[
+        Literal["secure", "community"] | None, typer.Option(help="Cloud; secure by default.", show_default=False)
+    ] = None,
+    ssh: Annotated[bool, typer.Option("--ssh", help="Start an SSH server, if the image supports that.")] = False,
+    timeout: CallTimeout = None,
+) -> int:
+    """Creates a pod, which starts and costs money, and prints it."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "image": image,
+        "templateId": template,
+        "gpu": gpu and {"id": gpu, "count": 1 if gpu_count is None else gpu_count},
+        "cpu": cpu and {"id": cpu, "vcpuCount": vcpus},
+        "disk": disk,
+        "mounts": volume and {"network": [_mount(volume)]},
+        "env": env and dict(map(_variable, env)),
+        "ports": port,
+        "dataCenterIds": data_center,
+        "cloud": cloud and cloud.upper(),
+        "startSsh": ssh or None,
+    }
+    if gpu_count is not None and gpu is None:
+        raise InvalidRequestError("--gpu-count needs --gpu.")
+    request: Any = {} if json is None else read_object(json, "--json")
+    request |= {option: value for option, value in fields.items() if value is not None}
+    write_json(wire_json(connection.client.manage.pods.create(request, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def _mount(text: str) -> dict[str, str]:
+    volume_id, _, path = text.partition(":")
+    if not volume_id or not path.startswith("/"):
+        raise InvalidRequestError("--volume must be ID:PATH, such as VOLUME_ID:/workspace.")
+    return {"volumeId": volume_id, "path": path}
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        # Not shown: it may be a secret.
+        raise InvalidRequestError("--env must be NAME=VALUE.")
+    return name, value
+
+
+def start(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> int:
+    """Starts a pod that is stopped, and prints it."""
+    write_json(wire_json(connection.client.manage.pods.start(pod, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def stop(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> int:
+    """Stops a pod, and prints it. Its mounted storage is kept and paid, its container disk is lost."""
+    write_json(wire_json(connection.client.manage.pods.stop(pod, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def restart(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> int:
+    """Restarts the container of a running pod, and prints the pod."""
+    write_json(wire_json(connection.client.manage.pods.restart(pod, timeout=call_timeout(timeout))))
+    return SUCCESS
+
+
+def terminate(connection: Connection, pod: PodID, *, yes: Yes = False, timeout: CallTimeout = None) -> int:
+    """Deletes a pod by its action "terminate". Prefer `delete`, which is repeated if no response arrives."""
+    pods = connection.client.manage.pods
+    return delete(f"pod {pod!r}", lambda: pods.terminate(pod, timeout=call_timeout(timeout)), yes=yes, lost=_LOST)
+
+
+def delete_(connection: Connection, pod: PodID, *, yes: Yes = False, timeout: CallTimeout = None) -> int:
+    """Deletes a pod with its disks, but not its network volume."""
+    pods = connection.client.manage.pods
+    return delete(f"pod {pod!r}", lambda: pods.delete(pod, timeout=call_timeout(timeout)), yes=yes, lost=_LOST)
