@@ -7,14 +7,20 @@ To add one: a line in `CALLS` with the ID of the operation in the description, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from runpod.models.management import (
+    BillingReport,
     CPUSettings,
+    CPUType,
+    DataCenter,
     EndpointReleases,
     EndpointWorkers,
     GPUSettings,
+    GPUType,
+    NetworkVolume,
+    Pod,
     Registry,
     ScalingSettings,
     ServerlessEndpoint,
@@ -28,7 +34,17 @@ if TYPE_CHECKING:
     from runpod import Manage
 
 # Paths whose operations all have to be called, but those of logs, which are streams.
-COLLECTIONS = ("/v2/serverless", "/v2/templates", "/v2/registries", "/v2/clusters")
+COLLECTIONS = (
+    "/v2/serverless",
+    "/v2/templates",
+    "/v2/registries",
+    "/v2/clusters",
+    "/v2/pods",
+    "/v2/network-volumes",
+    "/v2/catalog",
+    "/v2/billing",
+    "/v2/account",
+)
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,143 @@ REGISTRIES = (
     Call("deleteRegistry", lambda m: m.registries.delete("abc"), None),
 )
 
+_GPU = {"id": "NVIDIA GeForce RTX 4090", "count": 2, "allowedCudaVersions": ["12.8"]}
+_NETWORK = {"network": ({"volumeId": "volume", "path": "/workspace"},)}
+
+PODS = (
+    Call("listPods", lambda m: m.pods.list(), [Pod]),
+    Call("listPods", lambda m: m.pods.list(include_cluster_pods=True), [Pod]),
+    Call(
+        "createPod",
+        lambda m: m.pods.create(
+            name="trainer",
+            image="pytorch:1",
+            template_id="tpl",
+            gpu=_GPU,
+            registry="reg",
+            mounts=_NETWORK,
+            cloud="COMMUNITY",
+            data_center_ids=["US-KS-2"],
+            global_networking=True,
+            start_ssh=True,
+            start_jupyter=True,
+            **CONTAINER,
+        ),
+        Pod,
+    ),
+    Call(
+        "createPod",
+        lambda m: m.pods.create(name="trainer", template_id="tpl", cpu={"id": "cpu5c", "vcpuCount": 4}),
+        Pod,
+    ),
+    Call(
+        "createPod",
+        lambda m: m.pods.create(
+            {
+                "name": "trainer",
+                "image": "pytorch:1",
+                "gpu": {"id": "NVIDIA GeForce RTX 4090", "minCudaVersion": "12.4"},
+                "mounts": {"persistent": {"size": 20, "path": "/workspace"}},
+                "registry": None,
+            }
+        ),
+        Pod,
+    ),
+    Call("getPod", lambda m: m.pods.get("abc"), Pod),
+    Call(
+        "updatePod",
+        lambda m: m.pods.update(
+            "abc", name="trainer", locked=True, template_id="tpl", mounts=_NETWORK, global_networking=False, **CONTAINER
+        ),
+        Pod,
+    ),
+    Call("updatePod", lambda m: m.pods.update("abc", {"registry": None, "env": {}}), Pod),
+    Call("deletePod", lambda m: m.pods.delete("abc"), None),
+    Call("podAction", lambda m: m.pods.start("abc"), Pod),
+    Call("podAction", lambda m: m.pods.stop("abc"), Pod),
+    Call("podAction", lambda m: m.pods.restart("abc"), Pod),
+    Call("podAction", lambda m: m.pods.terminate("abc"), None),
+)
+
+VOLUMES = (
+    Call("listNetworkVolumes", lambda m: m.volumes.list(), [NetworkVolume]),
+    Call(
+        "createNetworkVolume",
+        lambda m: m.volumes.create(name="models", size=100, data_center="US-KS-2", type="STANDARD"),
+        NetworkVolume,
+    ),
+    Call(
+        "createNetworkVolume",
+        lambda m: m.volumes.create({"name": "models", "size": 10, "dataCenter": "US-KS-2"}),
+        NetworkVolume,
+    ),
+    Call("getNetworkVolume", lambda m: m.volumes.get("abc"), NetworkVolume),
+    Call("updateNetworkVolume", lambda m: m.volumes.update("abc", name="data", size=4096), NetworkVolume),
+    Call("updateNetworkVolume", lambda m: m.volumes.update("abc", {"size": 200}), NetworkVolume),
+    Call("deleteNetworkVolume", lambda m: m.volumes.delete("abc"), None),
+)
+
+_GPU_FILTERS: dict[str, Any] = {
+    "include": "AVAILABILITY",
+    "product": ["POD", "SERVERLESS"],
+    "count": 2,
+    "cloud": "COMMUNITY",
+    "country_codes": ("FR", "DE"),
+    "cuda_versions": ["12.8", "12.6"],
+}
+_CPU_FILTERS: dict[str, Any] = {"include": ["AVAILABILITY"], "product": "POD", "vcpu_count": 4}
+
+CATALOG = (
+    Call("listGpuTypes", lambda m: m.catalog.gpus(), [GPUType]),
+    Call("listGpuTypes", lambda m: m.catalog.gpus(**_GPU_FILTERS), [GPUType]),
+    Call("getGpuType", lambda m: m.catalog.gpu("NVIDIA GeForce RTX 4090", **_GPU_FILTERS), GPUType),
+    Call(
+        "getGpuType",
+        lambda m: m.catalog.gpu("AMD", include="AVAILABILITY", product="CLUSTER", min_cuda_version="12"),
+        GPUType,
+    ),
+    Call("listCpuTypes", lambda m: m.catalog.cpus(), [CPUType]),
+    Call("listCpuTypes", lambda m: m.catalog.cpus(**_CPU_FILTERS), [CPUType]),
+    Call("getCpuType", lambda m: m.catalog.cpu("cpu5c", **_CPU_FILTERS), CPUType),
+    Call("listDataCenters", lambda m: m.catalog.datacenters(), [DataCenter]),
+    Call(
+        "listDataCenters",
+        lambda m: m.catalog.datacenters(
+            include=["GPU_AVAILABILITY", "CPU_AVAILABILITY"],
+            regions=["EUROPE", "ASIA"],
+            network_volume_types="STANDARD",
+            compliance=["GDPR"],
+            global_network=False,
+        ),
+        [DataCenter],
+    ),
+    Call("getDataCenter", lambda m: m.catalog.datacenter("US-KS-2", include="GPU_AVAILABILITY"), DataCenter),
+    Call("listPublicTemplates", lambda m: m.catalog.templates(), [Template]),
+    Call("listPublicTemplates", lambda m: m.catalog.templates(source="community"), [Template]),
+)
+
+_SINCE: dict[str, Any] = {
+    "start": datetime(2026, 11, 1, tzinfo=timezone(timedelta(hours=2))),
+    "end": datetime(2026, 11, 8, 12, 30, 0, 5, tzinfo=timezone.utc),
+    "bucket_size": "hour",
+}
+
+BILLING = (
+    Call("listBilling", lambda m: m.billing.list(), BillingReport),
+    Call("listBilling", lambda m: m.billing.list(**_SINCE), BillingReport),
+    Call("listPodBilling", lambda m: m.billing.pods(pod_id="abc", last_n=7), BillingReport),
+    Call("listServerlessBilling", lambda m: m.billing.serverless(serverless_id="abc", **_SINCE), BillingReport),
+    Call("listEndpointBilling", lambda m: m.billing.endpoints(last_n=2, bucket_size="year"), BillingReport),
+    Call("listNetworkVolumeBilling", lambda m: m.billing.network_volumes(network_volume_id="abc"), BillingReport),
+    Call("listClusterBilling", lambda m: m.billing.clusters(cluster_id="abc", bucket_size="week"), BillingReport),
+)
+
+ACCOUNT = (
+    Call("getSshKeys", lambda m: m.account.ssh_keys(), [str]),
+    Call("updateSshKeys", lambda m: m.account.set_ssh_keys(["ssh-ed25519 AAAA me@example.com\n"]), [str]),
+    Call("updateSshKeys", lambda m: m.account.set_ssh_keys([]), [str]),
+)
+
 _CLUSTER = {"name": "c", "type": "RAY", "compute": {"gpuTypeId": "NVIDIA H100", "gpuCountPerPod": 8, "podCount": 2}}
 
 # What has no methods of its own.
@@ -172,4 +325,4 @@ RAW = (
     Call("listClusterPods", lambda m: m.request("GET", "/v2/clusters/abc/pods"), dict),
 )
 
-CALLS = (*SERVERLESS, *TEMPLATES, *REGISTRIES, *RAW)
+CALLS = (*SERVERLESS, *TEMPLATES, *REGISTRIES, *PODS, *VOLUMES, *CATALOG, *BILLING, *ACCOUNT, *RAW)
