@@ -15,7 +15,7 @@ from runpod._logging import JobFate, logger
 from runpod._primitives import AsyncClock
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
-from runpod._protocol.failures import closed_error, with_failed_job
+from runpod._protocol.failures import closed_error, with_failed_job, without_secrets
 from runpod._protocol.limiter import Permit
 from runpod._protocol.operations import STATUS, Call, Operation
 from runpod._protocol.outcomes import DeadlineExceeded, Response
@@ -345,7 +345,7 @@ class AsyncSession:
         outcome = await self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
-        return with_failed_job(call, outcome)
+        return with_failed_job(call, without_secrets(call, outcome))
 
     async def open(self, call: Call, headers: Mapping[str, str], deadline: Deadline) -> Outcome | AsyncOpenResponse:
         """Makes one attempt of a call whose response is read as it comes; see `AsyncEngine.open`."""

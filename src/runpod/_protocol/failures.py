@@ -133,6 +133,18 @@ def _job_id_in(outcome: Outcome) -> str | None:
     return strings.get("id") if outcome.is_success or "status" in strings else None
 
 
+def without_secrets(call: Call, outcome: Outcome) -> Outcome:
+    """An error response in which the secrets of the request are hidden."""
+    if not isinstance(outcome, Response) or outcome.status < 400:
+        return outcome
+    body = outcome.body
+    for secret in sorted(call.secrets, key=len, reverse=True):
+        # As it is, and as JSON shows it.
+        for text in (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]):
+            body = body.replace(text.encode("utf-8", "replace"), b"[hidden]")
+    return replace(outcome, body=body)
+
+
 def with_failed_job(call: Call, outcome: Outcome) -> Outcome:
     """A response with HTTP 400 and a job that has failed as a successful one: public endpoints send such responses."""
     if not isinstance(outcome, Response) or outcome.status != 400 or call.operation not in _STATE_CALLS:

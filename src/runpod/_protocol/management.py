@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from runpod._protocol.operations import MANAGEMENT, Call, Operation, encoded
 from runpod._protocol.v1_names import correction
 from runpod._text import readable
-from runpod.errors import APIStatusError, InvalidRequestError
+from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,15 +82,10 @@ class ManagementCall(Call):
             return json.loads(self.body or b"null")
         return None
 
-    def without_secrets(self, error: APIStatusError) -> APIStatusError:
-        """The error without the environment variables and passwords of the request, which the server may quote."""
-        found = {text for text in _secrets(self._json) if len(text) >= _SHORTEST}
-        for secret in sorted(found, key=len, reverse=True):
-            # As it is, and as JSON shows it.
-            for text in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
-                error.message = error.message.replace(text, "[hidden]")
-                error.body = error.body.replace(text, "[hidden]")
-        return error
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The environment variables and passwords of the request."""
+        return frozenset(text for text in _secrets(self._json) if len(text) >= _SHORTEST)
 
     def __str__(self) -> str:
         return f"{self.operation.name} ({self.operation.method} {readable(self.path, 200)})"

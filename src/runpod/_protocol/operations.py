@@ -96,6 +96,11 @@ class Call:
             "first, or allow retries with RetryPolicy(resubmit=True)."
         )
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Texts of the request that a response may quote, but no error may show."""
+        return frozenset()
+
     def __str__(self) -> str:
         job = "" if self.job_id is None else f" of job {self.job_id!r}"
         return f"{self.operation.name}{job} on endpoint {self.endpoint_id!r}"

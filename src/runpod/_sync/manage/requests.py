@@ -11,15 +11,11 @@ from pydantic import BaseModel
 from runpod._protocol.decoding import parse, parse_json
 from runpod._protocol.listing import Listing
 from runpod._protocol.management import ManagementCall, new_call
-from runpod.errors import APIStatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from runpod._sync.session import Session
-    from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
+    from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.management import Query
-    from runpod._protocol.outcomes import Response
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -52,7 +48,7 @@ class ManagementAPI:
             RunpodError: No attempt succeeded, or the response is not such an object.
         """
         call = new_call(name, method, steps, query=query, fields=fields, endpoint_id=endpoint_id)
-        return parse(model, self._send(call, self.session.deadline(timeout)), call)
+        return parse(model, self.session.send(call, self.session.deadline(timeout)), call)
 
     def fetch_list(
         self, model: type[ModelT], plural: str, name: str, *steps: str, query: Query = (), timeout: TimeoutOrDefault
@@ -71,9 +67,12 @@ class ManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or a response is not a page of the list.
         """
+        deadline = self.session.deadline(timeout)
         listing = Listing(model, plural)
-        for _ in self._pages(listing, name, steps, query, "", timeout):
-            pass
+        more = True
+        while more:
+            call = new_call(name, "GET", steps, query=listing.query(query))
+            more = listing.add(self.session.send(call, deadline), call)
         return listing.items
 
     def fetch_pages(
@@ -99,29 +98,17 @@ class ManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or a response is not a page of the list.
         """
+        deadline = self.session.deadline(timeout)
         listing = Listing(item, steps[-1])
         found: ModelT | None = None
-        for response, call in self._pages(listing, name, steps, (), endpoint_id, timeout):
+        more = True
+        while more:
+            call = new_call(name, "GET", steps, query=listing.query(()), endpoint_id=endpoint_id)
+            response = self.session.send(call, deadline)
+            more = listing.add(response, call)
             found = parse(model, response, call) if found is None else found
         assert found is not None
         return found.model_copy(update={steps[-1]: listing.items})
-
-    def _pages(
-        self,
-        listing: Listing[Any],
-        name: str,
-        steps: Sequence[str],
-        query: Query,
-        endpoint_id: str,
-        timeout: TimeoutOrDefault,
-    ) -> Iterator[tuple[Response, ManagementCall]]:
-        deadline = self.session.deadline(timeout)
-        more = True
-        while more:
-            call = new_call(name, "GET", steps, query=listing.query(query), endpoint_id=endpoint_id)
-            response = self._send(call, deadline)
-            more = listing.add(response, call)
-            yield response, call
 
     def delete(self, name: str, *steps: str, endpoint_id: str = "", timeout: TimeoutOrDefault) -> None:
         """Deletes something. If it is missing after an attempt that may have been executed, that is success.
@@ -131,7 +118,7 @@ class ManagementAPI:
             RunpodError: No attempt succeeded.
         """
         call = new_call(name, "DELETE", steps, endpoint_id=endpoint_id)
-        self._send(call, self.session.deadline(timeout))
+        self.session.send(call, self.session.deadline(timeout))
 
     def fetch_json(self, call: ManagementCall, timeout: TimeoutOrDefault) -> Any:
         """Makes any call. Returns the JSON of the response, None without one.
@@ -140,12 +127,6 @@ class ManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or the response is not JSON.
         """
-        response = self._send(call, self.session.deadline(timeout))
+        response = self.session.send(call, self.session.deadline(timeout))
         is_empty = not response.problem and not response.body.strip()
         return None if is_empty or not response.is_success else parse_json(response, call)
-
-    def _send(self, call: ManagementCall, deadline: Deadline) -> Response:
-        try:
-            return self.session.send(call, deadline)
-        except APIStatusError as error:
-            raise call.without_secrets(error) from None

@@ -1,0 +1,335 @@
+"""The management API: what is repeated, lists in pages, errors, and secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from runpod import (
+    APIConnectionError,
+    APIResponseError,
+    AsyncRunpod,
+    BadRequestError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    RunpodError,
+    RunpodTimeoutError,
+    ServerError,
+)
+from runpod.models.management import GPUSettings, ScalingSettings
+from tests.servers import KEY, Delayed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from runpod import AsyncManage
+    from tests.clocks import AsyncVirtualClock
+    from tests.servers import Wire
+
+ENDPOINT = {"id": "abc", "name": "horses", "env": {"TOKEN": "PLANTED"}}
+DELAY = ScalingSettings(queue_delay=timedelta(seconds=4))
+GPU = GPUSettings(pools=["ADA_24"])
+
+
+def problem(status: int, detail: str = "It cannot be done", **more: Any) -> httpx.Response:
+    body = {"title": "A problem", "status": status, "detail": detail, **more}
+    return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json"})
+
+
+def limited(seconds: int) -> httpx.Response:
+    headers = {"Retry-After": str(seconds), "RateLimit": f'"minute";r=0;t={seconds}'}
+    return httpx.Response(429, json={"title": "Too Many Requests"}, headers=headers)
+
+
+def create(manage: AsyncManage, **options: Any) -> Awaitable[Any]:
+    return manage.serverless.create(name="horses", type="QUEUE", scaling=DELAY, gpu=GPU, image="horses:1", **options)
+
+
+REPEATED: list[tuple[str, Callable[[AsyncManage], Awaitable[Any]], Any]] = [
+    ("GET /v2/serverless/abc", lambda m: m.serverless.get("abc"), ENDPOINT),
+    ("PATCH /v2/serverless/abc", lambda m: m.serverless.update("abc", name="mules"), ENDPOINT),
+    ("DELETE /v2/serverless/abc", lambda m: m.serverless.delete("abc"), httpx.Response(204)),
+    ("GET /v2/templates", lambda m: m.templates.list(), {"templates": [{"id": "tpl"}]}),
+    ("PUT /v2/account/ssh-keys", lambda m: m.request("PUT", "/v2/account/ssh-keys", json={"keys": []}), {}),
+]
+CREATED: list[tuple[str, Callable[[AsyncManage], Awaitable[Any]], Any]] = [
+    ("POST /v2/serverless", create, ENDPOINT),
+    ("POST /v2/templates", lambda m: m.templates.create(name="a", image="a:1"), {"id": "tpl"}),
+    (
+        "POST /v2/registries",
+        lambda m: m.registries.create(name="a", username="u", password=SecretStr("p")),
+        {"id": "reg"},
+    ),
+    ("POST /v2/sandboxes", lambda m: m.request("post", "/v2/sandboxes", json={}), {"id": "box"}),  # type: ignore[arg-type]
+]
+
+
+async def error_of(call: Callable[[AsyncManage], Awaitable[Any]], client: AsyncRunpod) -> RunpodError:
+    with pytest.raises(RunpodError) as caught:
+        await call(client.manage)
+    return caught.value
+
+
+@pytest.mark.parametrize(("line", "call", "good"), REPEATED, ids=lambda value: value if isinstance(value, str) else "")
+async def test_what_has_the_same_result_is_repeated(
+    line: str, call: Callable[[AsyncManage], Awaitable[Any]], good: Any, client: AsyncRunpod, wire: Wire
+) -> None:
+    wire.respond(problem(503), httpx.ReadError("reset"), limited(2), good)
+    await call(client.manage)
+    assert [line] * 4 == wire.sent
+    assert f"Bearer {KEY}" == wire.requests[0].headers["Authorization"]
+    assert "api.runpod.io" == wire.requests[0].url.host
+
+
+@pytest.mark.parametrize(("line", "call", "good"), CREATED, ids=lambda value: value if isinstance(value, str) else "")
+async def test_what_creates_something_is_not_repeated_in_doubt(
+    line: str, call: Callable[[AsyncManage], Awaitable[Any]], good: Any, client: AsyncRunpod, wire: Wire
+) -> None:
+    # It was not executed: refused, or not sent.
+    wire.respond(limited(2), httpx.ConnectError("refused"), httpx.Response(201, json=good))
+    await call(client.manage)
+    assert [line] * 3 == wire.sent
+    # It may have been executed.
+    for doubtful in (problem(503), httpx.ReadError("reset"), httpx.ReadTimeout("silence"), problem(408)):
+        wire.respond(doubtful)
+        error = await error_of(call, client)
+        assert (True, None) == (error.maybe_submitted, error.job_id)
+        assert "List what there is first" in error.message
+    assert 7 == len(wire.sent)
+    wire.respond(problem(400))
+    error = await error_of(call, client)
+    assert (BadRequestError, False) == (type(error), error.maybe_submitted)
+
+
+async def test_what_is_missing_after_a_lost_response_was_deleted(client: AsyncRunpod, wire: Wire) -> None:
+    for doubtful in (problem(502), httpx.ReadError("reset")):
+        wire.respond(doubtful, problem(404))
+        await client.manage.serverless.delete("abc")
+    # Nothing has deleted it.
+    for certain in ((), (limited(1),), (httpx.ConnectError("refused"),)):
+        wire.respond(*certain, problem(404))
+        with pytest.raises(NotFoundError, match=r"HTTP 404.*It cannot be done\. Check the ID"):
+            await client.manage.templates.delete("abc")
+    wire.respond(problem(502), problem(404))
+    with pytest.raises(NotFoundError):
+        await client.manage.serverless.get("abc")
+
+
+async def test_retry_after_is_waited_for(client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock) -> None:
+    start = clock.now()
+    wire.respond(limited(12), ENDPOINT)
+    assert "abc" == (await client.manage.serverless.get("abc")).id
+    assert 12 <= clock.now() - start < 13
+    # An hour is longer than the timeout, also if there is none.
+    for timeout in (30, None):
+        wire.respond(limited(3600))
+        with pytest.raises(RateLimitError, match="60 requests per minute") as caught:
+            await client.manage.serverless.get("abc", timeout=timeout)
+        assert 3600 == caught.value.retry_after
+    assert clock.now() - start < 13
+
+
+async def test_one_timeout_for_all_pages(client: AsyncRunpod, wire: Wire) -> None:
+    def page(number: int) -> Delayed:
+        return Delayed(8, {"endpoints": [], "pagination": {"nextCursor": str(number), "hasNextPage": True}})
+
+    wire.respond(*[page(number) for number in range(3)])
+    with pytest.raises(RunpodTimeoutError, match="within the timeout of 20 s"):
+        await client.manage.serverless.list(timeout=20)
+
+
+async def test_pages_are_followed(client: AsyncRunpod, wire: Wire) -> None:
+    def page(ids: str, cursor: Any = None, **more: Any) -> Any:
+        return {"endpoints": [{"id": each} for each in ids], "pagination": {"nextCursor": cursor, **more}}
+
+    for last in (page("c"), page("c", "z", hasNextPage=False), page("c", ""), {"endpoints": [{"id": "c"}]}):
+        wire.respond(page("ab", "a b/&", hasNextPage=True), page("", "y"), last)
+        assert ["a", "b", "c"] == [each.id for each in await client.manage.serverless.list()]
+    assert ["GET /v2/serverless", "GET /v2/serverless?cursor=a+b%2F%26", "GET /v2/serverless?cursor=y"] == wire.sent[:3]
+
+
+async def test_pages_of_releases_are_followed(client: AsyncRunpod, wire: Wire) -> None:
+    first = {"releases": [{"id": "b"}], "rollout": {"workersTotal": 2}, "endpointVersion": 2}
+    wire.respond({**first, "pagination": {"nextCursor": "2"}}, {"releases": [{"id": "a"}], "rollout": {}})
+    found = await client.manage.serverless.releases("abc")
+    assert (["b", "a"], 2, 2) == (
+        [each.id for each in found.releases],
+        found.rollout.workers_total,
+        found.endpoint_version,
+    )
+    assert ["GET /v2/serverless/abc/releases", "GET /v2/serverless/abc/releases?cursor=2"] == wire.sent
+
+
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        ([{"endpoints": [], "pagination": {"hasNextPage": True}}], "not where"),
+        ([{"endpoints": [], "pagination": {"nextCursor": "1"}}] * 2, "no end"),
+        ([{"pods": []}], "no list 'endpoints'"),
+        ([{"endpoints": {"id": "abc"}}], "no list 'endpoints'"),
+        ([[]], "unusable body"),
+        (
+            [{"endpoints": [{"id": "abc"}, {"name": "mules"}]}],
+            "Invalid ServerlessEndpoint in 'endpoints': id is missing",
+        ),
+        ([{"endpoints": ["abc"]}], "Invalid ServerlessEndpoint"),
+        ([{"endpoints": [], "pagination": "next"}], "pagination"),
+        ([{"error": "no such account"}], "no such account|no list"),
+        ([httpx.Response(200, text="<html><title>Sign in</title></html>")], "it is HTML"),
+        ([httpx.Response(200, text='{"endpoints": [')], "truncated"),
+        ([httpx.Response(204)], "it is empty"),
+    ],
+)
+async def test_a_list_that_lies(pages: list[Any], expected: str, client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(*pages)
+    with pytest.raises(APIResponseError, match=expected) as caught:
+        await client.manage.serverless.list()
+    assert "Check that management_url is the address of the Runpod management API." in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (problem(401, "No key"), r"No key\. Check the API key\."),
+        (problem(403, "Read only"), r"Read only\. This API key is not permitted .* check its permissions"),
+        (problem(409, "In use"), r"In use\. .*current state"),
+        (problem(413, "Too big"), r"Too big\. .* up to 100 KB"),
+        (
+            problem(422, "Request validation failed", errors=["unexpected field 'foo'", "name is required"]),
+            r"Request validation failed \(unexpected field 'foo'; name is required\)\. Correct the fields",
+        ),
+        (httpx.Response(403, text="<html><title>Attention</title></html>"), "an HTML page, 'Attention'"),
+        (
+            httpx.Response(307, headers={"Location": "https://elsewhere.example/"}),
+            "redirect to .* check management_url",
+        ),
+    ],
+)
+async def test_what_an_error_says(response: httpx.Response, expected: str, client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(response)
+    error = await error_of(lambda m: m.serverless.update("abc", name="mules"), client)
+    assert error.message.startswith("manage.serverless.update (PATCH /v2/serverless/abc) failed with HTTP ")
+    assert "abc" == error.endpoint_id
+    with pytest.raises(RunpodError, match=expected):
+        raise error
+
+
+async def test_a_gateway_in_trouble(client: AsyncRunpod, wire: Wire) -> None:
+    wire.always(httpx.Response(502, text="<html><title>Bad gateway</title></html>"))
+    with pytest.raises(ServerError, match=r"HTTP 502 \(4 attempts\): an HTML page, 'Bad gateway'"):
+        await client.manage.serverless.list()
+    wire.always(httpx.ConnectError("refused"))
+    with pytest.raises(APIConnectionError, match=r"manage.serverless.list \(GET /v2/serverless\) could not be sent"):
+        await client.manage.serverless.list()
+
+
+async def test_names_of_older_apis_are_corrected_in_errors(client: AsyncRunpod, wire: Wire) -> None:
+    body = {"name": "a", "workersMin": 1, "gpu": {"pools": ["NVIDIA GeForce RTX 4090"]}}
+    wire.respond(problem(422, "Request validation failed"))
+    with pytest.raises(RunpodError, match=r"workersMin is now workers\.min\. gpu\.pools takes IDs of pools"):
+        await client.manage.request("PATCH", "/v2/serverless/abc", json=body)
+
+
+async def test_secrets_are_hidden(client: AsyncRunpod, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    """Also if the server quotes them."""
+    caplog.set_level(logging.DEBUG, "runpod")
+    secret = 'PLANTED "secret"\nß'
+    calls: list[Callable[[AsyncManage], Awaitable[Any]]] = [
+        lambda m: create(m, env={"TOKEN": secret, "LONGER": f"{secret} 2", "SHORT": "is"}),
+        lambda m: m.registries.create(name="a", username="u", password=secret),
+        lambda m: m.request("POST", "/v2/account/secrets", json={"name": "a", "value": secret}),
+    ]
+    for call in calls:
+        wire.respond(problem(422, f"bad: {secret}", errors=[f"{secret} is weak"]))
+        error = await error_of(call, client)
+        assert "bad: [hidden] ([hidden] is weak)" in error.message
+        wire.respond(httpx.Response(500, text=f"cannot store {secret}"))
+        errors = error, await error_of(call, client)
+        wire.respond(httpx.Response(200, text=f'{{"id": "{secret}'))
+        errors = *errors, await error_of(call, client)
+        assert "PLANTED" not in f"{errors} {[str(each) for each in errors]} {error.args}"
+    wire.respond({"id": "abc", "env": {"TOKEN": secret}, "args": f"serve {secret}", "newSecret": secret})
+    endpoint = await client.manage.serverless.get("abc")
+    assert "PLANTED" not in f"{endpoint} {endpoint!r} {[endpoint]}"
+    assert "TOKEN" in repr(endpoint)
+    assert {"TOKEN": secret} == endpoint.model_dump()["env"] == endpoint.env
+    assert "PLANTED" not in caplog.text
+
+
+async def test_any_path(client: AsyncRunpod, wire: Wire) -> None:
+    manage = client.manage
+    wire.respond({"clusters": []}, httpx.Response(204), httpx.Response(202), [1], {"id": 5})
+    assert {"clusters": []} == await manage.request(
+        "GET", "/v2/clusters", query={"a": True, "b": 1, "c": None, "d": "é&"}
+    )
+    assert await manage.request("DELETE", "/v2/clusters/ab%2Fc") is None
+    assert await manage.request("POST", "/v2/x/é", json={"a": None}) is None
+    assert [1] == await manage.request("GET", "/v2/x")
+    assert {"id": 5} == await manage.request("PUT", "/v2/x", json=[])
+    assert [
+        "GET /v2/clusters?a=true&b=1&d=%C3%A9%26",
+        "DELETE /v2/clusters/ab%2Fc",
+        "POST /v2/x/%C3%A9",
+        "GET /v2/x",
+        "PUT /v2/x",
+    ] == wire.sent
+    assert [b"", b"", b'{"a":null}', b"", b"[]"] == [request.content for request in wire.requests]
+    wire.respond(httpx.Response(200, text="<html>"))
+    with pytest.raises(APIResponseError, match="it is HTML"):
+        await manage.request("GET", "/v2/x")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "expected"),
+    [
+        ("TRACE", "/v2/x", {}, "method must be one of GET, POST"),
+        (None, "/v2/x", {}, "method must be"),
+        *[
+            ("GET", path, {}, "path must start")
+            for path in ("v2/x", "https://x.example/v2/x", "//x.example/v2/x", "", 5)
+        ],
+        *[
+            ("GET", f"/v2/{path}", {}, "as a step")
+            for path in ("../x", "a/..", "%2e%2E/x", ".", "a b", "a\n", "a//b", "a\\b")
+        ],
+        *[("GET", f"/v2/{path}", {}, "query=") for path in ("x?a=1", "x#a")],
+        ("GET", "/v2/x\ud800", {}, "surrogate"),
+        ("GET", "/v2/x", {"query": {"a": [1]}}, r"query\['a'\] must be"),
+        ("POST", "/v2/x", {"json": {"a": object()}}, "cannot be expressed in JSON"),
+        ("GET", "/v2/x", {"timeout": -1}, "timeout must be positive"),
+    ],
+)
+async def test_a_path_that_is_none(
+    method: Any, path: Any, options: dict[str, Any], expected: str, client: AsyncRunpod, wire: Wire
+) -> None:
+    with pytest.raises(InvalidRequestError, match=expected):
+        await client.manage.request(method, path, **options)
+    assert [] == wire.sent
+
+
+async def test_ids_are_steps_of_the_path(client: AsyncRunpod, wire: Wire) -> None:
+    wire.respond(ENDPOINT, {"id": "a"})
+    await client.manage.serverless.get("https://console.runpod.io/serverless/user/endpoint/abc")
+    await client.manage.templates.get("../a?b")
+    assert ["GET /v2/serverless/abc", "GET /v2/templates/..%2Fa%3Fb"] == wire.sent
+    for bad in ("", " ", 5, None):
+        for call in (client.manage.serverless.get, client.manage.templates.get, client.manage.registries.delete):
+            with pytest.raises(InvalidRequestError):
+                await call(bad)  # type: ignore[operator]
+
+
+async def test_durations_and_times(client: AsyncRunpod, wire: Wire) -> None:
+    times = {"createdAt": "2026-06-01T12:05:00Z", "timeout": 600000, "workers": {"idleTimeout": 5}}
+    wire.respond({"id": "abc", **times})
+    endpoint = await client.manage.serverless.update("abc", execution_timeout=timedelta(minutes=10))
+    assert {"timeout": 600000} == json.loads(wire.requests[0].content)
+    assert datetime(2026, 6, 1, 12, 5, tzinfo=timezone.utc) == endpoint.created_at
+    assert (timedelta(minutes=10), timedelta(seconds=5)) == (endpoint.execution_timeout, endpoint.workers.idle_timeout)
+    assert {"id": "abc", **times} == endpoint.model_dump(mode="json", by_alias=True, exclude_unset=True)
