@@ -23,6 +23,8 @@ from runpod.cli.local import register as register_local
 from runpod.cli.map import register as register_map
 from runpod.cli.pods import register as register_pods
 from runpod.cli.public import register as register_public
+from runpod.cli.serverless import register as register_serverless
+from runpod.cli.templates import register as register_templates
 from runpod.cli.volumes import register as register_volumes
 from runpod.errors import RunpodError
 
@@ -75,6 +77,8 @@ for _register in (
     register_batch,
     register_public,
     register_endpoints,
+    register_serverless,
+    register_templates,
     register_pods,
     register_volumes,
     register_costs,

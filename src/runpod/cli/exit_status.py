@@ -77,6 +77,11 @@ _PATTERNS = {
     r"pass a field that is newer than this library in a mapping, run\([^)]*\)": (
         "pass a field that is newer than this version with --input"
     ),
+    r"Pass the fields, such as (?:create|update)\(.*\)\.": "--help lists the options.",
+    r"Pass one of them, such as gpu=GPUSettings\([^)]*\)\.": "Pass --pool or --cpu.",
+    r"client\.manage\.catalog\.gpus\(\) shows": "`runpod-sdk gpus` shows",
+    r"call client\.endpoint\(ID\)\.scale\(\w+=…\)": "use `runpod-sdk serverless scale`",
+    r"such as ScalingSettings\(request_count=4\)": "as with --request-count 4",
 }
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
