@@ -54,7 +54,6 @@ class AsyncVolumes:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such volume.
             RunpodError: No attempt succeeded.
         """
@@ -175,7 +174,6 @@ class AsyncVolumes:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such volume.
             RunpodError: No attempt succeeded.
         """

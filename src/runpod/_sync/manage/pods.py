@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from runpod._protocol.deadlines import CLIENT_DEFAULT
+from runpod._protocol.log_feed import logs_path
 from runpod._protocol.management import new_call
 from runpod._protocol.operations import check_id
 from runpod._protocol.pod_fields import changed_pod, created_pod
@@ -15,10 +16,12 @@ from runpod.models.management.pods import Pod
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
+    from runpod._sync.logs import Logs
     from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault, TimeoutOrDefault
+    from runpod._protocol.log_feed import LogSource
     from runpod.models.management.catalog import Cloud
     from runpod.models.management.pod_requests import (
         CreatePodDict,
@@ -35,10 +38,8 @@ class Pods:
     A pod is paid by the hour until it is stopped, and its disks until it is deleted.
 
     Example:
-        >>> pods = client.manage.pods
         >>> gpu = {"id": "NVIDIA GeForce RTX 4090"}
-        >>> pod = pods.create(name="trainer", image="runpod/pytorch:1.0.2", gpu=gpu, disk=50)
-        >>> pods.stop(pod.id)
+        >>> pod = client.manage.pods.create(name="trainer", image="trainer:1", gpu=gpu, disk=50)
     """
 
     def __init__(self, api: ManagementAPI) -> None:
@@ -70,7 +71,6 @@ class Pods:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such pod.
             RunpodError: No attempt succeeded.
         """
@@ -144,15 +144,14 @@ class Pods:
             env: The environment variables.
             ports: The ports to expose, such as `["8888/http", "22/tcp"]`.
             registry: The ID of a credential for a private registry.
-            mounts: Storage that is kept while the pod is stopped: a network volume,
-                `{"network": [{"volumeId": "VOLUME_ID", "path": "/workspace"}]}`, or a disk on the host of
-                the pod, `{"persistent": {"size": 20, "path": "/workspace"}}`, with at least 10 GB. The
-                kind cannot be changed later.
+            mounts: Storage that is kept while the pod is stopped, and whose kind is fixed: a network volume,
+                `{"network": [{"volumeId": "VOLUME_ID", "path": "/workspace"}]}`, or a disk on its host of
+                at least 10 GB, `{"persistent": {"size": 20, "path": "/workspace"}}`.
             cloud: "SECURE" (default) or "COMMUNITY".
             data_center_ids: Where it may run; by default anywhere.
             global_networking: Whether it is in the private network across data centers.
-            start_ssh: Whether it accepts SSH, if its image supports that. The keys of the account are
-                copied when it is created: see `client.manage.account`.
+            start_ssh: Whether it accepts SSH, if its image supports that, with the keys that
+                `client.manage.account` has now.
             start_jupyter: Whether it starts Jupyter, if its image supports that.
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
@@ -161,13 +160,8 @@ class Pods:
             RunpodError: It was not created, or `maybe_submitted` is True.
 
         Example:
-            >>> volume = {"volumeId": "VOLUME_ID", "path": "/workspace"}
-            >>> pod = client.manage.pods.create(
-            ...     name="trainer",
-            ...     image="runpod/pytorch:1.0.2",
-            ...     gpu={"id": "NVIDIA GeForce RTX 4090", "count": 1},
-            ...     mounts={"network": [volume]},
-            ... )
+            >>> cpu = {"id": "cpu5c", "vcpuCount": 4}
+            >>> pod = client.manage.pods.create(name="tests", image="python:3.14", cpu=cpu, disk=20)
         """
         fields = {
             "name": name,
@@ -241,8 +235,7 @@ class Pods:
     ) -> Pod:
         """Changes a pod, and returns it. `PATCH /v2/pods/{id}`.
 
-        What is not passed is not changed. A change of the container restarts the pod: what is only on
-        its container disk is lost.
+        What is not passed is not changed. A change of the container restarts it: its disk is lost.
 
         Args:
             pod_id: The ID.
@@ -296,7 +289,6 @@ class Pods:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such pod.
             RunpodError: No attempt succeeded.
         """
@@ -310,7 +302,6 @@ class Pods:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             ConflictError: Its status does not allow it: see `pod.actions`.
             RunpodError: It was not started, or `maybe_submitted` is True.
         """
@@ -326,7 +317,6 @@ class Pods:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             ConflictError: Its status does not allow it, or it is locked: see `pod.actions`.
             RunpodError: It was not stopped, or `maybe_submitted` is True.
         """
@@ -340,7 +330,6 @@ class Pods:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             ConflictError: Its status does not allow it: see `pod.actions`.
             RunpodError: It was not restarted, or `maybe_submitted` is True.
         """
@@ -351,20 +340,55 @@ class Pods:
     ) -> None:
         """Deletes a pod, as `delete` does, but as an action. `POST /v2/pods/{id}/action`.
 
-        Prefer `delete`: unlike an action, it is repeated if no response arrives.
+        Prefer `delete`, which is repeated if no response arrives.
 
         Args:
             pod_id: The ID.
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             ConflictError: Its status does not allow it: see `pod.actions`.
             RunpodError: It was not deleted, or `maybe_submitted` is True.
         """
         steps = ("pods", _checked(pod_id), "action")
         call = new_call("manage.pods.terminate", "POST", steps, fields={"action": "terminate"})
         self._api.fetch_json(call, timeout)
+
+    def logs(
+        self,
+        pod_id: str,
+        *,
+        source: LogSource | None = None,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        follow: bool = False,
+        timeout: float | timedelta | None = None,
+    ) -> Logs:
+        """Returns an iterator over the logs of a pod, for a `with` block. `GET /v2/pods/{id}/logs`.
+
+        Needs the extra `logs`.
+
+        Args:
+            pod_id: The ID.
+            source: "container": what its program prints; "system": what the platform says; None: both.
+            tail: How many of the latest lines come first, up to 5000; 100 by default. Not with `since`.
+            since: The time of the first line, or how long ago that was.
+            follow: Whether to go on with lines that are written later.
+            timeout: Seconds or timedelta after which it ends; None: no limit.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            ConfigurationError: httpx-sse is not installed.
+
+        Example:
+            >>> with client.manage.pods.logs("POD_ID", tail=20) as lines:
+            ...     for line in lines:
+            ...         print(line.line)
+        """
+        from runpod._sync.logs import Logs
+
+        path = logs_path("pods", _checked(pod_id))
+        return Logs(self._api.session, path, source=source, tail=tail, since=since, follow=follow, timeout=timeout)
 
     def _act(self, pod_id: str, action: str, timeout: TimeoutOrDefault) -> Pod:
         steps = ("pods", _checked(pod_id), "action")
@@ -373,4 +397,5 @@ class Pods:
 
 
 def _checked(pod_id: object) -> str:
+    # Without an ID, the path would be that of all pods.
     return check_id(pod_id, "pod_id")

@@ -56,7 +56,6 @@ class Volumes:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such volume.
             RunpodError: No attempt succeeded.
         """
@@ -177,7 +176,6 @@ class Volumes:
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
 
         Raises:
-            InvalidRequestError: The ID is blank or not a str.
             NotFoundError: There is no such volume.
             RunpodError: No attempt succeeded.
         """
