@@ -51,7 +51,7 @@ def gpus(
         timeout=call_timeout(timeout),
     )
     columns = ("ID", "Pool", "GB", "Serverless", "Secure", "Community", "Available")
-    write_list("gpus", found, columns, _gpu_row)
+    write_list("gpus", found, columns, _gpu_row, title="Prices of one GPU in USD per hour")
     return SUCCESS
 
 

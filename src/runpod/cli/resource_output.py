@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def write_list(
-    plural: str, items: Sequence[BaseModel], columns: Sequence[str], row: Callable[[Any], Sequence[object]]
+    plural: str,
+    items: Sequence[BaseModel],
+    columns: Sequence[str],
+    row: Callable[[Any], Sequence[object]],
+    *,
+    title: str = "",
 ) -> None:
     """Prints a list: a table at a terminal, otherwise as the API returns it.
 
@@ -25,18 +30,20 @@ def write_list(
         items: Its items.
         columns: The titles of the columns.
         row: The cells of an item; None for an empty one.
+        title: The title of the table.
     """
     if at_terminal():
-        write_table("", columns, [[cell(each) for each in row(item)] for item in items])
+        write_table(title, columns, [[cell(each) for each in row(item)] for item in items])
     else:
         write_json({plural: [wire_json(item) for item in items]})
 
 
 def cell(value: object) -> str:
-    """A value in a table. Numbers that are not whole are amounts in USD."""
-    if value is None:
-        return ""
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    """A value in a table. Fractions are amounts in USD."""
+    if isinstance(value, float):
+        whole, _, cents = f"{value:,.4f}".rstrip("0").partition(".")
+        return f"{whole}.{cents:0<2}"
+    return "" if value is None else str(value)
 
 
 def read_object(argument: str, name: str) -> dict[str, Any]:
