@@ -30,6 +30,7 @@ import runpod
 from runpod import AsyncRunpod, Runpod
 from runpod.local import LocalServer, samples
 from runpod.public import FluxSchnell
+from tests.manage.stand_in import StandIn
 from tests.media.samples import PNG
 from tests.media.samples import text as base64_text
 
@@ -125,6 +126,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def management() -> Iterator[StandIn]:
+    with StandIn() as stand_in:
+        yield stand_in
+
+
 @pytest.fixture
 def same_signals() -> Iterator[None]:
     """Blocks handle signals."""
@@ -172,7 +179,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda block: f"{block.page.stem}:{block.line}",
 )
 @pytest.mark.usefixtures("same_signals")
-def test_a_block_runs(block: Block, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_runs(
+    block: Block, server: LocalServer, management: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if block.page == DOCS["pods-and-billing"]:
+        monkeypatch.setenv("RUNPOD_API_BASE_URL", management.url)
     (tmp_path / "captions.csv").write_text("id,caption\n1,a horse\n2,a foal\n", encoding="utf-8")
     (tmp_path / "horse.png").write_bytes(PNG)
     # Blocks set up logging.
