@@ -112,7 +112,8 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (CREATE, "gpu is missing"),
+        (CREATE, "--gpu or --cpu is missing. Pass it, or gpu or cpu in --json."),
+        (["pods", "create", "--json", "{}"], "--name is missing."),
         ([*CREATE, "--gpu-count", "2"], "--gpu-count needs --gpu."),
         ([*CREATE, "--volume", "vol"], "--volume must be ID:PATH"),
         ([*CREATE, "--env", "PLANTED"], "--env must be NAME=VALUE."),
@@ -125,7 +126,7 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
             ["volumes", "delete", "VOLUME_ID"],
             "Nothing was deleted. Add --yes to delete network volume 'VOLUME_ID' with its files.",
         ),
-        (["volumes", "update", "VOLUME_ID"], "Pass the fields"),
+        (["volumes", "update", "VOLUME_ID"], "Nothing to change. Pass --name or --size."),
         (["volumes", "update", "VOLUME_ID", "--size", "5000"], "size must be from 10 to 4096 GB"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from runpod.models.management import Pod
 
 _LOST = " with its disks"
+# What a new pod needs: the options, and the fields of the API.
+_NEEDED = {"--name": ("name",), "--gpu or --cpu": ("gpu", "cpu"), "--image or --template": ("image", "templateId")}
 _CREATE = 'runpod-sdk pods create --name trainer --image runpod/pytorch:1.0.2 --gpu "NVIDIA GeForce RTX 4090"'
 
 PodID = Annotated[str, typer.Argument(metavar="POD", help="ID of the pod.", show_default=False)]
@@ -138,6 +140,9 @@ def create(
         raise InvalidRequestError("--gpu-count needs --gpu.")
     request: Any = {} if json is None else read_object(json, "--json")
     request |= {option: value for option, value in fields.items() if value is not None}
+    for option, names in _NEEDED.items():
+        if not any(request.get(each) for each in names):
+            raise InvalidRequestError(f"{option} is missing. Pass it, or {' or '.join(names)} in --json.")
     write_json(wire_json(connection.client.manage.pods.create(request, timeout=call_timeout(timeout))))
     return SUCCESS
 

@@ -12,6 +12,7 @@ from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import wire_json, write_json
 from runpod.cli.resource_output import write_list
+from runpod.errors import InvalidRequestError
 
 _CREATE = "runpod-sdk volumes create --name models --size 100 --data-center US-KS-2"
 
@@ -82,6 +83,8 @@ def update(
     timeout: CallTimeout = None,
 ) -> int:
     """Renames a network volume, or makes it larger, and prints it."""
+    if name is None and size is None:
+        raise InvalidRequestError("Nothing to change. Pass --name or --size.")
     volumes = connection.client.manage.volumes
     write_json(wire_json(volumes.update(volume, name=name, size=size, timeout=call_timeout(timeout))))
     return SUCCESS
