@@ -45,12 +45,67 @@ BILL: dict[str, Any] = {
 KEYS = ["ssh-ed25519 AAAA me@example.com"]
 LOG = b'id: 1\ndata: {"source":"container","line":"a horse","ts":"2026-06-01T12:00:00Z"}\n\n'
 
+ENDPOINT: dict[str, Any] = {
+    "id": "ENDPOINT_ID",
+    "name": "horses",
+    "type": "QUEUE",
+    "image": "horses:1",
+    "env": {"LEVEL": "info", "TRACE": "1"},
+    "gpu": {"pools": ["ADA_24"], "count": 2},
+    "workers": {"min": 0, "max": 3, "idleTimeout": 10},
+}
+PAUSED: dict[str, Any] = {
+    "id": "PAUSED_ID",
+    "name": "mules",
+    "workers": {"min": 0, "max": 0},
+    "cpu": [{"id": "cpu5c", "vcpuCount": 4}],
+}
+TEMPLATE: dict[str, Any] = {
+    "id": "TEMPLATE_ID",
+    "name": "stable",
+    "image": "horses:1",
+    "serverless": True,
+    "category": "NVIDIA",
+    "env": {"LEVEL": "info"},
+}
+WORKER: dict[str, Any] = {
+    "id": "WORKER_ID",
+    "status": "RUNNING",
+    "isStale": True,
+    "version": 3,
+    "uptimeSeconds": 90,
+    "gpuTypeId": "NVIDIA L4",
+}
+RELEASE: dict[str, Any] = {
+    "id": "RELEASE_ID",
+    "version": 3,
+    "workerCount": 1,
+    "diff": [{"field": "env", "old": {"TOKEN": "PLANTED"}, "new": {}}],
+}
+OF_ENDPOINT: dict[str, Any] = {
+    "workers": {"workers": [WORKER], "summary": {"running": 1, "total": 1}},
+    "releases": {"releases": [RELEASE], "rollout": {"inProgress": True, "percentOnLatest": 0}},
+}
+# The field of each list that has its items.
+_PLURALS = {
+    "pods": "pods",
+    "network-volumes": "networkVolumes",
+    "serverless": "endpoints",
+    "templates": "templates",
+    "registries": "registries",
+    "clusters": "clusters",
+}
+
 # Status after each action.
 _STATUS = {"start": "RUNNING", "stop": "EXITED", "restart": "RUNNING"}
 
 
+class Problem(dict[str, Any]):
+    """The body of an error."""
+
+
 class StandIn(RawServer):
-    """A management API with one pod and one network volume.
+    """A management API with a pod, a network volume, two endpoints and a template.
 
     Attributes:
         url: Its address, as `management_url`.
@@ -64,7 +119,8 @@ class StandIn(RawServer):
     def reset(self) -> None:
         """Forget all requests and what they created."""
         self.requests.clear()
-        self._lists = {"pods": {"POD_ID": dict(POD)}, "network-volumes": {"VOLUME_ID": dict(VOLUME)}}
+        known = {"pods": [POD], "network-volumes": [VOLUME], "serverless": [ENDPOINT, PAUSED], "templates": [TEMPLATE]}
+        self._lists = {name: {each["id"]: dict(each) for each in known.get(name, [])} for name in _PLURALS}
 
     @property
     def lines(self) -> list[str]:
@@ -83,8 +139,11 @@ class StandIn(RawServer):
             if steps[-1] == "logs":
                 peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + LOG)
                 return
-            answer = self._answer(method, steps, _body_of(request))
-            if answer is None:
+            body = _body_of(request)
+            answer = self._answer(method, steps, body)
+            if isinstance(answer, Problem):
+                peer.respond(json.dumps(answer).encode(), status=f"{answer['status']} {answer['title']}")
+            elif answer is None:
                 peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
             else:
                 peer.respond(json.dumps(answer).encode(), headers="Content-Type: application/json\r\n")
@@ -98,10 +157,17 @@ class StandIn(RawServer):
             return BILL
         items, *rest = self._lists[steps[0]], *steps[1:]
         if not rest and method == "GET":
-            return {{"pods": "pods", "network-volumes": "networkVolumes"}[steps[0]]: list(items.values())}
+            return {_PLURALS[steps[0]]: list(items.values())}
+        if not rest and "workersMin" in body:
+            errors = ["unexpected field 'workersMin'"]
+            return Problem(status=422, title="Unprocessable", detail="Request validation failed", errors=errors)
         if not rest:
             items["NEW"] = {"id": "NEW", "status": "PROVISIONING", **body}
             return items["NEW"]
+        if rest[0] not in items:
+            return Problem(status=404, title="Not Found", detail="resource not found")
+        if rest[1:] and steps[0] == "serverless":
+            return OF_ENDPOINT[rest[1]]
         found: dict[str, Any] = items[rest[0]]
         if method == "DELETE" or (body or {}).get("action") == "terminate":
             del items[rest[0]]

@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
             "create",
             create,
             f"{_CREATE} --max 5 --execution-timeout 600",
-            "runpod-sdk serverless create --json @endpoint.json",
+            "runpod-sdk serverless create --json @horses.json",
         ),
         (
             "update",
