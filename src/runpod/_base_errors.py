@@ -35,7 +35,7 @@ class RunpodError(Exception):
             extracted from a broken response.
         batch_id: The batch of the call, or None.
         maybe_submitted: True if a request with side effects (`run`, `run_sync`, `retry`,
-            `purge_queue`) was sent and its outcome is unknown. Sending it again may execute it
+            `purge_queue`, or one that creates something) was sent and its outcome is unknown. Sending it again may execute it
             twice. If not given, it is True unless the class rules it out.
         retryable: Whether the same call can safely be repeated unchanged. False for a `run_sync`
             whose job was submitted: wait for that job.

@@ -207,7 +207,7 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the API key has no access to this endpoint."""
+    """403: the API key has no access to this endpoint, or is not permitted to do this."""
 
     _status, _maybe_submitted_default = 403, False
 

@@ -24,14 +24,15 @@ from runpod import (
     ServerError,
 )
 from runpod.models.management import GPUSettings, ScalingSettings
-from tests.servers import KEY, Delayed
+from tests._async.misbehaving import SHORT, new_client
+from tests.servers import KEY, Delayed, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from runpod import AsyncManage
     from tests.clocks import AsyncVirtualClock
-    from tests.servers import Wire
+    from tests.servers import Connection, Wire
 
 ENDPOINT = {"id": "abc", "name": "horses", "env": {"TOKEN": "PLANTED"}}
 DELAY = ScalingSettings(queue_delay=timedelta(seconds=4))
@@ -198,7 +199,7 @@ async def test_a_list_that_lies(pages: list[Any], expected: str, client: AsyncRu
     ("response", "expected"),
     [
         (problem(401, "No key"), r"No key\. Check the API key\."),
-        (problem(403, "Read only"), r"Read only\. This API key is not permitted .* check its permissions"),
+        (problem(403, "Read only"), r"Read only\. This API key is not permitted .* permission to read and write\."),
         (problem(409, "In use"), r"In use\. .*current state"),
         (problem(413, "Too big"), r"Too big\. .* up to 100 KB"),
         (
@@ -312,6 +313,34 @@ async def test_a_path_that_is_none(
     with pytest.raises(InvalidRequestError, match=expected):
         await client.manage.request(method, path, **options)
     assert [] == wire.sent
+
+
+async def test_dropped_connections(http_backend: str) -> None:
+    """Over real connections: a request that creates something arrives once, others are repeated."""
+
+    def behave(connection: Connection) -> None:
+        request = connection.read_request()
+        if request.startswith(b"GET") and len(server.requests) > 2:
+            connection.respond(b'{"id": "abc"}')
+        else:
+            connection.reset()
+
+    with RawServer(behave) as server:
+        async with new_client(server.base_url, management_url=server.base_url.removesuffix("/v2")) as client:
+            with pytest.raises(APIConnectionError, match="may create or start something twice") as caught:
+                await create(client.manage)
+            assert caught.value.maybe_submitted
+            assert "abc" == (await client.manage.serverless.get("abc")).id
+        assert (1, 2) == (server.times("POST /v2/serverless"), server.times("GET /v2/serverless/abc"))
+        body = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+        assert "horses" == body["name"]
+
+
+async def test_a_server_that_is_silent(http_backend: str) -> None:
+    with RawServer(lambda connection: (connection.read_request(), connection.hang())) as server:  # type: ignore[func-returns-value]
+        async with new_client(server.base_url, management_url=server.base_url.removesuffix("/v2")) as client:
+            with pytest.raises(RunpodTimeoutError, match=r"manage\.serverless\.list .* within the timeout of 0\.5 s"):
+                await client.manage.serverless.list(timeout=SHORT)
 
 
 async def test_ids_are_steps_of_the_path(client: AsyncRunpod, wire: Wire) -> None:

@@ -17,15 +17,13 @@ from runpod._text import readable
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     Query: TypeAlias = Sequence[tuple[str, str]]
 
 _ADVICE = {
-    400: "Nothing was changed.",
     401: "Check the API key.",
-    403: "This API key is not permitted to do that; check its permissions in the Runpod console.",
     404: "Check the ID, and that this API key belongs to the same account.",
     409: "Something else has changed it, or has the same name. Get its current state, and try again.",
     413: "The management API accepts bodies of up to 100 KB.",
@@ -65,6 +63,12 @@ class ManagementCall(Call):
 
     def advice(self, status: int) -> str:
         """What to do after an error status, as sentences; empty for most."""
+        if status == 403:
+            permission = "read" if self.operation.method == "GET" else "read and write"
+            return (
+                f"This API key is not permitted to do that: it needs the permission to {permission}. Keys have "
+                "permissions of their own; check those of this one in the Runpod console."
+            )
         hint = correction(self._json) if status in {400, 422} else ""
         return hint or _ADVICE.get(status, "")
 
@@ -92,7 +96,7 @@ class ManagementCall(Call):
 
 
 def new_call(
-    name: str, method: str, steps: Iterable[str], *, query: Query = (), fields: object = None, endpoint_id: str = ""
+    name: str, method: str, steps: Sequence[str], *, query: Query = (), fields: object = None
 ) -> ManagementCall:
     """A call of an operation.
 
@@ -102,12 +106,12 @@ def new_call(
         steps: The steps of the path below `/v2`. IDs are encoded.
         query: Names and values of the query.
         fields: The body, JSON; None for no body.
-        endpoint_id: The endpoint that it is about, if any.
 
     Raises:
         InvalidRequestError: The body cannot be expressed in JSON.
     """
     path = "/".join(("/v2", *map(encoded, steps)))
+    endpoint_id = steps[1] if steps[0] == "serverless" and len(steps) > 1 else ""
     body = None if fields is None else encode_fields(fields)
     return ManagementCall(management_operation(name, method), endpoint_id, body=body, path=path, query=query)
 

@@ -36,7 +36,6 @@ class AsyncManagementAPI:
         *steps: str,
         query: Query = (),
         fields: object = None,
-        endpoint_id: str = "",
         timeout: TimeoutOrDefault,
     ) -> ModelT:
         """Makes a call whose response is one object.
@@ -45,7 +44,7 @@ class AsyncManagementAPI:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded, or the response is not such an object.
         """
-        call = new_call(name, method, steps, query=query, fields=fields, endpoint_id=endpoint_id)
+        call = new_call(name, method, steps, query=query, fields=fields)
         return parse(model, await self.session.send(call, self.session.deadline(timeout)), call)
 
     async def fetch_list(
@@ -79,7 +78,6 @@ class AsyncManagementAPI:
         item: type[BaseModel],
         name: str,
         *steps: str,
-        endpoint_id: str = "",
         timeout: TimeoutOrDefault,
     ) -> ModelT:
         """Requests an object that has a list, whose field is the last of `steps`, however many pages it has.
@@ -89,7 +87,6 @@ class AsyncManagementAPI:
             item: The model of the items.
             name: See the class.
             steps: See the class.
-            endpoint_id: The endpoint that it is about, if any.
             timeout: The timeout of all requests together.
 
         Raises:
@@ -101,21 +98,21 @@ class AsyncManagementAPI:
         found: ModelT | None = None
         more = True
         while more:
-            call = new_call(name, "GET", steps, query=listing.query(()), endpoint_id=endpoint_id)
+            call = new_call(name, "GET", steps, query=listing.query(()))
             response = await self.session.send(call, deadline)
             more = listing.add(response, call)
             found = parse(model, response, call) if found is None else found
         assert found is not None
         return found.model_copy(update={steps[-1]: listing.items})
 
-    async def delete(self, name: str, *steps: str, endpoint_id: str = "", timeout: TimeoutOrDefault) -> None:
+    async def delete(self, name: str, *steps: str, timeout: TimeoutOrDefault) -> None:
         """Deletes something. If it is missing after an attempt that may have been executed, that is success.
 
         Raises:
             InvalidRequestError: An argument is invalid.
             RunpodError: No attempt succeeded.
         """
-        call = new_call(name, "DELETE", steps, endpoint_id=endpoint_id)
+        call = new_call(name, "DELETE", steps)
         await self.session.send(call, self.session.deadline(timeout))
 
     async def fetch_json(self, call: ManagementCall, timeout: TimeoutOrDefault) -> Any:

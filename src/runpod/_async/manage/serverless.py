@@ -76,9 +76,7 @@ class AsyncServerless:
             NotFoundError: There is no such endpoint.
             RunpodError: No attempt succeeded.
         """
-        return await self._api.fetch(
-            ServerlessEndpoint, f"{_NAME}.get", "GET", *_steps(endpoint_id), endpoint_id=endpoint_id, timeout=timeout
-        )
+        return await self._api.fetch(ServerlessEndpoint, f"{_NAME}.get", "GET", *_steps(endpoint_id), timeout=timeout)
 
     @overload
     async def create(
@@ -337,7 +335,6 @@ class AsyncServerless:
             "PATCH",
             *_steps(endpoint_id),
             fields=fields,
-            endpoint_id=endpoint_id,
             timeout=timeout,
         )
 
@@ -354,7 +351,7 @@ class AsyncServerless:
             NotFoundError: There is no such endpoint.
             RunpodError: No attempt succeeded.
         """
-        await self._api.delete(f"{_NAME}.delete", *_steps(endpoint_id), endpoint_id=endpoint_id, timeout=timeout)
+        await self._api.delete(f"{_NAME}.delete", *_steps(endpoint_id), timeout=timeout)
 
     async def workers(
         self, endpoint_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
@@ -374,9 +371,7 @@ class AsyncServerless:
             >>> print(workers.summary.running, [worker.id for worker in workers])
         """
         steps = _steps(endpoint_id, "workers")
-        return await self._api.fetch_pages(
-            EndpointWorkers, Worker, f"{_NAME}.workers", *steps, endpoint_id=endpoint_id, timeout=timeout
-        )
+        return await self._api.fetch_pages(EndpointWorkers, Worker, f"{_NAME}.workers", *steps, timeout=timeout)
 
     async def releases(
         self, endpoint_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
@@ -392,9 +387,7 @@ class AsyncServerless:
             RunpodError: No attempt succeeded.
         """
         steps = _steps(endpoint_id, "releases")
-        return await self._api.fetch_pages(
-            EndpointReleases, Release, f"{_NAME}.releases", *steps, endpoint_id=endpoint_id, timeout=timeout
-        )
+        return await self._api.fetch_pages(EndpointReleases, Release, f"{_NAME}.releases", *steps, timeout=timeout)
 
 
 def _steps(endpoint_id: str, *more: str) -> builtins.list[str]:

@@ -78,9 +78,7 @@ class Serverless:
             NotFoundError: There is no such endpoint.
             RunpodError: No attempt succeeded.
         """
-        return self._api.fetch(
-            ServerlessEndpoint, f"{_NAME}.get", "GET", *_steps(endpoint_id), endpoint_id=endpoint_id, timeout=timeout
-        )
+        return self._api.fetch(ServerlessEndpoint, f"{_NAME}.get", "GET", *_steps(endpoint_id), timeout=timeout)
 
     @overload
     def create(
@@ -339,7 +337,6 @@ class Serverless:
             "PATCH",
             *_steps(endpoint_id),
             fields=fields,
-            endpoint_id=endpoint_id,
             timeout=timeout,
         )
 
@@ -356,7 +353,7 @@ class Serverless:
             NotFoundError: There is no such endpoint.
             RunpodError: No attempt succeeded.
         """
-        self._api.delete(f"{_NAME}.delete", *_steps(endpoint_id), endpoint_id=endpoint_id, timeout=timeout)
+        self._api.delete(f"{_NAME}.delete", *_steps(endpoint_id), timeout=timeout)
 
     def workers(
         self, endpoint_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
@@ -376,9 +373,7 @@ class Serverless:
             >>> print(workers.summary.running, [worker.id for worker in workers])
         """
         steps = _steps(endpoint_id, "workers")
-        return self._api.fetch_pages(
-            EndpointWorkers, Worker, f"{_NAME}.workers", *steps, endpoint_id=endpoint_id, timeout=timeout
-        )
+        return self._api.fetch_pages(EndpointWorkers, Worker, f"{_NAME}.workers", *steps, timeout=timeout)
 
     def releases(
         self, endpoint_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
@@ -394,9 +389,7 @@ class Serverless:
             RunpodError: No attempt succeeded.
         """
         steps = _steps(endpoint_id, "releases")
-        return self._api.fetch_pages(
-            EndpointReleases, Release, f"{_NAME}.releases", *steps, endpoint_id=endpoint_id, timeout=timeout
-        )
+        return self._api.fetch_pages(EndpointReleases, Release, f"{_NAME}.releases", *steps, timeout=timeout)
 
 
 def _steps(endpoint_id: str, *more: str) -> builtins.list[str]:
