@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
+    from runpod._async.logs import AsyncLogs
     from runpod._async.manage.manage import AsyncManage
     from runpod._async.map import AsyncJobMap
     from runpod._async.public import AsyncPublic
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
+    from runpod._sync.logs import Logs
     from runpod._sync.manage.manage import Manage
     from runpod._sync.map import JobMap
     from runpod._sync.public import Public
@@ -113,6 +115,7 @@ __all__ = [
     "AsyncJobMap",
     "AsyncJobStream",
     "AsyncJobUpdates",
+    "AsyncLogs",
     "AsyncManage",
     "AsyncPublic",
     "AsyncRunpod",
@@ -151,6 +154,7 @@ __all__ = [
     "JobStream",
     "JobTimedOutError",
     "JobUpdates",
+    "Logs",
     "Manage",
     "MapResult",
     "Media",
@@ -194,6 +198,7 @@ _MODULES = {
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
     "AsyncJobMap": "runpod._async.map",
+    "AsyncLogs": "runpod._async.logs",
     "AsyncManage": "runpod._async.manage.manage",
     "AsyncPublic": "runpod._async.public",
     "AsyncJobStream": "runpod._async.streams",
@@ -205,6 +210,7 @@ _MODULES = {
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
     "JobMap": "runpod._sync.map",
+    "Logs": "runpod._sync.logs",
     "Manage": "runpod._sync.manage.manage",
     "Public": "runpod._sync.public",
     "JobStream": "runpod._sync.streams",

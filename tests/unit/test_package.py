@@ -27,6 +27,7 @@ NAMES = (
     "JobMap",
     "JobStream",
     "JobUpdates",
+    "Logs",
     "Manage",
     "Public",
     "Runpod",

@@ -20,6 +20,7 @@ from runpod.cli.exit_status import API_ERROR, FAILED, FULL_DISK, INTERRUPTED, PI
 from runpod.cli.jobs import register as register_jobs
 from runpod.cli.json_output import OutputClosedError, OutputError, flush_data, note, write_text
 from runpod.cli.local import register as register_local
+from runpod.cli.logs import register as register_logs
 from runpod.cli.map import register as register_map
 from runpod.cli.pods import register as register_pods
 from runpod.cli.public import register as register_public
@@ -82,6 +83,7 @@ for _register in (
     register_pods,
     register_volumes,
     register_costs,
+    register_logs,
     register_config,
     register_local,
 ):
