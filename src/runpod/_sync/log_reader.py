@@ -28,6 +28,8 @@ QUIET = 2.0
 # Who follows them opens the stream again when nothing came for this many seconds: the connection may be lost.
 SILENCE = 300.0
 
+_TOO_LATE = DeadlineExceeded("no line was received in time", sent=True)
+
 # The least pause after a stream that ended without a line, in seconds.
 _PAUSE = 0.5
 
@@ -137,8 +139,9 @@ class LogReader:
         quiet_since = clock.now()
         while not self._consumer.closed:
             now = clock.now()
-            patient = quiet_since + patience - now
-            piece = opened.read(max(0.0, min(patient, self._deadline.remaining(now))))
+            seconds = min(quiet_since + patience - now, self._deadline.remaining(now))
+            # Comments keep the connection open, but are no lines.
+            piece = opened.read(seconds) if seconds > 0 else _TOO_LATE
             if isinstance(piece, DeadlineExceeded):
                 return None
             if isinstance(piece, TransportError):
