@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpod._async.manage.requests import AsyncManagementAPI
-from runpod._async.manage.serverless import AsyncServerless
 from runpod._logging import logger
 from runpod._protocol.decoding import parse
+from runpod._protocol.management import new_call
 from runpod._protocol.operations import HEALTH, Call
 from runpod._protocol.polling import MAX_FAILURES
 from runpod._protocol.scaling import (
@@ -22,13 +21,14 @@ from runpod._protocol.scaling import (
 )
 from runpod.errors import RunpodError, RunpodTimeoutError
 from runpod.models.endpoints import EndpointHealth
+from runpod.models.management.endpoints import ServerlessEndpoint
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from runpod._async.session import AsyncSession
     from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
-    from runpod.models.management.endpoints import ServerlessEndpoint
+    from runpod._protocol.management import ManagementCall
     from runpod.models.management.settings import WorkerSettingsDict
 
 
@@ -89,21 +89,19 @@ async def wait_ready(
 
 
 async def _get(session: AsyncSession, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
-    return await _serverless(session).get(endpoint_id, timeout=_remaining(session, deadline))
+    return await _send(
+        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id], endpoint_id=endpoint_id), deadline
+    )
 
 
 async def _update(
     session: AsyncSession, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
-    api = _serverless(session)
-    return await api.update(endpoint_id, {"workers": workers}, timeout=_remaining(session, deadline))
+    steps, fields = ["serverless", endpoint_id], {"workers": workers}
+    return await _send(
+        session, new_call("endpoint.scale", "PATCH", steps, fields=fields, endpoint_id=endpoint_id), deadline
+    )
 
 
-def _serverless(session: AsyncSession) -> AsyncServerless:
-    return AsyncServerless(AsyncManagementAPI(session))
-
-
-def _remaining(session: AsyncSession, deadline: Deadline) -> float | None:
-    """The timeout of the next request."""
-    # A request without any time left fails with the usual error.
-    return max(deadline.remaining(session.clock.now()), 0.001) if deadline.limited else None
+async def _send(session: AsyncSession, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:
+    return parse(ServerlessEndpoint, await session.send(call, deadline), call)

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpod._sync.manage.requests import ManagementAPI
-from runpod._sync.manage.serverless import Serverless
 from runpod._logging import logger
 from runpod._protocol.decoding import parse
+from runpod._protocol.management import new_call
 from runpod._protocol.operations import HEALTH, Call
 from runpod._protocol.polling import MAX_FAILURES
 from runpod._protocol.scaling import (
@@ -24,13 +23,14 @@ from runpod._protocol.scaling import (
 )
 from runpod.errors import RunpodError, RunpodTimeoutError
 from runpod.models.endpoints import EndpointHealth
+from runpod.models.management.endpoints import ServerlessEndpoint
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from runpod._sync.session import Session
     from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
-    from runpod.models.management.endpoints import ServerlessEndpoint
+    from runpod._protocol.management import ManagementCall
     from runpod.models.management.settings import WorkerSettingsDict
 
 
@@ -91,21 +91,19 @@ def wait_ready(
 
 
 def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
-    return _serverless(session).get(endpoint_id, timeout=_remaining(session, deadline))
+    return _send(
+        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id], endpoint_id=endpoint_id), deadline
+    )
 
 
 def _update(
     session: Session, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
-    api = _serverless(session)
-    return api.update(endpoint_id, {"workers": workers}, timeout=_remaining(session, deadline))
+    steps, fields = ["serverless", endpoint_id], {"workers": workers}
+    return _send(
+        session, new_call("endpoint.scale", "PATCH", steps, fields=fields, endpoint_id=endpoint_id), deadline
+    )
 
 
-def _serverless(session: Session) -> Serverless:
-    return Serverless(ManagementAPI(session))
-
-
-def _remaining(session: Session, deadline: Deadline) -> float | None:
-    """The timeout of the next request."""
-    # A request without any time left fails with the usual error.
-    return max(deadline.remaining(session.clock.now()), 0.001) if deadline.limited else None
+def _send(session: Session, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:
+    return parse(ServerlessEndpoint, session.send(call, deadline), call)
