@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from runpod import Runpod
@@ -192,6 +193,62 @@ def test_invalid_handler(
     assert ("", expected) == tuple(capsys.readouterr())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
+def test_load_balancing_endpoints(directory: Path) -> None:
+    (directory / "my_api.py").write_text(APP)
+    command = shlex.join([sys.executable, "-m", "uvicorn", "my_api:app", "--port", "$PORT"])
+    endpoints = ["--endpoint", "horse", "--app", "my_api:app", "--workers", "2", "--concurrency", "1"]
+    endpoints += [
+        "--endpoint",
+        "mule",
+        "--http-worker",
+        command,
+        "--endpoint",
+        "cow",
+        "--app",
+        "my_api:app",
+        "--workers",
+        "0",
+    ]
+    with serving(*endpoints) as server:
+        origin = server.exports["RUNPOD_ENDPOINT_BASE_URL"].removesuffix("/v2")
+        headers = {"Authorization": f"Bearer {server.exports['RUNPOD_API_KEY']}"}
+        for endpoint in ("horse", "mule"):
+            url = f"{origin}/load-balancer/{endpoint}/hello"
+            assert "neigh" == httpx.get(url, headers=headers, timeout=TIMEOUT, trust_env=False).text
+        assert 0 == server.end(signal.SIGINT)
+    assert not server.has_logged("Traceback"), "".join(server.log)
+
+
+APP = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"neigh"})
+
+async def broken(scope, receive, send):
+    await receive()
+    raise RuntimeError("no stable")
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "status", "message"),
+    [
+        ("my_api:horse", 1, "The application 'my_api:horse' of endpoint 'horse' cannot be imported: AttributeError"),
+        ("my_api", 2, "'my_api' of endpoint 'horse' is not of the form module:name. Pass one such as my_module:app."),
+        ("my_api:broken", 1, "The application of endpoint 'horse' failed to start: RuntimeError: no stable"),
+    ],
+)
+def test_invalid_application(
+    directory: Path, capsys: pytest.CaptureFixture[str], app: str, status: int, message: str
+) -> None:
+    (directory / "my_api.py").write_text(APP)
+    assert status == main(["serve", "--port", "0", "--endpoint", "horse", "--app", app])
+    *_, last = capsys.readouterr().err.splitlines()
+    assert message in last
+
+
 def test_worker_command_that_cannot_be_started(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["serve", "--port", "0", "--endpoint", "horse", "--worker", "no-such-program worker.py"])
     message = (
@@ -217,7 +274,7 @@ SEE = "See python -m runpod.local serve --help."
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], f"No endpoint to serve: pass --endpoint NAME with --worker or --handler, or --samples. {SEE}"),
+        ([], f"No endpoint to serve: pass --endpoint NAME with --worker, --handler or --app, or --samples. {SEE}"),
         (["--workers", "2", *HANDLER], f"--workers applies to an endpoint: pass --endpoint NAME before it. {SEE}"),
         ([*HANDLER, *HANDLER], f"Endpoint 'horse' is passed twice. {SEE}"),
         ([*HANDLER, "--workers", "1", "--workers", "2"], f"--workers is passed twice for endpoint 'horse'. {SEE}"),
@@ -226,6 +283,7 @@ SEE = "See python -m runpod.local serve --help."
         ([*HORSE, "--worker", "'"], f'Argument --worker: cannot parse "\'": No closing quotation. {SEE}'),
         ([*HANDLER, "--not-found-for", "-1"], f"`not_found_for` must not be negative, got -1 day, 23:59:59. {SEE}"),
         ([*HANDLER, "--workers", "-1"], "Endpoint 'horse': `workers` must be 0 or more, got -1."),
+        ([*HANDLER, "--app", "x"], "Endpoint 'horse' has both --handler and --app. Pass only one of them."),
         ([*HANDLER, "--worker", "x"], "Endpoint 'horse' has both --worker and --handler. Pass only one of them."),
         (HORSE, ("Endpoint 'horse' has no workers for its jobs. Pass --worker or --handler, or --workers 0 to start its "
                 "workers by hand.")),

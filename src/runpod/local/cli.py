@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from runpod.local.cli_arguments import Arguments, EndpointArguments
-    from runpod.local.settings import Handler
 
 __all__ = ["main"]
+
+# What can run the workers of an endpoint.
+_KINDS = {"command": "--worker", "handler": "--handler", "app": "--app", "http_command": "--http-worker"}
 
 _FAILED = 1
 _USAGE_ERROR = 2
@@ -123,42 +125,44 @@ def _stop_on_signals(stop: threading.Event) -> Generator[None, None, None]:
 
 def _endpoint(given: EndpointArguments) -> LocalEndpoint:
     options = dict(given.options)
-    if "handler" in options and "command" in options:
-        raise ValueError(f"Endpoint {given.name!r} has both --worker and --handler. Pass only one of them.")
-    if not {"handler", "command"} & options.keys() and options.get("workers") != 0:
+    kinds = [option for name, option in _KINDS.items() if name in options]
+    if len(kinds) > 1:
+        raise ValueError(f"Endpoint {given.name!r} has both {' and '.join(kinds)}. Pass only one of them.")
+    if not kinds and options.get("workers") != 0:
         raise ValueError(
             f"Endpoint {given.name!r} has no workers for its jobs. Pass --worker or --handler, "
             "or --workers 0 to start its workers by hand."
         )
-    if isinstance(options.get("handler"), str):
-        options["handler"] = _handler(options["handler"], given.name)
+    for name in ("handler", "app"):
+        if isinstance(options.get(name), str):
+            options[name] = _imported(options[name], given.name, name if name == "handler" else "application")
     try:
         return LocalEndpoint(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Endpoint {given.name!r}: {error}") from error
 
 
-def _handler(text: str, endpoint: str) -> Handler:
-    """Import `module:function`, with the current directory first on the path."""
-    module_name, _, function_name = text.partition(":")
-    subject = f"The handler {text!r} of endpoint {endpoint!r}"
-    if not module_name or not function_name:
-        raise ValueError(f"{subject} is not of the form module:function. Pass one such as my_module:horse.")
+def _imported(text: str, endpoint: str, kind: str) -> Any:
+    """Import `module:name`, with the current directory first on the path."""
+    module_name, _, name_in_module = text.partition(":")
+    subject = f"The {kind} {text!r} of endpoint {endpoint!r}"
+    if not module_name or not name_in_module:
+        form, example = ("module:function", "horse") if kind == "handler" else ("module:name", "app")
+        raise ValueError(f"{subject} is not of the form {form}. Pass one such as my_module:{example}.")
     directory = str(Path.cwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:
-        handler: Any = importlib.import_module(module_name)
-        for name in function_name.split("."):
-            handler = getattr(handler, name)
+        value: Any = importlib.import_module(module_name)
+        for name in name_in_module.split("."):
+            value = getattr(value, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # Importing a module can raise anything.
         raise _CommandError(f"{subject} cannot be imported: {_describe(error)}") from None
-    if not callable(handler):
-        raise _CommandError(f"{subject} cannot be called: it is of type {type(handler).__name__}.")
-    function: Handler = handler
-    return function
+    if not callable(value):
+        raise _CommandError(f"{subject} cannot be called: it is of type {type(value).__name__}.")
+    return value
 
 
 def _describe(error: BaseException) -> str:
@@ -181,7 +185,7 @@ def _print_environment(server: LocalServer, parsed: Arguments) -> None:
     sys.stdout.write(f"export RUNPOD_API_BASE_URL={shlex.quote(server.management_url)}\n")
     sys.stdout.write(f"export RUNPOD_LOAD_BALANCER_URL={shlex.quote(server.load_balancer_url)}\n")
     for endpoint in parsed.endpoints:
-        if endpoint.options.get("workers") == 0:
+        if endpoint.options.get("workers") == 0 and not {"app", "http_command"} & endpoint.options.keys():
             sys.stdout.write(f"# For each worker of {endpoint.name}, with its own RUNPOD_POD_ID:\n")
             for name, value in server.worker_environment(endpoint.name, "worker-1").items():
                 sys.stdout.write(f"# export {name}={shlex.quote(value)}\n")

@@ -26,6 +26,7 @@ Options that follow --endpoint apply to that endpoint. Repeat --endpoint for mor
 
   {prog} --endpoint horse --worker "worker-env/bin/python worker.py" --workers 3
   {prog} --endpoint horse --handler my_module:horse --endpoint cow --workers 0
+  {prog} --endpoint api --app my_module:app --workers 2
   {prog} --samples
 
 Press Ctrl-C to stop the server and its workers.
@@ -97,7 +98,7 @@ def parse_arguments(arguments: Sequence[str] | None, prog: str = PROG) -> Argume
     if namespace.samples:
         _add_samples(serve, namespace.endpoints)
     if not namespace.endpoints:
-        serve.error("no endpoint to serve: pass --endpoint NAME with --worker or --handler, or --samples")
+        serve.error("no endpoint to serve: pass --endpoint NAME with --worker, --handler or --app, or --samples")
     try:
         behavior = Behavior(**{name: value for name, value in vars(namespace).items() if name in switches})
     except (TypeError, ValueError) as error:
@@ -139,8 +140,22 @@ def _add_endpoints(parser: argparse.ArgumentParser) -> None:
         help="run jobs in worker processes started with this command",
     )
     add("--handler", metavar="MODULE:FUNCTION", help="run jobs in the server with this function")
+    add("--app", metavar="MODULE:NAME", help="load-balance requests to this ASGI application, which runs in the server")
+    add(
+        "--http-worker",
+        dest="http_command",
+        type=_split_command,
+        metavar="COMMAND",
+        help="load-balance requests to HTTP servers started with this command; $PORT is the port to listen on",
+    )
     add("--workers", type=int, metavar="N", help="number of workers (default: 1); 0 to start workers by hand")
-    add("--cold-start", type=_seconds, metavar="SECONDS", help="boot time of a handler's worker (default: 0)")
+    add(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="requests that a load-balanced worker serves at once (default: any)",
+    )
+    add("--cold-start", type=_seconds, metavar="SECONDS", help="boot time of a worker in the server (default: 0)")
     add("--execution-timeout", type=_seconds, metavar="SECONDS", help="maximum run time of a job (default: 600)")
     add(
         "--return-aggregate-stream",

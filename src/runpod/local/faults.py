@@ -18,11 +18,13 @@ __all__ = ["Exchange", "Faults"]
 
 _ANY = "any"
 
-# The names of the operations in `http.routing`; a test compares them.
+# The names of the operations in `http.routing`, and that of all requests to load-balancing endpoints; a test compares
+# them.
 _OPERATIONS = (
     "batch",
     "cancel",
     "health",
+    "load-balancer",
     "openai",
     "purge-queue",
     "retry",
@@ -74,9 +76,9 @@ class Faults:
 
     Each method takes an operation, by its path or by the name of the client's method: `run`,
     `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`, `cancel`, `retry`,
-    `purge-queue` or `purge_queue`, `health`, `batch`, `openai`, or `any` for all of them. The fault applies
-    to the next `times` requests to that operation. Several faults for one operation apply one
-    after another. `endpoint=` limits a fault to one endpoint.
+    `purge-queue` or `purge_queue`, `health`, `batch`, `openai`, `load-balancer` for every request to
+    an endpoint that has no queue, or `any` for all of them. The fault applies to the next `times`
+    requests to that operation. Several faults for one operation apply one after another. `endpoint=` limits a fault to one endpoint.
 
     Requests with a fault are recorded in `server.requests` like all others.
 

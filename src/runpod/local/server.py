@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import anyio.to_thread
 
+from runpod.local.balancer.hosts import create_host
+from runpod.local.balancer.pool import BalancerPool
 from runpod.local.clock import Clock
 from runpod.local.faults import Faults
 from runpod.local.http.app import App
@@ -66,7 +68,8 @@ class LocalServer:
         endpoints: Handlers by endpoint ID. A handler takes `{"id": …, "input": …}` and returns the
             output; it is a function, an `async def`, a generator or an async generator, as for
             a Runpod worker. Sync handlers run in threads, async ones on the server's event loop.
-            Pass a `LocalEndpoint` instead of a handler to configure an endpoint.
+            Pass a `LocalEndpoint` instead of a handler to configure an endpoint, or for an
+            application behind a load balancer.
         host: Address to listen on. The default is reachable from this machine only.
         port: Port to listen on; 0 picks a free one.
         api_key: API key that clients must send; by default a random one.
@@ -145,9 +148,10 @@ class LocalServer:
             )
             remote_workers = RemoteWorkers(queue)
             rate_limiter = RateLimiter(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
+            balancer = self._create_balancer(endpoint_id, settings) if settings.is_load_balancer else None
             self._endpoints[endpoint_id] = Endpoint(
                 queue,
-                self._create_pool(endpoint_id, settings, queue, remote_workers),
+                balancer or self._create_pool(endpoint_id, settings, queue, remote_workers),
                 remote_workers,
                 Batches(endpoint_id, queue, self._clock),
                 EndpointSettings(
@@ -158,6 +162,7 @@ class LocalServer:
                     execution_timeout=settings.execution_timeout,
                 ),
                 rate_limiter,
+                balancer,
             )
         self._lock = threading.Lock()
         self._bound_port: int | None = None
@@ -239,7 +244,7 @@ class LocalServer:
     def advance(self, seconds: float) -> None:
         """Advance the server's clock, so that tests need not wait.
 
-        The clock controls cold starts, long polls, execution timeouts, TTLs, the retention of
+        The clock controls cold starts, waits for a worker, long polls, execution timeouts, TTLs, the retention of
         results, and the delays between webhook attempts. Sleeping handlers are not woken. When
         this returns, `jobs` reflects the new time; held requests complete soon after.
 
@@ -280,6 +285,35 @@ class LocalServer:
         return worker_environment(
             endpoint_id, worker_id, base_url=self.base_url, api_key=self._api_key, token=self._worker_token
         )
+
+    def stop_worker(self, endpoint_id: str, worker_id: str, *, remove: bool = False) -> None:
+        """Stop a worker of a load-balancing endpoint, as the service does when it scales down.
+
+        Requests and WebSockets that it serves are cut. Requests that ask for it with `strict` then get a 404 with
+        `affinity_worker_gone`; with `strict-resume`, they boot it again. It also boots when no other worker is free.
+
+        Args:
+            endpoint_id: The endpoint.
+            worker_id: ID of the worker, as in the response header `X-Runpod-Worker-Id`.
+            remove: Remove it for good, as the service does when it deploys again: a new worker, with an ID of its own,
+                takes its place.
+
+        Raises:
+            RuntimeError: The server does not run.
+            KeyError: There is no such endpoint, or it has no such worker.
+            ValueError: It is an endpoint with a queue.
+        """
+        endpoint = self._endpoints.get(endpoint_id)
+        if endpoint is None:
+            raise KeyError(f"Unknown endpoint {endpoint_id!r}. Use one of {sorted(self._endpoints)}.")
+        if endpoint.balancer is None:
+            raise ValueError(
+                f"Endpoint {endpoint_id!r} has a queue. Only workers of load-balancing endpoints can be stopped."
+            )
+        if self._thread is None or self._stopped:
+            raise RuntimeError("The local server does not run, so it has no workers. Start it first.")
+        if not self._thread.call(partial(endpoint.balancer.stop_worker, worker_id, remove=remove)):
+            raise KeyError(f"Endpoint {endpoint_id!r} has no worker {worker_id!r}.")
 
     def start(self) -> None:
         """Start the server, and return once it accepts requests.
@@ -348,6 +382,22 @@ class LocalServer:
             aggregate=settings.return_aggregate_stream,
             clock=self._clock,
             address=lambda: self.base_url.removesuffix("/v2"),
+        )
+
+    def _create_balancer(self, endpoint_id: str, settings: LocalEndpoint) -> BalancerPool:
+        return BalancerPool(
+            endpoint_id,
+            create_host(
+                endpoint_id,
+                settings,
+                clock=self._clock,
+                environment=partial(self.worker_environment, endpoint_id),
+                secrets=(self._worker_token, self._api_key),
+            ),
+            size=settings.workers,
+            eager=not settings.cold_start,
+            concurrency=settings.concurrency,
+            clock=self._clock,
         )
 
     def __enter__(self) -> Self:

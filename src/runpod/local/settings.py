@@ -28,10 +28,10 @@ DEFAULT_EXECUTION_TIMEOUT = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class LocalEndpoint:
-    """One endpoint of a `LocalServer`: its handler or worker command, and its workers.
+    """One endpoint of a `LocalServer`: its handler, application or worker command, and its workers.
 
-    Pass the handler alone to use the server's defaults. Use this if endpoints differ, or to run
-    jobs in real worker processes.
+    Pass the handler alone to use the server's defaults. Use this if endpoints differ, to run jobs
+    in real worker processes, or for a load-balancing endpoint.
 
     Args:
         handler: Takes `{"id": …, "input": …}` and returns the output; a function, an `async def`, a
@@ -45,6 +45,17 @@ class LocalEndpoint:
         command: Worker program and its arguments, used instead of a handler, such as
             `["worker-env/bin/python", "worker.py"]`. It is started once per worker, in the
             current directory, with the environment of a worker, and restarted when it exits.
+        app: ASGI application, such as one of FastAPI, Starlette or Django. It makes this
+            a load-balancing endpoint, which has no queue: requests to
+            `LocalServer.load_balancer_url` go to the application. It runs on the server's event
+            loop, and all workers share it.
+        http_command: HTTP server program and its arguments, used instead of `app`. It is started
+            once per worker, and has to listen on the port in the environment variable `PORT`, which
+            also replaces `$PORT` in an argument, such as in `["uvicorn", "api:app", "--port", "$PORT"]`.
+            A worker gets requests once its health path answers 200: `/ping`, or the value of the
+            environment variable `HEALTH_CHECK_PATH`.
+        concurrency: Number of requests that a worker of a load-balancing endpoint serves at the
+            same time; None for any number.
 
     Raises:
         TypeError: The handler is not callable, or an argument has the wrong type.
@@ -54,13 +65,15 @@ class LocalEndpoint:
         ```python
         from datetime import timedelta
 
+        from fastapi import FastAPI
         from runpod.local import LocalEndpoint, LocalServer
 
         def horse(job):
             return {"prompt": job["input"]["prompt"]}
 
         slow = LocalEndpoint(horse, cold_start=timedelta(seconds=20))
-        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": slow})
+        api = LocalEndpoint(app=FastAPI(), workers=2)
+        server = LocalServer({"fast": LocalEndpoint(horse, workers=3), "slow": slow, "api": api})
         ```
     """
 
@@ -70,12 +83,25 @@ class LocalEndpoint:
     return_aggregate_stream: bool = False
     execution_timeout: timedelta = DEFAULT_EXECUTION_TIMEOUT
     command: Sequence[str] | None = field(default=None, kw_only=True)
+    app: Callable[..., Any] | None = field(default=None, kw_only=True)
+    http_command: Sequence[str] | None = field(default=None, kw_only=True)
+    concurrency: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.handler is None:
+        given = [name for name in ("handler", "command", "app", "http_command") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(
+                "An endpoint takes a handler or a worker command, not both, and neither with an application: "
+                f"got {', '.join(given)}. Pass only one of them."
+            )
+        if self.is_load_balancer:
+            self._check_load_balancer()
+        elif self.concurrency is not None:
+            raise ValueError(
+                "`concurrency` applies to load-balancing endpoints only. Leave it out: a worker runs one job at a time."
+            )
+        elif self.handler is None:
             self._check_command()
-        elif self.command is not None:
-            raise ValueError("An endpoint takes a handler or a worker command, not both. Pass only one of them.")
         elif not callable(cast("object", self.handler)):
             raise TypeError(
                 f"The handler of an endpoint must be callable, not {type(self.handler).__name__}. "
@@ -85,23 +111,49 @@ class LocalEndpoint:
         check_duration("cold_start", self.cold_start)
         check_duration("execution_timeout", self.execution_timeout)
 
+    @property
+    def is_load_balancer(self) -> bool:
+        """Whether this is a load-balancing endpoint, which has no queue."""
+        return self.app is not None or self.http_command is not None
+
+    def _check_load_balancer(self) -> None:
+        if self.concurrency is not None:
+            check_integer("concurrency", self.concurrency, 1, None)
+        if self.app is None:
+            _check_program("http_command", self.http_command)
+            if self.cold_start:
+                raise ValueError("`cold_start` does not apply to worker processes, which have their own boot time.")
+        elif not callable(cast("object", self.app)):
+            raise TypeError(
+                f"The application of an endpoint must be an ASGI application, not {type(self.app).__name__}. "
+                "Pass the object itself, such as FastAPI()."
+            )
+        if self.return_aggregate_stream or self.execution_timeout != DEFAULT_EXECUTION_TIMEOUT:
+            raise ValueError(
+                "`return_aggregate_stream` and `execution_timeout` apply to jobs. "
+                "Leave them out: a load-balancing endpoint has none."
+            )
+
     def _check_command(self) -> None:
-        command = cast("object", self.command)
-        if command is None:
-            if self.workers:
-                raise TypeError(
-                    "An endpoint with workers needs a handler or a worker command, not None. Pass a function, "
-                    "or `command=[...]`, or `workers=0` to start workers by hand."
-                )
-        elif isinstance(command, str) or not isinstance(command, Sequence) or not command:
-            raise TypeError(f"`command` must be a list of the program and its arguments, got {command!r}.")
-        elif not all(isinstance(part, str) for part in cast("Sequence[object]", command)) or not command[0]:
-            raise TypeError(f"`command` must contain the program and its arguments as str, got {command!r}.")
+        if self.command is not None:
+            _check_program("command", self.command)
+        elif self.workers:
+            raise TypeError(
+                "An endpoint with workers needs a handler or a worker command, not None. Pass a function, "
+                "or `command=[...]`, or `workers=0` to start workers by hand."
+            )
         if self.cold_start or self.return_aggregate_stream:
             raise ValueError(
                 "`cold_start` and `return_aggregate_stream` apply to handlers only. "
                 "Leave them out: a worker process has its own boot time, and decides itself what it aggregates."
             )
+
+
+def _check_program(name: str, command: object) -> None:
+    if isinstance(command, str) or not isinstance(command, Sequence) or not command:
+        raise TypeError(f"`{name}` must be a list of the program and its arguments, got {command!r}.")
+    if not all(isinstance(part, str) for part in cast("Sequence[object]", command)) or not command[0]:
+        raise TypeError(f"`{name}` must contain the program and its arguments as str, got {command!r}.")
 
 
 def check_endpoint_ids(endpoints: object) -> None:

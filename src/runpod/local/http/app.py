@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
+from runpod.local.balancer import edge
 from runpod.local.http import long_poll, validation
 from runpod.local.http.call import Call
 from runpod.local.http.long_poll import ClientDisconnectedError
@@ -97,6 +98,7 @@ class App:
         self._clock = clock
         self._behavior = behavior
         self._routes = routes(behavior)
+        self._edge = edge.Edge(endpoints, api_key=api_key, recorder=recorder, faults=faults, clock=clock)
         self._closing = Signal()
         self._closed = False
         self._management = ManagementAPI(
@@ -118,6 +120,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        if scope["raw_path"].startswith(edge.PREFIX):
+            await self._edge(scope, receive, send)
+            return
         try:
             worker_match = find_route(scope["raw_path"], scope["method"], WORKER_PATHS)
             if worker_match is not None:
@@ -184,6 +189,8 @@ class App:
             raise HTTPError(404, "not found")
         self._authorize(request.headers)
         endpoint, operation = self._resolve(request.match)
+        if endpoint.balancer is not None and operation.name != "health":
+            raise HTTPError(400, f"/{operation.name} is not allowed for LB API, use load balancer endpoint")
         with ExitStack() as admission:
             if endpoint.rate_limiter is not None:
                 admission.enter_context(endpoint.rate_limiter.admit(operation.name))

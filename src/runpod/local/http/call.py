@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runpod.local.balancer.pool import BalancerPool
     from runpod.local.http.endpoint_settings import EndpointSettings
     from runpod.local.http.long_poll import Hold
     from runpod.local.http.rate_limits import RateLimiter
@@ -31,6 +32,9 @@ class Endpoint:
     settings: EndpointSettings
     rate_limiter: RateLimiter | None = None
     """None if there are no rate limits."""
+
+    balancer: BalancerPool | None = None
+    """The workers of a load-balancing endpoint, the same object as `pool`; None for an endpoint with a queue."""
 
 
 @dataclass(frozen=True)

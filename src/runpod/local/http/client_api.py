@@ -101,8 +101,9 @@ async def health(call: Call) -> JSONText:
     """Count jobs and workers."""
     states = call.endpoint.pool.counts() + call.endpoint.remote_workers.counts()
     workers = {state: states[state] for state in _WORKER_STATES}
-    # The difference between ready and idle is undocumented. Here they are the same.
-    workers["ready"] = states["idle"]
+    # The difference between ready and idle is undocumented. Here they are the same, but for load-balancing endpoints,
+    # whose busy workers serve more requests.
+    workers["ready"] = states.get("ready", states["idle"])
     return object_text({"jobs": call.queue.counts(), "workers": workers})
 
 

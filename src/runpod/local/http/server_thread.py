@@ -12,23 +12,26 @@ import contextlib
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from runpod.local.balancer.edge import PREFIX
 from runpod.local.component import AsyncStop
 from runpod.local.signals import call_soon
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runpod.local.component import Component
     from runpod.local.http.app import App
 
 __all__ = ["ServerThread"]
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("runpod.local")
 
@@ -38,6 +41,8 @@ _RESPONSE_GRACE = 0.25  # For responses in progress when the server stops.
 _CANCEL_GRACE = 0.05  # For each round of cancelling tasks.
 _CANCEL_ROUNDS = 4
 _JOIN_GRACE = 2.0  # For an async handler that blocks the event loop.
+
+_MAX_MESSAGE = 30 * 1024 * 1024  # Bytes of a WebSocket message; the service's limit is undocumented.
 
 _ITERATIONS_TO_CONNECT = 8  # Iterations of the event loop; asyncio needs about four.
 
@@ -84,6 +89,21 @@ class ServerThread:
                 "Make the handler a plain function, which runs in its own thread."
             )
 
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function on the thread's event loop, and return its result."""
+        if threading.current_thread() is self._thread:
+            return function()
+        result: Future[T] = Future()
+
+        def call() -> None:
+            try:
+                result.set_result(function())
+            except BaseException as error:  # noqa: BLE001  # Raised in the calling thread.
+                result.set_exception(error)
+
+        call_soon(self._loop, call)
+        return result.result()
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -108,7 +128,8 @@ class ServerThread:
             self._app,
             interface="asgi3",
             http="h11",
-            ws="none",
+            ws="none",  # See `_Connection`.
+            ws_max_size=_MAX_MESSAGE,
             lifespan="off",
             log_config=None,  # Leave the process-wide logging settings unchanged.
             log_level=None,
@@ -176,6 +197,20 @@ class _Connection(H11Protocol):
         self.logger = _logger
         self.access_log = False
         self._all_closed = all_closed
+
+    def _should_upgrade(self) -> bool:
+        # Only load-balancing endpoints have WebSockets.
+        wanted = self.scope["raw_path"].startswith(PREFIX)
+        self.ws_protocol_class = self._websocket if wanted else None  # type: ignore[assignment]
+        return super()._should_upgrade()
+
+    def _websocket(
+        self, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any]
+    ) -> asyncio.Protocol:
+        # Imported for the first one, which takes a while.
+        from runpod.local.http.websocket_connection import WebSocketConnection
+
+        return WebSocketConnection(config, server_state, app_state, self._all_closed)
 
     def _close(self) -> None:
         # Flushes data that was already written.

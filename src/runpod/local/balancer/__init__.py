@@ -1,0 +1,1 @@
+"""Load-balancing endpoints: requests go straight to an ASGI application or to HTTP worker processes."""

@@ -1,0 +1,125 @@
+"""Workers that run an ASGI application in the server process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from runpod.local.balancer.lifespan import Lifespan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from runpod.local.balancer.worker import Worker
+    from runpod.local.clock import Clock
+
+__all__ = ["AppHost"]
+
+_logger = logging.getLogger("runpod.local")
+
+_PROBE_INTERVAL = 0.1  # Seconds between two requests to an application that is initializing.
+
+
+class AppHost:
+    """Runs one application object for all workers of an endpoint, with one lifespan.
+
+    Args:
+        name: ID of the endpoint.
+        app: The application.
+        cold_start: Seconds a worker takes to boot.
+        health_path: Path at which the application says whether it is healthy.
+        clock: Clock for cold starts.
+    """
+
+    def __init__(self, name: str, app: ASGIApp, *, cold_start: float, health_path: str, clock: Clock) -> None:
+        self._app = app
+        self._name = name
+        self._cold_start = cold_start
+        self._health_path = health_path
+        self._clock = clock
+        self._lifespan = Lifespan(app, self.subject)
+        self._warned = False
+
+    def __repr__(self) -> str:
+        return f"<AppHost {self._name}>"
+
+    @property
+    def subject(self) -> str:
+        """What it runs, for messages."""
+        return f"The application of endpoint {self._name!r}"
+
+    def start(self, lost: Callable[[str], None]) -> None:  # noqa: ARG002  # Applications do not exit.
+        """Start the application."""
+        self._lifespan.start()
+
+    def launch(self, worker: Worker) -> None:
+        """Do nothing: the application is there already."""
+
+    async def wait_ready(self, worker: Worker) -> None:  # noqa: ARG002  # The same for all workers.
+        """Wait for the cold start, the application's startup, and its health path."""
+        await self._lifespan.started.wait()
+        if self._cold_start:
+            await self._clock.sleep(self._cold_start)
+        while (status := await self._probe()) == 204:  # noqa: ASYNC110  # Only requests can tell.
+            await asyncio.sleep(_PROBE_INTERVAL)
+        if status != 200 and not self._warned:
+            # A test should not have to wait for a worker that never gets ready; worker processes do behave like
+            # those of the service.
+            self._warned = True
+            _logger.warning(
+                "%s answers GET %s with status %s. On Runpod, its workers would stay unhealthy: answer 200 there.",
+                self.subject,
+                self._health_path,
+                status,
+            )
+
+    def end(self, worker: Worker) -> None:
+        """Do nothing: the application serves the other workers."""
+
+    def stop(self) -> None:
+        """Do nothing: requests are still being served."""
+
+    async def wait_stopped(self) -> None:
+        """Shut the application down."""
+        self._lifespan.stop()
+        await self._lifespan.wait_stopped()
+
+    async def serve(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Serve one request."""
+        await self._app({**scope, "state": self._lifespan.state.copy()}, receive, send)
+
+    async def _probe(self) -> int:
+        statuses: list[int] = []
+        messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Message:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        path, _, query = self._health_path.partition("?")
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "client": None,
+            "server": None,
+            "state": self._lifespan.state.copy(),
+        }
+        try:
+            await self._app(scope, receive, send)
+        except Exception:  # noqa: BLE001  # It is an application of the user.
+            return 500
+        return statuses[0] if statuses else 500
