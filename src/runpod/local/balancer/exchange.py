@@ -65,8 +65,11 @@ class Exchange:
 
     async def send(self, response: Response, *, size: int | None = None) -> None:
         """Send a response, or its head and the first `size` bytes of its body."""
-        if response.status_code == 101 and self._scope["type"] == "websocket":
-            if size is None:
+        if self._scope["type"] == "websocket":
+            if response.status_code != 101:
+                del response.headers["content-length"]  # As in `Reply`.
+                await response(self._scope, self._inbox, self._send)
+            elif size is None:
                 await self._edge.handle(self._scope, self._inbox, self._send)
         elif size is None:
             await response(self._scope, self._inbox, self._send)

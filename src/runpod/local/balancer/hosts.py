@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from runpod.local.balancer.app_host import AppHost
-from runpod.local.balancer.process_host import ProcessHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +39,9 @@ def create_host(
     if settings.app is not None:
         cold_start = settings.cold_start.total_seconds()
         return AppHost(name, settings.app, cold_start=cold_start, health_path=health_path, clock=clock)
+
+    # Here, because it imports httpx, which takes longer than a server takes to start.
+    from runpod.local.balancer.process_host import ProcessHost
 
     def without_queue(worker_id: str) -> dict[str, str]:
         # The endpoint has no jobs to take.

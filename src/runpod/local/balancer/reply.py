@@ -50,14 +50,15 @@ class Reply:
         kind: str = message["type"]
         if kind == "websocket.close" and not self.started:
             # Like the server that the worker would run with, but with the header.
-            await self(_start(403, [(b"content-length", b"0")], websocket=True))
+            await self(_start(403, [], websocket=True))
             await self({"type": "websocket.http.response.body", "body": b"", "more_body": False})
             return
         if kind.endswith("response.start") or kind == "websocket.accept":
             headers = [(name, value) for name, value in message.get("headers", []) if name.lower() != _WORKER_ID]
             length = next((value for name, value in headers if name.lower() == b"content-length"), b"0")
             self._measure(int(length) if length.isdigit() else 0)
-            message = {**message, "headers": [*headers, (_WORKER_ID, self.worker_id.encode())]}
+            headers = [*headers, (_WORKER_ID, self.worker_id.encode())]
+            message = {**message, "headers": _without_length(headers) if kind.startswith("websocket") else headers}
         elif kind.endswith("response.body"):
             self._size += len(message.get("body", b""))
             self._measure(self._size)
@@ -83,7 +84,7 @@ class Reply:
     async def _send_whole(self, status: int, body: bytes, kind: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.started = self.ended = True
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers]
-        start = _start(status, headers, websocket=self._websocket)
+        start = _start(status, _without_length(headers) if self._websocket else headers, websocket=self._websocket)
         await self._pass_on(start)
         await self._pass_on({"type": start["type"].replace("start", "body"), "body": body, "more_body": False})
 
@@ -99,6 +100,11 @@ class Reply:
             self.too_large = True
             if self.on_overflow is not None:
                 self.on_overflow()
+
+
+def _without_length(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a refused WebSocket: uvicorn adds the length, older versions a second one."""
+    return [(name, value) for name, value in headers if name.lower() != b"content-length"]
 
 
 def _start(status: int, headers: list[tuple[bytes, bytes]], *, websocket: bool) -> Message:
