@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -88,6 +89,10 @@ def create_app() -> Starlette:
 
         return StreamingResponse(parts())
 
+    async def log(_: Request) -> Response:
+        logging.getLogger("horse").warning("neigh")
+        return Response()
+
     async def measure(request: Request) -> Response:
         return JSONResponse(len(await request.body()))
 
@@ -146,6 +151,7 @@ def create_app() -> Starlette:
             Route("/open", open_gate),
             Route("/stream", stream),
             Mount("/upload", echo),
+            Route("/log", log),
             Route("/many", many),
             Route("/measure", measure, methods=["POST"]),
             Route("/fail", fail),

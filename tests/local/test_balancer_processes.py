@@ -170,6 +170,8 @@ def test_key_is_not_logged(log: pytest.LogCaptureFixture) -> None:
     with serve("-c", code) as server:
         until(lambda: "saddled with [key]" in log.text)
         assert server.api_key not in log.text
+        [book] = server._endpoints["horse"].queue.logs._books.values()
+        assert ("container", "saddled with [key]") == (book.after(1)[0].source, book.after(1)[0].line)
 
 
 def test_gone_worker_is_a_bad_gateway(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,3 +292,33 @@ def test_resize_keeps_a_minimum_booted() -> None:
         client.wait_workers(initializing=2)
         server.advance(10)
         client.wait_workers(**TWO_IDLE)
+
+
+def test_management_api(two: Client) -> None:
+    url = f"{two.server.management_url}/v2/serverless/horse"
+    shown = two.http.get(url).json()
+    assert ("LOAD_BALANCER", "REQUEST_COUNT") == (shown["type"], shown["scaling"]["type"])
+    assert {"base": two.url, "health": f"{two.url}/ping"} == shown["requestUrls"]
+    held = hold(two)
+    workers = two.http.get(f"{url}/workers").json()
+    assert {"RUNNING", "IDLE"} == {worker["status"] for worker in workers["workers"]}
+    assert 200 == two.http.patch(url, json={"workers": {"min": 0, "max": 1}}).status_code
+    [worker] = two.http.get(f"{url}/workers").json()["workers"]
+    two.open()
+    assert ("RUNNING", worker_of(held.result())) == (worker["status"], worker["id"])
+
+
+def test_logs_of_a_worker(two: Client) -> None:
+    worker = two.worker()
+    two.get("/log", f"strict {worker}")
+    logs = two.server._endpoints["horse"].queue.logs
+    book = logs.get(worker)
+    assert book is not None
+    two.server.stop_worker("horse", worker)
+    assert [
+        ("system", f"Worker {worker} started."),
+        ("system", f"Worker {worker} is ready."),
+        ("container", "WARNING horse: neigh"),
+        ("system", f"Worker {worker} stopped."),
+    ] == [(entry.source, entry.line) for entry in book.after(0)]
+    assert logs.get(worker) is None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from runpod.local.http.request_log import RequestRecord
+    from runpod.local.jobs.worker_logs import WorkerLogs
     from runpod.local.settings import Handler
     from runpod.local.workers.pool import Pool
 
@@ -148,7 +149,7 @@ class LocalServer:
             )
             remote_workers = RemoteWorkers(queue)
             rate_limiter = RateLimiter(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
-            balancer = self._create_balancer(endpoint_id, settings) if settings.is_load_balancer else None
+            balancer = self._create_balancer(endpoint_id, settings, queue.logs) if settings.is_load_balancer else None
             self._endpoints[endpoint_id] = Endpoint(
                 queue,
                 balancer or self._create_pool(endpoint_id, settings, queue, remote_workers),
@@ -156,6 +157,7 @@ class LocalServer:
                 Batches(endpoint_id, queue, self._clock),
                 EndpointSettings(
                     endpoint_id,
+                    kind="QUEUE" if balancer is None else "LOAD_BALANCER",
                     # Without a cold start, all workers are ready from the start.
                     minimum=0 if settings.cold_start else settings.workers,
                     maximum=settings.workers,
@@ -384,12 +386,13 @@ class LocalServer:
             address=lambda: self.base_url.removesuffix("/v2"),
         )
 
-    def _create_balancer(self, endpoint_id: str, settings: LocalEndpoint) -> BalancerPool:
+    def _create_balancer(self, endpoint_id: str, settings: LocalEndpoint, logs: WorkerLogs) -> BalancerPool:
         return BalancerPool(
             endpoint_id,
             create_host(
                 endpoint_id,
                 settings,
+                logs=logs,
                 clock=self._clock,
                 environment=partial(self.worker_environment, endpoint_id),
                 secrets=(self._worker_token, self._api_key),
@@ -397,6 +400,7 @@ class LocalServer:
             size=settings.workers,
             eager=not settings.cold_start,
             concurrency=settings.concurrency,
+            logs=logs,
             clock=self._clock,
         )
 

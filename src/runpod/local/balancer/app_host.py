@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from runpod.local.balancer.lifespan import Lifespan
+from runpod.local.workers.handler_records import copy_records, worker_book
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from runpod.local.balancer.worker import Worker
     from runpod.local.clock import Clock
+    from runpod.local.jobs.worker_logs import WorkerLogs
 
 __all__ = ["AppHost"]
 
@@ -31,14 +33,18 @@ class AppHost:
         app: The application.
         cold_start: Seconds a worker takes to boot.
         health_path: Path at which the application says whether it is healthy.
+        logs: The logs of the workers, which get the log records of the application.
         clock: Clock for cold starts.
     """
 
-    def __init__(self, name: str, app: ASGIApp, *, cold_start: float, health_path: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, app: ASGIApp, *, cold_start: float, health_path: str, logs: WorkerLogs, clock: Clock
+    ) -> None:
         self._app = app
         self._name = name
         self._cold_start = cold_start
         self._health_path = health_path
+        self._logs = logs
         self._clock = clock
         self._lifespan = Lifespan(app, self.subject)
         self._warned = False
@@ -51,8 +57,9 @@ class AppHost:
         """What it runs, for messages."""
         return f"The application of endpoint {self._name!r}"
 
-    def start(self, lost: Callable[[str], None]) -> None:  # noqa: ARG002  # Applications do not exit.
+    def start(self, lost: Callable[[str, str], None]) -> None:  # noqa: ARG002  # Applications do not exit.
         """Start the application."""
+        copy_records()
         self._lifespan.start()
 
     def launch(self, worker: Worker) -> None:
@@ -87,8 +94,9 @@ class AppHost:
         self._lifespan.stop()
         await self._lifespan.wait_stopped()
 
-    async def serve(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def serve(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        worker_book.set(self._logs.get(worker.id))  # For the task of this request only.
         await self._app({**scope, "state": self._lifespan.state.copy()}, receive, send)
 
     async def _probe(self) -> int:

@@ -21,8 +21,8 @@ class WorkerConnectionError(Exception):
 class Host(Protocol):
     """Runs workers: an application in this process, or worker processes. Used on the server's event loop."""
 
-    def start(self, lost: Callable[[str], None]) -> None:
-        """Start; `lost` is to be called with the ID of each worker that has ended by itself."""
+    def start(self, lost: Callable[[str, str], None]) -> None:
+        """Start; `lost` is to be called with the ID of each worker that has ended by itself, and how it ended."""
         ...
 
     def launch(self, worker: Worker) -> None:

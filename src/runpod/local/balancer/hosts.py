@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from runpod.local.balancer.host import Host
     from runpod.local.clock import Clock
+    from runpod.local.jobs.worker_logs import WorkerLogs
     from runpod.local.settings import LocalEndpoint
 
 __all__ = ["create_host"]
@@ -21,6 +22,7 @@ def create_host(
     name: str,
     settings: LocalEndpoint,
     *,
+    logs: WorkerLogs,
     clock: Clock,
     environment: Callable[[str], Mapping[str, str]],
     secrets: Sequence[str],
@@ -30,6 +32,7 @@ def create_host(
     Args:
         name: ID of the endpoint.
         settings: Its settings.
+        logs: The logs of its workers.
         clock: Clock for cold starts.
         environment: Returns the environment variables for a worker ID.
         secrets: Values to remove from the log.
@@ -38,7 +41,7 @@ def create_host(
     health_path = os.environ.get("HEALTH_CHECK_PATH") or "/ping"
     if settings.app is not None:
         cold_start = settings.cold_start.total_seconds()
-        return AppHost(name, settings.app, cold_start=cold_start, health_path=health_path, clock=clock)
+        return AppHost(name, settings.app, cold_start=cold_start, health_path=health_path, logs=logs, clock=clock)
 
     # Here, because it imports httpx, which takes longer than a server takes to start.
     from runpod.local.balancer.process_host import ProcessHost
@@ -49,4 +52,4 @@ def create_host(
         return {name: value for name, value in variables.items() if not name.startswith("RUNPOD_WEBHOOK_")}
 
     command = settings.http_command or ()
-    return ProcessHost(name, command, environment=without_queue, health_path=health_path, secrets=secrets)
+    return ProcessHost(name, command, environment=without_queue, health_path=health_path, logs=logs, secrets=secrets)

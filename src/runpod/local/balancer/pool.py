@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runpod.local.balancer.worker import Worker, choose
 from runpod.local.clock import Timer
+from runpod.local.workers.pool import WorkerInfo
 from runpod.local.workers.process_pool import restart_delay
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from runpod.local.balancer.host import Host
     from runpod.local.balancer.worker import WorkerState
     from runpod.local.clock import Clock
+    from runpod.local.jobs.worker_logs import WorkerLogs
 
 __all__ = ["BalancerPool", "NoWorkerError"]
 
@@ -58,14 +60,26 @@ class BalancerPool:
         size: Number of workers.
         eager: Whether workers boot with the server; otherwise they boot when a request waits.
         concurrency: Number of requests that a worker serves at the same time; None for any number.
+        logs: The logs of the workers.
         clock: Clock for the time that requests wait.
     """
 
-    def __init__(self, name: str, host: Host, *, size: int, eager: bool, concurrency: int | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: Host,
+        *,
+        size: int,
+        eager: bool,
+        concurrency: int | None,
+        logs: WorkerLogs,
+        clock: Clock,
+    ) -> None:
         self.host = host
         self._name = name
         self._eager = eager
         self._concurrency = concurrency
+        self._logs = logs
         self._clock = clock
         self._workers = [Worker() for _ in range(size)]
         self._waiters: dict[asyncio.Future[Worker], _Waiter] = {}
@@ -86,8 +100,7 @@ class BalancerPool:
         self.host.start(self._replace_lost)
         try:
             for worker in self._workers if self._eager else ():
-                self.host.launch(worker)
-                self._watch(worker)
+                self._launch(worker)
         except OSError as error:
             reason = error.strerror or error
             raise RuntimeError(
@@ -113,6 +126,11 @@ class BalancerPool:
         states = Counter[str](worker.state for worker in self._workers)
         running = sum(worker.state == "ready" and worker.active > 0 for worker in self._workers)
         return states + Counter({"running": running, "idle": states["ready"] - running})
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return the workers that are booted or booting."""
+        books = [(worker, self._logs.get(worker.id)) for worker in self._workers if worker.state != "cold"]
+        return [WorkerInfo(worker.id, _public_state(worker), book.started_at) for worker, book in books if book]
 
     def resize(self, minimum: int, maximum: int) -> None:
         """Change the number of workers, of which at least `minimum` are kept booted.
@@ -178,7 +196,7 @@ class BalancerPool:
         """Return a worker after a request."""
         worker.active -= 1
         if worker.state == "removed" and not worker.active:
-            self.host.end(worker)
+            self._end(worker, "removed")
         self._dispatch()
 
     # Internals
@@ -241,13 +259,21 @@ class BalancerPool:
         if self._stopping or worker.state == "removed":
             return
         try:
-            self.host.launch(worker)
+            self._launch(worker)
         except OSError as error:
             _logger.warning("%s cannot be started: %s", self.host.subject, error.strerror or error)
             worker.failures += 1
             self._boot_later(worker)
-        else:
-            self._watch(worker)
+
+    def _launch(self, worker: Worker) -> None:
+        """Start a worker, and wait in the background until it is ready. Raises `OSError`."""
+        self._logs.open(worker.id, f"Worker {worker.id} started.")  # Before its first output.
+        try:
+            self.host.launch(worker)
+        except OSError as error:
+            self._logs.close(worker.id, f"Worker {worker.id} could not be started: {error.strerror or error}.")
+            raise
+        self._watch(worker)
 
     def _boot_later(self, worker: Worker) -> None:
         async def boot() -> None:
@@ -262,6 +288,7 @@ class BalancerPool:
             await self.host.wait_ready(worker)
             worker.state = "ready"
             worker.failures = 0
+            self._logs.add(worker.id, "system", f"Worker {worker.id} is ready.")
             _logger.info("%s: worker %s is ready", self._name, worker.id)
             self._dispatch()
 
@@ -279,10 +306,12 @@ class BalancerPool:
         if worker.boot is not None:
             worker.boot.cancel()
         worker.state = state
+        self._logs.close(worker.id, f"Worker {worker.id} stopped.")
         self.host.end(worker)
 
-    def _replace_lost(self, worker_id: str) -> None:
+    def _replace_lost(self, worker_id: str, how: str) -> None:
         """Replace a worker that has ended by itself by a new one, with its own ID."""
+        self._logs.close(worker_id, f"Worker {worker_id} {how}.")
         worker = self._find(worker_id)
         if worker is None or self._stopping:
             return
@@ -296,3 +325,9 @@ class BalancerPool:
         else:
             self._boot(replacement)
         self._dispatch()
+
+
+def _public_state(worker: Worker) -> str:
+    if worker.state == "ready":
+        return "running" if worker.active else "idle"
+    return worker.state

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from runpod.local.balancer.worker import Worker
+    from runpod.local.jobs.worker_logs import WorkerLogs
 
 __all__ = ["ProcessHost"]
 
@@ -46,6 +47,7 @@ class ProcessHost:
         command: The program and its arguments. `$PORT` in an argument is replaced by the port.
         environment: Returns the environment variables for a worker ID.
         health_path: Path at which a worker says whether it is healthy.
+        logs: The logs of the workers, which get their output.
         secrets: Values to remove from the log.
     """
 
@@ -56,19 +58,21 @@ class ProcessHost:
         *,
         environment: Callable[[str], Mapping[str, str]],
         health_path: str,
+        logs: WorkerLogs,
         secrets: Sequence[str],
     ) -> None:
         self._name = name
         self._command = list(command)
         self._environment = environment
         self._health_path = health_path
+        self._logs = logs
         self._secrets = secrets
         self._processes: dict[str, _Process] = {}
         self._ending: set[WorkerProcess] = set()
         self._proxy = HTTPProxy()
         self._guard: Guard | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lost: Callable[[str], None] | None = None
+        self._lost: Callable[[str, str], None] | None = None
         self._has_been_ready = False
         self._all_ended = asyncio.Event()
         self._stopping = False
@@ -81,15 +85,15 @@ class ProcessHost:
         """What it runs, for messages."""
         return f"The worker command {shlex.join(self._command)!r} of endpoint {self._name!r}"
 
-    def start(self, lost: Callable[[str], None]) -> None:
+    def start(self, lost: Callable[[str, str], None]) -> None:
         """Start."""
         self._loop = asyncio.get_running_loop()
         self._lost = lost
-        if sys.platform != "win32" and sys.executable:
-            self._guard = Guard()
 
     def launch(self, worker: Worker) -> None:
         """Start a worker process, without waiting. Raises `OSError`."""
+        if self._guard is None and sys.platform != "win32" and sys.executable:
+            self._guard = Guard()
         port = _free_port()
         entry = _Process(port)
         environment = {
@@ -166,6 +170,7 @@ class ProcessHost:
             line = line.replace(secret, "[key]")
         if line:
             entry.last_line = line
+            self._logs.add(worker_id, "container", line)
             _logger.info("%s: worker %s: %s", self._name, worker_id, line)
 
     def _on_exit(self, entry: _Process, worker_id: str, status: int) -> None:
@@ -179,24 +184,24 @@ class ProcessHost:
             self._ending.discard(process)
         elif not self._stopping:
             del self._processes[worker_id]
-            self._report(entry, worker_id, status)
+            # On POSIX, a negative status is the number of a signal.
+            how = f"was terminated by signal {-status}" if status < 0 else f"exited with status {status}"
+            self._report(entry, worker_id, how)
             assert self._lost is not None
-            self._lost(worker_id)
+            self._lost(worker_id, how)
         if self._stopping:
             self._check_ended()
 
-    def _report(self, entry: _Process, worker_id: str, status: int) -> None:
-        # On POSIX, a negative status is the number of a signal.
-        what = f"was terminated by signal {-status}" if status < 0 else f"exited with status {status}"
+    def _report(self, entry: _Process, worker_id: str, how: str) -> None:
         if self._has_been_ready:
-            _logger.warning("%s: worker %s %s", self._name, worker_id, what)
+            _logger.warning("%s: worker %s %s", self._name, worker_id, how)
             return
         output = f" Last output: {entry.last_line}" if entry.last_line else ""
         # The command line reports this and exits.
         _logger.error(
             "%s %s before %s answered 200.%s",
             self.subject,
-            what,
+            how,
             self._health_path,
             output,
             extra={"broken_endpoint": self._name},

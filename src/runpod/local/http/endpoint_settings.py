@@ -139,7 +139,11 @@ class EndpointSettings:
 
     def as_json(self, base_url: str) -> dict[str, Any]:
         """Return the endpoint in the format of the API. `base_url` is that of its jobs."""
-        address = f"{base_url}/{quote(self._fields['id'], safe='')}"
+        name = quote(self._fields["id"], safe="")
+        if self._fields["type"] == "LOAD_BALANCER":
+            base = f"{base_url.removesuffix('/v2')}/load-balancer/{name}"
+            return {**self._fields, "requestUrls": {"base": base, "health": f"{base}/ping"}}
+        address = f"{base_url}/{name}"
         return {**self._fields, "requestUrls": {name: f"{address}/{path}" for name, path in _ROUTES.items()}}
 
     def changed(self, changes: Mapping[str, Any]) -> dict[str, Any]:
