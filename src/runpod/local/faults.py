@@ -78,7 +78,8 @@ class Faults:
     `runsync` or `run_sync`, `status`, `status-sync` or `status_sync`, `stream`, `cancel`, `retry`,
     `purge-queue` or `purge_queue`, `health`, `batch`, `openai`, `load-balancer` for every request to
     an endpoint that has no queue, or `any` for all of them. The fault applies to the next `times`
-    requests to that operation. Several faults for one operation apply one after another. `endpoint=` limits a fault to one endpoint.
+    requests to that operation. Several faults for one operation apply one after another.
+    `endpoint=` limits a fault to one endpoint.
 
     Requests with a fault are recorded in `server.requests` like all others.
 
