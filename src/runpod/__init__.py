@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runpod._async.client import AsyncRunpod
     from runpod._async.endpoint import AsyncEndpoint
     from runpod._async.job import AsyncJob
+    from runpod._async.load_balancer import AsyncLoadBalancer, AsyncLoadBalancerSession
     from runpod._async.logs import AsyncLogs
     from runpod._async.manage.manage import AsyncManage
     from runpod._async.map import AsyncJobMap
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from runpod._sync.client import Runpod
     from runpod._sync.endpoint import Endpoint
     from runpod._sync.job import Job
+    from runpod._sync.load_balancer import LoadBalancer, LoadBalancerSession
     from runpod._sync.logs import Logs
     from runpod._sync.manage.manage import Manage
     from runpod._sync.map import JobMap
@@ -115,6 +117,8 @@ __all__ = [
     "AsyncJobMap",
     "AsyncJobStream",
     "AsyncJobUpdates",
+    "AsyncLoadBalancer",
+    "AsyncLoadBalancerSession",
     "AsyncLogs",
     "AsyncManage",
     "AsyncPublic",
@@ -154,6 +158,8 @@ __all__ = [
     "JobStream",
     "JobTimedOutError",
     "JobUpdates",
+    "LoadBalancer",
+    "LoadBalancerSession",
     "Logs",
     "Manage",
     "MapResult",
@@ -198,6 +204,8 @@ _MODULES = {
     "AsyncEndpoint": "runpod._async.endpoint",
     "AsyncJob": "runpod._async.job",
     "AsyncJobMap": "runpod._async.map",
+    "AsyncLoadBalancer": "runpod._async.load_balancer",
+    "AsyncLoadBalancerSession": "runpod._async.load_balancer",
     "AsyncLogs": "runpod._async.logs",
     "AsyncManage": "runpod._async.manage.manage",
     "AsyncPublic": "runpod._async.public",
@@ -210,6 +218,8 @@ _MODULES = {
     "Endpoint": "runpod._sync.endpoint",
     "Job": "runpod._sync.job",
     "JobMap": "runpod._sync.map",
+    "LoadBalancer": "runpod._sync.load_balancer",
+    "LoadBalancerSession": "runpod._sync.load_balancer",
     "Logs": "runpod._sync.logs",
     "Manage": "runpod._sync.manage.manage",
     "Public": "runpod._sync.public",

@@ -20,6 +20,8 @@ from runpod import (
     AsyncJobMap,
     AsyncJobStream,
     AsyncJobUpdates,
+    AsyncLoadBalancer,
+    AsyncLoadBalancerSession,
     AsyncRunpod,
     EndpointHealth,
     EndpointLimits,
@@ -430,3 +432,23 @@ async def a_job_rejects_invalid_arguments(job: AsyncJob[Horse]) -> None:
     job.state = await job.wait()  # type: ignore[misc]
     await job.watch()  # type: ignore[misc]
     _: Foal = await job.result()  # type: ignore[assignment]
+
+
+async def a_load_balancer_hands_out_an_http_client(client: AsyncRunpod) -> None:
+    balancer = client.load_balancer("ep")
+    assert_type(balancer, AsyncLoadBalancer)
+    assert_type(balancer.http, httpx.AsyncClient)
+    assert_type((balancer.id, balancer.url), tuple[str, str])
+    assert_type(await balancer.http.post("/", json={}), httpx.Response)
+    assert_type(await balancer.health(timeout=3), EndpointHealth)
+    assert_type(await balancer.wait_ready(timeout=timedelta(minutes=5), workers=2), EndpointHealth)
+    assert_type(balancer.websocket_url("/ws"), str)
+    assert_type(balancer.websocket_headers(), dict[str, str])
+    async with balancer.session(strict=True, resume=True, worker_id=None) as session:
+        assert_type(session, AsyncLoadBalancerSession)
+        assert_type(session.http, httpx.AsyncClient)
+        assert_type(session.worker_id, str | None)
+        session.release()
+    session.worker_id = "w1"  # type: ignore[misc]
+    balancer.session(worker_id=1)  # type: ignore[arg-type]
+    await balancer.wait_ready(60)  # type: ignore[call-arg]

@@ -27,6 +27,8 @@ from runpod import (
     JobStatus,
     JobStream,
     JobUpdates,
+    LoadBalancer,
+    LoadBalancerSession,
     MapResult,
     PurgeResult,
     RetryPolicy,
@@ -422,3 +424,23 @@ def a_job_rejects_invalid_arguments(job: Job[Horse]) -> None:
     job.result(timeout="60")  # type: ignore[arg-type]
     job.state = job.wait()  # type: ignore[misc]
     _: Foal = job.result()  # type: ignore[assignment]
+
+
+def a_load_balancer_hands_out_an_http_client(client: Runpod) -> None:
+    balancer = client.load_balancer("ep")
+    assert_type(balancer, LoadBalancer)
+    assert_type(balancer.http, httpx.Client)
+    assert_type((balancer.id, balancer.url), tuple[str, str])
+    assert_type(balancer.http.post("/", json={}), httpx.Response)
+    assert_type(balancer.health(timeout=3), EndpointHealth)
+    assert_type(balancer.wait_ready(timeout=timedelta(minutes=5), workers=2), EndpointHealth)
+    assert_type(balancer.websocket_url("/ws"), str)
+    assert_type(balancer.websocket_headers(), dict[str, str])
+    with balancer.session(strict=True, resume=True, worker_id=None) as session:
+        assert_type(session, LoadBalancerSession)
+        assert_type(session.http, httpx.Client)
+        assert_type(session.worker_id, str | None)
+        session.release()
+    session.worker_id = "w1"  # type: ignore[misc]
+    balancer.session(worker_id=1)  # type: ignore[arg-type]
+    balancer.wait_ready(60)  # type: ignore[call-arg]

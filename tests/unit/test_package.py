@@ -27,6 +27,8 @@ NAMES = (
     "JobMap",
     "JobStream",
     "JobUpdates",
+    "LoadBalancer",
+    "LoadBalancerSession",
     "Logs",
     "Manage",
     "Public",

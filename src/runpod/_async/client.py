@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from typing_extensions import Self
 
+    from runpod._async.load_balancer import AsyncLoadBalancer
     from runpod._async.manage.manage import AsyncManage
     from runpod._async.public import AsyncPublic
     from runpod._protocol.deadlines import ClientDefault
@@ -229,6 +230,26 @@ class AsyncRunpod(AsyncClosing):
         config = self._session.engine.config
         options["max_retries"] = max_retries
         return openai_client(self.endpoint(endpoint_id).openai_base_url, config.api_key, options)
+
+    def load_balancer(self, endpoint_id: str) -> AsyncLoadBalancer:
+        """Returns a load-balancing endpoint by its ID, without sending a request.
+
+        Args:
+            endpoint_id: The endpoint's ID, or the address of its page in the console.
+
+        Raises:
+            InvalidRequestError: The ID is blank or not a str, or cannot be part of a host name where
+                `load_balancer_url` needs that.
+            ConfigurationError: `load_balancer_url` cannot be used.
+
+        Example:
+            >>> balancer = client.load_balancer("ENDPOINT_ID")
+            >>> response = await balancer.http.post("/generate", json={"prompt": "a horse"})
+        """
+        # Imported on first use: few programs need it.
+        from runpod._async.load_balancer import AsyncLoadBalancer
+
+        return AsyncLoadBalancer(self._session, check_id(endpoint_id, "endpoint_id"))
 
     async def fetch(
         self,

@@ -11,7 +11,7 @@ import httpx
 from runpod._async.download_clients import AsyncDownloadClients
 from runpod._async.open_response import AsyncOpenResponse, discard
 from runpod._http.body_reader import ACCEPT_ENCODING
-from runpod._http.environment import certificate_advice
+from runpod._http.environment import certificate_advice, proxies_for
 from runpod._http.exchange import CONNECT_TIMEOUT, Exchange, current_send
 from runpod._http.transport_errors import NEVER_SENT, is_certificate_error, is_transport_error, may_have_been_sent
 from runpod._logging import logger
@@ -55,6 +55,8 @@ class AsyncEngine:
         if not isinstance(http_client, httpx.AsyncClient):
             raise ConfigurationError(_wrong_client(http_client))
         self._client = http_client
+        # Clients for addresses that another proxy of the environment is for, or none.
+        self._others: dict[tuple[Any, ...], httpx.AsyncClient] = {}
         # The trace extension of httpcore shows when a request is sent. It costs 5 % of a call, so it is used only if the
         # network streams do not report that.
         self._traced = not getattr(http_client, "reports_sending", False)
@@ -236,7 +238,7 @@ class AsyncEngine:
             _parsed(address.url + exchange.target),
             headers=headers,
             cookies=cookies,
-            stream=_Body(content),
+            stream=RequestBody(content),
             extensions={
                 "timeout": {
                     "connect": min(remaining, CONNECT_TIMEOUT),
@@ -250,6 +252,18 @@ class AsyncEngine:
         request.read()
         return request
 
+    def client_for(self, url: str) -> httpx.AsyncClient:
+        """The HTTP client through which requests to a URL leave: the caller's, or one with the right proxy."""
+        if not self.owned:
+            return self._client
+        proxies = tuple(proxies_for(url))
+        if proxies == tuple(proxies_for(self.config.base_url)):
+            return self._client
+        client = self._others.get(proxies)
+        if client is None:
+            client = self._others.setdefault(proxies, _new_client(url))
+        return client
+
     def check_open(self, call: Call) -> None:
         if self._closed or self._client.is_closed:
             raise closed_error(call)
@@ -257,6 +271,9 @@ class AsyncEngine:
     async def aclose(self) -> None:
         self._closed = True
         await self.downloads.aclose()
+        while self._others:
+            _, client = self._others.popitem()
+            await client.aclose()
         if self.owned:
             await self._client.aclose()
 
@@ -290,7 +307,7 @@ def _services(config: Config) -> dict[Service, str]:
     return {JOBS: config.base_url, MANAGEMENT: config.management_url}
 
 
-class _Body(httpx.ByteStream):
+class RequestBody(httpx.ByteStream):
     """The body of a request."""
 
     def __init__(self, body: bytes) -> None:

@@ -300,6 +300,8 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
         msg += f": {readable(reason)}" if reason else ", without a reason"
         msg += "" if msg.endswith((".", "!", "?")) else "."
         advice = call.advice(413 if cls is PayloadTooLargeError else response.status)
+        if response.status == 400 and "not allowed for lb api" in reason.lower():
+            advice = "This is a load-balancing endpoint, which has no jobs: use client.load_balancer(id)."
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=response.status,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
     from typing_extensions import Self
 
+    from runpod._sync.load_balancer import LoadBalancer
     from runpod._sync.manage.manage import Manage
     from runpod._sync.public import Public
     from runpod._protocol.deadlines import ClientDefault
@@ -231,6 +232,26 @@ class Runpod(Closing):
         config = self._session.engine.config
         options["max_retries"] = max_retries
         return openai_client(self.endpoint(endpoint_id).openai_base_url, config.api_key, options)
+
+    def load_balancer(self, endpoint_id: str) -> LoadBalancer:
+        """Returns a load-balancing endpoint by its ID, without sending a request.
+
+        Args:
+            endpoint_id: The endpoint's ID, or the address of its page in the console.
+
+        Raises:
+            InvalidRequestError: The ID is blank or not a str, or cannot be part of a host name where
+                `load_balancer_url` needs that.
+            ConfigurationError: `load_balancer_url` cannot be used.
+
+        Example:
+            >>> balancer = client.load_balancer("ENDPOINT_ID")
+            >>> response = balancer.http.post("/generate", json={"prompt": "a horse"})
+        """
+        # Imported on first use: few programs need it.
+        from runpod._sync.load_balancer import LoadBalancer
+
+        return LoadBalancer(self._session, check_id(endpoint_id, "endpoint_id"))
 
     def fetch(
         self,
