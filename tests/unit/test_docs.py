@@ -28,11 +28,12 @@ from openai import OpenAI
 
 import runpod
 from runpod import AsyncRunpod, Runpod
-from runpod.local import LocalServer, samples
+from runpod.local import LocalEndpoint, LocalServer, samples
 from runpod.public import FluxSchnell
 from tests.manage.stand_in import StandIn
 from tests.media.samples import PNG
 from tests.media.samples import text as base64_text
+from tests.unit.api_app import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +116,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         "LLM_ENDPOINT_ID": samples.ALL["vllm"],
     }
     public = dict.fromkeys((FluxSchnell.slug, "qwen-image-edit-2511", "hailuo-02"), samples.public_flux)
-    with LocalServer({**handlers, **public}) as server:
+    with LocalServer({**handlers, **public, "API_ENDPOINT_ID": LocalEndpoint(app=app)}) as server:
+        monkeypatch.setenv("RUNPOD_LOAD_BALANCER_URL", server.load_balancer_url)
         monkeypatch.setenv("RUNPOD_API_KEY", server.api_key)
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
         monkeypatch.setenv("RUNPOD_WEBHOOK_TOKEN", "t" * 32)

@@ -1,0 +1,104 @@
+"""Tests of load-balancing endpoints against the local server."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runpod import AsyncRunpod, BadRequestError, RetryPolicy, RunpodTimeoutError, WorkerGoneError
+from runpod.local import LocalEndpoint, LocalServer
+from tests._async.local_server import TIMEOUT, echo
+from tests.unit.api_app import app
+from tests.websockets import async_connect_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    endpoints: dict[str, Any] = {
+        "api": LocalEndpoint(app=app, workers=2),
+        "full": LocalEndpoint(app=app, workers=0),
+        "horse": echo,
+    }
+    with LocalServer(endpoints) as server:
+        yield server
+
+
+@asynccontextmanager
+async def client_of(server: LocalServer) -> AsyncIterator[AsyncRunpod]:
+    async with AsyncRunpod(
+        server.api_key,
+        base_url=server.base_url,
+        load_balancer_url=server.load_balancer_url,
+        timeout=TIMEOUT,
+        retry=RetryPolicy(max_retries=1, initial_delay=timedelta(0)),
+    ) as client:
+        yield client
+
+
+async def test_requests_and_streams(server: LocalServer) -> None:
+    async with client_of(server) as client:
+        balancer = client.load_balancer("api")
+        assert 2 == (await balancer.wait_ready(timeout=TIMEOUT, workers=2)).workers.ready
+        assert 2 == (await balancer.health()).workers.ready
+        response = await balancer.http.post("/generate", json={"prompt": "horse"})
+        assert {"image": "horse.png"} == response.json()
+        async with balancer.http.stream("GET", "/words") as response:
+            assert b"a\nhorse\n" == b"".join([piece async for piece in response.aiter_bytes()])
+        assert 404 == (await balancer.http.get("/nothing")).status_code
+
+
+async def test_sessions(server: LocalServer) -> None:
+    async with client_of(server) as client:
+        balancer = client.load_balancer("api")
+        await balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        async with balancer.session(strict=True) as session:
+            for _ in range(6):
+                response = await session.http.get("/ping")
+                assert (200, session.worker_id) == (response.status_code, response.headers["X-Runpod-Worker-Id"])
+            first = session.worker_id
+            assert first is not None
+            url, headers = session.websocket_url("/ws"), session.websocket_headers()
+            async with async_connect_websocket(url, additional_headers=headers, open_timeout=TIMEOUT) as websocket:
+                await websocket.send("horse")
+                assert "horse.png" == await websocket.recv()
+            server.stop_worker("api", first, remove=True)
+            with pytest.raises(WorkerGoneError):
+                await session.http.get("/ping")
+            session.release()
+            assert 200 == (await session.http.get("/ping")).status_code
+            assert session.worker_id not in {first, None}
+        async with balancer.session(worker_id=first) as session:
+            assert 200 == (await session.http.get("/ping")).status_code
+
+
+async def test_a_worker_that_was_scaled_down_is_resumed(server: LocalServer) -> None:
+    async with client_of(server) as client:
+        balancer = client.load_balancer("api")
+        await balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        async with balancer.session(resume=True) as session:
+            await session.http.get("/ping")
+            worker_id = session.worker_id
+            assert worker_id is not None
+            server.stop_worker("api", worker_id)
+            assert 200 == (await session.http.get("/ping")).status_code
+            assert worker_id == session.worker_id
+
+
+async def test_endpoints_of_the_other_type(server: LocalServer) -> None:
+    async with client_of(server) as client:
+        with pytest.raises(BadRequestError, match=r"use client\.endpoint\('horse'\)\.run"):
+            await client.load_balancer("horse").http.post("/generate", json={})
+        with pytest.raises(BadRequestError, match=r"use client\.load_balancer\(id\)"):
+            await client.endpoint("api").run(input={"n": 1})
+
+
+async def test_no_worker_is_ready(server: LocalServer) -> None:
+    async with client_of(server) as client:
+        with pytest.raises(RunpodTimeoutError, match="'full' had 0 "):
+            await client.load_balancer("full").wait_ready(timeout=0.5)
