@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._async.engine import RequestBody, discard
+from runpod._async.engine import RequestBody
+from runpod._async.open_response import discard
 from runpod._http.byte_streams import AsyncByteStream
 from runpod._protocol.balancing import MAX_REFUSAL
 

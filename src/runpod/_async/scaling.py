@@ -89,18 +89,14 @@ async def wait_ready(
 
 
 async def _get(session: AsyncSession, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
-    return await _send(
-        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id], endpoint_id=endpoint_id), deadline
-    )
+    return await _send(session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id]), deadline)
 
 
 async def _update(
     session: AsyncSession, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
     steps, fields = ["serverless", endpoint_id], {"workers": workers}
-    return await _send(
-        session, new_call("endpoint.scale", "PATCH", steps, fields=fields, endpoint_id=endpoint_id), deadline
-    )
+    return await _send(session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline)
 
 
 async def _send(session: AsyncSession, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:

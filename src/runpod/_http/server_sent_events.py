@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import httpx
@@ -68,11 +69,9 @@ def check_installed() -> None:
     Raises:
         ConfigurationError: It is not.
     """
-    try:
-        import httpx_sse  # noqa: F401 - only looked for
-    except ImportError:
+    if find_spec("httpx_sse") is None:
         msg = 'Logs need httpx-sse: pip install "runpod-sdk[logs]".'
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(msg)
 
 
 def _events(content: bytes) -> list[ServerSentEvent]:

@@ -37,8 +37,8 @@ def message_of(error: object) -> str:
     text = error if isinstance(error, str) else ""
     if isinstance(error, Mapping):
         fields = cast("Mapping[str, Any]", error)
-        names = ("message", "detail", "error", "type")
-        text = next((text for name in names if isinstance(text := fields.get(name), str) and text), "")
+        texts = [fields.get(name) for name in ("message", "detail", "error", "type")]
+        text = next((each for each in texts if isinstance(each, str) and each), "")
     report = parse_worker_error(text)
     if report is not None:  # Without the traceback.
         text = f"{report.type}: {report.message}" if report.type else report.message

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from runpod._sync.engine import RequestBody, discard
+from runpod._sync.engine import RequestBody
+from runpod._sync.open_response import discard
 from runpod._http.byte_streams import ByteStream
 from runpod._protocol.balancing import MAX_REFUSAL
 

@@ -92,7 +92,7 @@ def wait_ready(
 
 def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
     return _send(
-        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id], endpoint_id=endpoint_id), deadline
+        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id]), deadline
     )
 
 
@@ -101,7 +101,7 @@ def _update(
 ) -> ServerlessEndpoint:
     steps, fields = ["serverless", endpoint_id], {"workers": workers}
     return _send(
-        session, new_call("endpoint.scale", "PATCH", steps, fields=fields, endpoint_id=endpoint_id), deadline
+        session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline
     )
 
 
