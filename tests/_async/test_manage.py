@@ -336,7 +336,7 @@ async def test_dropped_connections(http_backend: str) -> None:
         assert "horses" == body["name"]
 
 
-async def test_a_server_that_is_silent(http_backend: str) -> None:
+async def test_a_server_that_is_silent() -> None:
     with RawServer(lambda connection: (connection.read_request(), connection.hang())) as server:  # type: ignore[func-returns-value]
         async with new_client(server.base_url, management_url=server.base_url.removesuffix("/v2")) as client:
             with pytest.raises(RunpodTimeoutError, match=r"manage\.serverless\.list .* within the timeout of 0\.5 s"):
