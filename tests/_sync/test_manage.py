@@ -106,6 +106,11 @@ def test_what_creates_something_is_not_repeated_in_doubt(
         assert (True, None) == (error.maybe_submitted, error.job_id)
         assert "List what there is first" in error.message
     assert 7 == len(wire.sent)
+    # It was executed. The ID is not that of a job.
+    wire.respond(httpx.Response(201, text='{"id": "abc", "status": "CREA'))
+    error = error_of(call, client)
+    assert (APIResponseError, True, None) == (type(error), error.maybe_submitted, error.job_id)
+    assert " job " not in error.message
     wire.respond(problem(400))
     error = error_of(call, client)
     assert (BadRequestError, False) == (type(error), error.maybe_submitted)
