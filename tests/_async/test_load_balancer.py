@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import pickle
 from datetime import timedelta
@@ -25,7 +26,6 @@ from runpod import (
 from runpod._http.byte_streams import AsyncByteStream
 from tests.clocks import async_together
 from tests.servers import BASE_URL, KEY
-from tests.websockets import async_connect_websocket, echo_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,10 +76,10 @@ async def test_requests_reach_the_application(balancer: AsyncLoadBalancer, wire:
     assert ({"n": 1}, "w1") == (response.json(), response.headers["X-Runpod-Worker-Id"])
     [request] = wire.requests
     assert f"POST {URL}/generate?q=1" == f"{request.method} {request.url}"
-    assert (f"Bearer {KEY}", "1", b'{"prompt":"a horse"}') == (
+    assert (f"Bearer {KEY}", "1", {"prompt": "a horse"}) == (
         request.headers["Authorization"],
         request.headers["X-Mine"],
-        request.content,
+        json.loads(request.content),
     )
     assert request.headers["User-Agent"].startswith("runpod-sdk/")
     assert "X-Runpod-Worker-Id" not in request.headers
@@ -249,17 +249,14 @@ async def test_health_and_readiness(balancer: AsyncLoadBalancer, wire: Wire, clo
     wire.respond(starting)
     assert 1 == (await balancer.health()).workers.initializing
     wire.respond(starting, {"workers": {"ready": 1}}, {"workers": {"ready": 2}})
-    assert 2 == (await balancer.wait_ready(workers=2, timeout=60)).workers.ready
+    assert 2 == (await balancer.wait_ready(2, timeout=60)).workers.ready
     assert {f"{BASE_URL}/ep/health"} == {str(request.url) for request in wire.requests}
     assert clock.pauses
     wire.always(starting)
-    message = (
-        r"'ep' had 0 ready workers of 1 after 20 s \(1 initializing, 2 throttled\)\. An endpoint whose minimum is 0"
-    )
-    with pytest.raises(RunpodTimeoutError, match=message):
+    with pytest.raises(RunpodTimeoutError, match="'ep' had 0 of 1 ready workers"):
         await balancer.wait_ready(timeout=20)
-    with pytest.raises(InvalidRequestError, match="workers must be a positive whole number, got 0"):
-        await balancer.wait_ready(workers=0)
+    with pytest.raises(InvalidRequestError, match="workers must be"):
+        await balancer.wait_ready(0)
 
 
 async def test_closing(wire: Wire) -> None:
@@ -306,7 +303,7 @@ async def test_mocks_see_every_request(mocker: str) -> None:
         async with AsyncRunpod(KEY, load_balancer_url=URL, retry=RETRY) as client:
             response = await client.load_balancer("ep").http.post("/generate", json={"prompt": "a horse"})
     assert {"n": 1} == response.json()
-    assert [b'{"prompt":"a horse"}'] * 2 == [call.request.content for call in route.calls]
+    assert [{"prompt": "a horse"}] * 2 == [json.loads(call.request.content) for call in route.calls]
 
 
 async def test_copies_have_a_client_of_their_own(
@@ -396,19 +393,3 @@ async def test_many_may_share_a_session(balancer: AsyncLoadBalancer, wire: Wire)
         responses = await async_together(lambda index: session.http.get(f"/{index}"), 20)
         assert {"done"} == {response.json() for response in responses}
         assert ("w1", 20) == (session.worker_id, len({str(request.url) for request in wire.requests}))
-
-
-async def test_websockets() -> None:
-    with echo_server() as port:
-        url = f"http://127.0.0.1:{port}/{{endpoint_id}}"
-        async with AsyncRunpod(KEY, load_balancer_url=url) as client:
-            balancer = client.load_balancer("ep")
-            session = balancer.session(strict=True, worker_id="w1")
-            for each, worker in ((balancer, "any"), (session, "strict w1")):
-                async with async_connect_websocket(
-                    each.websocket_url("/ws?room=1"), additional_headers=each.websocket_headers(), open_timeout=60
-                ) as websocket:
-                    received = [await websocket.recv() for _ in range(3)]
-                    assert ["/ep/ws?room=1", f"Bearer {KEY}", worker] == received
-                    await websocket.send("a horse")
-                    assert "a horse" == await websocket.recv()

@@ -44,7 +44,7 @@ async def client_of(server: LocalServer) -> AsyncIterator[AsyncRunpod]:
 async def test_requests_and_streams(server: LocalServer) -> None:
     async with client_of(server) as client:
         balancer = client.load_balancer("api")
-        assert 2 == (await balancer.wait_ready(timeout=TIMEOUT, workers=2)).workers.ready
+        assert 2 == (await balancer.wait_ready(2, timeout=TIMEOUT)).workers.ready
         assert 2 == (await balancer.health()).workers.ready
         response = await balancer.http.post("/generate", json={"prompt": "horse"})
         assert {"image": "horse.png"} == response.json()
@@ -56,7 +56,7 @@ async def test_requests_and_streams(server: LocalServer) -> None:
 async def test_sessions(server: LocalServer) -> None:
     async with client_of(server) as client:
         balancer = client.load_balancer("api")
-        await balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        await balancer.wait_ready(2, timeout=TIMEOUT)
         async with balancer.session(strict=True) as session:
             for _ in range(6):
                 response = await session.http.get("/ping")
@@ -80,7 +80,7 @@ async def test_sessions(server: LocalServer) -> None:
 async def test_a_worker_that_was_scaled_down_is_resumed(server: LocalServer) -> None:
     async with client_of(server) as client:
         balancer = client.load_balancer("api")
-        await balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        await balancer.wait_ready(2, timeout=TIMEOUT)
         async with balancer.session(resume=True) as session:
             await session.http.get("/ping")
             worker_id = session.worker_id
@@ -100,5 +100,5 @@ async def test_endpoints_of_the_other_type(server: LocalServer) -> None:
 
 async def test_no_worker_is_ready(server: LocalServer) -> None:
     async with client_of(server) as client:
-        with pytest.raises(RunpodTimeoutError, match="'full' had 0 "):
+        with pytest.raises(RunpodTimeoutError, match="'full' had 0 of 1 ready workers"):
             await client.load_balancer("full").wait_ready(timeout=0.5)

@@ -46,7 +46,7 @@ def client_of(server: LocalServer) -> Iterator[Runpod]:
 def test_requests_and_streams(server: LocalServer) -> None:
     with client_of(server) as client:
         balancer = client.load_balancer("api")
-        assert 2 == (balancer.wait_ready(timeout=TIMEOUT, workers=2)).workers.ready
+        assert 2 == (balancer.wait_ready(2, timeout=TIMEOUT)).workers.ready
         assert 2 == (balancer.health()).workers.ready
         response = balancer.http.post("/generate", json={"prompt": "horse"})
         assert {"image": "horse.png"} == response.json()
@@ -58,7 +58,7 @@ def test_requests_and_streams(server: LocalServer) -> None:
 def test_sessions(server: LocalServer) -> None:
     with client_of(server) as client:
         balancer = client.load_balancer("api")
-        balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        balancer.wait_ready(2, timeout=TIMEOUT)
         with balancer.session(strict=True) as session:
             for _ in range(6):
                 response = session.http.get("/ping")
@@ -82,7 +82,7 @@ def test_sessions(server: LocalServer) -> None:
 def test_a_worker_that_was_scaled_down_is_resumed(server: LocalServer) -> None:
     with client_of(server) as client:
         balancer = client.load_balancer("api")
-        balancer.wait_ready(timeout=TIMEOUT, workers=2)
+        balancer.wait_ready(2, timeout=TIMEOUT)
         with balancer.session(resume=True) as session:
             session.http.get("/ping")
             worker_id = session.worker_id
@@ -102,5 +102,5 @@ def test_endpoints_of_the_other_type(server: LocalServer) -> None:
 
 def test_no_worker_is_ready(server: LocalServer) -> None:
     with client_of(server) as client:
-        with pytest.raises(RunpodTimeoutError, match="'full' had 0 "):
+        with pytest.raises(RunpodTimeoutError, match="'full' had 0 of 1 ready workers"):
             client.load_balancer("full").wait_ready(timeout=0.5)

@@ -441,7 +441,7 @@ async def a_load_balancer_hands_out_an_http_client(client: AsyncRunpod) -> None:
     assert_type((balancer.id, balancer.url), tuple[str, str])
     assert_type(await balancer.http.post("/", json={}), httpx.Response)
     assert_type(await balancer.health(timeout=3), EndpointHealth)
-    assert_type(await balancer.wait_ready(timeout=timedelta(minutes=5), workers=2), EndpointHealth)
+    assert_type(await balancer.wait_ready(2, timeout=timedelta(minutes=5)), EndpointHealth)
     assert_type(balancer.websocket_url("/ws"), str)
     assert_type(balancer.websocket_headers(), dict[str, str])
     async with balancer.session(strict=True, resume=True, worker_id=None) as session:
@@ -451,4 +451,4 @@ async def a_load_balancer_hands_out_an_http_client(client: AsyncRunpod) -> None:
         session.release()
     session.worker_id = "w1"  # type: ignore[misc]
     balancer.session(worker_id=1)  # type: ignore[arg-type]
-    await balancer.wait_ready(60)  # type: ignore[call-arg]
+    await balancer.wait_ready(timeout="60")  # type: ignore[arg-type]

@@ -433,7 +433,7 @@ def a_load_balancer_hands_out_an_http_client(client: Runpod) -> None:
     assert_type((balancer.id, balancer.url), tuple[str, str])
     assert_type(balancer.http.post("/", json={}), httpx.Response)
     assert_type(balancer.health(timeout=3), EndpointHealth)
-    assert_type(balancer.wait_ready(timeout=timedelta(minutes=5), workers=2), EndpointHealth)
+    assert_type(balancer.wait_ready(2, timeout=timedelta(minutes=5)), EndpointHealth)
     assert_type(balancer.websocket_url("/ws"), str)
     assert_type(balancer.websocket_headers(), dict[str, str])
     with balancer.session(strict=True, resume=True, worker_id=None) as session:
@@ -443,4 +443,4 @@ def a_load_balancer_hands_out_an_http_client(client: Runpod) -> None:
         session.release()
     session.worker_id = "w1"  # type: ignore[misc]
     balancer.session(worker_id=1)  # type: ignore[arg-type]
-    balancer.wait_ready(60)  # type: ignore[call-arg]
+    balancer.wait_ready(timeout="60")  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ import httpx
 
 from runpod._async.balancer_transport import AsyncBalancerTransport
 from runpod._async.closing import AsyncClosing
-from runpod._async.readiness import wait_ready
 from runpod._protocol.affinity import WORKER_HEADER, Affinity
 from runpod._protocol.balancing import balancer_url, websocket_url
 from runpod._protocol.deadlines import CLIENT_DEFAULT
@@ -75,14 +74,14 @@ class AsyncLoadBalancer:
         call = Call(HEALTH, self.id)
         return parse(EndpointHealth, await self._session.send(call, self._session.deadline(timeout)), call)
 
-    async def wait_ready(self, *, timeout: float | timedelta | None = None, workers: int = 1) -> EndpointHealth:
-        """Waits until workers are ready, which answer without a cold start.
+    async def wait_ready(self, workers: int = 1, *, timeout: float | timedelta | None = 300.0) -> EndpointHealth:
+        """Waits until workers have started. Polls `GET /health`.
 
         It starts none: an endpoint whose minimum of workers is 0 starts one for a request.
 
         Args:
+            workers: How many.
             timeout: Seconds or timedelta; None: no limit.
-            workers: How many workers must be ready.
 
         Raises:
             RunpodTimeoutError: The timeout passed. The message says what the workers are doing.
@@ -90,8 +89,11 @@ class AsyncLoadBalancer:
             RunpodError: A request failed.
 
         Example:
-            >>> await balancer.wait_ready(timeout=300)
+            >>> await balancer.wait_ready(2, timeout=600)
         """
+        # Imported on first use: it needs the management API.
+        from runpod._async.scaling import wait_ready
+
         return await wait_ready(self._session, self.id, workers, timeout)
 
     def session(

@@ -10,7 +10,6 @@ import httpx
 
 from runpod._sync.balancer_transport import BalancerTransport
 from runpod._sync.closing import Closing
-from runpod._sync.readiness import wait_ready
 from runpod._protocol.affinity import WORKER_HEADER, Affinity
 from runpod._protocol.balancing import balancer_url, websocket_url
 from runpod._protocol.deadlines import CLIENT_DEFAULT
@@ -77,14 +76,14 @@ class LoadBalancer:
         call = Call(HEALTH, self.id)
         return parse(EndpointHealth, self._session.send(call, self._session.deadline(timeout)), call)
 
-    def wait_ready(self, *, timeout: float | timedelta | None = None, workers: int = 1) -> EndpointHealth:
-        """Waits until workers are ready, which answer without a cold start.
+    def wait_ready(self, workers: int = 1, *, timeout: float | timedelta | None = 300.0) -> EndpointHealth:
+        """Waits until workers have started. Polls `GET /health`.
 
         It starts none: an endpoint whose minimum of workers is 0 starts one for a request.
 
         Args:
+            workers: How many.
             timeout: Seconds or timedelta; None: no limit.
-            workers: How many workers must be ready.
 
         Raises:
             RunpodTimeoutError: The timeout passed. The message says what the workers are doing.
@@ -92,8 +91,11 @@ class LoadBalancer:
             RunpodError: A request failed.
 
         Example:
-            >>> balancer.wait_ready(timeout=300)
+            >>> balancer.wait_ready(2, timeout=600)
         """
+        # Imported on first use: it needs the management API.
+        from runpod._sync.scaling import wait_ready
+
         return wait_ready(self._session, self.id, workers, timeout)
 
     def session(

@@ -91,18 +91,14 @@ def wait_ready(
 
 
 def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
-    return _send(
-        session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id]), deadline
-    )
+    return _send(session, new_call("endpoint.settings", "GET", ["serverless", endpoint_id]), deadline)
 
 
 def _update(
     session: Session, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
     steps, fields = ["serverless", endpoint_id], {"workers": workers}
-    return _send(
-        session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline
-    )
+    return _send(session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline)
 
 
 def _send(session: Session, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:
