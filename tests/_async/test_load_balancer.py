@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import pickle
+import ssl
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,20 @@ async def test_nothing_else_is_repeated(method: str, failure: Any, balancer: Asy
     assert 1 == len(wire.requests)
 
 
+async def test_a_certificate_that_is_not_trusted_is_not_tried_again(wire: Wire) -> None:
+    attempts: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        attempts.append(request)
+        raise httpx.ConnectError("certificate verify failed") from ssl.SSLCertVerificationError()
+
+    transport = httpx.MockTransport(refuse)
+    async with httpx.AsyncClient(transport=transport) as theirs, new_client(wire, http_client=theirs) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.load_balancer("ep").http.get("/")
+    assert 1 == len(attempts)
+
+
 async def test_after_the_retries_the_last_response_is_returned(balancer: AsyncLoadBalancer, wire: Wire) -> None:
     wire.respond(NO_WORKER, TIMED_OUT, NO_WORKER)
     response = await balancer.http.post("/")
@@ -201,17 +216,6 @@ async def test_a_response_that_cannot_be_read_is_closed(wire: Wire) -> None:
         with pytest.raises(httpx.ReadError):
             await client.load_balancer("ep").http.post("/")
     assert body.closed
-
-
-async def test_a_load_balancer_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    async with AsyncRunpod(KEY, load_balancer_url="http://127.0.0.1:8000") as client:
-        engine = client._session.engine
-        client.load_balancer("ep")
-        assert engine.client_for("https://api.runpod.ai") is engine.client_for("https://ep.api.runpod.ai")
-        direct = engine.client_for("http://127.0.0.1:8000")
-        assert direct is engine.client_for("http://localhost") is not engine.client_for("https://api.runpod.ai")
-    assert direct.is_closed
 
 
 async def test_a_body_over_the_limit_is_not_sent(balancer: AsyncLoadBalancer) -> None:

@@ -1,4 +1,4 @@
-"""Tests of load-balancing endpoints against the local server."""
+"""Tests of load-balancing endpoints on this machine: the local server, and no proxy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from runpod import AsyncRunpod, BadRequestError, RetryPolicy, RunpodTimeoutError, WorkerGoneError
 from runpod.local import LocalEndpoint, LocalServer
 from tests._async.local_server import TIMEOUT, echo
+from tests.servers import KEY
 from tests.unit.api_app import app
 from tests.websockets import async_connect_websocket
 
@@ -102,3 +103,14 @@ async def test_no_worker_is_ready(server: LocalServer) -> None:
     async with client_of(server) as client:
         with pytest.raises(RunpodTimeoutError, match="'full' had 0 of 1 ready workers"):
             await client.load_balancer("full").wait_ready(timeout=0.5)
+
+
+async def test_a_load_balancer_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    async with AsyncRunpod(KEY, load_balancer_url="http://127.0.0.1:8000") as client:
+        engine = client._session.engine
+        client.load_balancer("ep")
+        assert engine.client_for("https://api.runpod.ai") is engine.client_for("https://ep.api.runpod.ai")
+        direct = engine.client_for("http://127.0.0.1:8000")
+        assert direct is engine.client_for("http://localhost") is not engine.client_for("https://api.runpod.ai")
+    assert direct.is_closed

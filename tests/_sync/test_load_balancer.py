@@ -8,6 +8,7 @@ import copy
 import json
 import logging
 import pickle
+import ssl
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,20 @@ def test_nothing_else_is_repeated(method: str, failure: Any, balancer: LoadBalan
     assert 1 == len(wire.requests)
 
 
+def test_a_certificate_that_is_not_trusted_is_not_tried_again(wire: Wire) -> None:
+    attempts: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        attempts.append(request)
+        raise httpx.ConnectError("certificate verify failed") from ssl.SSLCertVerificationError()
+
+    transport = httpx.MockTransport(refuse)
+    with httpx.Client(transport=transport) as theirs, new_client(wire, http_client=theirs) as client:
+        with pytest.raises(httpx.ConnectError):
+            client.load_balancer("ep").http.get("/")
+    assert 1 == len(attempts)
+
+
 def test_after_the_retries_the_last_response_is_returned(balancer: LoadBalancer, wire: Wire) -> None:
     wire.respond(NO_WORKER, TIMED_OUT, NO_WORKER)
     response = balancer.http.post("/")
@@ -203,17 +218,6 @@ def test_a_response_that_cannot_be_read_is_closed(wire: Wire) -> None:
         with pytest.raises(httpx.ReadError):
             client.load_balancer("ep").http.post("/")
     assert body.closed
-
-
-def test_a_load_balancer_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with Runpod(KEY, load_balancer_url="http://127.0.0.1:8000") as client:
-        engine = client._session.engine
-        client.load_balancer("ep")
-        assert engine.client_for("https://api.runpod.ai") is engine.client_for("https://ep.api.runpod.ai")
-        direct = engine.client_for("http://127.0.0.1:8000")
-        assert direct is engine.client_for("http://localhost") is not engine.client_for("https://api.runpod.ai")
-    assert direct.is_closed
 
 
 def test_a_body_over_the_limit_is_not_sent(balancer: LoadBalancer) -> None:

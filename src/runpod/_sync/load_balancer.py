@@ -39,15 +39,20 @@ class LoadBalancer:
     Attributes:
         id: The endpoint's ID.
         url: The URL of the application, without a slash at its end.
-        http: An `httpx.Client` for the application: paths are relative to `url`, and the API key is sent to that
-            origin only. Responses are returned as they are, with any status. A request is repeated only if it provably
-            was not executed: it could not be sent, no worker was free (HTTP 400 with that message) or it was rejected with
-            429; and only if its body is not a stream. How often and how fast, the client's `RetryPolicy` says; then the last
-            response is returned. No other 4xx, no 5xx and no lost response is repeated, whatever the method. Its read
-            timeout is 8 minutes: a request may wait for a worker for 2 minutes, and take 5.5 minutes.
+        http: An `httpx.Client` for the application: paths are relative to `url`. The API key is sent to
+            that origin only, unless a request has an `Authorization` header of its own. Responses are
+            returned as they are, with any status.
 
-            Besides the errors of httpx it raises `InputTooLargeError` for a body over 30 MB, before anything is
-            sent; `ClientClosedError`; and `BadRequestError` if it is a queue endpoint.
+            A request is repeated only if it provably was not executed: it could not be sent, no worker
+            was free (HTTP 400 with that message), or it was rejected with 429; and only if its body is
+            not a stream. The client's `RetryPolicy` says how often and how fast; then the last response
+            is returned. No other 4xx, no 5xx and no lost response is repeated, whatever the method.
+
+            Its read timeout is 8 minutes: a request may wait for a worker for 2 minutes, and take 5.5
+            minutes.
+
+            Besides the errors of httpx, it raises `InputTooLargeError` for a body over 30 MB, before
+            anything is sent, `ClientClosedError`, and `BadRequestError` if it is a queue endpoint.
 
     Example:
         >>> balancer = client.load_balancer("ENDPOINT_ID")
