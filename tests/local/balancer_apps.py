@@ -133,6 +133,8 @@ def create_app() -> Starlette:
                 return
             if message.get("text") == "close":
                 await websocket.close(4321, "the end")
+            elif message.get("text") == "exit":
+                os._exit(3)
             elif message.get("text") == "fall":
                 raise RuntimeError("the horse fell")
             elif message.get("text") is not None:

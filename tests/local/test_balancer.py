@@ -282,6 +282,12 @@ def test_links_of_fastapi() -> None:
         assert "/load-balancer/horse/openapi.json" in client.get("/docs").text
 
 
+def test_endpoint_id_that_has_to_be_encoded() -> None:
+    with LocalServer({"hörse 1": LocalEndpoint(app=create_app())}) as server, Client(server, "h%C3%B6rse 1") as client:
+        response = client.get("/show/x")
+        assert ("/load-balancer/hörse 1/show/x", 200) == (response.json()["path"], response.status_code)
+
+
 def test_application_without_health_path(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert "http" == scope["type"]  # It has no lifespan.

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
 from tests.local.api import in_thread, until
-from tests.local.balancer import WORKER, Client
+from tests.local.balancer import WORKER, Client, worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,8 +176,40 @@ def test_key_is_not_logged(log: pytest.LogCaptureFixture) -> None:
         assert ("container", "saddled with [key]") == (book.after(1)[0].source, book.after(1)[0].line)
 
 
-def test_gone_worker_is_a_bad_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removed_worker_finishes_its_requests() -> None:
+    with LocalServer({"horse": LocalEndpoint(http_command=WORKER)}) as server, Client(server) as client:
+        with client.http.stream("GET", "/stream") as response:
+            parts = response.iter_raw()
+            assert b"one" == next(parts)
+            process = client.pool.host._processes[worker_of(response)].process
+            gate_port = client.pool.host._processes[worker_of(response)].port
+            client.on_loop(lambda: client.pool.resize(0, 0))
+            assert {} == client.workers()
+            httpx.get(f"http://127.0.0.1:{gate_port}/open", trust_env=False)
+            assert [b"two"] == list(parts)
+        until(lambda: process._exited)
+
+
+def test_worker_that_ignores_sigterm_is_killed() -> None:
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready')\nwhile True: time.sleep(60)"
+    )
+    with serve("-c", code) as server:
+        pool: Any = server._endpoints["horse"].balancer
+        [entry] = pool.host._processes.values()
+        process = entry.process
+        until(lambda: entry.last_line == "ready")
+    assert process._exited
+
+
+def test_gone_worker_is_a_bad_gateway() -> None:
     with LocalServer({"horse": LocalEndpoint(http_command=WORKER)}) as server, Client(server) as client:
         entry: Any = client.pool.host._processes[client.worker()]
         entry.port = 1
         assert (502, {"error": "bad gateway"}) == (client.get("/").status_code, client.get("/").json())
+        with pytest.raises(InvalidStatus) as raised:
+            connect(f"ws{client.url.removeprefix('http')}/talk", additional_headers=client.headers, proxy=None)
+        assert 502 == raised.value.response.status_code
+        del client.pool.host._processes[client.pool._workers[0].id]
+        assert 502 == client.get("/").status_code
+        client.pool.host._processes[client.pool._workers[0].id] = entry  # It is terminated in the end.

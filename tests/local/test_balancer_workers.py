@@ -322,3 +322,15 @@ def test_logs_of_a_worker(two: Client) -> None:
         ("system", f"Worker {worker} stopped."),
     ] == [(entry.source, entry.line) for entry in book.after(0)]
     assert logs.get(worker) is None
+
+
+def test_representations() -> None:
+    command = LocalServer({"mule": LocalEndpoint(http_command=["x"])})._endpoints["mule"].balancer
+    with serve_app(workers=2) as server, Client(server) as client:
+        client.wait_workers(**TWO_IDLE)
+        assert "<BalancerPool {'ready': 2, 'idle': 2}>" == repr(client.pool)
+        assert f"<Worker {client.pool._workers[0].id}, ready>" == repr(client.pool._workers[0])
+        assert "<AppHost horse>" == repr(client.pool.host)
+        assert "<Lifespan started>" == repr(client.pool.host._lifespan)
+        assert command is not None
+        assert "<ProcessHost mule>" == repr(command.host)

@@ -88,6 +88,7 @@ def test_server_does_not_import_the_client() -> None:
         ("jobs", ("http", "workers", "faults", "server")),
         ("workers", ("http", "faults", "server")),
         ("http", ("server",)),
+        ("balancer", ("http.app", "server")),
     ],
 )
 def test_import_layers(folder: str, forbidden: tuple[str, ...]) -> None:

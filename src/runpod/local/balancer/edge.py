@@ -148,8 +148,6 @@ class Edge:
             await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
             if disconnect.done():
                 pool.abandon(found)
-                if inbox.too_large:
-                    raise _too_large()
                 raise ClientDisconnectedError
             return found.result()
         except asyncio.CancelledError:

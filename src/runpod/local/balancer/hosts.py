@@ -37,8 +37,8 @@ def create_host(
         environment: Returns the environment variables for a worker ID.
         secrets: Values to remove from the log.
     """
-    # Worker processes inherit the variable. As on the service, it is a path with a leading slash.
-    health_path = os.environ.get("HEALTH_CHECK_PATH") or "/ping"
+    # Worker processes inherit the variable.
+    health_path = "/" + os.environ.get("HEALTH_CHECK_PATH", "/ping").removeprefix("/")
     if settings.app is not None:
         cold_start = settings.cold_start.total_seconds()
         return AppHost(name, settings.app, cold_start=cold_start, health_path=health_path, logs=logs, clock=clock)

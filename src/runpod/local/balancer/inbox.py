@@ -50,8 +50,8 @@ class Inbox:
         return self._messages.popleft() if self._messages else await self._next()
 
     async def watch(self) -> None:
-        """Buffer messages until the client disconnects, or the body is too large."""
-        while not self.disconnected and not self.too_large:
+        """Buffer messages until the client disconnects."""
+        while not self.disconnected:
             if self._size >= _BUFFERED and not self._ended:
                 # The rest stays in the connection; a client that disconnects now is noticed later.
                 await asyncio.Event().wait()

@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runpod.local.balancer.host import WorkerConnectionError
 from runpod.local.balancer.http_proxy import HTTPProxy
 from runpod.local.balancer.websocket_proxy import forward_websocket
 from runpod.local.signals import call_soon
@@ -152,14 +153,16 @@ class ProcessHost:
 
     async def serve(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on to the worker."""
-        port = self._processes[worker.id].port
+        entry = self._processes.get(worker.id)
+        if entry is None:
+            raise WorkerConnectionError("it has just exited")
         # On the service, an endpoint has a host of its own, so that paths have no prefix.
         path = b"/" + scope["raw_path"].split(b"/", scope["root_path"].count("/") + 1)[-1]
         target = path + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         if scope["type"] == "websocket":
-            await forward_websocket(port, target, scope, receive, send)
+            await forward_websocket(entry.port, target, scope, receive, send)
         else:
-            await self._proxy.forward(port, target, scope, receive, send)
+            await self._proxy.forward(entry.port, target, scope, receive, send)
 
     def _running(self) -> list[WorkerProcess]:
         return [*(entry.process for entry in self._processes.values() if entry.process is not None), *self._ending]
