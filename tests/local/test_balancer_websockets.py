@@ -93,15 +93,15 @@ def test_exception_of_the_application(client: Client) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX only")
-def test_worker_process_exits(server: LocalServer) -> None:
-    with Client(server, "process") as client, talk(client) as connection:
+def test_worker_process_exits() -> None:
+    server = LocalServer({"horse": LocalEndpoint(http_command=WORKER)})
+    with server, Client(server) as client, talk(client) as connection:
         headers_of(connection)
         connection.send("exit")
         with pytest.raises(ConnectionClosed) as raised:
             connection.recv(TIMEOUT)
         assert raised.value.rcvd is not None
         assert 1011 == raised.value.rcvd.code
-        client.wait_workers(idle=1, ready=1)
 
 
 def test_close_of_the_client_reaches_the_application(client: Client) -> None:
