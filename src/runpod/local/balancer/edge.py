@@ -180,8 +180,9 @@ class Edge:
             if timer is not None:
                 timer.cancel()
         error = None if task.cancelled() else task.exception()
-        if reply.ended or inbox.disconnected or reply.disconnected:
-            if error is not None and not (inbox.disconnected or reply.disconnected):
+        gone = inbox.disconnected or reply.disconnected
+        if reply.ended or gone:
+            if error is not None and not gone:
                 _logger.error("%s raised an exception after its response.", pool.host.subject, exc_info=error)
         elif inbox.too_large and not reply.started:
             await inbox.drain()

@@ -104,16 +104,28 @@ class HTTPProxy:
         try:
             response = await self._transport.handle_async_request(request)
             try:
-                start = {"type": "http.response.start", "status": response.status_code}
-                await send({**start, "headers": end_to_end(response.headers.raw)})
-                assert isinstance(response.stream, httpx.AsyncByteStream)
-                async for chunk in response.stream:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await _pass_on(response, send, bodiless=scope["method"] == "HEAD")
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
             raise WorkerConnectionError(type(error).__name__) from error
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _pass_on(response: httpx.Response, send: Send, *, bodiless: bool) -> None:
+    start = {"type": "http.response.start", "status": response.status_code}
+    await send({**start, "headers": end_to_end(response.headers.raw)})
+    # The response ends with its last byte, as it does for the client, not with the worker's end of the connection.
+    bodiless = bodiless or response.status_code in {204, 304}
+    length = "0" if bodiless else response.headers.get("content-length", "")
+    remaining = int(length) if length.isdigit() else None
+    if remaining != 0:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async for chunk in response.stream:
+            remaining = None if remaining is None else remaining - len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": remaining != 0})
+            if remaining == 0:
+                return
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _ClientDisconnectedError(Exception):
