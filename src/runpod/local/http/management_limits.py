@@ -45,7 +45,7 @@ class ManagementLimits:
             end, used = self._windows[name]
             if now >= end:
                 end, used = now + seconds, 0
-            rest = math.ceil(end - now)
+            rest = math.ceil(round(end - now, 3))
             if self._enforced and used >= quota:
                 wait = max(wait or 0, rest)
             else:
