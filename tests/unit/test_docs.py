@@ -122,7 +122,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         monkeypatch.setenv("RUNPOD_ENDPOINT_BASE_URL", server.base_url)
         monkeypatch.setenv("RUNPOD_WEBHOOK_TOKEN", "t" * 32)
         # It has no list of public models.
-        monkeypatch.setenv("RUNPOD_API_BASE_URL", server.base_url)
+        monkeypatch.setenv("RUNPOD_API_BASE_URL", server.management_url)
         # Between the polls of a batch.
         monkeypatch.setattr("runpod._protocol.batch_wait.FIRST_INTERVAL", 0.05)
         yield server
