@@ -95,8 +95,8 @@ async def _get(session: AsyncSession, endpoint_id: str, deadline: Deadline) -> S
 async def _update(
     session: AsyncSession, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
-    steps, fields = ["serverless", endpoint_id], {"workers": workers}
-    return await _send(session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline)
+    call = new_call("endpoint.scale", "PATCH", ["serverless", endpoint_id], fields={"workers": workers})
+    return await _send(session, call, deadline)
 
 
 async def _send(session: AsyncSession, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:

@@ -97,8 +97,8 @@ def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEn
 def _update(
     session: Session, endpoint_id: str, workers: WorkerSettingsDict, deadline: Deadline
 ) -> ServerlessEndpoint:
-    steps, fields = ["serverless", endpoint_id], {"workers": workers}
-    return _send(session, new_call("endpoint.scale", "PATCH", steps, fields=fields), deadline)
+    call = new_call("endpoint.scale", "PATCH", ["serverless", endpoint_id], fields={"workers": workers})
+    return _send(session, call, deadline)
 
 
 def _send(session: Session, call: ManagementCall, deadline: Deadline) -> ServerlessEndpoint:
