@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import anyio  # async-only
 import httpx
 import pytest
 
@@ -29,6 +30,7 @@ from runpod import (
 )
 from runpod._async import log_reader, log_run
 from runpod._async.logs import AsyncLogs
+from runpod._primitives import async_in_thread  # async-only
 from runpod.local import LocalEndpoint, LocalServer
 from tests._async import misbehaving
 from tests._async.calls import collect
@@ -108,9 +110,9 @@ async def read_all(turns: list[Callable[[Connection], None]], **options: Any) ->
         with ExitStack() as stack:
             servers = [stack.enter_context(RawServer(script(turn))) for turn in turns]
 
-            async def one(index: int, timeout: float = timeout, servers: list[RawServer] = servers) -> Any:
+            async def one(index: int, seconds: float = timeout, servers: list[RawServer] = servers) -> Any:
                 try:
-                    return texts(await read(servers[index], timeout=timeout, **options))
+                    return texts(await read(servers[index], timeout=seconds, **options))
                 except RunpodTimeoutError:
                     return None
 
@@ -326,6 +328,17 @@ async def test_leaving_the_loop_closes_the_connection(http_backend: str) -> None
             await lines.aclose()
             assert server.closed.wait(TIMEOUT)
             assert [] == await collect(lines)
+
+
+async def test_cancelling_closes_the_connection(http_backend: str) -> None:  # async-only
+    with RawServer(script(sends_and_waits(HEAD, events(1)))) as server:
+        async with new_client(server) as client:
+            lines = client.endpoint("ep").logs("w1", follow=True)
+            with anyio.CancelScope() as scope:
+                async for _ in lines:
+                    scope.cancel()
+            assert scope.cancelled_caught
+            assert await async_in_thread(server.closed.wait, TIMEOUT)
 
 
 async def test_a_bare_break_closes_the_connection() -> None:

@@ -12,7 +12,6 @@ import threading
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-
 import httpx
 import pytest
 
@@ -110,9 +109,9 @@ def read_all(turns: list[Callable[[Connection], None]], **options: Any) -> list[
         with ExitStack() as stack:
             servers = [stack.enter_context(RawServer(script(turn))) for turn in turns]
 
-            def one(index: int, timeout: float = timeout, servers: list[RawServer] = servers) -> Any:
+            def one(index: int, seconds: float = timeout, servers: list[RawServer] = servers) -> Any:
                 try:
-                    return texts(read(servers[index], timeout=timeout, **options))
+                    return texts(read(servers[index], timeout=seconds, **options))
                 except RunpodTimeoutError:
                     return None
 

@@ -58,6 +58,10 @@ def test_the_library_says_what_is_translated() -> None:
             "No worker has taken it yet: `runpod-sdk health` shows whether there are any.",
         ),
         (
+            "min (2) must not be greater than max (1), which the endpoint has now. Pass max, too: scale(min=2, max=2).",
+            "min (2) must not be greater than max (1), which the endpoint has now. Pass --max, too.",
+        ),
+        (
             "image is blank: pass a URL, a data URL or a runpod.File.",
             "image is blank: pass a URL, a data URL or @FILE.",
         ),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
@@ -22,6 +22,7 @@ from runpod import (
     AsyncJobUpdates,
     AsyncLoadBalancer,
     AsyncLoadBalancerSession,
+    AsyncLogs,
     AsyncRunpod,
     EndpointHealth,
     EndpointLimits,
@@ -38,6 +39,7 @@ from runpod import (
     S3Config,
     StreamChunk,
 )
+from runpod.models.management import EndpointWorkers, LogLine, ServerlessEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -452,3 +454,23 @@ async def a_load_balancer_hands_out_an_http_client(client: AsyncRunpod) -> None:
     session.worker_id = "w1"  # type: ignore[misc]
     balancer.session(worker_id=1)  # type: ignore[arg-type]
     await balancer.wait_ready(timeout="60")  # type: ignore[arg-type]
+
+
+async def workers_are_scaled_and_read(horses: AsyncEndpoint[Horse]) -> None:
+    assert_type(await horses.scale(max=5), ServerlessEndpoint)
+    assert_type(await horses.scale(1, 5, idle_timeout=timedelta(minutes=1), timeout=5), ServerlessEndpoint)
+    assert_type(await horses.pause(timeout=None), ServerlessEndpoint)
+    assert_type(await horses.resume(3), ServerlessEndpoint)
+    assert_type(await horses.wait_ready(2, timeout=60), EndpointHealth)
+    assert_type(await horses.workers(), EndpointWorkers)
+    await horses.scale(max="5")  # type: ignore[arg-type]
+    assert_type(horses.logs(), AsyncLogs)
+    assert_type(horses.logs("w1", follow=True, source="system", since=timedelta(hours=1)), AsyncLogs)
+    horses.logs(source="both")  # type: ignore[arg-type]
+    async for line in horses.logs(tail=5):
+        assert_type(line, LogLine)
+        assert_type(line.line, str)
+        assert_type(line.timestamp, datetime | None)
+        assert_type(line.worker_id, str | None)
+    async with horses.logs() as lines:
+        assert_type(lines, AsyncLogs)

@@ -167,8 +167,8 @@ class LogFeed:
         time = fields.get("ts")
         if isinstance(time, str) and time:
             self._last_time = time
-        if event_id or time:
-            key = hash((event_id, str(time), str(fields.get("source")), fields["line"]))
+        if self._last_id or time:
+            key = hash((self._last_id, str(time), str(fields.get("source")), fields["line"]))
             if self._known[key] > 0:
                 self._known[key] -= 1
                 return None

@@ -84,15 +84,11 @@ class LogReader:
         clock = self._session.clock
         attempts = self._new_attempts()
         empty = 0
-        while not (self._consumer.closed or self._feed.is_complete or self._deadline.passed(clock.now())):
+        while not self._is_over():
             before = self._feed.received
             outcome = self._read()
-            if outcome is None and not self._follow:
-                return
-            if isinstance(outcome, Response) and outcome.status == 404 and self._feed.was_opened:
-                # The worker has ended, and its logs with it.
-                return
-            if self._deadline.passed(clock.now()) and self._feed.was_opened:
+            is_last = outcome is None and not self._follow
+            if is_last or self._is_gone(outcome) or (self._is_over() and self._feed.was_opened):
                 return
             if self._feed.received > before:
                 attempts, empty = self._new_attempts(), 0
@@ -109,6 +105,13 @@ class LogReader:
         """Ends its read, if it is in another thread."""
         if self._open is not None:
             self._open.interrupt()
+
+    def _is_over(self) -> bool:
+        return self._consumer.closed or self._feed.is_complete or self._deadline.passed(self._session.clock.now())
+
+    def _is_gone(self, outcome: Outcome | None) -> bool:
+        """Whether the worker has ended, and its logs with it."""
+        return isinstance(outcome, Response) and outcome.status == 404 and self._feed.was_opened
 
     def _new_attempts(self) -> Attempts:
         return Attempts(self._feed.call, self._policy, self._deadline)

@@ -81,6 +81,7 @@ _PATTERNS = {
     r"Pass one of them, such as gpu=GPUSettings\([^)]*\)\.": "Pass --pool or --cpu.",
     r"client\.manage\.catalog\.gpus\(\) shows": "`runpod-sdk gpus` shows",
     r"call client\.endpoint\(ID\)\.scale\(\w+=…\)": "use `runpod-sdk serverless scale`",
+    r"Pass (min|max), too: scale\([^)]*\)\.": r"Pass --\1, too.",
     r"such as ScalingSettings\(request_count=4\)": "as with --request-count 4",
 }
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

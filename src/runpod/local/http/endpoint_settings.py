@@ -103,7 +103,7 @@ class EndpointSettings:
         maximum: int,
         execution_timeout: timedelta,
     ) -> None:
-        self.version = 1
+        self.version: int = 1
         """Grows with each change."""
 
         self._fields: dict[str, Any] = {

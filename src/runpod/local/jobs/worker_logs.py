@@ -45,11 +45,11 @@ class LogBook:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.changed: Signal = Signal()
         """Fires when a line was added, and when the worker has ended."""
-        self.closed = False
+        self.closed: bool = False
         """Whether the worker has ended."""
-        self.started_at = now()
+        self.started_at: datetime = now()
         """When the worker was started."""
-        self.last = 0
+        self.last: int = 0
         """The number of the last line."""
         self._now = now
         self._lock = threading.Lock()
