@@ -269,6 +269,34 @@ class LocalServer:
         for endpoint in self._endpoints.values():
             endpoint.queue.expire()
 
+    def throttle(self, endpoint_id: str, *, throttled: bool = True) -> None:
+        """Let no worker of an endpoint start, as if Runpod had no free GPU for it, or end that.
+
+        Workers that run a job go on. All others are throttled, and jobs stay in the queue.
+
+        Args:
+            endpoint_id: The endpoint, whose jobs are run by a handler.
+            throttled: Whether workers are throttled.
+
+        Raises:
+            KeyError: The endpoint does not exist.
+            ValueError: Its jobs are not run by a handler.
+
+        Example:
+            ```python
+            with LocalServer({"horse": horse}) as server:
+                server.throttle("horse")
+                ...  # what does your program do while no job starts?
+                server.throttle("horse", throttled=False)
+            ```
+        """
+        self._check_endpoint(endpoint_id)
+        pool = self._endpoints[endpoint_id].pool
+        if not isinstance(pool, HandlerPool):
+            message = f"Endpoint {endpoint_id!r} cannot be throttled: its workers are not those of a handler."
+            raise ValueError(message)  # noqa: TRY004 - the argument is the ID
+        pool.throttle(throttled=throttled)
+
     def worker_environment(self, endpoint_id: str, worker_id: str) -> dict[str, str]:
         """Return the environment variables that connect a worker script to an endpoint.
 
@@ -282,8 +310,7 @@ class LocalServer:
             RuntimeError: The server has not been started, so it has no address yet.
             KeyError: The endpoint does not exist.
         """
-        if endpoint_id not in self._endpoints:
-            raise KeyError(f"Unknown endpoint {endpoint_id!r}. Use one of {sorted(self._endpoints)}.")
+        self._check_endpoint(endpoint_id)
         return worker_environment(
             endpoint_id, worker_id, base_url=self.base_url, api_key=self._api_key, token=self._worker_token
         )
@@ -316,6 +343,10 @@ class LocalServer:
             raise RuntimeError("The local server does not run, so it has no workers. Start it first.")
         if not self._thread.call(partial(endpoint.balancer.stop_worker, worker_id, remove=remove)):
             raise KeyError(f"Endpoint {endpoint_id!r} has no worker {worker_id!r}.")
+
+    def _check_endpoint(self, endpoint_id: str) -> None:
+        if endpoint_id not in self._endpoints:
+            raise KeyError(f"Unknown endpoint {endpoint_id!r}. Use one of {sorted(self._endpoints)}.")
 
     def start(self) -> None:
         """Start the server, and return once it accepts requests.

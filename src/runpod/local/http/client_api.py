@@ -19,7 +19,7 @@ __all__ = ["cancel", "health", "purge_queue", "retry", "run", "run_sync", "statu
 _DEFAULT_WAIT = 90_000
 _DEFAULT_STREAM_WAIT = 10_000
 
-# The worker states that `/health` shows, besides `ready`. No worker is ever throttled here.
+# The worker states that `/health` shows, besides `ready`.
 _WORKER_STATES = ("idle", "initializing", "running", "throttled", "unhealthy")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EndpointSettings", "InvalidSettingsError"]
 
+_MAX_RELEASES = 100
 _FLASHBOOT = ("OFF", "FLASHBOOT", "PRIORITY_FLASHBOOT")
 _ROUTES = {
     "run": "run",
@@ -106,6 +107,7 @@ class EndpointSettings:
         self.version: int = 1
         """Grows with each change."""
 
+        self._releases: list[dict[str, Any]] = []
         self._fields: dict[str, Any] = {
             "id": endpoint_id,
             "name": endpoint_id,
@@ -125,8 +127,9 @@ class EndpointSettings:
             "networkVolumes": [],
             "timeout": round(execution_timeout.total_seconds() * 1000),
             "flashboot": "OFF",
-            "createdAt": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "createdAt": _now(),
         }
+        self._add_release([])
 
     def __repr__(self) -> str:
         return f"<EndpointSettings {self._fields['id']} {self.limits}>"
@@ -158,8 +161,38 @@ class EndpointSettings:
 
     def replace(self, fields: dict[str, Any]) -> None:
         """Set the fields."""
+        old, new = _flat(self._fields), _flat(fields)
         self._fields = fields
         self.version += 1
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        self._add_release([{"field": name, "old": old.get(name), "new": new.get(name)} for name in names])
+
+    @property
+    def releases(self) -> list[dict[str, Any]]:
+        """The latest releases, the newest first."""
+        return self._releases
+
+    def _add_release(self, diff: list[dict[str, Any]]) -> None:
+        release = {
+            "id": f"{self._fields['id']}-{self.version}",
+            "version": self.version,
+            "source": "MANUAL",
+            "buildId": None,
+            "createdByUserId": "local",
+            "createdAt": _now(),
+            "diff": diff,
+        }
+        self._releases = [release, *self._releases][:_MAX_RELEASES]
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with those of `workers`, by names such as `workers.max`."""
+    workers = {f"workers.{name}": value for name, value in fields["workers"].items()}
+    return {**{name: value for name, value in fields.items() if name != "workers"}, **workers}
 
 
 def _problems(

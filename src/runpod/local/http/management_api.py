@@ -129,6 +129,9 @@ class ManagementAPI:
             case ["v2", "serverless", endpoint_id, "workers"]:
                 _check_method(method, "GET")
                 return _workers(self._endpoint(endpoint_id))
+            case ["v2", "serverless", endpoint_id, "releases"]:
+                _check_method(method, "GET")
+                return _releases(self._endpoint(endpoint_id))
             case ["v2", "serverless", endpoint_id, "workers", worker_id, "logs"]:
                 _check_method(method, "GET")
                 book = self._endpoint(endpoint_id).queue.logs.get(worker_id)
@@ -200,6 +203,17 @@ def _workers(endpoint: Endpoint) -> dict[str, Any]:
     counts = Counter(worker.state for worker in workers)
     summary = {**{state: counts[state] for state in _STATES}, "total": len(workers)}
     return {"workers": shown, "summary": summary, "endpointVersion": version}
+
+
+def _releases(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the releases of an endpoint. Its workers need no replacement: all run the latest one."""
+    count, settings = len(_workers(endpoint)["workers"]), endpoint.settings
+    shown = [
+        {**release, "workerCount": count if release["version"] == settings.version else 0}
+        for release in settings.releases
+    ]
+    rollout = {"inProgress": False, "workersOnLatest": count, "workersTotal": count, "percentOnLatest": 100}
+    return {"releases": shown, "rollout": rollout, "endpointVersion": settings.version}
 
 
 def _check_method(method: str, *allowed: str) -> None:

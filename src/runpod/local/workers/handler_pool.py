@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HandlerPool"]
 
-WorkerState = Literal["cold", "initializing", "idle", "running"]
-
+WorkerState = Literal["throttled", "cold", "initializing", "idle", "running"]
 
 # The order in which workers are removed: first those that do the least.
-_REMOVAL_ORDER: tuple[WorkerState, ...] = ("cold", "initializing", "idle", "running")
+_REMOVAL_ORDER: tuple[WorkerState, ...] = ("throttled", "cold", "initializing", "idle", "running")
 
 
 class _Worker:
@@ -96,7 +95,8 @@ class HandlerPool:
         self._handler = handler
         self._cold_start = cold_start
         self._aggregate = aggregate
-        self._first_state: WorkerState = "cold" if cold_start else "idle"
+        self._throttled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._workers = [self._new_worker() for _ in range(size)]
         self._minimum = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,8 +106,8 @@ class HandlerPool:
 
     def start(self) -> None:
         """Start taking jobs."""
-        loop = asyncio.get_running_loop()
-        self._queue.arrivals.connect(partial(call_soon, loop, self._dispatch))
+        self._loop = asyncio.get_running_loop()
+        self._queue.arrivals.connect(partial(call_soon, self._loop, self._dispatch))
         copy_records()
         self._dispatch()
 
@@ -142,6 +142,31 @@ class HandlerPool:
         self._workers += [self._new_worker() for _ in range(maximum - len(self._workers))]
         self._dispatch()
 
+    def throttle(self, *, throttled: bool) -> None:
+        """Let no worker start, as if no GPU were free, or end that. Can be called from any thread.
+
+        Workers that run a job keep their GPU.
+        """
+        change = partial(self._set_throttled, throttled=throttled)
+        if self._loop is None:
+            change()
+        else:
+            call_soon(self._loop, change)
+
+    def _set_throttled(self, *, throttled: bool) -> None:
+        self._throttled = throttled
+        for worker in self._workers:
+            if worker.state == "throttled" or (throttled and worker.state != "running"):
+                worker.replace_identity(self._first_state)
+        if self._loop is not None:
+            self._dispatch()
+
+    @property
+    def _first_state(self) -> WorkerState:
+        if self._throttled:
+            return "throttled"
+        return "cold" if self._cold_start else "idle"
+
     def _new_worker(self) -> _Worker:
         return _Worker(self._first_state, self._queue.logs)
 
@@ -162,7 +187,7 @@ class HandlerPool:
         for worker in cold[: max(for_jobs, for_minimum, 0)]:
             worker.state = "initializing"
             worker.start()
-            self._spawn(self._boot(worker))
+            self._spawn(self._boot(worker, worker.id))
 
     def _replace(self, worker: _Worker, lease: Lease) -> None:
         """Replace a killed worker, whose handler may still run, by a new one."""
@@ -182,9 +207,9 @@ class HandlerPool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _boot(self, worker: _Worker) -> None:
+    async def _boot(self, worker: _Worker, worker_id: str) -> None:
         await self._clock.sleep(self._cold_start)
-        if worker in self._workers:
+        if worker in self._workers and worker.id == worker_id:  # It may have been throttled meanwhile.
             worker.state = "idle"
             self._queue.logs.add(worker.id, "system", f"Worker {worker.id} is ready.")
             self._dispatch()

@@ -25,7 +25,8 @@ class WorkerInfo:
 
     Attributes:
         id: The ID.
-        state: Its state, with the name that `counts` uses: "idle", "running", "initializing" or "unhealthy".
+        state: Its state, with the name that `counts` uses: "idle", "running", "initializing", "throttled"
+            or "unhealthy".
         started_at: When it was started; None if unknown.
     """
 
