@@ -153,12 +153,12 @@ async def test_wait_raises_at_the_timeout(
     assert {"n": 1} == await job.result(timeout=10)
 
 
-async def test_timeout_of_a_queued_job_suggests_health(endpoint: AsyncEndpoint, wire: Wire) -> None:
+async def test_timeout_of_a_queued_job_suggests_diagnose(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(QUEUED)
     wire.always(Delayed(5, 503))
     job = await endpoint.run(input=INPUT)
     with pytest.raises(
-        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.health\(\)"
+        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.diagnose\(\) says why\."
     ) as caught:
         await job.wait(timeout=10)
     # The state from the submission is the last known one.

@@ -153,12 +153,12 @@ def test_wait_raises_at_the_timeout(
     assert {"n": 1} == job.result(timeout=10)
 
 
-def test_timeout_of_a_queued_job_suggests_health(endpoint: Endpoint, wire: Wire) -> None:
+def test_timeout_of_a_queued_job_suggests_diagnose(endpoint: Endpoint, wire: Wire) -> None:
     wire.respond(QUEUED)
     wire.always(Delayed(5, 503))
     job = endpoint.run(input=INPUT)
     with pytest.raises(
-        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.health\(\)"
+        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.diagnose\(\) says why\."
     ) as caught:
         job.wait(timeout=10)
     # The state from the submission is the last known one.

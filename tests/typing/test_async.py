@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import httpx
 from pydantic import BaseModel, Field
@@ -24,9 +24,11 @@ from runpod import (
     AsyncLoadBalancerSession,
     AsyncLogs,
     AsyncRunpod,
+    Diagnosis,
     EndpointHealth,
     EndpointLimits,
     ExecutionPolicy,
+    Finding,
     JobRequest,
     JobRequestDict,
     JobState,
@@ -299,6 +301,16 @@ async def an_endpoint_returns_its_health(horses: AsyncEndpoint[Horse]) -> None:
     assert_type(health.jobs.in_progress, int)
     assert_type(health.workers.ready, int)
     assert_type(health.workers.unhealthy, int)
+
+
+async def an_endpoint_is_diagnosed(horses: AsyncEndpoint[Horse]) -> None:
+    diagnosis = await horses.diagnose(job_id="JOB_ID", used_as="QUEUE", timeout=3)
+    assert_type(diagnosis, Diagnosis)
+    assert_type(diagnosis.ok, bool)
+    assert_type(diagnosis.sentences, list[str])
+    assert_type(diagnosis.findings, tuple[Finding, ...])
+    assert_type(diagnosis.findings[0].certainty, Literal["certain", "likely", "possible"])
+    await horses.diagnose(used_as="BATCH")  # type: ignore[arg-type]
     purged = await horses.purge_queue(timeout=3)
     assert_type(purged, PurgeResult)
     assert_type(purged.removed, int | None)

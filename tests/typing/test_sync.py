@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import httpx
 from pydantic import BaseModel, Field
@@ -15,10 +15,12 @@ from typing_extensions import TypedDict, assert_type
 
 from runpod import (
     CLIENT_DEFAULT,
+    Diagnosis,
     Endpoint,
     EndpointHealth,
     EndpointLimits,
     ExecutionPolicy,
+    Finding,
     Job,
     JobMap,
     JobRequest,
@@ -295,6 +297,16 @@ def an_endpoint_returns_its_health(horses: Endpoint[Horse]) -> None:
     assert_type(health.jobs.in_progress, int)
     assert_type(health.workers.ready, int)
     assert_type(health.workers.unhealthy, int)
+
+
+def an_endpoint_is_diagnosed(horses: Endpoint[Horse]) -> None:
+    diagnosis = horses.diagnose(job_id="JOB_ID", used_as="QUEUE", timeout=3)
+    assert_type(diagnosis, Diagnosis)
+    assert_type(diagnosis.ok, bool)
+    assert_type(diagnosis.sentences, list[str])
+    assert_type(diagnosis.findings, tuple[Finding, ...])
+    assert_type(diagnosis.findings[0].certainty, Literal["certain", "likely", "possible"])
+    horses.diagnose(used_as="BATCH")  # type: ignore[arg-type]
     purged = horses.purge_queue(timeout=3)
     assert_type(purged, PurgeResult)
     assert_type(purged.removed, int | None)

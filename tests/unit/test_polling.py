@@ -80,7 +80,7 @@ def test_polling_ends_at_the_deadline_with_the_last_outcome(
     assert (JOB, ENDPOINT, False, True) == (error.job_id, error.endpoint_id, error.maybe_submitted, error.retryable)
     assert run.machine.state is error.state
     assert words in str(error)
-    assert ("IN_QUEUE" in words) == ("endpoint.health()" in str(error))
+    assert ("IN_QUEUE" in words) == ("endpoint.diagnose()" in str(error))
     assert ("last status" not in words) == ("The last poll failed: " in str(error))
     late = drive(machine(-1.0), Script(outcome))
     assert ([], errors.RunpodTimeoutError) == (late.polls, type(late.error))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runpod._async.streams import AsyncJobStream
     from runpod._primitives import AsyncInputIterable
     from runpod._protocol.deadlines import ClientDefault
+    from runpod.models.diagnosis import Diagnosis
     from runpod.models.jobs import JobState
     from runpod.models.limits import EndpointLimits
     from runpod.models.management.endpoints import ServerlessEndpoint
@@ -768,6 +769,37 @@ class AsyncEndpoint(Generic[OutputT]):
             endpoint_id=self.id,
             worker_id=worker,
         )
+
+    async def diagnose(
+        self,
+        *,
+        job_id: str | None = None,
+        used_as: Literal["QUEUE", "LOAD_BALANCER"] = "QUEUE",
+        timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT,
+    ) -> Diagnosis:
+        """Says why jobs of the endpoint do not start, and what to do.
+
+        Reads `GET /health`, and the settings, workers and releases from the management API. What the
+        API key may not read there, or what does not respond within 10 s, is a fact of the
+        diagnosis, not an error. So is an endpoint that does not exist, and a key that is refused.
+
+        Args:
+            job_id: The ID of a job that waits; None: about any job.
+            used_as: "LOAD_BALANCER" if you send requests through `client.load_balancer`.
+            timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
+
+        Raises:
+            InvalidRequestError: `job_id` is blank or not a str.
+            ClientClosedError: The client was closed.
+
+        Example:
+            >>> diagnosis = await endpoint.diagnose()
+            >>> print(diagnosis)
+            >>> diagnosis.ok
+        """
+        from runpod._async.diagnosis import diagnose
+
+        return await diagnose(self._session, self.id, job_id=job_id, used_as=used_as, timeout=timeout)
 
     def job(self, job_id: str) -> AsyncJob[OutputT]:
         """Returns a handle for a known job ID, without sending a request.

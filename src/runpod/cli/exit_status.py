@@ -45,7 +45,7 @@ _TRANSLATIONS = {
     "is in error.state.worker_error.traceback.": "is in `error` of the state.",
     "pass key= to": "pass --key to",
     "or pass format=.": "or pass --format.",
-    "endpoint.health() shows": "`runpod-sdk health` shows",
+    "endpoint.diagnose() says": "`runpod-sdk diagnose` says",
     "a runpod.File with Runpod(uploads=S3Uploads(…)), which uploads it.": (
         "@FILE with --uploads BUCKET, which uploads it."
     ),

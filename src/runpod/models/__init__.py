@@ -1,6 +1,7 @@
 """Request and response models, shared by the sync and async clients."""
 
 from runpod.models.batches import BatchResult, BatchState
+from runpod.models.diagnosis import Diagnosis, Finding
 from runpod.models.endpoints import EndpointHealth, JobCounts, PurgeResult, WorkerCounts
 from runpod.models.jobs import JobState, StreamChunk
 from runpod.models.limits import EndpointLimits
@@ -21,11 +22,13 @@ from runpod.models.worker_failure import WorkerFailure
 __all__ = [
     "BatchResult",
     "BatchState",
+    "Diagnosis",
     "DurationSummary",
     "EndpointHealth",
     "EndpointLimits",
     "ExecutionPolicy",
     "ExecutionPolicyDict",
+    "Finding",
     "JobCounts",
     "JobRequest",
     "JobRequestDict",
