@@ -15,6 +15,7 @@ from runpod.cli.bulk import register as register_bulk
 from runpod.cli.config import register as register_config
 from runpod.cli.connection import AllowInsecure, BaseUrl, ManagementUrl, Options, Profile, Verbose
 from runpod.cli.costs import register as register_costs
+from runpod.cli.diagnose import register as register_diagnose
 from runpod.cli.endpoints import register as register_endpoints
 from runpod.cli.exit_status import API_ERROR, FAILED, FULL_DISK, INTERRUPTED, PIPE_CLOSED, interrupted, report
 from runpod.cli.jobs import register as register_jobs
@@ -78,6 +79,7 @@ for _register in (
     register_batch,
     register_public,
     register_endpoints,
+    register_diagnose,
     register_serverless,
     register_templates,
     register_pods,
