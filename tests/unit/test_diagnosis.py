@@ -306,6 +306,10 @@ def test_causes(name: str) -> None:
         assert found.problem in str(diagnosis)
         assert found.advice in str(diagnosis)
         assert found.facts.items() <= diagnosis.facts.items()
+    # The text says once why something could not be read.
+    unread = [f"{name} {value}" for name, value in diagnosis.facts.items() if "." not in name]
+    assert unread == [line for line in str(diagnosis).splitlines() if line in unread]
+    assert " = could not be read" not in str(diagnosis)
     # Each is JSON, and says nothing of what a job or a container was given.
     assert json.loads(json.dumps(diagnosis.to_dict())) == diagnosis.to_dict()
     assert "a secret" not in f"{diagnosis} {diagnosis!r} {diagnosis.to_dict()}"

@@ -81,8 +81,9 @@ class Diagnosis:
         lines = [f"Endpoint {self.endpoint_id!r}: {self.summary}"]
         for number, each in enumerate(self.findings, 1):
             lines += ["", f"{number}. {each.problem}", f"   What to do: {each.advice}"]
-            known = "; ".join(f"{name} = {_shown(value)}" for name, value in each.facts.items())
+            known = "; ".join(f"{name} = {_shown(value)}" for name, value in each.facts.items() if "." in name)
             lines.append(f"   Certainty: {each.certainty}" + (f" ({known})" if known else ""))
+        # The names of values have a dot.
         unread = [f"{name} {value}" for name, value in self.facts.items() if "." not in name]
         return printable("\n".join([*lines, "", *unread] if unread else lines))
 
