@@ -49,7 +49,7 @@ class AsyncBatchCalls:
     ) -> None:
         self.session = session
         self.endpoint_id = endpoint_id
-        self.state = state
+        self.state: BatchState = state
         self.keys: set[str | int] = set()
         self._created_at = created_at
 

@@ -51,7 +51,7 @@ class BatchCalls:
     ) -> None:
         self.session = session
         self.endpoint_id = endpoint_id
-        self.state = state
+        self.state: BatchState = state
         self.keys: set[str | int] = set()
         self._created_at = created_at
 

@@ -28,9 +28,9 @@ class Inbox:
     """
 
     def __init__(self, receive: Receive, *, limit: int, record: Callable[[bytes], None]) -> None:
-        self.disconnected = False
+        self.disconnected: bool = False
         """Whether the client has disconnected."""
-        self.too_large = False
+        self.too_large: bool = False
         """Whether the body exceeds the limit."""
         self.on_overflow: Callable[[], object] | None = None
         """Called when the body exceeds the limit."""

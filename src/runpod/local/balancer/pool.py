@@ -39,7 +39,7 @@ class NoWorkerError(Exception):
     def __init__(self, status: int, error: str, reason: str | None = None) -> None:
         super().__init__(error)
         self.status = status
-        self.body = {"error": error} | ({} if reason is None else {"reason": reason})
+        self.body: dict[str, str] = {"error": error} | ({} if reason is None else {"reason": reason})
 
 
 class _Waiter:

@@ -29,13 +29,13 @@ class Reply:
     def __init__(self, send: Send, *, limit: int, websocket: bool) -> None:
         self.worker_id = ""
         """The worker that serves the request."""
-        self.started = False
-        self.ended = False
-        self.too_large = False
+        self.started: bool = False
+        self.ended: bool = False
+        self.too_large: bool = False
         """Whether the body exceeds the limit. Nothing is sent after that."""
         self.on_overflow: Callable[[], object] | None = None
         """Called when the body exceeds the limit."""
-        self.disconnected = False
+        self.disconnected: bool = False
         """Whether a message could not be sent."""
         self._send = send
         self._limit = limit

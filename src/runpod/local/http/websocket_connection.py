@@ -28,7 +28,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self, config: uvicorn.Config, state: ServerState, app_state: dict[str, Any], all_closed: asyncio.Event
     ) -> None:
         super().__init__(config=config, server_state=state, app_state=app_state)
-        self.logger = self.conn.logger = _logger
+        self.logger: logging.Logger = _logger
+        self.conn.logger = _logger
         self._all_closed = all_closed
 
     async def send(self, message: ASGISendEvent) -> None:
