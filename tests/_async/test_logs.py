@@ -31,18 +31,21 @@ from runpod import (
 from runpod._async import log_reader, log_run
 from runpod._async.logs import AsyncLogs
 from runpod._primitives import async_in_thread  # async-only
+from runpod._protocol.deadlines import Deadline
+from runpod._protocol.log_feed import LogFeed, LogQuery
+from runpod._protocol.outcomes import DeadlineExceeded
 from runpod.local import LocalEndpoint, LocalServer
+from runpod.models.management import LogLine
 from tests._async import misbehaving
 from tests._async.calls import collect
 from tests._async.misbehaving import DEADLINES, LONG, SHORT, ClientWithCallersHTTP
-from tests.clocks import async_together
+from tests.clocks import AsyncVirtualClock, async_together
 from tests.local.api import TIMEOUT, Gate, until
 from tests.servers import KEY, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from runpod.models.management import LogLine
     from tests.servers import Connection
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -181,6 +184,33 @@ async def test_without_follow_the_logs_end_when_nothing_more_comes(quiet: None, 
             return texts(await read(server))
 
     assert [[1, 2]] * 3 == await async_together(one, 3)
+
+
+class Slow(list[LogLine]):
+    """A session, an open response and a consumer at once: each byte takes a second."""
+
+    closed = False
+    retry = RetryPolicy()
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.clock = AsyncVirtualClock()
+        self._pieces = iter([body[start : start + 1] for start in range(len(body))])
+
+    async def read(self, seconds: float) -> Any:
+        self.clock.advance(1.0)
+        return next(self._pieces, DeadlineExceeded("nothing", sent=True))
+
+    async def put(self, line: LogLine) -> None:
+        self.append(line)
+
+
+async def test_a_line_that_takes_its_time_is_waited_for() -> None:
+    slow: Any = Slow(event(1) + event(2))
+    feed = LogFeed("/v2/pods/p/logs", LogQuery())
+    reader = log_reader.AsyncLogReader(slow, feed, Deadline(), slow, follow=False)
+    assert await reader._read_events(slow) is None
+    assert [1, 2] == texts(slow)
 
 
 async def test_lines_that_are_written_after_the_request_belong_to_those_who_follow() -> None:

@@ -30,18 +30,21 @@ from runpod import (
 )
 from runpod._sync import log_reader, log_run
 from runpod._sync.logs import Logs
+from runpod._protocol.deadlines import Deadline
+from runpod._protocol.log_feed import LogFeed, LogQuery
+from runpod._protocol.outcomes import DeadlineExceeded
 from runpod.local import LocalEndpoint, LocalServer
+from runpod.models.management import LogLine
 from tests._sync import misbehaving
 from tests._sync.calls import collect
 from tests._sync.misbehaving import DEADLINES, LONG, SHORT, ClientWithCallersHTTP
-from tests.clocks import together
+from tests.clocks import VirtualClock, together
 from tests.local.api import TIMEOUT, Gate, until
 from tests.servers import KEY, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Callable
 
-    from runpod.models.management import LogLine
     from tests.servers import Connection
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -180,6 +183,33 @@ def test_without_follow_the_logs_end_when_nothing_more_comes(quiet: None, http_b
             return texts(read(server))
 
     assert [[1, 2]] * 3 == together(one, 3)
+
+
+class Slow(list[LogLine]):
+    """A session, an open response and a consumer at once: each byte takes a second."""
+
+    closed = False
+    retry = RetryPolicy()
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.clock = VirtualClock()
+        self._pieces = iter([body[start : start + 1] for start in range(len(body))])
+
+    def read(self, seconds: float) -> Any:
+        self.clock.advance(1.0)
+        return next(self._pieces, DeadlineExceeded("nothing", sent=True))
+
+    def put(self, line: LogLine) -> None:
+        self.append(line)
+
+
+def test_a_line_that_takes_its_time_is_waited_for() -> None:
+    slow: Any = Slow(event(1) + event(2))
+    feed = LogFeed("/v2/pods/p/logs", LogQuery())
+    reader = log_reader.LogReader(slow, feed, Deadline(), slow, follow=False)
+    assert reader._read_events(slow) is None
+    assert [1, 2] == texts(slow)
 
 
 def test_lines_that_are_written_after_the_request_belong_to_those_who_follow() -> None:

@@ -163,4 +163,7 @@ class AsyncLogReader:
                 quiet_since = clock.now()
                 if self._feed.is_complete or self._consumer.closed:
                     return None
+            if parser.is_within_event:
+                # A long line takes its time.
+                quiet_since = clock.now()
         return None

@@ -165,4 +165,7 @@ class LogReader:
                 quiet_since = clock.now()
                 if self._feed.is_complete or self._consumer.closed:
                     return None
+            if parser.is_within_event:
+                # A long line takes its time.
+                quiet_since = clock.now()
         return None
