@@ -118,7 +118,7 @@ def test_an_endpoint(shared: LocalServer, manage: Manage) -> None:
         ("PATCH", "/mule", 404, "endpoint not found"),
         ("GET", "/mule/workers", 404, "endpoint not found"),
         ("GET", "/horse/workers/w/logs", 404, "worker not found"),
-        ("GET", "/horse/releases", 404, "route not found"),
+        ("GET", "/horse/builds", 404, "route not found"),
         ("GET", "/../pods", 404, "route not found"),
         ("POST", "", 405, "method POST is not allowed"),
         ("DELETE", "/horse", 405, "method DELETE is not allowed"),
