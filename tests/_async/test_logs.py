@@ -153,12 +153,13 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """End sooner without new lines."""
     monkeypatch.setattr(log_reader, "QUIET", 0.5)
+    monkeypatch.setattr(log_reader, "FIRST_QUIET", 0.5)
 
 
 # Over servers that misbehave
 
 
-async def test_the_tail_is_complete_without_an_end(http_backend: str) -> None:
+async def test_the_tail_is_complete_without_an_end() -> None:
     with RawServer(script(sends_and_waits(HEAD, events(1, 2, 3)))) as server:
         lines = await read(server, tail=3)
     assert [1, 2, 3] == texts(lines)

@@ -34,6 +34,7 @@ def workers(running_workers: LocalServer, monkeypatch: pytest.MonkeyPatch) -> li
     monkeypatch.setenv("RUNPOD_API_KEY", running_workers.api_key)
     monkeypatch.setenv("RUNPOD_API_BASE_URL", running_workers.management_url)
     monkeypatch.setattr(log_reader, "QUIET", 0.5)
+    monkeypatch.setattr(log_reader, "FIRST_QUIET", 0.5)
     with Runpod() as client:
         return [worker.id for worker in client.endpoint("horse").workers()]
 

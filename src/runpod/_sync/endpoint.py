@@ -724,11 +724,11 @@ class Endpoint(Generic[OutputT]):
         """Reads the logs of the workers. Needs the extra `logs`.
 
         The service never ends the logs of a running worker. Without `follow`, the iteration ends
-        when a worker has sent as many lines as `tail` says, or nothing for two seconds; lines of
-        several workers are in the order of their times. With `follow`, it goes on with new lines, in
-        the order in which they arrive, also of workers that start later, until the timeout. A
-        connection that breaks off is opened again where it ended. In sync code, at most 30 workers
-        are followed at once.
+        when a worker has sent as many lines as `tail` says, or nothing for two seconds (five before
+        its first line); lines of several workers are in the order of their times. With `follow`, it
+        goes on with new lines, in the order in which they arrive, also of workers that start later,
+        until the timeout. A connection that breaks off is opened again where it ended. In sync code,
+        at most 30 workers are followed at once.
 
         Args:
             worker: The ID of a worker; None: all of them.

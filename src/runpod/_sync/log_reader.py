@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from runpod._protocol.outcomes import Outcome
     from runpod.models.management.logs import LogLine
 
-# Who does not follow the logs has all lines when nothing came for this many seconds: the service never ends a stream.
+# Who does not follow the logs has all lines when nothing came for this many seconds, before the first line and after it:
+# the service never ends a stream.
+FIRST_QUIET = 5.0
 QUIET = 2.0
 
 # Who follows them opens the stream again when nothing came for this many seconds: the connection may be lost.
@@ -129,7 +131,7 @@ class LogReader:
                 raise response_error(Response(opened.status, opened.headers), feed.call, problem)
             feed.opened(opened.headers)
             self._consumer.opened()
-            opened.set_read_timeout(SILENCE if self._follow else QUIET)
+            opened.set_read_timeout(SILENCE if self._follow else FIRST_QUIET)
             self._open = opened
             return self._read_events(opened)
         finally:
@@ -138,7 +140,7 @@ class LogReader:
 
     def _read_events(self, opened: OpenResponse) -> TransportError | None:
         clock, parser = self._session.clock, EventParser()
-        patience = SILENCE if self._follow else QUIET
+        patience = SILENCE if self._follow else FIRST_QUIET
         quiet_since = clock.now()
         while not self._consumer.closed:
             now = clock.now()
@@ -162,6 +164,7 @@ class LogReader:
                 if self._feed.is_live(line):
                     return None
                 self._consumer.put(line)
+                patience = SILENCE if self._follow else QUIET
                 quiet_since = clock.now()
                 if self._feed.is_complete or self._consumer.closed:
                     return None
