@@ -188,7 +188,7 @@ def test_an_undocumented_response_is_used() -> None:
     state = update_of(response({"status": "FINALIZED", "requestTotal": None}), call, STATE)
     assert ("FINALIZED", 3) == (state.status, state.request_total)
     for value in (b"<html>", {"error": "no"}, b'{"id'):
-        with pytest.raises(errors.APIResponseError) as caught:
+        with pytest.raises(errors.APIResponseError, match="To finalize it again is harmless") as caught:
             update_of(response(value), call, STATE)
         assert caught.value.maybe_submitted
 
@@ -209,7 +209,8 @@ def test_a_list_of_no_batches() -> None:
     call = BatchCall(LIST_BATCHES, "ep")
     for value in ([], {"batches": None}, {"batches": []}):
         assert [] == parse_batches(response(value), call)
-    for other in ({"a": [], "b": []}, {"id": "b"}, "none", b"<html>"):
+    # The last one would look as if there were no batches.
+    for other in ({"a": [], "b": []}, {"id": "b"}, "none", b"<html>", [{"batchId": "b"}]):
         with pytest.raises(errors.APIResponseError):
             parse_batches(response(other), call)
 
@@ -351,6 +352,7 @@ def state(status: str | None = "FINALIZED", total: int | None = 3, completed: in
         (state("RUNNING"), False),
         (state(total=0), False),
         (state(total=None, completed=3), False),
+        (state(total=-1), False),
         (state(None, completed=3), False),
         (state("DRAFT"), False),  # the service is late
     ],
@@ -394,6 +396,8 @@ def test_failed_polls() -> None:
     with pytest.raises(errors.NotFoundError):
         wait.failed(errors.NotFoundError("gone"), 0.0)
     wait.received(state())
+    # A poll has a timeout of its own.
+    assert 5.0 == wait.failed(errors.RunpodTimeoutError("no response within 30 s"), 0.0)
     with pytest.raises(errors.APIConnectionError):
         for _ in range(10):
             wait.failed(lost, 0.0)

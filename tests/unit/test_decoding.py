@@ -66,7 +66,7 @@ def test_an_invalid_response_is_an_error_with_the_body(words: str, bodies: list[
         (RUN_CALL, '{"id": "sync-1"}', "A job may have been submitted with the ID 'sync-1'; submitting again may run it twice."),
         (Call(RUN_SYNC, ENDPOINT), '{"id":"sync-1","status":"COMPLETED","output":{"a', "submitted with the ID 'sync-1';"),
         (RUN_CALL, "[]", "A job may have been submitted; submitting again may run it twice."),
-        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "The request may have been executed; sending it again may execute"),
+        (Call(RETRY, ENDPOINT, JOB), '{"id": "sync-1"}', "The request may have been executed, and sending it again may execute"),
         (Call(PURGE_QUEUE, ENDPOINT), "[]", "The request may have been executed"),
     ],
 )  # fmt: skip

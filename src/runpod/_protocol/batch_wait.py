@@ -77,7 +77,8 @@ class BatchWait:
             raise self.timeout_error() from None
         self._failures += 1
         self._last_failure = error.message
-        if not error.retryable or (self._failures >= MAX_FAILURES and not self.deadline.limited):
+        is_temporary = error.retryable or isinstance(error, RunpodTimeoutError)
+        if not is_temporary or (self._failures >= MAX_FAILURES and not self.deadline.limited):
             raise error
         asked = error.retry_after if isinstance(error, RateLimitError) else None
         return self._within(max(self._next_interval(), min(asked or 0.0, LAST_INTERVAL)), now)

@@ -192,12 +192,15 @@ def parse_batches(response: Response, call: BatchCall) -> list[BatchState]:
     """Parses the list of batches, in any envelope. What is no batch in it is left out.
 
     Raises:
-        APIResponseError: There is no list in the response.
+        APIResponseError: There is no list in the response, or no batch in the list that it has.
     """
     found = list[BatchState]()
-    for item in _items(parse_json(response, call), response, call, "batches"):
+    items = _items(parse_json(response, call), response, call, "batches")
+    for item in items:
         with suppress(ValidationError):
             found.append(BatchState.model_validate(item))
+    if items and not found:
+        raise response_error(response, call, "none of its items is a batch with an ID")
     return found
 
 

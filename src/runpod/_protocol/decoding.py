@@ -137,7 +137,7 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
         f"Check that {call.operation.service.setting} is the address of the {call.operation.service.name}."
     )
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
-        msg += " The request may have been executed; sending it again may execute it twice."
+        msg += f" {call.doubt_advice}"
     elif context["maybe_submitted"]:
         known = f" with the ID {context['job_id']!r}" if context["job_id"] else ""
         msg += f" A job may have been submitted{known}; submitting again may run it twice."

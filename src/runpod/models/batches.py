@@ -97,7 +97,7 @@ class BatchState(ReceivedModel):
         if self.status in {"FAILED", "CANCELLED"}:
             return True
         ended = (self.request_completed or 0) + (self.request_failed or 0)
-        return self.status not in {None, "DRAFT"} and bool(self.request_total) and ended >= (self.request_total or 0)
+        return self.status not in {None, "DRAFT"} and 0 < (self.request_total or 0) <= ended
 
 
 @dataclass(frozen=True, repr=False)
