@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import anyio  # async-only
+import anyio.lowlevel  # async-only
 import httpx
 import pytest
 from pydantic import BaseModel
@@ -33,13 +35,13 @@ from runpod import (
     RunpodTimeoutError,
     ServerError,
 )
-from runpod._async import batch_results
 from runpod.local import LocalServer
 from tests._async.batch_service import LOST, UNKNOWN, BatchService
 from tests._async.calls import collect
 from tests._async.test_files import Store
+from tests.clocks import async_together
 from tests.local.api import Gate
-from tests.servers import TEST_TIMEOUT
+from tests.servers import BASE_URL, KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -162,6 +164,24 @@ async def test_the_newest_batch_is_the_first_in_the_list(endpoint: AsyncEndpoint
         await endpoint.batches.get("missing").refresh()
 
 
+async def test_many_that_use_one_batch(endpoint: AsyncEndpoint) -> None:
+    batch = await endpoint.batches.create([])
+    await async_together(lambda n: batch.add([{"n": n}] * 20), 5)
+    assert 100 == batch.state.request_total
+    results = batch.results(page_size=3)
+    parts = await async_together(lambda _: collect(results), 4)
+    found = [result.id for part in parts for result in part]
+    assert (100, 100) == (len(found), len(set(found)))
+    await batch.cancel()
+
+
+async def test_a_poll_that_never_ends(local: LocalServer, endpoint: AsyncEndpoint) -> None:
+    batch = await endpoint.with_options(timeout=0.2).batches.create([{"n": 1}], timeout=TEST_TIMEOUT)
+    await batch.finalize(timeout=TEST_TIMEOUT)
+    local.faults.drip("batch", 20)
+    assert 1 == (await batch.wait(timeout=TEST_TIMEOUT)).request_completed
+
+
 # --- inputs -----------------------------------------------------------------------------------
 
 
@@ -258,10 +278,14 @@ async def test_keys_are_unique_in_the_whole_batch(batches: AsyncBatches, service
     with pytest.raises(BadRequestError):
         await batch.add([{"id": 2}])
     await batch.add([{"id": 2}])
-    for known in (1, 2):
+    # A request is removed to add another one in its place.
+    await batch.remove("b1-r2")
+    await batch.add([{"id": 2}])
+    await batch.add([{"id": 3}])
+    for known in (2, 3):
         with pytest.raises(InvalidRequestError, match=r"Input 0: input\['id'\] is the same as that of a request"):
             await batch.add([{"id": known}])
-    assert [{"id": 1}, {"id": 2}] == service.inputs()
+    assert [{"id": 1}, {"id": 2}, {"id": 3}] == service.inputs()
 
 
 async def test_large_batches_are_added_in_several_requests(service: BatchService) -> None:
@@ -403,11 +427,50 @@ async def test_an_unchanged_count_says_nothing(lost: Any, batches: AsyncBatches,
         await batch.add(NUMBERS)
     assert (True, "b1") == (caught.value.maybe_submitted, caught.value.batch_id)
     assert ["POST requests", "GET batch"] == service.requests
-    # Nor does a count that cannot be fetched.
-    service.next("POST requests", LOST)
+    # From now on no count does: these requests may be the ones that it counts.
+    service._add(service.batches["b1"], [{"input": each} for each in NUMBERS])
+    service.next("POST requests", lost)
+    with pytest.raises(RunpodError):
+        await batch.add(NUMBERS)
+    assert batch.state.request_total is None
+    assert 15 == (await batch.add(NUMBERS)).request_total
+
+
+async def test_a_count_that_cannot_be_fetched(batches: AsyncBatches, service: BatchService) -> None:
+    batch = await drafted(batches, service)
+    service.next("POST requests", LOST, UNKNOWN)
     service.next("GET batch", 403)
     with pytest.raises(APIConnectionError, match=r"batch\.refresh\(\) shows how many the batch has"):
         await batch.add(NUMBERS)
+    # The requests of the first call are no proof that those of the second were added.
+    with pytest.raises(APIConnectionError):
+        await batch.add([{"n": 9}] * 5)
+    assert NUMBERS * 2 == service.inputs()
+
+
+async def test_tasks_that_add_to_one_batch(service: BatchService) -> None:  # async-only
+    failed = list[int]()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        await anyio.lowlevel.checkpoint()
+        response = service._respond(request)
+        await anyio.lowlevel.checkpoint()
+        return response
+
+    async def add(number: int) -> None:
+        try:
+            await batch.add([{"task": number}])
+        except APIConnectionError:
+            failed.append(number)
+
+    http_client = httpx.AsyncClient(transport=httpx.MockTransport(respond))
+    async with AsyncRunpod(KEY, base_url=BASE_URL, http_client=http_client) as client:
+        batch = await client.endpoint("ep").batches.create([])
+        service.next("POST requests", UNKNOWN)
+        await async_together(add, 2)
+    # What another task added is no proof.
+    assert 1 == len(failed)
+    assert {0, 1} == {*failed, *(each["task"] for each in service.inputs())}
 
 
 async def test_a_failure_half_way_leaves_a_draft(service: BatchService) -> None:
@@ -443,6 +506,14 @@ async def test_an_interruption_names_what_is_left(service: BatchService, caplog:
         service.next("POST requests", KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             await batches.create(inputs)
+        batch = batches.get("b1")
+        await batch.refresh()
+        service.next("POST requests", KeyboardInterrupt(), UNKNOWN)
+        with pytest.raises(KeyboardInterrupt):
+            await batch.add([{"n": 1}])
+        service._add(service.batches["b1"], [{"input": {"n": 1}}])  # it arrives late
+        with pytest.raises(APIConnectionError):
+            await batch.add([{"n": 2}])
         left = "Adding requests to batch b1 on endpoint ep was interrupted; it is a draft, and runs nothing"
         assert [left] == [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING][-1:]
         caplog.clear()
@@ -506,6 +577,10 @@ async def test_a_new_batch_that_is_not_found_yet(service: BatchService) -> None:
         with pytest.raises(NotFoundError):
             await batch.refresh()
         assert 6 == (await client.endpoint("ep").batches.get("b1").refresh()).request_total
+        service.clock.time = 0
+        again = await client.endpoint("ep").batches.create(NUMBERS)
+        service.late = 2
+        assert 5 == len(await collect(again.results()))
 
 
 @pytest.mark.parametrize("failure", [LOST, 503, 409, HTML], ids=str)
@@ -631,7 +706,7 @@ async def test_a_wait_ends_although_the_counts_never_meet(batches: AsyncBatches,
 
 
 async def test_reading_results_goes_on_after_an_error(
-    batches: AsyncBatches, service: BatchService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    batches: AsyncBatches, service: BatchService, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch = await drafted(batches, service)
     results = batch.results(page_size=2)
@@ -646,11 +721,16 @@ async def test_reading_results_goes_on_after_an_error(
     assert [{"n": 2}, {"n": 3}, {"n": 4}] == [result.output for result in await collect(results)]
     assert [] == await collect(results)
     assert [10.0, 10.0] == [pause for pause in service.clock.pauses if pause]
-    monkeypatch.setattr(batch_results, "_MAX_PAUSES", 1)
-    for refused in ([429] * 8, [httpx.Response(429, headers={"Retry-After": "3600"})]):
-        service.next("GET requests", *refused)
-        with pytest.raises(RateLimitError):
-            await anext(batch.results())
+    service.next("GET requests", httpx.Response(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(RateLimitError):
+        await anext(batch.results(timeout=None))
+    # The pauses are part of the timeout.
+    service.next("GET requests", *[429] * 20)
+    start = service.clock.time
+    with pytest.raises(RateLimitError):
+        await anext(batch.results(timeout=25))
+    assert 20 == service.clock.time - start
+    service.script.clear()
     caplog.set_level(logging.WARNING)
     service.next("GET requests", httpx.Response(200, json={"requests": [{"id": "r"}], "total": 5, "hasMore": False}))
     assert 1 == len(await collect(batch.results()))

@@ -9,7 +9,6 @@ import pickle
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-
 import httpx
 import pytest
 from pydantic import BaseModel
@@ -35,13 +34,13 @@ from runpod import (
     RunpodTimeoutError,
     ServerError,
 )
-from runpod._sync import batch_results
 from runpod.local import LocalServer
 from tests._sync.batch_service import LOST, UNKNOWN, BatchService
 from tests._sync.calls import collect
 from tests._sync.test_files import Store
+from tests.clocks import together
 from tests.local.api import Gate
-from tests.servers import TEST_TIMEOUT
+from tests.servers import BASE_URL, KEY, TEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +163,24 @@ def test_the_newest_batch_is_the_first_in_the_list(endpoint: Endpoint) -> None:
         endpoint.batches.get("missing").refresh()
 
 
+def test_many_that_use_one_batch(endpoint: Endpoint) -> None:
+    batch = endpoint.batches.create([])
+    together(lambda n: batch.add([{"n": n}] * 20), 5)
+    assert 100 == batch.state.request_total
+    results = batch.results(page_size=3)
+    parts = together(lambda _: collect(results), 4)
+    found = [result.id for part in parts for result in part]
+    assert (100, 100) == (len(found), len(set(found)))
+    batch.cancel()
+
+
+def test_a_poll_that_never_ends(local: LocalServer, endpoint: Endpoint) -> None:
+    batch = endpoint.with_options(timeout=0.2).batches.create([{"n": 1}], timeout=TEST_TIMEOUT)
+    batch.finalize(timeout=TEST_TIMEOUT)
+    local.faults.drip("batch", 20)
+    assert 1 == (batch.wait(timeout=TEST_TIMEOUT)).request_completed
+
+
 # --- inputs -----------------------------------------------------------------------------------
 
 
@@ -260,10 +277,14 @@ def test_keys_are_unique_in_the_whole_batch(batches: Batches, service: BatchServ
     with pytest.raises(BadRequestError):
         batch.add([{"id": 2}])
     batch.add([{"id": 2}])
-    for known in (1, 2):
+    # A request is removed to add another one in its place.
+    batch.remove("b1-r2")
+    batch.add([{"id": 2}])
+    batch.add([{"id": 3}])
+    for known in (2, 3):
         with pytest.raises(InvalidRequestError, match=r"Input 0: input\['id'\] is the same as that of a request"):
             batch.add([{"id": known}])
-    assert [{"id": 1}, {"id": 2}] == service.inputs()
+    assert [{"id": 1}, {"id": 2}, {"id": 3}] == service.inputs()
 
 
 def test_large_batches_are_added_in_several_requests(service: BatchService) -> None:
@@ -405,11 +426,25 @@ def test_an_unchanged_count_says_nothing(lost: Any, batches: Batches, service: B
         batch.add(NUMBERS)
     assert (True, "b1") == (caught.value.maybe_submitted, caught.value.batch_id)
     assert ["POST requests", "GET batch"] == service.requests
-    # Nor does a count that cannot be fetched.
-    service.next("POST requests", LOST)
+    # From now on no count does: these requests may be the ones that it counts.
+    service._add(service.batches["b1"], [{"input": each} for each in NUMBERS])
+    service.next("POST requests", lost)
+    with pytest.raises(RunpodError):
+        batch.add(NUMBERS)
+    assert batch.state.request_total is None
+    assert 15 == (batch.add(NUMBERS)).request_total
+
+
+def test_a_count_that_cannot_be_fetched(batches: Batches, service: BatchService) -> None:
+    batch = drafted(batches, service)
+    service.next("POST requests", LOST, UNKNOWN)
     service.next("GET batch", 403)
     with pytest.raises(APIConnectionError, match=r"batch\.refresh\(\) shows how many the batch has"):
         batch.add(NUMBERS)
+    # The requests of the first call are no proof that those of the second were added.
+    with pytest.raises(APIConnectionError):
+        batch.add([{"n": 9}] * 5)
+    assert NUMBERS * 2 == service.inputs()
 
 
 def test_a_failure_half_way_leaves_a_draft(service: BatchService) -> None:
@@ -445,6 +480,14 @@ def test_an_interruption_names_what_is_left(service: BatchService, caplog: pytes
         service.next("POST requests", KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             batches.create(inputs)
+        batch = batches.get("b1")
+        batch.refresh()
+        service.next("POST requests", KeyboardInterrupt(), UNKNOWN)
+        with pytest.raises(KeyboardInterrupt):
+            batch.add([{"n": 1}])
+        service._add(service.batches["b1"], [{"input": {"n": 1}}])  # it arrives late
+        with pytest.raises(APIConnectionError):
+            batch.add([{"n": 2}])
         left = "Adding requests to batch b1 on endpoint ep was interrupted; it is a draft, and runs nothing"
         assert [left] == [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING][-1:]
         caplog.clear()
@@ -508,6 +551,10 @@ def test_a_new_batch_that_is_not_found_yet(service: BatchService) -> None:
         with pytest.raises(NotFoundError):
             batch.refresh()
         assert 6 == (client.endpoint("ep").batches.get("b1").refresh()).request_total
+        service.clock.time = 0
+        again = client.endpoint("ep").batches.create(NUMBERS)
+        service.late = 2
+        assert 5 == len(collect(again.results()))
 
 
 @pytest.mark.parametrize("failure", [LOST, 503, 409, HTML], ids=str)
@@ -633,7 +680,7 @@ def test_a_wait_ends_although_the_counts_never_meet(batches: Batches, service: B
 
 
 def test_reading_results_goes_on_after_an_error(
-    batches: Batches, service: BatchService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    batches: Batches, service: BatchService, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch = drafted(batches, service)
     results = batch.results(page_size=2)
@@ -648,11 +695,16 @@ def test_reading_results_goes_on_after_an_error(
     assert [{"n": 2}, {"n": 3}, {"n": 4}] == [result.output for result in collect(results)]
     assert [] == collect(results)
     assert [10.0, 10.0] == [pause for pause in service.clock.pauses if pause]
-    monkeypatch.setattr(batch_results, "_MAX_PAUSES", 1)
-    for refused in ([429] * 8, [httpx.Response(429, headers={"Retry-After": "3600"})]):
-        service.next("GET requests", *refused)
-        with pytest.raises(RateLimitError):
-            next(batch.results())
+    service.next("GET requests", httpx.Response(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(RateLimitError):
+        next(batch.results(timeout=None))
+    # The pauses are part of the timeout.
+    service.next("GET requests", *[429] * 20)
+    start = service.clock.time
+    with pytest.raises(RateLimitError):
+        next(batch.results(timeout=25))
+    assert 20 == service.clock.time - start
+    service.script.clear()
     caplog.set_level(logging.WARNING)
     service.next("GET requests", httpx.Response(200, json={"requests": [{"id": "r"}], "total": 5, "hasMore": False}))
     assert 1 == len(collect(batch.results()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runpod._logging import logger
+from runpod._primitives import async_connection_key, async_lock
 from runpod._protocol.batches import (
     ADD_REQUESTS,
     GET_BATCH,
@@ -20,6 +21,8 @@ from runpod._text import readable
 from runpod.errors import NotFoundError, RunpodError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from runpod._async.batch_requests import AsyncBatchRequests
     from runpod._async.session import AsyncSession
     from runpod._protocol.deadlines import Deadline, TimeoutOrDefault
@@ -52,12 +55,25 @@ class AsyncBatchCalls:
         self.state: BatchState = state
         self.keys: set[str | int] = set()
         self._created_at = created_at
+        self._locks: dict[Any, AbstractAsyncContextManager[Any]] = {}
+        # Whether requests of an earlier call may still arrive.
+        self._in_doubt = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process has another monotonic clock.
+        return {**vars(self), "_locks": {}, "_created_at": None}
+
+    @property
+    def lock(self) -> AbstractAsyncContextManager[Any]:
+        """Held by a call that continues what the one before it did: tasks or threads make them one after another."""
+        # That of another event loop cannot be used, and after a fork, nobody would release that of the parent.
+        return self._locks.setdefault(async_connection_key(), async_lock())
 
     def new(self, operation: Operation, *, body: bytes | None = None, request_id: str | None = None) -> BatchCall:
         """A call."""
         return BatchCall(operation, self.endpoint_id, body=body, batch_id=self.state.id, request_id=request_id)
 
-    async def _send(self, call: BatchCall, deadline: Deadline) -> Response:
+    async def send(self, call: BatchCall, deadline: Deadline) -> Response:
         """Makes a call. For a batch that was just created, a 404 is not an answer yet: it says that nothing was done."""
         clock = self.session.clock
         while True:
@@ -78,7 +94,7 @@ class AsyncBatchCalls:
         """
         call = self.new(GET_BATCH)
         try:
-            state = parse_batch(await self._send(call, deadline), call)
+            state = parse_batch(await self.send(call, deadline), call)
         except RunpodError as error:
             with_batch(error, self.state.id)
             raise
@@ -99,7 +115,7 @@ class AsyncBatchCalls:
             RunpodError: The request failed, or its response was lost.
         """
         try:
-            response = await self._send(call, self.session.deadline(timeout))
+            response = await self.send(call, self.session.deadline(timeout))
             self.state = update_of(response, call, self.state)
         except RunpodError as error:
             with_batch(error, self.state.id)
@@ -113,7 +129,8 @@ class AsyncBatchCalls:
         """
         for group in groups:
             try:
-                await self._append(requests, group, timeout)
+                async with self.lock:
+                    await self._append(requests, group, timeout)
             except RunpodError as error:
                 added, count = group.start, len(requests)
                 if count > len(group):
@@ -128,23 +145,33 @@ class AsyncBatchCalls:
         try:
             await self.change(call, timeout)
         except RunpodError as error:
-            if not error.maybe_submitted or not await self.was_added(after, timeout):
+            if not error.maybe_submitted:
+                raise
+            if not await self.was_added(after, timeout):
+                self._doubt()
                 raise
         requests.added(group)
         self.state = self.state.model_copy(update={"request_total": after})
+
+    def _doubt(self) -> None:
+        """Called when requests may still arrive: the count is unknown, and says nothing about later ones."""
+        self._in_doubt = True
+        self.state = self.state.model_copy(update={"request_total": None})
 
     async def was_added(self, expected: int | None, timeout: TimeoutOrDefault) -> bool:
         """Whether the requests were added whose response was lost: only then the count is the expected one.
 
         An unchanged count says nothing: the request may still arrive.
         """
-        if expected is None:
+        if expected is None or self._in_doubt:
             return False
         found = await self.try_fetch(timeout)
         return found is not None and found.request_total == expected
 
     async def interrupted(self, requests: AsyncBatchRequests) -> None:
         """Releases the files of requests, and logs what is left, if any were sent."""
+        if requests.begun:
+            self._doubt()
         rest = await requests.release()
         if requests.begun:
             msg = "Adding requests to batch %s on endpoint %s was interrupted; it is a draft, and runs nothing%s"

@@ -16,16 +16,16 @@ from runpod.models.jobs import OutputT
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from runpod._async.session import AsyncSession
+    from runpod._async.batch_calls import AsyncBatchCalls
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.decoding import OutputReader
     from runpod._protocol.outcomes import Response
     from runpod.models.batches import BatchResult
 
-# After a 429, the least pause in seconds, and how often a page is requested again. The only documented limit of a
-# request list is 10 in ten seconds.
+# After a 429, the least pause in seconds, and the longest one that is waited for. The only documented limit of a request
+# list is 10 in ten seconds.
 _PAUSE = 10.0
-_MAX_PAUSES = 6
+_LONGEST_PAUSE = 60.0
 
 
 class AsyncBatchResults(Generic[OutputT]):
@@ -40,19 +40,17 @@ class AsyncBatchResults(Generic[OutputT]):
 
     def __init__(
         self,
-        session: AsyncSession,
-        endpoint_id: str,
-        batch_id: str,
+        calls: AsyncBatchCalls,
         read_output: OutputReader[OutputT],
         *,
         key: str | None,
         page_size: int,
         timeout: TimeoutOrDefault,
     ) -> None:
-        self.endpoint_id = endpoint_id
-        self.batch_id = batch_id
-        self._session = session
-        self._reader: BatchResultReader[OutputT] = BatchResultReader(endpoint_id, read_output, key)
+        self.endpoint_id: str = calls.endpoint_id
+        self.batch_id: str = calls.state.id
+        self._calls = calls
+        self._reader: BatchResultReader[OutputT] = BatchResultReader(self.endpoint_id, read_output, key)
         self._pages = Pages(page_size)
         self._timeout: TimeoutOrDefault = timeout
         # Received, but not yet yielded.
@@ -68,7 +66,10 @@ class AsyncBatchResults(Generic[OutputT]):
                 return self._reader(row)
             if self._pages.ended:
                 raise StopAsyncIteration
-            await self._fetch()
+            async with self._calls.lock:
+                # Unless another task or thread did, in the meantime.
+                if not self._rows and not self._pages.ended:
+                    await self._fetch()
 
     async def _fetch(self) -> None:
         call = BatchCall(LIST_REQUESTS, self.endpoint_id, batch_id=self.batch_id, query=self._pages.query)
@@ -83,15 +84,16 @@ class AsyncBatchResults(Generic[OutputT]):
             logger.warning(msg, readable(self.batch_id, 80), self.endpoint_id, self._pages.count, total)
 
     async def _page(self, call: BatchCall) -> Response:
-        for _ in range(_MAX_PAUSES):
+        session = self._calls.session
+        deadline = session.deadline(self._timeout)
+        while True:
             try:
-                return await self._session.send(call, self._session.deadline(self._timeout))
+                return await self._calls.send(call, deadline)
             except RateLimitError as error:
                 pause = max(error.retry_after or 0.0, _PAUSE)
-                if pause > 6 * _PAUSE:
+                if pause > min(_LONGEST_PAUSE, deadline.remaining(session.clock.now())):
                     raise
-            await self._session.clock.sleep(pause)
-        return await self._session.send(call, self._session.deadline(self._timeout))
+            await session.clock.sleep(pause)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(batch_id={readable(repr(self.batch_id), 80)}, count={self._pages.count})"

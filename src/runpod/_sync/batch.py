@@ -193,7 +193,8 @@ class Batch(Generic[OutputT]):
         """Waits until all requests of the batch have ended, or the batch has failed or was cancelled.
 
         It polls `GET /batch/{id}` after 5 s, and less often the longer nothing changes, at least
-        every 60 s. Transport errors, 408, 429, 5xx and invalid bodies do not end the wait.
+        every 60 s, each time with the timeout of the client. Transport errors, 408, 429, 5xx, invalid
+        bodies and polls that time out do not end the wait.
 
         The service can lose a queued request, so that the counts never meet: then the wait ends with
         its timeout.
@@ -221,7 +222,9 @@ class Batch(Generic[OutputT]):
         wait = BatchWait(self.endpoint_id, self.state, deadline, bool(self.state.request_total), self._finalized)
         while True:
             try:
-                state = self._calls.fetch(deadline)
+                # A response that never ends must not take the time of other polls.
+                polled_by = min(deadline, session.deadline(CLIENT_DEFAULT), key=lambda each: each.at)
+                state = self._calls.fetch(polled_by)
             except RunpodError as error:
                 pause = wait.failed(error, clock.now())
             else:
@@ -252,21 +255,14 @@ class Batch(Generic[OutputT]):
 
         While iterating, it raises:
             RunpodError: A page was not received. The iteration can be continued.
+            RateLimitError: Pages were refused until the timeout, although it paused in between.
 
         Example:
             >>> for result in batch.results():
             ...     print(result.key, result.output if result.succeeded else result.error)
         """
         size = check_page_size(page_size)
-        return BatchResults(
-            self._calls.session,
-            self.endpoint_id,
-            self.id,
-            self._read_output,
-            key=self.key,
-            page_size=size,
-            timeout=timeout,
-        )
+        return BatchResults(self._calls, self._read_output, key=self.key, page_size=size, timeout=timeout)
 
     def cancel(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> BatchState:
         """Cancels the batch: drops the requests that wait in the queue. `POST /batch/{id}/cancel`.
@@ -310,6 +306,8 @@ class Batch(Generic[OutputT]):
         call = self._calls.new(REMOVE_REQUEST, request_id=check_id(request_id, "request_id"))
         self._calls.change(call, timeout)
         self._calls.state = self.state.model_copy(update={"request_total": None})
+        # The key of this request can be used again, but which one it has is unknown.
+        self._calls.keys.clear()
         return self.state
 
     def rename(
