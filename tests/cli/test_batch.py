@@ -123,6 +123,14 @@ def test_wrong_usage(cli: Command, arguments: tuple[str, ...], message: str, run
     assert message in done.err
 
 
+def test_without_rows(cli: Command, running: LocalServer) -> None:
+    before = len(running.requests)
+    done = cli("batch", "create", "ep", "-", "--on-error", "skip", stdin=b"nonsense\n")
+    assert (2, "", before) == (done.status, done.out, len(running.requests))
+    assert "There are no rows. Nothing was submitted." in done.err
+    assert 0 == cli("batch", "create", "ep", "-", "--no-finalize", stdin=b"").json["requestTotal"]
+
+
 def test_how_to_go_on(cli: Command, monkeypatch: pytest.MonkeyPatch, running: LocalServer) -> None:
     batch = cli("batch", "create", "ep", "-", stdin=ROWS).json["id"]
     assert 5 == cli("batch", "status", "ep", "missing").status

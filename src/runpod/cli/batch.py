@@ -108,6 +108,8 @@ def create(
     line = ProgressLine("Creating the batch", enabled=not connection.options.verbose)
     skipped = SkippedNotes(line) if on_error == "skip" else None
     inputs = _inputs(rows_of(rows, format), input_maker(input, files=files), skipped)
+    if finalize:
+        inputs = _not_empty(inputs)
     try:
         with line:
             batch = target.batches.create(inputs, name=name, key=key, max_requests=max_requests)
@@ -145,6 +147,15 @@ def _inputs(
             hint = "Nothing was submitted. Pass --on-error skip to skip such rows."
             raise InvalidRequestError(f"{problem.place}: {problem.problem} {hint}")
         skipped.add(problem)
+
+
+def _not_empty(inputs: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The inputs. Without any, there is nothing to start, and the draft would be one of the few that an endpoint can have."""
+    first = next(inputs, None)
+    if first is None:
+        raise InvalidRequestError("There are no rows. Nothing was submitted.")
+    yield first
+    yield from inputs
 
 
 def finalize(connection: Connection, endpoint: EndpointID, batch: BatchID, *, timeout: CallTimeout = None) -> int:
@@ -249,7 +260,7 @@ def _handle(connection: Connection, endpoint: str, batch: str) -> Batch[Any]:
 
 def _wait(connection: Connection, batch: Batch[Any], timeout: Any) -> int:
     with _naming(connection, batch, "wait"), StatusLine(enabled=not connection.options.verbose) as line:
-        line.show("Waiting for the batch")
+        line.show(f"Waiting for batch {batch.id}")
         try:
             state = batch.wait(timeout=timeout)
         except RunpodTimeoutError as error:
