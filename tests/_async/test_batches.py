@@ -335,6 +335,15 @@ async def test_uploaded_files(service: BatchService) -> None:
         with pytest.raises(BadRequestError):
             await batches.create([{"file": File(bytes(600), name="3.bin")}, {"n": "x" * 950}])
         assert [("3.bin", False)] == store.released
+        # What was refused has not been added.
+        service.next("POST batches", 400)
+        service.next("POST requests", 409)
+        store.calls.clear()
+        with pytest.raises(BadRequestError):
+            await batches.create(inputs[:1])
+        with pytest.raises(ConflictError):
+            await batches.get("b1").add(inputs[:1], max_requests=None)
+        assert [("0.bin", False), ("0.bin", False)] == store.released
         store.calls.clear()
         with pytest.raises(InvalidRequestError):
             await batches.create([*inputs, 5])
@@ -630,6 +639,9 @@ async def test_a_cancelled_draft_cannot_be_finalized(batches: AsyncBatches, serv
     batch = await drafted(batches, service)
     service.batches["b1"]["status"] = "CANCELLED"
     with pytest.raises(ConflictError, match="not a draft"):
+        await batch.finalize()
+    service.next("POST finalize", UNKNOWN)
+    with pytest.raises(APIConnectionError):
         await batch.finalize()
 
 

@@ -102,7 +102,8 @@ class AsyncBatch(Generic[OutputT]):
 
         All inputs are checked before anything is sent. What does not fit into one request of 10 MB
         is divided among several. If the response to one of these is lost, the count of the batch
-        tells whether it was executed; it is never sent again.
+        tells whether it was executed; it is never sent again. So only one program should add requests
+        to a batch at a time.
 
         Args:
             inputs: See `endpoint.batches.create`.
@@ -182,10 +183,10 @@ class AsyncBatch(Generic[OutputT]):
         before = self.status
         state = await self._calls.try_fetch(timeout)
         status = None if state is None else state.status
+        changed = status not in {None, "DRAFT", before}
         # A draft that was cancelled is refused.
-        has_ended = status in {"FAILED", "CANCELLED"}
-        changed = status not in {None, "DRAFT", before} and not has_ended
-        return status == "FINALIZED" or changed or (has_ended and error.maybe_submitted)
+        can_follow = status not in {"FAILED", "CANCELLED"} or error.maybe_submitted
+        return status == "FINALIZED" or (changed and can_follow)
 
     async def wait(self, *, timeout: float | timedelta | None = WAIT_TIMEOUT) -> BatchState:
         """Waits until all requests of the batch have ended, or the batch has failed or was cancelled.

@@ -146,6 +146,7 @@ class AsyncBatchCalls:
             await self.change(call, timeout)
         except RunpodError as error:
             if not error.maybe_submitted:
+                requests.refused(group)
                 raise
             if not await self.was_added(after, timeout):
                 self._doubt()

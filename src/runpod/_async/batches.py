@@ -128,6 +128,8 @@ class AsyncBatches(Generic[OutputT]):
         try:
             state = parse_batch(await self._session.send(call, self._session.deadline(timeout)), call)
         except RunpodError as error:
+            if not error.maybe_submitted:
+                requests.refused(group)
             # An incomplete response can have the ID. If the batch has all the requests, nothing is missing.
             if not error.maybe_submitted or error.job_id is None:
                 raise

@@ -104,7 +104,8 @@ class Batch(Generic[OutputT]):
 
         All inputs are checked before anything is sent. What does not fit into one request of 10 MB
         is divided among several. If the response to one of these is lost, the count of the batch
-        tells whether it was executed; it is never sent again.
+        tells whether it was executed; it is never sent again. So only one program should add requests
+        to a batch at a time.
 
         Args:
             inputs: See `endpoint.batches.create`.
@@ -184,10 +185,10 @@ class Batch(Generic[OutputT]):
         before = self.status
         state = self._calls.try_fetch(timeout)
         status = None if state is None else state.status
+        changed = status not in {None, "DRAFT", before}
         # A draft that was cancelled is refused.
-        has_ended = status in {"FAILED", "CANCELLED"}
-        changed = status not in {None, "DRAFT", before} and not has_ended
-        return status == "FINALIZED" or changed or (has_ended and error.maybe_submitted)
+        can_follow = status not in {"FAILED", "CANCELLED"} or error.maybe_submitted
+        return status == "FINALIZED" or (changed and can_follow)
 
     def wait(self, *, timeout: float | timedelta | None = WAIT_TIMEOUT) -> BatchState:
         """Waits until all requests of the batch have ended, or the batch has failed or was cancelled.

@@ -148,6 +148,7 @@ class BatchCalls:
             self.change(call, timeout)
         except RunpodError as error:
             if not error.maybe_submitted:
+                requests.refused(group)
                 raise
             if not self.was_added(after, timeout):
                 self._doubt()

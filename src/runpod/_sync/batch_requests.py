@@ -154,10 +154,17 @@ class BatchRequests:
     def sending(self, group: Sequence[int]) -> None:
         """Called before some requests are sent: their uploaded files may be used from now on."""
         self.begun = True
+        self._may_be_used(group, True)
+
+    def refused(self, group: Sequence[int]) -> None:
+        """Called when some requests were not added, and will not be."""
+        self._may_be_used(group, False)
+
+    def _may_be_used(self, group: Sequence[int], value: bool) -> None:
         for index in group:
             files = self._requests[index].files
             if files is not None:
-                files.may_be_used = True
+                files.may_be_used = value
 
     def added(self, group: Sequence[int]) -> None:
         """Called when some requests were added to the batch."""

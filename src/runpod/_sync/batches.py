@@ -130,6 +130,8 @@ class Batches(Generic[OutputT]):
         try:
             state = parse_batch(self._session.send(call, self._session.deadline(timeout)), call)
         except RunpodError as error:
+            if not error.maybe_submitted:
+                requests.refused(group)
             # An incomplete response can have the ID. If the batch has all the requests, nothing is missing.
             if not error.maybe_submitted or error.job_id is None:
                 raise
