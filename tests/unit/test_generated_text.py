@@ -1,4 +1,4 @@
-"""The text of outputs of language models, in the shapes of section 4.4 of the protocol sheet and beyond."""
+"""The text of outputs of language models, in all shapes that workers return."""
 
 from __future__ import annotations
 
@@ -125,6 +125,11 @@ def test_texts(name: str) -> None:
         (USAGE, ""),
         (sse(USAGE), ""),
         (sse("[DONE]"), ""),
+        # Ends of a line for `str.splitlines`, but not in events.
+        ("data: " + json.dumps(delta(content="a\u2028b\x85c"), ensure_ascii=False) + "\n\n", "a\u2028b\x85c"),
+        (sse(delta(content="a")) + ": ping", "a"),
+        ('data: {"text":\r\ndata: "a"}\r\n\r\n', "a"),
+        ('data: {"text":\rdata: "a"}\r\r', "a"),
         ("", ""),
         ("https://", "https://"),
         (delta(content="https://x/y.png"), "https://x/y.png"),
@@ -175,6 +180,12 @@ class Horse(BaseModel):
         ({"type": "response.failed", "response": {"error": {"message": "lost"}}}, "lost"),
         (JobState(id="1", status="FAILED", error="no GPU"), "no GPU"),
         ({**RESPONSE, "error": {"message": "lost"}, "output": None}, "lost"),
+        ({**RESPONSE, "status": "failed", "error": {"message": "lost"}}, "lost"),
+        (
+            {**RESPONSE, "output": [{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}]},
+            "only r",
+        ),
+        ({"type": "error", "message": "overloaded", "code": "x"}, "is an error instead of a text: overloaded"),
         ('data: {"choi', "is incomplete or not JSON: pass all chunks of the stream as one list"),
     ],
 )
@@ -187,14 +198,28 @@ def test_what_has_no_text(output: Any, message: str) -> None:
     assert not caught.value.maybe_submitted
 
 
+def test_a_chunk_that_ends_within_an_event_is_no_text() -> None:
+    first, second = sse(delta(content="a ")), sse(delta(content="horse"))
+    # After it, everything that is needed has been read.
+    for end in range(1, len(second) - len("\n\n")):
+        with pytest.raises(NoTextError, match="is incomplete or not JSON: pass all chunks"):
+            runpod.text(first + second[:end])
+        assert "a horse" == runpod.text([first + second[:end], second[end:]])
+    assert "a horse" == runpod.text(first + second.rstrip())
+
+
 def test_objects_of_the_openai_package() -> None:
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
+    from openai.types.responses import Response
 
     # As the package makes them, without validation.
     assert "a horse" == runpod.text(ChatCompletion.construct(**chat("a horse")))
     assert "a horse" == runpod.text(
         [ChatCompletionChunk.construct(**delta(content=piece)) for piece in ("a ", "horse")]
     )
+    failed = Response.construct(**{**RESPONSE, "output": [], "error": {"code": "server_error", "message": "lost"}})
+    with pytest.raises(NoTextError, match="lost"):
+        runpod.text(failed)
 
 
 KEYS = ["choices", "delta", "message", "content", "text", "tokens", "output", "error", "object", "type", "status"]

@@ -23,8 +23,8 @@ _MAX_DEPTH = 20
 # Keys that a message shows.
 _MAX_SHOWN = 6
 
-# A line of server-sent events (html.spec.whatwg.org, "Server-sent events"), and the first line of one with JSON.
-_FIELD = re.compile(r"(?:data|event|id|retry)?:")
+# What begins a line of server-sent events (html.spec.whatwg.org, "Server-sent events"), and one with JSON.
+_FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _JSON_FIELD = re.compile(r"^data: ?(?:\{|\[DONE\])", re.MULTILINE)
 _DONE = "[DONE]"
 
@@ -61,7 +61,8 @@ def _text_of(value: object, depth: int) -> str:
     if isinstance(value, RootModel):
         value = cast("RootModel[object]", value).root
     if isinstance(value, str):
-        return _from_events(value, depth) if _has_events(value) else value
+        lines = _event_lines(value)
+        return value if lines is None else _from_events(lines, depth)
     if depth > _MAX_DEPTH:
         msg = f"The output has no text: it is nested more than {_MAX_DEPTH} levels deep."
         raise NoTextError(msg)
@@ -103,30 +104,45 @@ def _unless_file(value: str, depth: int) -> str:
     return _text_of(value, depth)
 
 
-def _has_events(value: str) -> bool:
-    if not _JSON_FIELD.search(value):
-        return False
-    return all(_FIELD.match(line) for line in value.splitlines() if line.strip())
+def _event_lines(value: str) -> list[str] | None:
+    """The lines of server-sent events; None for any other text."""
+    # Only these end a line. `splitlines` knows more, which JSON may contain.
+    unified = value.replace("\r\n", "\n").replace("\r", "\n")
+    if not _JSON_FIELD.search(unified):
+        return None
+    *lines, last = unified.split("\n")
+    # The last line may have been cut.
+    are_fields = all(line.startswith(_FIELDS) for line in lines if line.strip())
+    is_field = last.startswith(_FIELDS) or any(field.startswith(last.strip()) for field in _FIELDS)
+    return [*lines, last] if are_fields and is_field else None
 
 
-def _from_events(value: str, depth: int) -> str:
+def _from_events(lines: list[str], depth: int) -> str:
+    name, _, content = lines[-1].partition(":")
+    if name.strip() and not (name == "data" and content.strip()):
+        raise _incomplete()
     pieces: list[str] = []
-    for event in re.split(r"(?:\r\n|\r|\n){2,}", value):
-        lines = [line for line in event.splitlines() if line.startswith("data:")]
-        data = "\n".join(line.removeprefix("data:").removeprefix(" ") for line in lines)
+    for _, event in groupby(lines, lambda line: bool(line.strip())):
+        data = "\n".join(line.removeprefix("data:").removeprefix(" ") for line in event if line.startswith("data:"))
         if not data.strip() or data.strip() == _DONE:
             continue
         try:
-            content: object = json.loads(data)
+            parsed: object = json.loads(data)
         except (ValueError, RecursionError):
-            msg = "A server-sent event in the output is incomplete or not JSON: pass all chunks of the stream as one list."
-            raise NoTextError(msg) from None
-        pieces.append(_text_of(content, depth + 1))
+            raise _incomplete() from None
+        pieces.append(_text_of(parsed, depth + 1))
     return "".join(pieces)
 
 
+def _incomplete() -> NoTextError:
+    return NoTextError(
+        "A server-sent event in the output is incomplete or not JSON: pass all chunks of the stream as one list."
+    )
+
+
 def _from_object(fields: Mapping[str, Any], depth: int) -> str:
-    problem = error_in(fields)
+    error: object = fields.get("error")
+    problem = message_of(_object(error) or error) if error else error_in(fields)
     if problem is not None:
         raise _is_error(problem)
     choices = _list(fields.get("choices"))
@@ -148,8 +164,6 @@ def _from_object(fields: Mapping[str, Any], depth: int) -> str:
         # An empty list is the output of a generator whose yields were not collected.
         if _object(found) is not None or _list(found) is not None:
             return _text_of(found, depth)
-    if fields.get("error"):
-        raise _is_error(message_of(fields["error"]))
     raise _no_text(fields)
 
 
@@ -181,7 +195,7 @@ def _from_choices(choices: Sequence[object], fields: Mapping[str, Any]) -> str:
 
 
 def _from_event(fields: Mapping[str, Any]) -> str | None:
-    """The text of a streaming event of the Responses API or of Anthropic's Messages API; None if it is not one."""
+    """The text of an event or item of the Responses API or of Anthropic's Messages API; None if it is not one."""
     kind = fields.get("type")
     if not isinstance(kind, str):
         return None
@@ -192,6 +206,10 @@ def _from_event(fields: Mapping[str, Any]) -> str | None:
     if kind == "response.failed":
         response = _object(fields.get("response")) or {}
         raise _is_error(message_of(_object(response.get("error"))))
+    if kind == "error":
+        raise _is_error(message_of(fields))
+    if kind.startswith("reasoning"):
+        raise NoTextError("The output has no text, only reasoning: the model may need a higher limit of tokens.")
     is_other = kind.startswith(("response.", "message_", "content_block_")) or kind == "ping"
     return "" if is_other else None
 
