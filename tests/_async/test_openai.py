@@ -191,6 +191,23 @@ async def test_json_instead_of_a_stream(client: AsyncRunpod) -> None:
             await llm.chat.completions.create(**CHAT, stream=True)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "call", "found"),
+    [
+        ("text", "chat", "sent no JSON object (text/plain; charset=utf-8)"),
+        ("text", "embeddings", "sent no JSON object (text/plain; charset=utf-8)"),
+        ("text", "stream", "sent an empty stream (text/event-stream; charset=utf-8)"),
+        ("null", "chat", "sent no JSON object (application/json)"),
+    ],
+)
+async def test_what_is_no_result(client: AsyncRunpod, endpoint: str, call: str, found: str) -> None:
+    async with client.openai(endpoint) as llm:
+        with pytest.raises(openai.APIError) as caught:
+            result = await CALLS[call](llm)
+            _ = [chunk async for chunk in result]
+    assert f"The endpoint responded with HTTP 200, but {found}" == str(caught.value)
+
+
 async def test_raw_responses_are_unchanged(server_200: LocalServer) -> None:
     async with runpod_client(server_200) as client, client.openai("infinity") as llm:
         raw = await llm.chat.completions.with_raw_response.create(**CHAT)

@@ -177,6 +177,23 @@ def test_json_instead_of_a_stream(client: Runpod) -> None:
             llm.chat.completions.create(**CHAT, stream=True)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "call", "found"),
+    [
+        ("text", "chat", "sent no JSON object (text/plain; charset=utf-8)"),
+        ("text", "embeddings", "sent no JSON object (text/plain; charset=utf-8)"),
+        ("text", "stream", "sent an empty stream (text/event-stream; charset=utf-8)"),
+        ("null", "chat", "sent no JSON object (application/json)"),
+    ],
+)
+def test_what_is_no_result(client: Runpod, endpoint: str, call: str, found: str) -> None:
+    with client.openai(endpoint) as llm:
+        with pytest.raises(openai.APIError) as caught:
+            result = CALLS[call](llm)
+            _ = [chunk for chunk in result]
+    assert f"The endpoint responded with HTTP 200, but {found}" == str(caught.value)
+
+
 def test_raw_responses_are_unchanged(server_200: LocalServer) -> None:
     with runpod_client(server_200) as client, client.openai("infinity") as llm:
         raw = llm.chat.completions.with_raw_response.create(**CHAT)

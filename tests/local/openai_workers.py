@@ -40,6 +40,11 @@ def infinity(job: dict[str, Any]) -> dict[str, Any]:
     return {"object": "error", "message": "no such model", "type": "invalid_request_error", "param": None, "code": 404}
 
 
+def text(job: dict[str, Any]) -> Iterator[str]:
+    """Yields text that is neither JSON nor an event, as a page of a gateway."""
+    yield "<p>Bad gateway</p>"
+
+
 def fails(job: dict[str, Any]) -> Any:
     raise ValueError("out of memory")
 
@@ -79,6 +84,8 @@ HANDLERS: dict[str, Handler | LocalEndpoint] = {
     "older": older,
     "inputs": inputs,
     "infinity": infinity,
+    "text": text,
+    "null": lambda job: None,
     "fails": fails,
     "fails-late": fails_late,
     "object-error-late": object_error_late,

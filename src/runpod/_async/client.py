@@ -204,8 +204,8 @@ class AsyncRunpod(AsyncClosing):
         It needs the extra `openai`, versions 2 and 3. It has connections of its own: use it in a `with`
         block, or close it. The settings of OpenAI in the environment (`OPENAI_BASE_URL`,
         `OPENAI_API_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_CUSTOM_HEADERS`) are not used.
-        An error that comes with HTTP 200, and a JSON body instead of a stream, raise `openai.APIError`;
-        `with_raw_response` returns them unchanged.
+        An error that comes with HTTP 200, and a body that is no JSON object or no stream, raise
+        `openai.APIError`; `with_raw_response` returns them unchanged.
 
         Args:
             endpoint_id: The endpoint's ID, the slug of a public one, or the address of its page in

@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runpod._protocol.error_bodies import error_in
+from runpod._text import readable
 from runpod.errors import ConfigurationError
 
 try:
-    from openai import APIError, AsyncOpenAI
+    from openai import APIError, AsyncOpenAI, AsyncStream, BaseModel
 except ModuleNotFoundError as error:
     if error.name != "openai":  # One of its own dependencies.
         raise
@@ -17,7 +18,7 @@ except ModuleNotFoundError as error:
     raise ConfigurationError(msg) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from pydantic import SecretStr
 
@@ -28,7 +29,7 @@ _RAW = "x-stainless-raw-response"
 
 
 class AsyncRunpodOpenAI(AsyncOpenAI):
-    """An `AsyncOpenAI` that sends no settings of OpenAI to Runpod, and raises errors that came with HTTP 200."""
+    """An `AsyncOpenAI` that sends no settings of OpenAI to Runpod, and raises what came with HTTP 200 but is no result."""
 
     def __init__(
         self,
@@ -54,15 +55,44 @@ class AsyncRunpodOpenAI(AsyncOpenAI):
             raise _error(f"reported an error: {problem}", response, data)
         return super()._process_response_data(data=data, cast_to=cast_to, response=response)
 
-    async def _process_response(self, *, response: Any, stream: bool, **options: Any) -> Any:
-        content_type = str(response.headers.get("content-type", ""))
-        if stream and "json" in content_type and _RAW not in response.request.headers:
+    async def _process_response(self, *, response: Any, stream: bool, cast_to: Any, **options: Any) -> Any:
+        is_raw = _RAW in response.request.headers
+        if stream and not is_raw and "json" in _content_type(response):
             # Read as events, a JSON body would be a stream without any.
             body = _json(await response.aread())
             problem = error_in(body)
             found = "sent JSON instead of a stream" if problem is None else f"reported an error: {problem}"
             raise _error(found, response, body)
-        return await super()._process_response(response=response, stream=stream, **options)
+        if not stream and not is_raw and _is_model(cast_to) and not response.content.lstrip().startswith(b"{"):
+            # The package would return what it is, such as the text of a page.
+            raise _error(f"sent no JSON object ({_content_type(response)})", response, None)
+        result = await super()._process_response(response=response, stream=stream, cast_to=cast_to, **options)
+        return _unless_empty(result, response) if isinstance(result, AsyncStream) else result
+
+
+def _unless_empty(stream: Any, response: Any) -> Any:
+    """The stream, which raises an error at its end if it had no events."""
+    events: AsyncIterator[object] = stream._iterator  # noqa: SLF001 - it has no public name
+
+    async def checked() -> AsyncIterator[object]:
+        is_empty = True
+        async for event in events:
+            is_empty = False
+            yield event
+        if is_empty:
+            # What is no event was skipped, such as a page.
+            raise _error(f"sent an empty stream ({_content_type(response)})", response, None)
+
+    stream._iterator = checked()  # noqa: SLF001 - as above
+    return stream
+
+
+def _is_model(cast_to: Any) -> bool:
+    return isinstance(cast_to, type) and issubclass(cast_to, BaseModel)
+
+
+def _content_type(response: Any) -> str:
+    return readable(str(response.headers.get("content-type", "no content type")), 40)
 
 
 def _json(content: bytes) -> object:
