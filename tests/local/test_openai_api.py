@@ -169,6 +169,12 @@ def test_failed_jobs(status: int) -> None:
         assert "out of memory" in response.json()["error"]["message"]
 
 
+def test_an_error_that_looks_like_a_literal_of_python(serve: Serve) -> None:
+    for error in ("{[1]: 2}", "(" * 1000, "{'message': 1}"):
+        response = serve(lambda _, error=error: {"error": error}).http.post("/openai/v1/chat/completions", json=CHAT)
+        assert (500, error) == (response.status_code, response.json()["error"]["message"])
+
+
 def test_a_client_that_disconnects(serve: Serve) -> None:
     steps = Steps()
     api = serve(steps.handler, behavior=Behavior(rate_limits=True))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import queue
 import re
 import socket
@@ -227,6 +228,15 @@ def test_external_webhooks_are_called_if_enabled(serve: Serve, attempts: list[st
     for url in EXTERNAL:
         api.end(submit(api, url))
     until(lambda: attempts == EXTERNAL)
+
+
+@pytest.mark.parametrize("url", ["http://a:secret@127.0.0.1:1/secret?secret", "http://127.0.0.1:99999/secret"])
+def test_the_token_in_an_address_is_not_logged(serve: Serve, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "runpod.local")
+    submit(serve(echo), url)
+    until(lambda: "could not be called" in caplog.text)
+    assert "http://127.0.0.1:" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("url", [*INVALID, "http://127.0.0.1:1/", "http://user:pass@127.0.0.1:99999/"])

@@ -167,7 +167,7 @@ def _error_text(problem: str) -> JSONText:
     try:
         # A generator's yield of `{"error": {"message": …}}` was converted to text for the job.
         found: object = ast.literal_eval(problem)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         pass
     else:
         if _is_object(found) and isinstance(found.get("message"), str):

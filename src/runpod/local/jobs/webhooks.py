@@ -105,7 +105,7 @@ async def _attempt(url: str, body: bytes) -> bool:
             # Captured from the service: any 2xx status is a success. Documentation says 200.
             return response.is_success
     except Exception as error:  # noqa: BLE001  # A webhook can fail in any way.
-        _logger.debug("The webhook %s could not be called: %r", url, error)
+        _logger.debug("The webhook %s could not be called: %r", _origin(url), error)
         return False
 
 
