@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio  # async-only
 import json
 import logging
+import threading  # async-only
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ from runpod import (
     ServerError,
     WebhookTokenError,
 )
+from runpod._protocol.deliveries import RecentDeliveries  # async-only
 from runpod.webhooks import AsyncWebhookReceiver, http_status
 from tests._async.calls import CANCELLED, DONE, FAILED, JOB, PATH, QUEUED, RUNNING
 from tests.servers import Delayed
@@ -209,6 +212,47 @@ async def test_receivers_can_share_what_they_have_seen(client: AsyncRunpod, url:
     assert [False, True] == [each.duplicate for each in deliveries]
     await receivers[1].failed(deliveries[0])
     assert not (await receivers[0].receive(url, body(DONE))).duplicate
+
+
+class SlowSeen(RecentDeliveries):  # async-only
+    """Waits in `add`, the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted, self.may_return = threading.Event(), threading.Event()
+
+    def add(self, key: str) -> bool:
+        is_new = super().add(key)
+        self.noted.set()
+        assert self.may_return.wait(30)
+        return is_new
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_delivery_that_is_cancelled_while_it_is_noted_is_no_duplicate_later(  # async-only: threads are not cancelled
+    client: AsyncRunpod, url: str, wire: Wire, is_new: bool
+) -> None:
+    seen = SlowSeen()
+    receiver = AsyncWebhookReceiver(client=client, token=TOKEN, seen=seen)
+    wire.respond(DONE, DONE)
+    if not is_new:
+        wire.respond(DONE)
+        seen.may_return.set()
+        await receiver.receive(url, body(DONE))
+        seen.may_return.clear()
+        seen.noted.clear()
+    task = asyncio.ensure_future(receiver.receive(url, body(DONE)))
+    await asyncio.to_thread(seen.noted.wait, 30)
+    task.cancel()
+    asyncio.get_running_loop().call_soon(seen.may_return.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert is_new is not (await receiver.receive(url, body(DONE))).duplicate
+
+
+async def test_an_endpoint_must_have_an_id(receiver: AsyncWebhookReceiver) -> None:
+    with pytest.raises(InvalidRequestError, match="IDs must be str, not NoneType"):
+        receiver.url(BASE, None)  # type: ignore[arg-type]
 
 
 async def test_a_broken_body_is_an_error(receiver: AsyncWebhookReceiver, url: str, wire: Wire) -> None:

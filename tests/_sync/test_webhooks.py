@@ -3,7 +3,6 @@
 """Tests of the webhook receiver: what it believes, what it refuses, and what it takes for a repetition."""
 
 from __future__ import annotations
-
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -211,6 +210,11 @@ def test_receivers_can_share_what_they_have_seen(client: Runpod, url: str, wire:
     assert [False, True] == [each.duplicate for each in deliveries]
     receivers[1].failed(deliveries[0])
     assert not (receivers[0].receive(url, body(DONE))).duplicate
+
+
+def test_an_endpoint_must_have_an_id(receiver: WebhookReceiver) -> None:
+    with pytest.raises(InvalidRequestError, match="IDs must be str, not NoneType"):
+        receiver.url(BASE, None)  # type: ignore[arg-type]
 
 
 def test_a_broken_body_is_an_error(receiver: WebhookReceiver, url: str, wire: Wire) -> None:

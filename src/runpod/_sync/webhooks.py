@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runpod._primitives import in_thread
+from runpod._primitives import in_stoppable_thread, in_thread, shield
 from runpod._protocol.deliveries import MAX_BYTES, Delivery, RecentDeliveries, confirmed, parse, unknown_job
 from runpod._protocol.webhook_addresses import TOKEN_VARIABLE, WebhookAddresses
 from runpod.errors import NotFoundError
@@ -75,13 +76,13 @@ class WebhookReceiver:
             endpoint: The endpoint, or its ID.
 
         Raises:
-            InvalidRequestError: `base` is not such an address.
+            InvalidRequestError: `base` is not such an address, or the ID cannot be part of one.
 
         Example:
             >>> receiver.url("https://example.com/hooks", "ENDPOINT_ID")
             'https://example.com/hooks/ENDPOINT_ID/…'
         """
-        return self._addresses.url(base, endpoint if isinstance(endpoint, str) else endpoint.id)
+        return self._addresses.url(base, getattr(endpoint, "id", endpoint))
 
     def check(self, url: str) -> str:
         """Checks the token in the address of a request, and returns the ID of its endpoint. Sends no request.
@@ -138,8 +139,24 @@ class WebhookReceiver:
             raise unknown_job(delivered.id, endpoint_id, error) from error
         delivery = confirmed(delivered, state, endpoint_id)
         # At the very end: a delivery that could not be received is not a duplicate when it is repeated.
-        is_new = in_thread(self._seen.add, delivery.key)
-        return replace(delivery, duplicate=not is_new)
+        return replace(delivery, duplicate=not self._note(delivery.key))
+
+    def _note(self, key: str) -> bool:
+        is_new = False
+
+        def add() -> bool:
+            nonlocal is_new
+            is_new = self._seen.add(key)
+            return is_new
+
+        try:
+            return in_stoppable_thread(add, threading.Event())
+        except BaseException:
+            # Cancelled after it was noted: its repetition is the first one that is received.
+            if is_new:
+                with shield():
+                    in_thread(self._seen.discard, key)
+            raise
 
     def failed(self, delivery: Delivery) -> None:
         """Forgets a delivery: its repetition is no duplicate. Call it if you answer with an error after `receive`.
