@@ -5,6 +5,7 @@
     gunicorn --chdir examples --threads 8 webhooks_django:app
 
 Jobs are submitted with `webhook=receiver.url("https://example.com/hooks", endpoint)`, where example.com is this server.
+Its path is a secret, which Django's logger `django.request` shows if the response is an error.
 Several worker processes need a `WebhookReceiver(seen=…)` that they share, for example over Django's cache.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -44,8 +45,14 @@ def hook(request: HttpRequest, path: str) -> HttpResponse:
         logging.getLogger(__name__).warning("%s", error)
         return HttpResponse(status=http_status(error))
     if not delivery.duplicate:
-        executor.submit(work, delivery)  # the response does not wait for it
+        executor.submit(work, delivery).add_done_callback(log_failure)  # the response does not wait for it
     return HttpResponse()
+
+
+def log_failure(future: Future[None]) -> None:
+    """Logs why `work` raised, which the executor keeps to itself."""
+    if error := future.exception():
+        logging.getLogger(__name__).error("A delivery was received, but not handled.", exc_info=error)
 
 
 def work(delivery: Delivery) -> None:

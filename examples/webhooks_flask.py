@@ -10,7 +10,7 @@ Several worker processes need a `WebhookReceiver(seen=…)` that they share.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from flask import Flask, Response, request
 
@@ -32,8 +32,14 @@ def hook(path: str) -> Response:
         app.logger.warning("%s", error)
         return Response(status=http_status(error))
     if not delivery.duplicate:
-        executor.submit(work, delivery)  # the response does not wait for it
+        executor.submit(work, delivery).add_done_callback(log_failure)  # the response does not wait for it
     return Response()
+
+
+def log_failure(future: Future[None]) -> None:
+    """Logs why `work` raised, which the executor keeps to itself."""
+    if error := future.exception():
+        app.logger.error("A delivery was received, but not handled.", exc_info=error)
 
 
 def work(delivery: Delivery) -> None:

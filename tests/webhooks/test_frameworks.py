@@ -75,7 +75,13 @@ def site(request: pytest.FixtureRequest, local: LocalServer) -> Iterator[Site]:
         patch.setenv("DJANGO_SECRET_KEY", "s" * 50)
         patch.setenv("DJANGO_ALLOWED_HOSTS", "example.com,127.0.0.1")
         module = load(name, patch)
-        patch.setattr(module, "work", worked.put)
+
+        def work(delivery: Delivery) -> None:
+            if "fails" in delivery.state.output:
+                raise ValueError("no hay")
+            worked.put(delivery)
+
+        patch.setattr(module, "work", work)
         serve = serve_asgi if request.param == "fastapi" else serve_wsgi
         with serve(module.app) as address, Runpod() as client:
             yield Site(name, address, client, worked)
@@ -154,6 +160,11 @@ def test_forged_doubled_late_and_broken_deliveries_do_no_harm(site: Site) -> Non
     assert {"n": 1} == site.worked.get(timeout=TIMEOUT).state.result()
     assert 200 == site.post(good)
     assert site.worked.empty()
+
+
+def test_work_that_fails_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.client.endpoint("horse").run(input={"fails": True}, webhook=site.url)
+    until(lambda: "ValueError: no hay" in caplog.text)
 
 
 def test_a_delivery_before_the_end_of_its_job_has_to_be_repeated(site: Site) -> None:
