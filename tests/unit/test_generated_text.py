@@ -274,7 +274,10 @@ REPORT = '{"error_type": "<class \'ValueError\'>", "error_message": "out of memo
         ({"object": "error", "error": {"message": "m"}}, "m"),
         ({"object": "error"}, "no reason was given"),
         ({"id": "1", "status": "FAILED", "error": "no GPU"}, "no GPU"),
-        ({"id": "1", "status": "IN_QUEUE"}, "job 1 has not ended, it is IN_QUEUE"),
+        ({"id": "1", "status": "IN_QUEUE"}, "job 1 is IN_QUEUE"),
+        ({"id": "1", "status": "CANCELLED", "output": "a"}, "job 1 is CANCELLED"),
+        ({"id": "1", "status": "FAILED", "error": None}, "job 1 is FAILED"),
+        ({"id": "1", "status": "COMPLETED", "output": "a horse"}, None),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "later"}}, "later"),
     ],
 )

@@ -9,15 +9,17 @@ from runpod._text import readable
 from runpod.models.status import JobStatus
 from runpod.models.worker_failure import parse_worker_error
 
-_UNFINISHED = (JobStatus.IN_QUEUE, JobStatus.IN_PROGRESS)
+# Of jobs whose response is not their result.
+_NO_RESULT = (JobStatus.IN_QUEUE, JobStatus.IN_PROGRESS, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.TIMED_OUT)
 
 
 def error_in(body: object) -> str | None:
     """What a body says if it is an error, otherwise None.
 
     Workers report `{"error": …}`, with a text or an object that has a `message`, and
-    `{"object": "error", "message": …}`. A resource, such as a failed response of the Responses API,
-    may have an `error` as well; it has an `id` and its type in `object`, and is not an error itself.
+    `{"object": "error", "message": …}`. A job in place of its result is an error, too. A resource, such
+    as a failed response of the Responses API, may have an `error` as well; it has an `id` and its type
+    in `object`, and is not an error itself.
     """
     if not isinstance(body, Mapping):
         return None
@@ -25,11 +27,11 @@ def error_in(body: object) -> str | None:
     error: object = fields.get("error")
     if fields.get("object") == "error":
         return message_of(error or fields)
-    if "object" not in fields and fields.get("status") in _UNFINISHED:
-        return f"job {readable(str(fields.get('id')), 100)} has not ended, it is {fields['status']}"
-    if not error or ("id" in fields and "object" in fields):
-        return None
-    return message_of(error)
+    if error and not ("id" in fields and "object" in fields):
+        return message_of(error)
+    if "id" in fields and "object" not in fields and fields.get("status") in _NO_RESULT:
+        return f"job {readable(str(fields['id']), 100)} is {fields['status']}"
+    return None
 
 
 def message_of(error: object) -> str:
