@@ -146,7 +146,7 @@ def test_a_webhook_of_the_service_is_received(site: Site, caplog: pytest.LogCapt
     assert [] == [line for line in logged if site.url.rpartition("/")[2] in line or "Pferd" in line]
 
 
-def test_forged_doubled_late_and_broken_deliveries_do_no_harm(site: Site) -> None:
+def test_forged_doubled_late_and_broken_deliveries_do_no_harm(site: Site, local: LocalServer) -> None:
     body = finished(site)
     good = json.dumps(body)
     assert 403 == site.post(good, site.url[:-1])
@@ -159,6 +159,9 @@ def test_forged_doubled_late_and_broken_deliveries_do_no_harm(site: Site) -> Non
     assert 200 == site.post(json.dumps(body | {"output": "x" * 20_000_000, "status": "FAILED"}))
     assert {"n": 1} == site.worked.get(timeout=TIMEOUT).state.result()
     assert 200 == site.post(good)
+    late = finished(site)
+    local.advance(3600)
+    assert 404 == site.post(json.dumps(late))
     assert site.worked.empty()
 
 
