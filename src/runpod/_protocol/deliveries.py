@@ -53,7 +53,7 @@ class Delivery:
         input: The input of the job, as delivered: the service does not return it otherwise, so
             nothing confirms it. Hidden in `repr`.
         key: What this delivery and its repetitions have in common: endpoint, job, final status and
-            times, since a job that is retried ends again.
+            times in milliseconds, since a job that is retried ends again.
     """
 
     state: JobState[Any]
