@@ -18,6 +18,7 @@ from runpod import (
     APIResponseError,
     Runpod,
     BadRequestError,
+    File,
     InvalidRequestError,
     NotFoundError,
     RateLimitError,
@@ -310,7 +311,14 @@ def test_any_path(client: Runpod, wire: Wire) -> None:
         *[("GET", f"/v2/{path}", {}, "query=") for path in ("x?a=1", "x#a")],
         ("GET", "/v2/x\ud800", {}, "surrogate"),
         ("GET", "/v2/x", {"query": {"a": [1]}}, r"query\['a'\] must be"),
-        ("POST", "/v2/x", {"json": {"a": object()}}, "cannot be expressed in JSON"),
+        ("GET", "/v2/x", {"query": [("a", 1)]}, "query must be a mapping"),
+        ("GET", "/v2/x", {"query": {"a": "\ud800"}}, "'a' in the query contains a lone surrogate"),
+        ("POST", "/v2/x", {"json": {"a": object()}}, "a has type object, which is not JSON-serializable"),
+        ("POST", "/v2/x", {"json": "\ud800"}, "The body contains a lone surrogate"),
+        # A null would clear the field, and ********** would be the secret.
+        ("PATCH", "/v2/x", {"json": {"a": [float("nan")]}}, r"a\[0\] is nan"),
+        ("POST", "/v2/x", {"json": {"value": SecretStr("PLANTED")}}, "value .*pass its get_secret_value"),
+        ("POST", "/v2/x", {"json": {"a": File(b"a horse")}}, "takes no files"),
         ("GET", "/v2/x", {"timeout": -1}, "timeout must be positive"),
     ],
 )

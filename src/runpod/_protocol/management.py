@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote, urlencode
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
+from runpod._protocol.json_values import Converter, NotSerializableError
 from runpod._protocol.operations import MANAGEMENT, Call, Operation, encoded
 from runpod._protocol.v1_names import correction
+from runpod._protocol.value_kinds import is_mapping
 from runpod._text import readable
 from runpod.errors import InvalidRequestError
 
@@ -108,27 +110,32 @@ def new_call(
         fields: The body, JSON; None for no body.
 
     Raises:
-        InvalidRequestError: The body cannot be expressed in JSON.
+        InvalidRequestError: The body cannot be expressed in JSON, or the query not in a URL.
     """
     path = "/".join(("/v2", *map(encoded, steps)))
     endpoint_id = steps[1] if steps[0] == "serverless" and len(steps) > 1 else ""
     body = None if fields is None else encode_fields(fields)
-    return ManagementCall(management_operation(name, method), endpoint_id, body=body, path=path, query=query)
+    operation = management_operation(name, method)
+    return ManagementCall(operation, endpoint_id, body=body, path=path, query=_checked_query(query))
 
 
-def raw_call(method: object, path: object, query: Mapping[str, Any] | None, fields: object) -> ManagementCall:
+def raw_call(method: object, path: object, query: object, fields: object) -> ManagementCall:
     """A call of any path.
 
     Raises:
-        InvalidRequestError: The method or the path is not one of the API, or the body cannot be expressed in JSON.
+        InvalidRequestError: The method or the path is not one of the API, or the body cannot be expressed in JSON, or
+            the query not in a URL.
     """
     if not isinstance(method, str) or method.upper() not in METHODS:
         msg = f"method must be one of {', '.join(METHODS)}, not {method!r:.40}."
         raise InvalidRequestError(msg)
     body = None if fields is None else encode_fields(fields)
     operation = management_operation("manage.request", method.upper())
+    if query is not None and not is_mapping(query):
+        msg = f"query must be a mapping, such as {{'limit': 10}}, not {type(query).__name__}."
+        raise InvalidRequestError(msg)
     pairs = [(str(name), _query_text(name, each)) for name, each in (query or {}).items() if each is not None]
-    return ManagementCall(operation, body=body, path=_checked_path(path), query=pairs)
+    return ManagementCall(operation, body=body, path=_checked_path(path), query=_checked_query(pairs))
 
 
 def _checked_path(path: object) -> str:
@@ -148,6 +155,16 @@ def _checked_path(path: object) -> str:
         raise InvalidRequestError(msg) from None
 
 
+def _checked_query(query: Query) -> Query:
+    for name, text in query:
+        try:
+            f"{name}{text}".encode()
+        except UnicodeEncodeError:
+            msg = f"{name!r:.60} in the query contains a lone surrogate and cannot be encoded in a URL."
+            raise InvalidRequestError(msg) from None
+    return query
+
+
 def _query_text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -163,14 +180,16 @@ def encode_fields(fields: object) -> bytes:
     Raises:
         InvalidRequestError: It cannot be expressed in JSON.
     """
+    converter = Converter()
     try:
-        return to_json(fields, by_alias=True, exclude_none=False, inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
-        # Without the reason, which may contain values.
-        msg = (
-            f"The body cannot be expressed in JSON ({type(error).__name__}). Pass str, numbers, bool, lists and dicts."
-        )
+        # The body itself does not count as a level.
+        ready = converter.convert(fields, -1)
+    except NotSerializableError as error:
+        msg = f"{error.place or 'The body'} {error.problem}."
         raise InvalidRequestError(msg) from None
+    if converter.parts:
+        raise InvalidRequestError("The management API takes no files: a runpod.File belongs into the input of a job.")
+    return to_json(ready)
 
 
 def _secrets(value: object, *, hidden: bool = False) -> Iterator[str]:
