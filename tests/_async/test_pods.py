@@ -121,6 +121,19 @@ async def test_empty_lists(client: AsyncRunpod, wire: Wire) -> None:
     assert ([], None) == (report.records, report.totals)
     assert [] == await manage.account.set_ssh_keys([])
     assert b'{"keys":[]}' == wire.requests[-1].content
+    wire.respond({"pods": None}, {"keys": None}, {"workers": None}, {"releases": None})
+    assert [] == await manage.pods.list() == await manage.account.ssh_keys()
+    assert 0 == len(await manage.serverless.workers("abc"))
+    assert [] == (await manage.serverless.releases("abc")).releases
+
+
+async def test_what_is_missing_is_not_empty(client: AsyncRunpod, wire: Wire) -> None:
+    """Who adds a key to those that were read would remove all others."""
+    wire.respond({}, {})
+    with pytest.raises(APIResponseError, match="keys is missing"):
+        await client.manage.account.ssh_keys()
+    with pytest.raises(APIResponseError, match="records is missing"):
+        await client.manage.billing.pods()
 
 
 async def test_bills_may_be_written_as_text(client: AsyncRunpod, wire: Wire) -> None:

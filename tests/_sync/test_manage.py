@@ -131,6 +131,22 @@ def test_what_is_missing_after_a_lost_response_was_deleted(client: Runpod, wire:
         client.manage.serverless.get("abc")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [lambda m: m.serverless.delete("abc"), lambda m: m.pods.delete("abc"), lambda m: m.pods.terminate("abc")],
+)
+def test_a_deletion_that_only_a_proxy_has_seen(
+    call: Callable[[Manage], Any], client: Runpod, wire: Wire
+) -> None:
+    for text, expected in (("<html>Sign in</html>", "it is HTML"), ('{"error": "no such route"}', "no such route")):
+        wire.respond(httpx.Response(200, text=text))
+        with pytest.raises(APIResponseError, match=expected):
+            call(client.manage)
+    for text in ("", "{}", '{"message": "deleted"}'):
+        wire.respond(httpx.Response(200, text=text))
+        call(client.manage)
+
+
 def test_retry_after_is_waited_for(client: Runpod, wire: Wire, clock: VirtualClock) -> None:
     start = clock.now()
     wire.respond(limited(12), ENDPOINT)
@@ -183,13 +199,13 @@ def test_pages_of_releases_are_followed(client: Runpod, wire: Wire) -> None:
         ([{"endpoints": [], "pagination": {"nextCursor": "1"}}] * 2, "no end"),
         ([{"pods": []}], "no list 'endpoints'"),
         ([{"endpoints": {"id": "abc"}}], "no list 'endpoints'"),
-        ([[]], "unusable body"),
+        ([[]], "Invalid Page"),
         (
             [{"endpoints": [{"id": "abc"}, {"name": "mules"}]}],
             "Invalid ServerlessEndpoint in 'endpoints': id is missing",
         ),
         ([{"endpoints": ["abc"]}], "Invalid ServerlessEndpoint"),
-        ([{"endpoints": [], "pagination": "next"}], "pagination"),
+        ([{"endpoints": [], "pagination": "next"}], "Invalid Page: pagination"),
         ([{"error": "no such account"}], "no such account|no list"),
         ([httpx.Response(200, text="<html><title>Sign in</title></html>")], "it is HTML"),
         ([httpx.Response(200, text='{"endpoints": [')], "truncated"),

@@ -123,6 +123,19 @@ def test_empty_lists(client: Runpod, wire: Wire) -> None:
     assert ([], None) == (report.records, report.totals)
     assert [] == manage.account.set_ssh_keys([])
     assert b'{"keys":[]}' == wire.requests[-1].content
+    wire.respond({"pods": None}, {"keys": None}, {"workers": None}, {"releases": None})
+    assert [] == manage.pods.list() == manage.account.ssh_keys()
+    assert 0 == len(manage.serverless.workers("abc"))
+    assert [] == (manage.serverless.releases("abc")).releases
+
+
+def test_what_is_missing_is_not_empty(client: Runpod, wire: Wire) -> None:
+    """Who adds a key to those that were read would remove all others."""
+    wire.respond({}, {})
+    with pytest.raises(APIResponseError, match="keys is missing"):
+        client.manage.account.ssh_keys()
+    with pytest.raises(APIResponseError, match="records is missing"):
+        client.manage.billing.pods()
 
 
 def test_bills_may_be_written_as_text(client: Runpod, wire: Wire) -> None:

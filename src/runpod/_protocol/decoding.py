@@ -45,6 +45,18 @@ def parse(model: type[ModelT], response: Response, call: Call) -> ModelT:
     return parsed
 
 
+def check_json(response: Response, call: Call) -> None:
+    """Checks a successful response of which nothing is needed.
+
+    Raises:
+        APIResponseError: It is not JSON, or an error, so it is not from the API.
+    """
+    value = parse_json(response, call)
+    problem = gateway_error(value)
+    if problem is not None and "error" in value:
+        raise response_error(response, call, problem)
+
+
 def gateway_error(value: object) -> str | None:
     """The problem of a 2xx body that contains an error, as some gateways send; otherwise None."""
     error = error_in(value)

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-class _Pagination(ReceivedModel):
+class Pagination(ReceivedModel):
+    """Where a list goes on."""
+
     next_cursor: ReceivedText = None
     has_next_page: Any = None
 
 
-class _Page(ReceivedModel):
-    pagination: _Pagination | None = None
+class Page(ReceivedModel):
+    """A page of a list, whose items have a name of their own."""
+
+    pagination: Pagination | None = None
 
 
 class Listing(Generic[ModelT]):
@@ -59,8 +63,10 @@ class Listing(Generic[ModelT]):
         Raises:
             APIResponseError: The body is not a page, or the list has no end.
         """
-        page = parse(_Page, response, call)
-        items: Any = (page.model_extra or {}).get(self._plural)
+        page = parse(Page, response, call)
+        items: Any = (page.model_extra or {}).get(self._plural, ...)
+        if items is None:  # a list without items, as some servers write it
+            items = []
         if not isinstance(items, list):
             raise response_error(response, call, f"it has no list {self._plural!r}")
         try:
@@ -68,7 +74,7 @@ class Listing(Generic[ModelT]):
         except ValidationError as error:
             problem = f"Invalid {self._model.__name__} in {self._plural!r}: {describe(error, self._model)}"
             raise response_error(response, call, problem) from None
-        pagination = page.pagination or _Pagination()
+        pagination = page.pagination or Pagination()
         if pagination.has_next_page is False:
             self.cursor = None
             return False

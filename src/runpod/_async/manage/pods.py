@@ -350,7 +350,7 @@ class AsyncPods:
         """
         steps = ("pods", _checked(pod_id), "action")
         call = new_call("manage.pods.terminate", "POST", steps, fields={"action": "terminate"})
-        await self._api.fetch_json(call, timeout)
+        await self._api.execute(call, timeout)
 
     def logs(
         self,

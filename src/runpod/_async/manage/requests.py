@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from runpod._protocol.decoding import parse, parse_json
+from runpod._protocol.decoding import check_json, parse, parse_json
 from runpod._protocol.listing import Listing
 from runpod._protocol.management import ManagementCall, new_call
 
@@ -110,10 +110,21 @@ class AsyncManagementAPI:
 
         Raises:
             InvalidRequestError: An argument is invalid.
-            RunpodError: No attempt succeeded.
+            RunpodError: No attempt succeeded, or the response is not from the API.
         """
-        call = new_call(name, "DELETE", steps)
-        await self.session.send(call, self.session.deadline(timeout))
+        await self.execute(new_call(name, "DELETE", steps), timeout)
+
+    async def execute(self, call: ManagementCall, timeout: TimeoutOrDefault) -> None:
+        """Makes a call without a result.
+
+        Raises:
+            InvalidRequestError: An argument is invalid.
+            RunpodError: No attempt succeeded, or the response is not from the API, such as the page of a proxy.
+        """
+        response = await self.session.send(call, self.session.deadline(timeout))
+        # A 404 is one of something that is deleted already.
+        if response.is_success and response.body.strip():
+            check_json(response, call)
 
     async def fetch_json(self, call: ManagementCall, timeout: TimeoutOrDefault) -> Any:
         """Makes any call. Returns the JSON of the response, None without one.

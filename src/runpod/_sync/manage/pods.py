@@ -352,7 +352,7 @@ class Pods:
         """
         steps = ("pods", _checked(pod_id), "action")
         call = new_call("manage.pods.terminate", "POST", steps, fields={"action": "terminate"})
-        self._api.fetch_json(call, timeout)
+        self._api.execute(call, timeout)
 
     def logs(
         self,

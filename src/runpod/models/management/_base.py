@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Container",
     "ManagementModel",
+    "NullIsEmpty",
     "ReceivedCount",
     "ReceivedEnv",
     "ReceivedFlag",
@@ -95,6 +96,8 @@ ReceivedSeconds = Annotated[
 ReceivedMilliseconds = Annotated[ReceivedDuration, PlainSerializer(_milliseconds_json, when_used="json")]
 ReceivedFlag = Annotated[bool | None, BeforeValidator(_received_flag)]
 ReceivedNumber = Annotated[float | None, BeforeValidator(received_number)]
+# Of a required list, null is one without items, as some servers write it.
+NullIsEmpty = BeforeValidator(lambda value: [] if value is None else value)
 ReceivedEnv = Annotated[dict[str, str] | None, BeforeValidator(_received_env)]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from runpod.models.management._base import ManagementModel
+from runpod.models.management._base import ManagementModel, NullIsEmpty
 
 __all__ = ["SSHKeys"]
 
@@ -16,4 +16,5 @@ class SSHKeys(ManagementModel):
         keys: Lines as in `authorized_keys`.
     """
 
-    keys: list[str] = Field(default_factory=list[str])
+    # Required: to add a key, programs send all that they have read.
+    keys: Annotated[list[str], NullIsEmpty]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import Field
-
-from runpod.models.management._base import ManagementModel, ReceivedCount, ReceivedNumber, ReceivedText, ReceivedTime
+from runpod.models.management._base import (
+    ManagementModel,
+    NullIsEmpty,
+    ReceivedCount,
+    ReceivedNumber,
+    ReceivedText,
+    ReceivedTime,
+)
 
 __all__ = [
     "AccountAmounts",
@@ -248,7 +253,7 @@ class BillingReport(ManagementModel, Generic[RecordT, TotalsT]):
         metadata: What they are about, and their sums.
     """
 
-    records: list[RecordT] = Field(default_factory=list[RecordT])
+    records: Annotated[list[RecordT], NullIsEmpty]
     metadata: BillingMetadata[TotalsT] | None = None
 
     @property

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runpod.models.management._base import (
     ManagementModel,
+    NullIsEmpty,
     ReceivedCount,
     ReceivedFlag,
     ReceivedSeconds,
@@ -80,7 +81,7 @@ class EndpointWorkers(ManagementModel):
         ...     print(worker.id, worker.status)
     """
 
-    workers: list[Worker]
+    workers: Annotated[list[Worker], NullIsEmpty]
     summary: WorkerSummary = Field(default_factory=WorkerSummary)
     endpoint_version: ReceivedCount = None
 
@@ -164,6 +165,6 @@ class EndpointReleases(ManagementModel):
         endpoint_version: The number of the latest one.
     """
 
-    releases: list[Release]
+    releases: Annotated[list[Release], NullIsEmpty]
     rollout: Rollout = Field(default_factory=Rollout)
     endpoint_version: ReceivedCount = None
