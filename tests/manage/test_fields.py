@@ -89,7 +89,7 @@ def test_pods(changes: dict[str, Any], message: str, manage: Manage) -> None:
         (lambda m: m.volumes.create({"name": "a", "size": 10, "dataCenterId": "x"}), "dataCenter of a network volume"),
         (lambda m: m.volumes.update("vol", size=4097), "size must be from 10 to 4096 GB, got 4097"),
         (lambda m: m.volumes.update("vol", size="20"), "size must be an int, in GB, not str"),
-        (lambda m: m.volumes.update("vol", {}), "There is nothing to change"),
+        (lambda m: m.volumes.update("vol", {}), "Pass the fields, such as update"),
         (lambda m: m.volumes.update("vol", {"type": "STANDARD"}), "type of a network volume cannot be changed"),
         (lambda m: m.account.set_ssh_keys("ssh-ed25519 AAAA"), "it replaces all keys of the account"),
         (lambda m: m.account.set_ssh_keys(["-----BEGIN OPENSSH PRIVATE KEY----- PLANTED"]), "keys[0] is a private key"),

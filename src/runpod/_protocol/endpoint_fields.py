@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
+from pydantic.alias_generators import to_snake
+
 from runpod._logging import warn
 from runpod._protocol.settings_fields import fields_of, require
 from runpod.errors import InvalidRequestError
@@ -48,11 +50,12 @@ def changed_endpoint(request: object, keywords: Mapping[str, Any]) -> dict[str, 
     """
     fields = _endpoint_fields(request, keywords, _UPDATE)
     workers = _part(fields, "workers")
-    if ("min" in workers) != ("max" in workers):
-        given, other = ("min", "max") if "min" in workers else ("max", "min")
+    missing = [name for name in ("min", "max") if workers and name not in workers]
+    if missing:
+        keyword = to_snake(next(iter(workers)))
         msg = (
-            f"workers has {given}, but not {other}: the service may reset what is left out of `workers`. Pass both, or "
-            f"call client.endpoint(ID).scale({given}=…), which reads the other one first."
+            f"workers has no {' and no '.join(missing)}: the service may reset what is left out of `workers`. Pass min "
+            f"and max, or call client.endpoint(ID).scale({keyword}=…), which reads the others first."
         )
         raise InvalidRequestError(msg)
     return fields

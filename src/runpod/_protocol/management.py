@@ -19,7 +19,7 @@ from runpod._text import readable
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
     Query: TypeAlias = Sequence[tuple[str, str]]

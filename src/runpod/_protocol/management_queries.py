@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NoReturn, cast
 
+from pydantic.alias_generators import to_snake
+
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def availability_query(include: object, filters: Mapping[str, object]) -> Query:
     query = _texts_query("include", include)
     given = [name for name, value in filters.items() if value is not None]
     if not query and given:
-        _refuse(f"{_snake(given[0])} needs include, since it is about what is available. Example: {_EXAMPLE}.")
+        _refuse(f"{to_snake(given[0])} needs include, since it is about what is available. Example: {_EXAMPLE}.")
     if query and filters.get("product") is None:
         _refuse(f"include needs product, since what is available differs by product. Example: {_EXAMPLE}.")
     if filters.get("cudaVersions") is not None and filters.get("minCudaVersion") is not None:
@@ -92,17 +94,13 @@ def _refuse(message: str) -> NoReturn:
     raise InvalidRequestError(message)
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-
-
 def _count_query(name: str, value: object) -> Query:
     if value is None:
         return []
     if isinstance(value, bool) or not isinstance(value, int):
-        _refuse(f"{_snake(name)} must be a whole number, not {type(value).__name__}.")
+        _refuse(f"{to_snake(name)} must be a whole number, not {type(value).__name__}.")
     if value < 1:
-        _refuse(f"{_snake(name)} must be at least 1, got {value}.")
+        _refuse(f"{to_snake(name)} must be at least 1, got {value}.")
     return [(name, str(value))]
 
 
@@ -112,10 +110,10 @@ def _texts_query(name: str, value: object) -> Query:
         return []
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, Sequence):
-        _refuse(f"{_snake(name)} must be a text or a list of texts, not {type(value).__name__}.")
+        _refuse(f"{to_snake(name)} must be a text or a list of texts, not {type(value).__name__}.")
     texts = [each for each in cast("Sequence[object]", items) if isinstance(each, str) and each.strip()]
     if not texts or len(texts) < len(cast("Sequence[object]", items)):
-        _refuse(f"{_snake(name)} must be a text that is not blank, or a list of such texts.")
+        _refuse(f"{to_snake(name)} must be a text that is not blank, or a list of such texts.")
     return [(name, ",".join(texts))]
 
 

@@ -25,23 +25,22 @@ def fields_of(request: object, keywords: Mapping[str, Any], example: str) -> dic
         InvalidRequestError: Both forms or neither were passed, or a name is that of an older API.
     """
     given = {name: value for name, value in keywords.items() if value is not None}
-    if request is None:
-        fields = {to_camel(name): plain(value) for name, value in given.items()}
-        if not fields:
-            msg = f"Pass the fields, such as {example}."
-            raise InvalidRequestError(msg)
-        check_env(fields)
-        return fields
-    if given:
+    if given and request is not None:
         msg = (
             f"Pass either a positional mapping or keywords, not both: got a positional mapping and {', '.join(given)}=."
         )
         raise InvalidRequestError(msg)
-    if not is_mapping(request):
+    if request is None:
+        fields = {to_camel(name): plain(value) for name, value in given.items()}
+    elif is_mapping(request):
+        fields = {str(name): plain(value) for name, value in request.items()}
+        check_names(fields)
+    else:
         msg = f"A positional argument must be a mapping, not {type(request).__name__}. Otherwise use {example}."
         raise InvalidRequestError(msg)
-    fields = {str(name): plain(value) for name, value in request.items()}
-    check_names(fields)
+    if not fields:
+        msg = f"Pass the fields, such as {example}."
+        raise InvalidRequestError(msg)
     check_env(fields)
     return fields
 

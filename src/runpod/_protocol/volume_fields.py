@@ -45,8 +45,6 @@ def changed_volume(request: object, keywords: Mapping[str, Any]) -> dict[str, An
         InvalidRequestError: There is none, or it cannot be changed, or is surely wrong.
     """
     volume = fields_of(request, keywords, _UPDATE)
-    if not volume:
-        _refuse(f"There is nothing to change. Pass the fields, such as {_UPDATE}.")
     for name in ("dataCenter", "type"):
         if name in volume:
             _refuse(f"{name} of a network volume cannot be changed. Create another volume.")

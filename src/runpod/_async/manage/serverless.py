@@ -287,8 +287,8 @@ class AsyncServerless:
                 that is passed, replaces that of the endpoint.
             gpu: The GPUs of the workers. `pools` without `excluded_types` clears the exclusions.
             cpu: The CPUs of the workers.
-            workers: How many workers there may be. `min` and `max` are needed together: the service
-                may reset what is left out.
+            workers: How many workers there may be. `min` and `max` are always needed: the service may
+                reset what is left out.
             execution_timeout: How long a job may run; `timeout` in the API, in milliseconds there.
             flashboot: "OFF", "FLASHBOOT" or "PRIORITY_FLASHBOOT".
             args: The start command, as one text.
@@ -341,7 +341,7 @@ class AsyncServerless:
     async def delete(
         self, endpoint_id: str, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
     ) -> None:
-        """Deletes an endpoint, with its queue.
+        """Deletes an endpoint, and the template that is bound to it. Jobs that wait or run are cancelled.
 
         Args:
             endpoint_id: The ID.
