@@ -95,12 +95,11 @@ def billing(
     totals = _amounts(found.totals)
     # An account has many kinds of amounts, most of which are 0.
     shown = [name for name in totals if totals[name] or name == "totalAmount"]
-    ids = [name for name in (records[0] if records else {}) if name.endswith("Id")]
-    columns = ["From", *(name.removesuffix("Id").capitalize() for name in ids), *map(_title, shown)]
+    ids = [name for name in dict.fromkeys(name for each in records for name in each) if name.endswith("Id")]
+    columns = ["From", *map(_title, (*ids, *shown))]
     hour = 16 if bucket == "hour" else 10
     rows = [
-        [str(each.get("startTime", ""))[:hour], *(str(each[name]) for name in ids), *(cell(each.get(n)) for n in shown)]
-        for each in records
+        [str(each.get("startTime", ""))[:hour], *(cell(each.get(name)) for name in (*ids, *shown))] for each in records
     ]
     write_table("USD", columns, [*rows, ["Total", *("" for _ in ids), *(cell(totals[name]) for name in shown)]])
     return SUCCESS
@@ -111,7 +110,7 @@ def _amounts(totals: BaseModel | None) -> dict[str, float | None]:
 
 
 def _title(name: str) -> str:
-    """The title of a column: "Pod GPU" for `podGpuAmount`."""
-    words = re.findall(r"[A-Z]?[a-z]+", name.removesuffix("Amount"))
+    """The title of a column: "Pod GPU" for `podGpuAmount`, "Pod" for `podId`."""
+    words = re.findall(r"[A-Z]?[a-z]+", name.removesuffix("Amount").removesuffix("Id"))
     title = " ".join(each.upper() if each in {"Gpu", "gpu", "Cpu", "cpu"} else each.lower() for each in words)
     return title[:1].upper() + title[1:]
