@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.programs import Terminal
-from tests.manage.stand_in import BILL, GPU, POD, VOLUME, StandIn
+from tests.manage.stand_in import BILL, GPU, PERIOD, POD, VOLUME, StandIn
 from tests.servers import KEY
 
 if TYPE_CHECKING:
@@ -109,6 +109,17 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
     assert {"name": "m", "size": 10, "dataCenter": "US-KS-2"} == server.body
 
 
+def test_update_a_pod(cli: Command, server: StandIn) -> None:
+    options = ["--image", "a:2", "--env", "C=d", "--args", "serve", "--registry", "reg", "--lock"]
+    done = cli("pods", "update", "POD_ID", *options)
+    assert (0, "a:2", "") == (done.status, done.json["image"], done.err)
+    # Other variables are kept.
+    expected = {"image": "a:2", "env": {"A": "b", "C": "d"}, "args": "serve", "registry": "reg", "locked": True}
+    assert expected == server.body
+    assert 0 == cli("pods", "update", "POD_ID", "--unset-env", "C", "--unlock").status
+    assert {"env": {"A": "b"}, "locked": False} == server.body
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -116,7 +127,7 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
         (["pods", "create", "--json", "{}"], "--name is missing."),
         ([*CREATE, "--gpu-count", "2"], "--gpu-count needs --gpu."),
         ([*CREATE, "--volume", "vol"], "--volume must be ID:PATH"),
-        ([*CREATE, "--env", "PLANTED"], "--env must be NAME=VALUE."),
+        ([*CREATE, "--env", "=PLANTED"], "--env needs a name"),
         (["pods", "create", "--json", "{PLANTED"], "--json is not valid JSON (line 1:"),
         (["pods", "create", "--json", "[]"], "--json must be a JSON object"),
         (["pods", "create", "--json", "@missing.json"], "The file 'missing.json' cannot be read"),
@@ -126,6 +137,8 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
             ["volumes", "delete", "VOLUME_ID"],
             "Nothing was deleted. Add --yes to delete network volume 'VOLUME_ID' with its files.",
         ),
+        (["pods", "update", "POD_ID"], "Nothing to change."),
+        (["pods", "update", "POD_ID", "--json", '{"gpu": {}}'], "gpu of a pod cannot be changed"),
         (["volumes", "update", "VOLUME_ID"], "Nothing to change. Pass --name or --size."),
         (["volumes", "update", "VOLUME_ID", "--size", "5000"], "size must be from 10 to 4096 GB"),
     ],
@@ -166,6 +179,12 @@ def test_tables_for_people(cli: Command, monkeypatch: pytest.MonkeyPatch) -> Non
         for cell in cells:
             assert cell in done.out, words
     assert "Total" in done.out
+    # A record may lack an ID.
+    records = [{**BILL["records"][0], "podId": None}, {**PERIOD, "totalAmount": 7.25}, *BILL["records"]]
+    monkeypatch.setitem(BILL, "records", records)
+    done = cli("billing", "pods")
+    assert (0, "") == (done.status, done.err)
+    assert "7.25" in done.out
     assert "CPU" not in done.out  # nothing was billed for them
 
 

@@ -1,4 +1,4 @@
-"""Options of commands that create or change the container of an endpoint or a template."""
+"""Options of commands that create or change the container of an endpoint, a template or a pod."""
 
 from __future__ import annotations
 

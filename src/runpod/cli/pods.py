@@ -8,10 +8,24 @@ import typer
 
 from runpod.cli.confirmation import Yes, delete
 from runpod.cli.connection import CallTimeout, Connection, api_command, call_timeout
+from runpod.cli.container_options import (
+    Args,
+    Disk,
+    Env,
+    Image,
+    Json,
+    Name,
+    Port,
+    Registry,
+    UnsetEnv,
+    changed_variables,
+    settings,
+    variables,
+)
 from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import wire_json, write_json
-from runpod.cli.resource_output import read_object, write_list
+from runpod.cli.resource_output import write_list
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -35,6 +49,11 @@ def register(app: typer.Typer) -> None:
     pods.command("get", epilog=epilog(["runpod-sdk pods get POD_ID | jq .cost"]))(api_command(get))
     examples = [f"{_CREATE} --disk 50 --volume VOLUME_ID:/workspace", "runpod-sdk pods create --json @pod.json"]
     pods.command("create", epilog=epilog(examples))(api_command(create))
+    examples = [
+        "runpod-sdk pods update POD_ID --image trainer:2 --env LEVEL=debug",
+        "runpod-sdk pods update POD_ID --lock",
+    ]
+    pods.command("update", epilog=epilog(examples))(api_command(update))
     for name, command in (("start", start), ("stop", stop), ("restart", restart)):
         pods.command(name, epilog=epilog([f"runpod-sdk pods {name} POD_ID"]))(api_command(command))
     for name, command in (("terminate", terminate), ("delete", delete_)):
@@ -77,16 +96,9 @@ def get(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> i
 def create(
     connection: Connection,
     *,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON",
-            show_default=False,
-            help="The pod in the format of the API; @FILE, or - for standard input. Options take precedence.",
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name.", show_default=False)] = None,
-    image: Annotated[str | None, typer.Option(help="Container image.", show_default=False)] = None,
+    json: Json = None,
+    name: Name = None,
+    image: Image = None,
     template: Annotated[
         str | None, typer.Option(help="ID of a template, for what is not given.", metavar="ID", show_default=False)
     ] = None,
@@ -98,19 +110,15 @@ def create(
         str | None, typer.Option(help="ID of a CPU type, instead of a GPU.", metavar="ID", show_default=False)
     ] = None,
     vcpus: Annotated[int, typer.Option(help="Number of virtual CPUs, with --cpu.")] = 2,
-    disk: Annotated[int | None, typer.Option(help="Container disk in GB.", show_default=False)] = None,
     volume: Annotated[
         str | None,
         typer.Option(help="Network volume, and where it is mounted.", metavar="ID:PATH", show_default=False),
     ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(help="Environment variable; can be repeated.", metavar="NAME=VALUE", show_default=False),
-    ] = None,
-    port: Annotated[
-        list[str] | None,
-        typer.Option(help="Port to expose, such as 8888/http; can be repeated.", show_default=False),
-    ] = None,
+    env: Env = None,
+    args: Args = None,
+    disk: Disk = None,
+    port: Port = None,
+    registry: Registry = None,
     data_center: Annotated[
         list[str] | None,
         typer.Option(help="Where it may run; can be repeated.", metavar="ID", show_default=False),
@@ -122,24 +130,25 @@ def create(
     timeout: CallTimeout = None,
 ) -> int:
     """Creates a pod, which starts and costs money, and prints it."""
-    fields: dict[str, Any] = {
-        "name": name,
-        "image": image,
-        "templateId": template,
-        "gpu": gpu and {"id": gpu, "count": 1 if gpu_count is None else gpu_count},
-        "cpu": cpu and {"id": cpu, "vcpuCount": vcpus},
-        "disk": disk,
-        "mounts": volume and {"network": [_mount(volume)]},
-        "env": env and dict(map(_variable, env)),
-        "ports": port,
-        "dataCenterIds": data_center,
-        "cloud": cloud and cloud.upper(),
-        "startSsh": ssh or None,
-    }
     if gpu_count is not None and gpu is None:
         raise InvalidRequestError("--gpu-count needs --gpu.")
-    request: Any = {} if json is None else read_object(json, "--json")
-    request |= {option: value for option, value in fields.items() if value is not None}
+    request: Any = settings(
+        json,
+        name=name,
+        image=image,
+        templateId=template,
+        gpu=gpu and {"id": gpu, "count": 1 if gpu_count is None else gpu_count},
+        cpu=cpu and {"id": cpu, "vcpuCount": vcpus},
+        mounts=volume and {"network": [_mount(volume)]},
+        env=variables(env),
+        args=args,
+        disk=disk,
+        ports=port,
+        registry=registry,
+        dataCenterIds=data_center,
+        cloud=cloud and cloud.upper(),
+        startSsh=ssh or None,
+    )
     for option, names in _NEEDED.items():
         if not any(request.get(each) for each in names):
             raise InvalidRequestError(f"{option} is missing. Pass it, or {' or '.join(names)} in --json.")
@@ -154,12 +163,40 @@ def _mount(text: str) -> dict[str, str]:
     return {"volumeId": volume_id, "path": path}
 
 
-def _variable(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not name or not separator:
-        # Not shown: it may be a secret.
-        raise InvalidRequestError("--env must be NAME=VALUE.")
-    return name, value
+def update(
+    connection: Connection,
+    pod: PodID,
+    *,
+    json: Json = None,
+    name: Name = None,
+    image: Image = None,
+    env: Env = None,
+    unset_env: UnsetEnv = None,
+    args: Args = None,
+    disk: Disk = None,
+    port: Port = None,
+    registry: Registry = None,
+    lock: Annotated[
+        bool | None,
+        typer.Option("--lock/--unlock", help="A locked pod cannot be stopped.", show_default=False),
+    ] = None,
+    timeout: CallTimeout = None,
+) -> int:
+    """Changes a pod, and prints it. A change of its container restarts it, which wipes the container disk.
+
+    What is not passed stays as it is. --port replaces the whole list. --env and --unset-env keep all other variables.
+    """
+    pods = connection.client.manage.pods
+    variables_ = None
+    if env or unset_env:
+        variables_ = changed_variables(pods.get(pod, timeout=call_timeout(timeout)).env, env, unset_env)
+    request: Any = settings(
+        json, name=name, image=image, env=variables_, args=args, disk=disk, ports=port, registry=registry, locked=lock
+    )
+    if not request:
+        raise InvalidRequestError("Nothing to change. Pass an option, such as --image; --help lists them.")
+    write_json(wire_json(pods.update(pod, request, timeout=call_timeout(timeout))))
+    return SUCCESS
 
 
 def start(connection: Connection, pod: PodID, *, timeout: CallTimeout = None) -> int:
