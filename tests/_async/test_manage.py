@@ -110,6 +110,7 @@ async def test_what_creates_something_is_not_repeated_in_doubt(
     error = await error_of(call, client)
     assert (APIResponseError, True, None) == (type(error), error.maybe_submitted, error.job_id)
     assert " job " not in error.message
+    assert "names 'abc': look for it first" in error.message
     wire.respond(problem(400))
     error = await error_of(call, client)
     assert (BadRequestError, False) == (type(error), error.maybe_submitted)
@@ -265,9 +266,9 @@ async def test_secrets_are_hidden(client: AsyncRunpod, wire: Wire, caplog: pytes
     caplog.set_level(logging.DEBUG, "runpod")
     secret = 'PLANTED "secret"\nß'
     calls: list[Callable[[AsyncManage], Awaitable[Any]]] = [
-        lambda m: create(m, env={"TOKEN": secret, "LONGER": f"{secret} 2", "SHORT": "is"}),
-        lambda m: m.registries.create(name="a", username="u", password=secret),
-        lambda m: m.request("POST", "/v2/account/secrets", json={"name": "a", "value": secret}),
+        lambda m: create(m, env={"TOKEN": secret, "LONGER": f"{secret} 2", "SHORT": "is", "OTHER": "PLANTED-2"}),
+        lambda m: m.registries.create({"name": "a", "username": "u", "password": secret, "env": {"A": "PLANTED-2"}}),
+        lambda m: m.request("POST", "/v2/account/secrets", json={"value": secret, "env": {"A": "PLANTED-2"}}),
     ]
     for call in calls:
         wire.respond(problem(422, f"bad: {secret}", errors=[f"{secret} is weak"]))
@@ -276,6 +277,8 @@ async def test_secrets_are_hidden(client: AsyncRunpod, wire: Wire, caplog: pytes
         wire.respond(httpx.Response(500, text=f"cannot store {secret}"))
         errors = error, await error_of(call, client)
         wire.respond(httpx.Response(200, text=f'{{"id": "{secret}'))
+        errors = *errors, await error_of(call, client)
+        wire.respond(httpx.Response(200, text='{"id": "PLANTED-2", "name": '))
         errors = *errors, await error_of(call, client)
         assert "PLANTED" not in f"{errors} {[str(each) for each in errors]} {error.args}"
     wire.respond({"id": "abc", "env": {"TOKEN": secret}, "args": f"serve {secret}", "newSecret": secret})
@@ -363,6 +366,21 @@ async def test_dropped_connections(http_backend: str) -> None:
         assert (1, 2) == (server.times("POST /v2/serverless"), server.times("GET /v2/serverless/abc"))
         body = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
         assert "horses" == body["name"]
+
+
+async def test_the_id_in_a_response_that_breaks_off() -> None:
+    """What it names costs money."""
+
+    def behave(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(b'HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{"id": "abc", "name": "ho')
+        connection.reset()
+
+    with RawServer(behave) as server:
+        async with new_client(server.base_url, management_url=server.base_url.removesuffix("/v2")) as client:
+            with pytest.raises(APIConnectionError, match="names 'abc': look for it first") as caught:
+                await create(client.manage)
+        assert (True, None, 1) == (caught.value.maybe_submitted, caught.value.job_id, len(server.requests))
 
 
 async def test_a_server_that_is_silent() -> None:

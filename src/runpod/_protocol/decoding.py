@@ -10,7 +10,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import from_json
 
-from runpod._protocol.failures import context_of, error_in
+from runpod._protocol.failures import context_of, created, error_in
 from runpod._protocol.operations import RUN, RUN_SYNC
 from runpod._text import readable
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
@@ -149,7 +149,7 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
         f"Check that {call.operation.service.setting} is the address of the {call.operation.service.name}."
     )
     if context["maybe_submitted"] and call.operation not in {RUN, RUN_SYNC}:
-        msg += f" {call.doubt_advice}"
+        msg += f"{created(call, response)} {call.doubt_advice}"
     elif context["maybe_submitted"]:
         known = f" with the ID {context['job_id']!r}" if context["job_id"] else ""
         msg += f" A job may have been submitted{known}; submitting again may run it twice."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
-from runpod._protocol.operations import CANCEL, JOBS, RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM
+from runpod._protocol.operations import CANCEL, JOBS, MANAGEMENT, RUN, RUN_SYNC, STATUS, STATUS_SYNC, STREAM
 from runpod._protocol.outcomes import DeadlineExceeded, RequestNotSent, Response, TransportError
 from runpod._text import readable
 from runpod.errors import (
@@ -60,6 +60,9 @@ _TOO_LARGE = re.compile(rf"\b{_BODY}(?: is)? too large\b|\bmax(?:imum)?(?: {_BOD
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
+# Nothing else that a response may have in this place is shown.
+_RESOURCE_ID = re.compile(r"[\w-]{1,80}", re.ASCII)
+
 # For a job ID that was extracted from an incomplete response.
 _INCOMPLETE = "The response was incomplete but names job {!r}; check that job before resubmitting."
 
@@ -94,7 +97,7 @@ def failure(
     if context["maybe_submitted"]:
         context["retryable"] = False
         named = context["job_id"] if call.operation in {RUN, RUN_SYNC} else None
-        end = f" {call.doubt_advice}" if named is None else f" {_INCOMPLETE.format(named)}"
+        end = f"{created(call, outcome)} {call.doubt_advice}" if named is None else f" {_INCOMPLETE.format(named)}"
     if isinstance(outcome, DeadlineExceeded):
         msg = f"{call} got no response within the timeout of {deadline.span or math.inf:g} s{tried}."
         if not outcome.sent:
@@ -122,6 +125,17 @@ def context_of(call: Call, outcome: Outcome) -> dict[str, Any]:
         "job_id": _job_id_in(outcome) if can_name_job else call.job_id,
         "maybe_submitted": maybe,
     }
+
+
+def created(call: Call, outcome: Outcome) -> str:
+    """A sentence with the ID of what a call of the management API has created; empty if the response names none."""
+    if call.operation.service is not MANAGEMENT or not in_doubt(call, outcome):
+        return ""
+    # Error responses have IDs of their own.
+    body = outcome.partial if isinstance(outcome, TransportError) else outcome.body if outcome.is_success else b""
+    name = _top_level_strings(body).get("id", "")
+    is_known = _RESOURCE_ID.fullmatch(name) and name not in call.secrets
+    return f" The response was unusable, but names {name!r}: look for it first." if is_known else ""
 
 
 def _job_id_in(outcome: Outcome) -> str | None:
