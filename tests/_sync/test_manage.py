@@ -231,6 +231,7 @@ def test_a_list_that_lies(pages: list[Any], expected: str, client: Runpod, wire:
             problem(422, "Request validation failed", errors=["unexpected field 'foo'", "name is required"]),
             r"Request validation failed \(unexpected field 'foo'; name is required\)\. Correct the fields",
         ),
+        (problem(422, "Not valid", errors=[{"pointer": "#/name"}]), r"Not valid \({\"pointer\": \"#/name\"}\)\."),
         (httpx.Response(403, text="<html><title>Attention</title></html>"), "an HTML page, 'Attention'"),
         (
             httpx.Response(307, headers={"Location": "https://elsewhere.example/"}),

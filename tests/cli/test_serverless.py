@@ -95,6 +95,8 @@ def test_create(cli: Command, service: StandIn, monkeypatch: pytest.MonkeyPatch,
     assert 0 == cli("serverless", "create", "--json", f"@{file}", "--name", "b").status
     assert {**expected, "name": "b"} == service.body
     options = [
+        "--json",
+        '{"type": "QUEUE"}',
         "--name",
         "a",
         "--type",

@@ -266,7 +266,8 @@ def _details(fields: Mapping[str, Any]) -> str:
     """What a problem (RFC 9457) lists besides its summary: the fields that were rejected, in Runpod's case."""
     errors: object = fields.get("errors")
     items = cast("list[object]", errors) if isinstance(errors, list) else []
-    details = [each for each in items if isinstance(each, str)]
+    # RFC 9457 shows them as objects; Runpod's are texts.
+    details = [each if isinstance(each, str) else json.dumps(each) for each in items]
     return f" ({'; '.join(details)})" if details else ""
 
 

@@ -134,7 +134,9 @@ def create(
     *,
     json: Json = None,
     name: Name = None,
-    type: Annotated[Literal["queue", "load_balancer"], typer.Option(help="Type.")] = "queue",
+    type: Annotated[
+        Literal["queue", "load_balancer"] | None, typer.Option(help="Type; queue by default.", show_default=False)
+    ] = None,
     image: Image = None,
     template: Template = None,
     pool: Pool = None,
@@ -169,6 +171,7 @@ def create(
     fields = settings(
         json,
         name=name,
+        type=type and type.upper(),
         image=image,
         templateId=template,
         gpu={key: value for key, value in gpu.items() if value is not None} or None,
@@ -185,8 +188,7 @@ def create(
         dataCenterIds=data_center,
         networkVolumes=volume,
     )
-    fields.setdefault("type", type.upper())
-    request: Any = fields
+    request: Any = {"type": "QUEUE", **fields}
     write_json(wire_json(connection.client.manage.serverless.create(request, timeout=call_timeout(timeout))))
     return SUCCESS
 
