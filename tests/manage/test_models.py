@@ -6,8 +6,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from runpod.models.management import EndpointReleases, EndpointWorkers, Registry, ServerlessEndpoint, Template
+from runpod.models.management import EndpointReleases, EndpointWorkers, Pod, Registry, ServerlessEndpoint, Template
 
 
 def test_everything_but_the_id_can_be_missing_or_null() -> None:
@@ -37,6 +38,12 @@ def test_values_that_are_not_as_described() -> None:
     assert (1, None) == (endpoint.workers.min, endpoint.workers.idle_timeout)
     assert {"newField": {"a": 1}} == endpoint.model_extra
     assert ServerlessEndpoint.model_validate({"id": "abc", "env": "none"}).env is None
+    # One odd field does not make a whole list unreadable.
+    pod = Pod.model_validate({"id": "abc", "cost": 0.5, "ports": [8080], "gpu": [], "runtime": "none", "actions": {}})
+    assert (0.5, [], None, None, []) == (pod.cost, pod.ports, pod.gpu, pod.runtime, pod.actions)
+    for missing in ({}, {"id": 5}):
+        with pytest.raises(ValidationError, match="id"):
+            Pod.model_validate(missing)
 
 
 @pytest.mark.parametrize("text", ["2026-06-01T12:05:00Z", "2026-06-01T14:05:00.000000001+02:00", "2026-06-01 12:05:00"])

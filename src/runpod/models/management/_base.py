@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from runpod.models._base import (
     ReceivedCount,
@@ -18,6 +26,8 @@ from runpod.models._base import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
 
 # With the field types of other models, so that models import all from one module.
 __all__ = [
@@ -103,6 +113,18 @@ ReceivedEnv = Annotated[dict[str, str] | None, BeforeValidator(_received_env)]
 
 class ManagementModel(ReceivedModel):
     """Base of responses of the management API. `repr` shows the fields that are set, without unknown ones."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _or_missing(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Takes a field of an unexpected type as missing: it must not make a whole list unreadable."""
+        try:
+            return validate(value)
+        except ValidationError:
+            field = cls.model_fields[str(info.field_name)]
+            if field.is_required():
+                raise
+            return field.get_default(call_default_factory=True)
 
     @model_validator(mode="before")
     @classmethod
