@@ -152,6 +152,32 @@ def test_wrong_usage(words: list[str], message: str, cli: Command, server: Stand
     assert [] == server.requests
 
 
+@pytest.mark.parametrize(
+    ("method", "words", "message"),
+    [
+        ("pods.Pods", [*CREATE, "--gpu", "NVIDIA A40"], "The pod may have been created: `runpod-sdk pods list`"),
+        ("templates.Templates", ["templates", *CREATE[1:]], "The template may have been created"),
+        ("serverless.Serverless", ["serverless", *CREATE[1:]], "The endpoint may have been created"),
+        (
+            "volumes.Volumes",
+            ["volumes", "create", "--name", "m", "--size", "10", "--data-center", "US-KS-2"],
+            "The network volume may have been created",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_an_interrupted_creation(
+    method: str, words: list[str], message: str, cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"runpod._sync.manage.{method}.create", interrupt)
+    done = cli(*words)
+    assert (130, "") == (done.status, done.out)
+    assert f"Interrupted. {message}" in done.err
+
+
 def test_deletions(cli: Command, server: StandIn) -> None:
     for words in (["pods", "delete", "POD_ID"], ["pods", "terminate", "POD_ID"], ["volumes", "delete", "VOLUME_ID"]):
         server.reset()

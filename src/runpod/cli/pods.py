@@ -25,7 +25,7 @@ from runpod.cli.container_options import (
 from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import wire_json, write_json
-from runpod.cli.resource_output import write_list
+from runpod.cli.resource_output import print_created, write_list
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def create(
     for option, names in _NEEDED.items():
         if not any(request.get(each) for each in names):
             raise InvalidRequestError(f"{option} is missing. Pass it, or {' or '.join(names)} in --json.")
-    write_json(wire_json(connection.client.manage.pods.create(request, timeout=call_timeout(timeout))))
-    return SUCCESS
+    pods = connection.client.manage.pods
+    return print_created("pod", "pods", lambda: pods.create(request, timeout=call_timeout(timeout)))
 
 
 def _mount(text: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from runpod.cli.exit_status import INTERRUPTED, SUCCESS, interrupted
 from runpod.cli.job_input import read_text
 from runpod.cli.json_output import at_terminal, wire_json, write_json, write_table
 from runpod.errors import InvalidRequestError
@@ -36,6 +37,26 @@ def write_list(
         write_table(title, columns, [[cell(each) for each in row(item)] for item in items])
     else:
         write_json({plural: [wire_json(item) for item in items]})
+
+
+def print_created(what: str, group: str, action: Callable[[], BaseModel]) -> int:
+    """Creates something, prints it, and returns the exit status.
+
+    Args:
+        what: What it is, such as "pod".
+        group: The command that lists it, such as "pods".
+        action: Creates it.
+
+    Raises:
+        RunpodError: It was not created, or may have been.
+    """
+    try:
+        created = action()
+    except KeyboardInterrupt:
+        interrupted(f"Interrupted. The {what} may have been created: `runpod-sdk {group} list` shows it then.")
+        return INTERRUPTED
+    write_json(wire_json(created))
+    return SUCCESS
 
 
 def cell(value: object) -> str:

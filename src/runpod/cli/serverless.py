@@ -25,7 +25,7 @@ from runpod.cli.container_options import (
 from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import at_terminal, wire_json, write_json, write_table
-from runpod.cli.resource_output import cell, write_list
+from runpod.cli.resource_output import cell, print_created, write_list
 from runpod.errors import InvalidRequestError
 from runpod.models._base import milliseconds
 
@@ -189,8 +189,8 @@ def create(
         networkVolumes=volume,
     )
     request: Any = {"type": "QUEUE", **fields}
-    write_json(wire_json(connection.client.manage.serverless.create(request, timeout=call_timeout(timeout))))
-    return SUCCESS
+    serverless = connection.client.manage.serverless
+    return print_created("endpoint", "serverless", lambda: serverless.create(request, timeout=call_timeout(timeout)))
 
 
 def _scaling(queue_delay: timedelta | None, request_count: int | None) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from runpod.cli.container_options import (
 from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import wire_json, write_json
-from runpod.cli.resource_output import write_list
+from runpod.cli.resource_output import print_created, write_list
 from runpod.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def create(
         ports=port,
         registry=registry,
     )
-    write_json(wire_json(connection.client.manage.templates.create(request, timeout=call_timeout(timeout))))
-    return SUCCESS
+    templates = connection.client.manage.templates
+    return print_created("template", "templates", lambda: templates.create(request, timeout=call_timeout(timeout)))
 
 
 def update(

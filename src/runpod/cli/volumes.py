@@ -11,7 +11,7 @@ from runpod.cli.connection import CallTimeout, Connection, api_command, call_tim
 from runpod.cli.exit_status import SUCCESS
 from runpod.cli.jobs import epilog
 from runpod.cli.json_output import wire_json, write_json
-from runpod.cli.resource_output import write_list
+from runpod.cli.resource_output import print_created, write_list
 from runpod.errors import InvalidRequestError
 
 _CREATE = "runpod-sdk volumes create --name models --size 100 --data-center US-KS-2"
@@ -70,8 +70,8 @@ def create(
     request: Any = {"name": name, "size": size, "dataCenter": data_center}
     if type is not None:
         request["type"] = type.upper()
-    write_json(wire_json(connection.client.manage.volumes.create(request, timeout=call_timeout(timeout))))
-    return SUCCESS
+    volumes = connection.client.manage.volumes
+    return print_created("network volume", "volumes", lambda: volumes.create(request, timeout=call_timeout(timeout)))
 
 
 def update(
