@@ -84,6 +84,14 @@ def test_the_message_includes_the_error_of_the_server(body: Any, expected: str) 
     assert [None] * 2 == [error_in([body]), error_in("error")]
 
 
+def test_any_depth_of_an_error_is_printed() -> None:
+    # Near the limit, Python reads some values that it cannot write.
+    for depth in range(900, 1010):
+        nested = "[" * depth + "]" * depth
+        for body in (f'{{"detail": {nested}}}', f'{{"detail": "x", "errors": [{nested}]}}'):
+            assert "HTTP 422" in str(error_for(reply(body, 422)))
+
+
 def test_a_redirect_error_names_its_target_without_the_api_key() -> None:
     response = Response(302, {"location": "https://elsewhere.example/?key=KEY"}, b"KEY", secret=SecretStr("KEY"))
     error = error_for(response)

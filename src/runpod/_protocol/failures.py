@@ -246,9 +246,9 @@ def error_text(text: str) -> str:
     """The error message of a response body: a field of its JSON, or the body as text."""
     try:
         value: Any = json.loads(text)
-    except (ValueError, RecursionError):
+        return error_in(value) or (value if isinstance(value, str) else text)
+    except (ValueError, RecursionError):  # of the parts that are written again, too
         return " ".join(_without_markup(text).split())
-    return error_in(value) or (value if isinstance(value, str) else text)
 
 
 def error_in(value: object) -> str | None:
