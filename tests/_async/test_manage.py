@@ -20,6 +20,7 @@ from runpod import (
     InvalidRequestError,
     NotFoundError,
     RateLimitError,
+    RetryPolicy,
     RunpodError,
     RunpodTimeoutError,
     ServerError,
@@ -114,6 +115,13 @@ async def test_what_creates_something_is_not_repeated_in_doubt(
     wire.respond(problem(400))
     error = await error_of(call, client)
     assert (BadRequestError, False) == (type(error), error.maybe_submitted)
+
+
+async def test_resubmit_is_about_jobs(client: AsyncRunpod, wire: Wire) -> None:
+    """A second pod costs money, and nothing detects it."""
+    wire.respond(httpx.ReadError("reset"))
+    error = await error_of(create, client.with_options(retry=RetryPolicy(resubmit=True)))
+    assert (True, 1) == (error.maybe_submitted, len(wire.sent))
 
 
 async def test_what_is_missing_after_a_lost_response_was_deleted(client: AsyncRunpod, wire: Wire) -> None:

@@ -22,6 +22,7 @@ from runpod import (
     InvalidRequestError,
     NotFoundError,
     RateLimitError,
+    RetryPolicy,
     RunpodError,
     RunpodTimeoutError,
     ServerError,
@@ -116,6 +117,13 @@ def test_what_creates_something_is_not_repeated_in_doubt(
     wire.respond(problem(400))
     error = error_of(call, client)
     assert (BadRequestError, False) == (type(error), error.maybe_submitted)
+
+
+def test_resubmit_is_about_jobs(client: Runpod, wire: Wire) -> None:
+    """A second pod costs money, and nothing detects it."""
+    wire.respond(httpx.ReadError("reset"))
+    error = error_of(create, client.with_options(retry=RetryPolicy(resubmit=True)))
+    assert (True, 1) == (error.maybe_submitted, len(wire.sent))
 
 
 def test_what_is_missing_after_a_lost_response_was_deleted(client: Runpod, wire: Wire) -> None:

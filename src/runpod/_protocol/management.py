@@ -79,7 +79,7 @@ class ManagementCall(Call):
         """What to do if the request may have been executed."""
         return (
             "The request may have been executed, and sending it again may create or start something twice. List what "
-            "there is first, or allow retries with RetryPolicy(resubmit=True)."
+            "there is first."
         )
 
     @property

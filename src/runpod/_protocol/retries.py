@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runpod._protocol.failures import failure, in_doubt, is_transient, outcome_unknown, retry_after
+from runpod._protocol.operations import JOBS
 from runpod._protocol.outcomes import RequestNotSent, Response
 from runpod._protocol.submissions import is_recent
 
@@ -81,7 +82,9 @@ class Attempts:
         # Rejected with 429, or never sent: the request was not executed.
         if isinstance(outcome, RequestNotSent) or (isinstance(outcome, Response) and outcome.status == 429):
             return True
-        return self.call.operation.repeatable or self.policy.resubmit
+        operation = self.call.operation
+        # What a handler can detect twice: a second pod or endpoint is a second cost.
+        return operation.repeatable or (self.policy.resubmit and operation.service is JOBS)
 
     def _is_of_a_recent_job(self, outcome: Outcome, now: float) -> bool:
         missing = isinstance(outcome, Response) and outcome.status == 404

@@ -26,7 +26,8 @@ class RetryPolicy(ArgumentModel):
         max_delay: Maximum of the upper bound. A `Retry-After` header is honoured beyond it, up to
             the deadline of the call.
         resubmit: Retry submissions like any other request, although that may submit a job twice.
-            Handlers should detect duplicates by an idempotency key in `input`.
+            Handlers should detect duplicates by an idempotency key in `input`. What creates or starts
+            something in `client.manage` is never sent again.
 
     Raises:
         ConfigurationError: A value is negative or has a wrong type.
