@@ -75,12 +75,15 @@ class Prism(Process):
     def __init__(self, node: NodeEnvironment, description: Description, folder: Path) -> None:
         file = folder / "description.json"
         file.write_text(json.dumps(description.document), encoding="utf-8")
+        # When the tests are killed, standard input ends.
+        guard = folder / "guard.cjs"
+        guard.write_text('process.stdin.resume().on("end", () => process.exit());', encoding="utf-8")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._ready = threading.Event()
         script = node.folder / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
         arguments = ["mock", "--errors", "--seed", "1", "--host", "127.0.0.1", "--port", str(port), str(file)]
-        super().__init__([node.node, script, *arguments], home=folder, environment={})
+        super().__init__([node.node, "--require", guard, script, *arguments], home=folder, environment={})
 
     def wait(self) -> None:
         """Wait until it listens."""
