@@ -121,7 +121,8 @@ async def test_what_was_not_executed_is_repeated(
 @pytest.mark.parametrize(
     "failure",
     [
-        *[by("w1", {"error": "no workers available"}, 400), httpx.Response(400, text="no prompt"), GONE],
+        *[by("w1", {"error": "no workers available"}, 400), by("w1", "slower", 429)],
+        *[httpx.Response(400, text="no prompt"), GONE],
         *[httpx.Response(status, text="x") for status in (404, 408, 500, 502, 503, 504, 524)],
         *[httpx.ReadError("reset"), httpx.ReadTimeout("hangs"), httpx.WriteError("reset")],
     ],

@@ -17,6 +17,7 @@ from runpod._protocol.affinity import WORKER_HEADER
 from runpod._protocol.balancing import (
     ForwardAttempts,
     check_size,
+    is_rejection,
     may_be_refusal,
     refusal,
     refusal_error,
@@ -123,7 +124,7 @@ class AsyncBalancerTransport(httpx.AsyncBaseTransport):
         """The delay before the next attempt after a response, or None if it is the last one."""
         key = self._session.engine.config.api_key
         seen = Response(response.status_code, Headers(response.headers.raw), secret=key)
-        reason = "HTTP 429" if seen.status == 429 else ""
+        reason = "HTTP 429" if is_rejection(seen) else ""
         strict = pin is not None and pin.strict
         if may_be_refusal(seen, strict=strict) and (text := await body.peek()) is not None:
             seen = replace(seen, body=text)

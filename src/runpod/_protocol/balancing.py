@@ -80,6 +80,16 @@ class Refusal(Enum):
     QUEUE_ENDPOINT = "it is a queue endpoint"
 
 
+def _names_worker(response: Response) -> bool:
+    """Whether a response names a worker: it is that of the application, which may have executed the request."""
+    return bool(response.headers.get(WORKER_HEADER, "").strip())
+
+
+def is_rejection(response: Response) -> bool:
+    """Whether the service itself rejected a request because of its rate. An application may do so after some work."""
+    return response.status == 429 and not _names_worker(response)
+
+
 def may_be_refusal(response: Response, *, strict: bool = False) -> bool:
     """Whether a response can be a refusal, so that the beginning of its body is needed. Other bodies are left unread.
 
@@ -89,7 +99,7 @@ def may_be_refusal(response: Response, *, strict: bool = False) -> bool:
     """
     if not 400 <= response.status < 500 or response.status == 429:
         return False
-    if response.headers.get(WORKER_HEADER, "").strip() and not (strict and response.status == 404):
+    if _names_worker(response) and not (strict and response.status == 404):
         return False
     length = response.headers.get("content-length", "")
     return not length.isdigit() or int(length) <= MAX_REFUSAL
@@ -105,9 +115,8 @@ def refusal(response: Response, *, strict: bool = False) -> Refusal | None:
     text = response.body.decode("utf-8", "replace")
     if strict and response.status == 404 and "affinity_worker_gone" in text:
         return Refusal.WORKER_GONE
-    # A response that names a worker is that of its application, which may have executed the request.
     message = error_text(text).lower()
-    if response.headers.get(WORKER_HEADER, "").strip() or len(message) > _MAX_MESSAGE:
+    if _names_worker(response) or len(message) > _MAX_MESSAGE:
         return None
     if "not allowed for qb api" in message:
         return Refusal.QUEUE_ENDPOINT
