@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def create_app() -> Starlette:
     async def talk(websocket: WebSocket) -> None:
         if "refuse" in websocket.query_params:
             await websocket.close()
+            return
+        if "redirect" in websocket.query_params:
+            await websocket.send_denial_response(RedirectResponse("/stable", 302))
             return
         await websocket.accept(websocket.headers.get("sec-websocket-protocol"), [(b"x-horse", b"neighs")])
         await websocket.send_json([[name, value] for name, value in websocket.headers.items()])

@@ -121,6 +121,13 @@ def test_application_refuses(client: Client, path: str, caplog: pytest.LogCaptur
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def test_application_redirects(client: Client) -> None:
+    key = {"Sec-WebSocket-Key": "bmVpZ2huZWlnaG5laWdoIQ==", "Sec-WebSocket-Version": "13"}
+    headers = {"Connection": "upgrade", "Upgrade": "websocket", **key}
+    response = client.http.get("/talk?redirect=1", headers=headers)
+    assert (302, "/stable") == (response.status_code, response.headers["location"])
+
+
 def test_asyncio_client(client: Client) -> None:
     async def main() -> None:
         url = f"ws{client.url.removeprefix('http')}/talk"

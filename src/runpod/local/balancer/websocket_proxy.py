@@ -35,6 +35,10 @@ async def forward_websocket(port: int, target: bytes, scope: Scope, receive: Rec
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
 
+    class Connect(connect):
+        def process_redirect(self, exc: Exception) -> Exception | str:
+            return exc  # Redirects are passed on, too.
+
     await receive()  # websocket.connect
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
@@ -42,7 +46,7 @@ async def forward_websocket(port: int, target: bytes, scope: Scope, receive: Rec
         if name != b"host" and not name.startswith(b"sec-websocket-")
     ]
     try:
-        connection = await connect(
+        connection = await Connect(
             f"ws://127.0.0.1:{port}{target.decode('ascii')}",
             additional_headers=headers,
             subprotocols=cast("list[Subprotocol]", scope["subprotocols"]) or None,
