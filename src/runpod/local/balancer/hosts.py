@@ -38,7 +38,7 @@ def create_host(
         secrets: Values to remove from the log.
     """
     # Worker processes inherit the variable.
-    health_path = "/" + os.environ.get("HEALTH_CHECK_PATH", "/ping").removeprefix("/")
+    health_path = "/" + (os.environ.get("HEALTH_CHECK_PATH") or "ping").removeprefix("/")
     if settings.app is not None:
         cold_start = settings.cold_start.total_seconds()
         return AppHost(name, settings.app, cold_start=cold_start, health_path=health_path, logs=logs, clock=clock)
