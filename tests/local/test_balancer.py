@@ -320,6 +320,9 @@ def test_application_is_initializing(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["raise"], "raised an exception."),
         (["start", "raise"], "raised an exception."),
+        (["exit"], "the application raised SystemExit"),
+        (["start", "exit"], "the application raised SystemExit"),
+        (["start", "end"], "Too little data for declared Content-Length"),
         ([], "returned without a response."),
         (["start"], ""),
     ],
@@ -333,7 +336,10 @@ def test_misbehaving_application(events: list[str], problem: str, caplog: pytest
         for event in events:
             if event == "raise":
                 raise RuntimeError("the horse fell")
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            if event == "exit":
+                sys.exit(3)
+            start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
+            await send(start if event == "start" else {"type": "http.response.body"})
 
     with LocalServer({"horse": LocalEndpoint(app=app)}) as server, Client(server) as client:
         if "start" in events:

@@ -46,7 +46,7 @@ class AppHost:
         self._health_path = health_path
         self._logs = logs
         self._clock = clock
-        self._lifespan = Lifespan(app, self.subject)
+        self._lifespan = Lifespan(self._call, self.subject)
         self._warned = False
 
     def __repr__(self) -> str:
@@ -97,7 +97,14 @@ class AppHost:
     async def serve(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         worker_book.set(self._logs.get(worker.id))  # For the task of this request only.
-        await self._app({**scope, "state": self._lifespan.state.copy()}, receive, send)
+        await self._call({**scope, "state": self._lifespan.state.copy()}, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # In a task, they would end the event loop, and the server with it.
+            raise RuntimeError(f"the application raised {type(error).__name__}") from error
 
     async def _probe(self) -> int:
         statuses: list[int] = []
@@ -127,7 +134,7 @@ class AppHost:
             "state": self._lifespan.state.copy(),
         }
         try:
-            await self._app(scope, receive, send)
+            await self._call(scope, receive, send)
         except Exception:  # noqa: BLE001  # It is an application of the user.
             return 500
         return statuses[0] if statuses else 500

@@ -65,9 +65,10 @@ class Reply:
         if self.too_large:
             return
         self.started = True
+        await self._pass_on(message)
+        # Not if that raised an exception: the body may be shorter than its declared length.
         if kind == "websocket.close" or (kind.endswith("response.body") and not message.get("more_body", False)):
             self.ended = True
-        await self._pass_on(message)
 
     async def refuse(self, status: int, body: Mapping[str, Any]) -> None:
         """Send a response of the edge, which names no worker."""
