@@ -76,6 +76,9 @@ def create_app() -> Starlette:
 
     async def open_gate(_: Request) -> Response:
         scene.gate.set()
+        return await show_scene(_)
+
+    async def show_scene(_: Request) -> Response:
         return JSONResponse({"entered": scene.entered, "left": scene.left})
 
     async def stream(_: Request) -> Response:
@@ -154,6 +157,7 @@ def create_app() -> Starlette:
             Route("/show/{rest:path}", show, methods=methods),
             Route("/hold", hold),
             Route("/open", open_gate),
+            Route("/scene", show_scene),
             Route("/stream", stream),
             Mount("/upload", echo),
             Route("/log", log),

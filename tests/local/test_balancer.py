@@ -109,15 +109,16 @@ def test_disconnect_reaches_the_application() -> None:
     with serve_app() as server, Client(server) as client:
         with client.http.stream("GET", "/stream") as response:
             assert b"one" == next(response.iter_raw())
-        until(lambda: ["stream"] == client.get("/open").json()["left"])
+        until(lambda: ["stream"] == client.get("/scene").json()["left"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX only")
-def test_disconnect_reaches_a_worker_process() -> None:
+@pytest.mark.parametrize("content", [None, b"neigh"])
+def test_disconnect_reaches_a_worker_process(content: bytes | None) -> None:
     with LocalServer({"horse": LocalEndpoint(http_command=WORKER)}) as server, Client(server) as client:
-        with client.http.stream("GET", "/stream") as response:
+        with client.http.stream("GET", "/stream", content=content) as response:
             assert b"one" == next(response.iter_raw())
-        until(lambda: ["stream"] == client.get("/open").json()["left"])
+        until(lambda: ["stream"] == client.get("/scene").json()["left"])
 
 
 @pytest.mark.parametrize(

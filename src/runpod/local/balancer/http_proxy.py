@@ -76,7 +76,12 @@ class HTTPProxy:
         """
         loop = asyncio.get_running_loop()
         body_ended = asyncio.Event()
-        exchange = loop.create_task(self._exchange(port, target, scope, _body(receive, body_ended), send))
+        body = None
+        if any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"]):
+            body = _body(receive, body_ended)
+        else:
+            body_ended.set()
+        exchange = loop.create_task(self._exchange(port, target, scope, body, send))
         disconnect = loop.create_task(_wait_for_disconnect(receive, body_ended))
         try:
             await asyncio.wait({exchange, disconnect}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,14 +93,14 @@ class HTTPProxy:
         if not exchange.cancelled():
             exchange.result()
 
-    async def _exchange(self, port: int, target: bytes, scope: Scope, body: AsyncIterator[bytes], send: Send) -> None:
-        headers = end_to_end(scope["headers"])
-        names = {name for name, _ in scope["headers"]}
+    async def _exchange(
+        self, port: int, target: bytes, scope: Scope, body: AsyncIterator[bytes] | None, send: Send
+    ) -> None:
         request = httpx.Request(
             scope["method"],
             f"http://127.0.0.1:{port}/",
-            headers=headers,
-            content=body if names & {b"content-length", b"transfer-encoding"} else None,
+            headers=end_to_end(scope["headers"]),
+            content=body,
             extensions={
                 "target": target,
                 "timeout": {"connect": _CONNECT_TIMEOUT, "read": None, "write": None, "pool": None},
