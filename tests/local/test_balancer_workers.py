@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from datetime import timedelta
 from functools import partial
@@ -201,6 +202,15 @@ def test_server_that_stops_refuses_waiting_requests() -> None:
         late = waiting(client)
         server.stop()
         assert NO_WORKERS == shown(late.result())
+
+
+def test_server_that_stops_cuts_requests(caplog: pytest.LogCaptureFixture) -> None:
+    with serve_app() as server, Client(server) as client:
+        held = hold(client)
+        server.stop()
+        with pytest.raises(httpx.TransportError):
+            held.result()
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 # The end of workers

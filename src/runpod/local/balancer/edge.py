@@ -96,7 +96,7 @@ class Edge:
             else:
                 await inbox.fill()
                 await fault(Exchange(self, scope, inbox, send, self._clock))
-        except ClientDisconnectedError:
+        except (ClientDisconnectedError, asyncio.CancelledError):  # Only the end of the server cancels it.
             return
         finally:
             inbox.complete()
