@@ -66,6 +66,8 @@ async def test_sessions(server: LocalServer) -> None:
             assert first is not None
             url, headers = session.websocket_url("/ws"), session.websocket_headers()
             async with async_connect_websocket(url, additional_headers=headers, open_timeout=TIMEOUT) as websocket:
+                assert websocket.response is not None
+                assert first == websocket.response.headers["X-Runpod-Worker-Id"]
                 await websocket.send("horse")
                 assert "horse.png" == await websocket.recv()
             server.stop_worker("api", first, remove=True)

@@ -68,6 +68,8 @@ def test_sessions(server: LocalServer) -> None:
             assert first is not None
             url, headers = session.websocket_url("/ws"), session.websocket_headers()
             with connect_websocket(url, additional_headers=headers, open_timeout=TIMEOUT) as websocket:
+                assert websocket.response is not None
+                assert first == websocket.response.headers["X-Runpod-Worker-Id"]
                 websocket.send("horse")
                 assert "horse.png" == websocket.recv()
             server.stop_worker("api", first, remove=True)
