@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.balancer.affinity import Affinity, parse_affinity
@@ -195,6 +197,27 @@ def test_cold_start() -> None:
         server.advance(80)
         client.wait_workers(**TWO_IDLE)
         assert client.worker()
+
+
+def test_cold_start_begins_at_once() -> None:
+    gate = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await gate.wait()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await JSONResponse({})(scope, receive, send)
+
+    endpoint = LocalEndpoint(app=app, cold_start=timedelta(seconds=100))
+    with LocalServer({"horse": endpoint}) as server, Client(server) as client:
+        late = waiting(client)
+        server.advance(100)
+        client.on_loop(gate.set)
+        assert 200 == late.result(TIMEOUT).status_code
 
 
 def test_server_that_stops_refuses_waiting_requests() -> None:

@@ -65,11 +65,11 @@ class AppHost:
     def launch(self, worker: Worker) -> None:
         """Do nothing: the application is there already."""
 
-    async def wait_ready(self, worker: Worker) -> None:  # noqa: ARG002  # The same for all workers.
+    async def wait_ready(self, worker: Worker) -> None:
         """Wait for the cold start, the application's startup, and its health path."""
         await self._lifespan.started.wait()
         if self._cold_start:
-            await self._clock.sleep(self._cold_start)
+            await self._clock.sleep(worker.launched_at + self._cold_start - self._clock())
         while (status := await self._probe()) == 204:  # noqa: ASYNC110  # Only requests can tell.
             await asyncio.sleep(_PROBE_INTERVAL)
         if status != 200 and not self._warned:

@@ -176,11 +176,12 @@ class BalancerPool:
     def acquire(self, affinity: Affinity) -> asyncio.Future[Worker]:
         """Request a worker. The future raises `NoWorkerError`; pass a result to `release` at the end."""
         waiter = _Waiter(affinity)
+        # Before others can see that it waits, and advance the clock.
+        deadline = self._clock() + (_STRICT_WAIT if affinity.strict else _WAIT)
         self._waiters[waiter.worker] = waiter
         self._dispatch()
         if not waiter.worker.done():
-            seconds = _STRICT_WAIT if affinity.strict else _WAIT
-            waiter.timer = Timer(self._clock, self._clock() + seconds, partial(self._time_out, waiter))
+            waiter.timer = Timer(self._clock, deadline, partial(self._time_out, waiter))
         return waiter.worker
 
     def abandon(self, future: asyncio.Future[Worker]) -> None:
@@ -268,6 +269,7 @@ class BalancerPool:
     def _launch(self, worker: Worker) -> None:
         """Start a worker, and wait in the background until it is ready. Raises `OSError`."""
         self._logs.open(worker.id, f"Worker {worker.id} started.")  # Before its first output.
+        worker.launched_at = self._clock()
         try:
             self.host.launch(worker)
         except OSError as error:
