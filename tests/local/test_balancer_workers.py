@@ -131,10 +131,10 @@ def test_strict_affinity_times_out(two: Client) -> None:
     first = two.worker()
     hold(two, first)
     strict = waiting(two, f"strict {first}")
-    two.server.advance(299)
+    two.server.advance(270)
     assert two.worker()
     assert not strict.done()
-    two.server.advance(1)
+    two.server.advance(30)
     assert STRICT_TIMEOUT == shown(strict.result())
 
 
@@ -143,9 +143,10 @@ def test_request_waits_for_a_free_worker(two: Client) -> None:
     hold(two, running=2)
     late = [waiting(two, count=1), waiting(two, count=2)]
     assert {"running": 2, "ready": 2} == two.workers()
-    two.server.advance(119)
-    until(lambda: not any(each.done() for each in late))
-    two.server.advance(1)
+    two.server.advance(90)
+    assert {"running": 2, "ready": 2} == two.workers()
+    assert 2 == len(two.pool._waiters)
+    two.server.advance(30)
     assert [TIMED_OUT] * 2 == [shown(each.result()) for each in late]
 
 
