@@ -95,7 +95,7 @@ async def test_a_server_that_hangs(start: bytes) -> None:
     with RawServer(behave) as server:
         async with client_of(server) as client:
             with pytest.raises(httpx.ReadTimeout):
-                await client.load_balancer("ep").http.post("/", timeout=0.2)
+                await client.load_balancer("ep").http.post("/", timeout=httpx.Timeout(TEST_TIMEOUT, read=0.2))
         assert 1 == len(server.requests)
 
 

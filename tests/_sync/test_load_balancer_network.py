@@ -97,7 +97,7 @@ def test_a_server_that_hangs(start: bytes) -> None:
     with RawServer(behave) as server:
         with client_of(server) as client:
             with pytest.raises(httpx.ReadTimeout):
-                client.load_balancer("ep").http.post("/", timeout=0.2)
+                client.load_balancer("ep").http.post("/", timeout=httpx.Timeout(TEST_TIMEOUT, read=0.2))
         assert 1 == len(server.requests)
 
 
