@@ -171,6 +171,16 @@ def test_processing_time_is_limited() -> None:
         client.wait_workers(idle=1, ready=1)
 
 
+def test_client_that_reads_nothing_does_not_keep_a_worker(client: Client) -> None:
+    address = (client.http.base_url.host, client.http.base_url.port)
+    head = f"GET /load-balancer/{client.endpoint}/many?size=29 HTTP/1.1\r\nhost: x\r\n"
+    with socket.create_connection(address, timeout=TIMEOUT) as connection:
+        connection.sendall(f"{head}authorization: {client.headers['Authorization']}\r\n\r\n".encode())
+        client.wait_workers(running=1, ready=1)
+        client.server.advance(330)
+        client.wait_workers(idle=1, ready=1)
+
+
 # The edge
 
 

@@ -113,10 +113,7 @@ class Edge:
             await reply.refuse(error.status, error.body)
             return
         reply.worker_id = worker.id
-        try:
-            await self._relay(pool, worker, scope, inbox, reply)
-        finally:
-            pool.release(worker)
+        await self._relay(pool, worker, scope, inbox, reply)
 
     def _check(self, scope: Scope, headers: Headers) -> BalancerPool:
         """Return the pool of the endpoint, if the request is allowed."""
@@ -158,7 +155,7 @@ class Edge:
             await asyncio.wait({disconnect})
 
     async def _relay(self, pool: BalancerPool, worker: Worker, scope: Scope, inbox: Inbox, reply: Reply) -> None:
-        """Let a worker serve the request, within the limits."""
+        """Let a worker serve the request, within the limits, and return it to its pool."""
         work = pool.host.serve(worker, _scope_of_worker(scope), inbox, reply)
         task = asyncio.get_running_loop().create_task(work)
         inbox.on_overflow = reply.on_overflow = task.cancel
@@ -179,6 +176,8 @@ class Edge:
             task.cancel()
             if timer is not None:
                 timer.cancel()
+            # Already here: a client that reads nothing can hold up what follows.
+            pool.release(worker)
         error = None if task.cancelled() else task.exception()
         gone = inbox.disconnected or reply.disconnected
         if reply.ended or gone:
