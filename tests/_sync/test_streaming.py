@@ -124,7 +124,7 @@ def test_stream_timeout_reports_the_status_of_the_submission(endpoint: Endpoint,
     job = endpoint.run(input=INPUT)
     _, error = outputs_and_error(job.stream(timeout=10))
     assert r"(last status: IN_QUEUE)" in str(error)
-    assert "health()" in str(error)
+    assert "diagnose()" in str(error)
 
 
 def test_breaking_out_of_a_stream_leaks_nothing(endpoint: Endpoint, wire: Wire) -> None:

@@ -83,9 +83,10 @@ def test_the_page_works_step_by_step(
     log: list[str] = []
     reader = threading.Thread(target=log.extend, args=[served.stderr], daemon=True)
     reader.start()
-    exports = [served.stdout.readline() for _ in range(2)]
+    lines = blocks(page, "text")[0].splitlines()
+    exports = [served.stdout.readline() for _ in lines]
     # The page shows how they begin.
-    for shown, printed in zip(blocks(page, "text")[0].splitlines(), exports, strict=True):
+    for shown, printed in zip(lines, exports, strict=True):
         assert printed.startswith(re.split(r"…|8000", shown)[0])
     client = f"{''.join(exports)}{blocks(page, 'sh')[2]}"
     done = subprocess.run(
