@@ -82,6 +82,27 @@ def script(*turns: Callable[[Connection], Any]) -> Callable[[Connection], None]:
     return behave
 
 
+def workers(listings: list[list[str]], logs: dict[str, list[Callable[[Connection], Any]]]) -> Any:
+    """Behave like an endpoint whose workers change with each request for them; without a turn, a worker is gone."""
+
+    def behave(connection: Connection) -> None:
+        request = connection.read_request().decode()
+        if not request:  # the client left
+            return
+        path = request.split(" ")[1].partition("?")[0]
+        worker = path.removesuffix("/logs").rpartition("/")[2]
+        turns = logs.get(worker, [])
+        if worker == "workers":
+            listed = listings.pop(0) if len(listings) > 1 else listings[0]
+            connection.respond(json.dumps({"workers": [{"id": each} for each in listed]}).encode())
+        elif turns:
+            turns.pop(0)(connection)
+        else:
+            connection.respond(b"{}", status="404 Not Found")
+
+    return behave
+
+
 def sends(*parts: bytes) -> Callable[[Connection], None]:
     """Send what is given, and end."""
     return lambda connection: [connection.send(part) for part in parts] and None
@@ -273,6 +294,34 @@ def test_a_stream_that_always_stops_in_the_middle_of_a_line() -> None:
         with pytest.raises(APIConnectionError, match=r"\(10 attempts\)"):
             read(server, follow=True)
     assert 14 == len(server.requests)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_worker_without_logs_does_not_keep_those_of_others_back(follow: bool) -> None:
+    with RawServer(workers([["gone", "w1"]], {"w1": [sends(HEAD, events(1, 2))]})) as server:
+        with new_client(server) as client, client.endpoint("ep").logs(follow=follow, timeout=LONG) as lines:
+            assert [1, 2] == texts([next(lines), next(lines)])
+
+
+def test_workers_that_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_run, "_MAX_FOLLOWED", 1)
+    ends = sends(HEAD)
+    logs = {
+        # It has no logs at first. Whose streams go on to end although it is gone is not followed for ever.
+        "w1": [
+            lambda connection: connection.respond(b"{}", status="404 Not Found"),
+            sends(HEAD, events(1)),
+            *[ends] * 99,
+        ],
+        "w2": [sends(HEAD, events(2))],
+        "w3": [sends(HEAD, events(3))],
+    }
+    with RawServer(workers([["w1"], ["w1"], ["w2"], ["w2"], ["w2"], ["w3"]], logs)) as server:
+        with new_client(server) as client, client.endpoint("ep").logs(follow=True, tail=0, timeout=LONG) as lines:
+            assert [1, 2, 3] == texts([next(lines) for _ in range(3)])
+        # What it wrote before it was found is new.
+        tails = [request.split(b"tail=")[1].split(b" ")[0] for request in server.requests if b"w1/logs?tail" in request]
+        assert [b"0", b"5000"] == tails
 
 
 def test_a_server_that_hangs_or_drips_before_the_header(http_backend: str) -> None:

@@ -101,6 +101,10 @@ class AsyncLogReader:
                 logger.info("Opening the logs again in %.2f s: %s", pause, reason)
             await self._consumer.pause(min(pause, self._deadline.remaining(clock.now())))
 
+    def stop_following(self) -> None:
+        """Lets it end with its stream: the worker is no longer listed."""
+        self._follow = False
+
     def interrupt(self) -> None:
         """Ends its read, if it is in another thread."""
         if self._open is not None:

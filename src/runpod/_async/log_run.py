@@ -17,7 +17,7 @@ from runpod._protocol.log_feed import MAX_TAIL, LogFeed, logs_path
 from runpod._protocol.outcomes import DeadlineExceeded
 from runpod._text import readable
 from runpod._workers import AsyncWorkers
-from runpod.errors import RunpodError
+from runpod.errors import NotFoundError, RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ _LONG = 1_000_000
 # Seconds between two requests for the workers of an endpoint. The service allows 60 requests per minute.
 _WORKERS_INTERVAL = 10.0
 
-# The workers that are followed at once: in sync code, each needs a thread, and there is one that finds new workers.
+# The workers that are read at once: in sync code, each needs a thread, and there is one that finds new workers.
 _MAX_FOLLOWED = AsyncWorkers.MAX_SUBMITTING + AsyncWorkers.MAX_POLLING - 1
 
 _EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
@@ -83,7 +83,7 @@ class AsyncLogRun:
         # What background workers have to do, and all of it that is not done.
         self._tasks: deque[Callable[[], Awaitable[None]]] = deque()
         self._unfinished: set[Any] = set()
-        self._readers: set[AsyncLogReader] = set()
+        self._readers: dict[LogFeed, AsyncLogReader] = {}
         self._waiting: set[AsyncWakeup] = set()
         self._workers = AsyncWorkers(self._work, self.close_soon)
         # The process and event loop of the background workers.
@@ -160,7 +160,7 @@ class AsyncLogRun:
             self._workers.call_soon(self.close_soon)
             return
         self.closed = True
-        for reader in list(self._readers):
+        for reader in list(self._readers.values()):
             reader.interrupt()
         self._wake_readers()
         self._workers.abandon()
@@ -211,13 +211,18 @@ class AsyncLogRun:
 
     def _begin_reading(self, feed: LogFeed) -> None:
         reader = AsyncLogReader(self.session, feed, self._deadline, self, follow=self._query.follow)
-        self._readers.add(reader)
+        self._readers[feed] = reader
 
         async def read() -> None:
             try:
                 await reader.run()
+            except NotFoundError as error:
+                if not self._is_merged:
+                    raise
+                # A worker that has ended since it was listed, or has not begun. The others go on.
+                logger.info("%s", error.message)
             finally:
-                self._readers.discard(reader)
+                del self._readers[feed]
 
         self._begin(read)
 
@@ -237,30 +242,49 @@ class AsyncLogRun:
 
     async def _read_workers(self) -> None:
         """Reads the logs of all workers, also of those that start later."""
-        known = set[str]()
+        feeds: dict[str, LogFeed] = {}
         query = self._query
+        was_listed = False
         while not self.closed and not self._deadline.passed(self.session.clock.now()):
             try:
-                new = [worker.id for worker in await self._list_workers() if worker.id not in known]
+                listed = [worker.id for worker in await self._list_workers()]
             except RunpodError as error:
-                if not (known and error.retryable):
+                if not (was_listed and error.retryable):
                     raise
                 logger.info("The workers of endpoint %s are not known: %s", self._endpoint_id, error.message)
-                new = []
-            if query.follow and len(known) + len(new) > _MAX_FOLLOWED:
-                new = new[: max(0, _MAX_FOLLOWED - len(known))]
-                logger.warning("Only %d workers of endpoint %s are followed.", _MAX_FOLLOWED, self._endpoint_id)
-            self._was_opened = True
-            for worker_id in new:
-                known.add(worker_id)
-                logger.info("Reading the logs of worker %s", readable(worker_id))
-                path = logs_path("serverless", self._endpoint_id, "workers", worker_id)
-                self._begin_reading(LogFeed(path, query, worker_id=worker_id, endpoint_id=self._endpoint_id))
+            else:
+                self._was_opened = was_listed = True
+                feeds = self._read_listed(listed, feeds, query)
             if not query.follow:
                 return
             # All lines of a worker that starts while its endpoint is followed are new.
             query = replace(query, tail=MAX_TAIL, since=None)
             await self.pause(min(_WORKERS_INTERVAL, self._deadline.remaining(self.session.clock.now())))
+
+    def _read_listed(self, listed: list[str], feeds: dict[str, LogFeed], query: LogQuery) -> dict[str, LogFeed]:
+        """Begins to read the logs of the workers that are not read. Returns the streams of all workers."""
+        current: dict[str, LogFeed] = {}
+        for worker_id, feed in feeds.items():
+            reader = self._readers.get(feed)
+            if worker_id in listed:
+                current[worker_id] = feed
+            elif reader is not None:
+                current[worker_id] = feed
+                reader.stop_following()
+        for worker_id in listed:
+            feed = current.get(worker_id)
+            if feed in self._readers:
+                continue
+            if query.follow and len(self._readers) >= _MAX_FOLLOWED:
+                logger.warning("Only %d workers of endpoint %s are followed.", _MAX_FOLLOWED, self._endpoint_id)
+                break
+            if feed is None or not feed.was_opened:
+                path = logs_path("serverless", self._endpoint_id, "workers", worker_id)
+                feed = LogFeed(path, query, worker_id=worker_id, endpoint_id=self._endpoint_id)
+                current[worker_id] = feed
+            logger.info("Reading the logs of worker %s", readable(worker_id))
+            self._begin_reading(feed)
+        return current
 
     async def _list_workers(self) -> EndpointWorkers:
         remaining = self._deadline.remaining(self.session.clock.now())
