@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -45,6 +46,16 @@ def test_an_event_that_is_not_complete_is_none(monkeypatch: pytest.MonkeyPatch) 
         parser.feed(b"data: b\n")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_comments_are_no_part_of_an_event(end: str) -> None:
+    parser = EventParser()
+    for _ in range(2):
+        assert [] == list(parser.feed(f": ping{end}".encode()))
+        assert not parser.is_within_event
+    assert [] == list(parser.feed(f"data: a{end}: ping{end}".encode()))
+    assert parser.is_within_event
+
+
 def feed(**query: Any) -> LogFeed:
     return LogFeed(
         logs_path("serverless", "e/p", "workers", "w1"), LogQuery(**query), worker_id="w1", endpoint_id="e/p"
@@ -65,7 +76,7 @@ def test_the_first_request() -> None:
 
 def test_an_id_that_cannot_be_a_header_is_not_sent() -> None:
     stream = feed()
-    for event_id in ("ü", "a\x01"):
+    for event_id in ("ü", "a\x01", "a" * 1001):
         stream.line(event_id, event())
         assert "Last-Event-ID" not in stream.headers
     stream.line("5", event())
@@ -73,6 +84,13 @@ def test_an_id_that_cannot_be_a_header_is_not_sent() -> None:
     # Only events have one that is new.
     stream.line("", event("2026-06-01T12:00:02Z"))
     assert "5" == stream.headers["Last-Event-ID"]
+
+
+@pytest.mark.parametrize("time", ["\ud800", "a" * 10_000])
+def test_what_is_no_time_is_not_sent_back(time: str) -> None:
+    stream = feed()
+    assert stream.line("", json.dumps({"ts": time, "line": "a"})) is not None
+    assert stream.call.target.endswith("/logs?tail=0")
 
 
 @pytest.mark.parametrize("data", ["", '{"ts": "2026-06-01T12:00:01Z"}', '{"line": null}'])

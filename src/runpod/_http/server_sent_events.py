@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # An event ends with an empty line. A line ends with CR, LF or both.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
+# A line that is not a comment: a server sends those to keep the connection open.
+_CONTENT = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
+
 # The largest event, in bytes: a server that never ends one must not fill the memory.
 MAX_EVENT = 100 * 1024 * 1024
 
@@ -40,7 +43,7 @@ class EventParser:
     @property
     def is_within_event(self) -> bool:
         """Whether the pieces so far end within an event."""
-        return bool(self._buffer.strip())
+        return _CONTENT.search(self._buffer) is not None
 
     def feed(self, piece: bytes) -> Iterable[ServerSentEvent]:
         """Returns the events that end in a piece.

@@ -24,6 +24,9 @@ LOGS = management_operation("logs", "GET")
 MAX_TAIL = 5000
 DEFAULT_TAIL = 100
 
+# The longest ID of an event that is sent back, in characters. Servers refuse long headers.
+_MAX_ID = 1000
+
 # How many of the latest lines are compared with those after a drop, since a server can send some again.
 _REMEMBERED = 10_000
 
@@ -136,7 +139,7 @@ class LogFeed:
         """The headers of that call."""
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         # What cannot be a header is not sent back.
-        if self._last_id and self._last_id.isascii() and self._last_id.isprintable():
+        if 0 < len(self._last_id) <= _MAX_ID and self._last_id.isascii() and self._last_id.isprintable():
             headers["Last-Event-ID"] = self._last_id
         return headers
 
@@ -164,8 +167,11 @@ class LogFeed:
         fields = _fields(data)
         if fields is None:
             return None
+        if self._worker_id is not None:
+            fields = {"workerId": self._worker_id, **fields}
+        line = LogLine.model_validate(fields)
         time = fields.get("ts")
-        if isinstance(time, str) and time:
+        if isinstance(time, str) and line.timestamp is not None:
             self._last_time = time
         if self._last_id or time:
             key = hash((self._last_id, str(time), str(fields.get("source")), fields["line"]))
@@ -174,9 +180,7 @@ class LogFeed:
                 return None
             self._latest.append(key)
         self.received += 1
-        if self._worker_id is not None:
-            fields = {"workerId": self._worker_id, **fields}
-        return LogLine.model_validate(fields)
+        return line
 
     def is_live(self, line: LogLine) -> bool:
         """Whether a line was written after the stream was opened, and is wanted only by those who follow it."""
