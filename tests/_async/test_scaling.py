@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from runpod import (
@@ -187,6 +188,16 @@ async def test_limits_are_remembered_by_all_clients_that_share_a_session(client:
     assert {"min": 1, "max": 3} == json.loads(wire.requests[-1].content)["workers"]
 
 
+async def test_more_workers_end_a_pause(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    paused, scaled = settings(min=0, max=0), settings(min=0, max=10)
+    wire.respond(settings(min=1, max=3), paused, paused, paused, paused, scaled)
+    await endpoint.pause()
+    await endpoint.scale(max=0)
+    await endpoint.scale(max=10)
+    with pytest.raises(InvalidRequestError, match="was not paused with this client"):
+        await endpoint.resume()
+
+
 async def test_one_timeout_for_both_requests(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(Delayed(6, settings(min=1, max=3)))
     with pytest.raises(RunpodTimeoutError):
@@ -217,7 +228,8 @@ async def test_polls_for_ready_workers(endpoint: AsyncEndpoint, wire: Wire, cloc
             r"\(1 unhealthy; jobs in the queue: 3\)\. Unhealthy workers fail to start: read endpoint.l",
         ),
         (health(), r"\(no others; jobs in the queue: 0\)\. No worker is starting\."),
-        (Delayed(10, 503), "/health did not respond"),
+        (Delayed(10, httpx.ReadTimeout("late")), "/health did not respond"),
+        (503, r"was not known within the timeout of 9 s: .*HTTP 503"),
     ],
 )
 async def test_workers_that_are_not_ready_in_time(
@@ -227,6 +239,16 @@ async def test_workers_that_are_not_ready_in_time(
     with pytest.raises(RunpodTimeoutError, match=says) as caught:
         await endpoint.wait_ready(timeout=9)
     assert ("ep", False, True) == (caught.value.endpoint_id, caught.value.maybe_submitted, caught.value.retryable)
+
+
+async def test_a_poll_waits_as_long_as_the_service_asks(endpoint: AsyncEndpoint, wire: Wire) -> None:
+    later = httpx.Response(429, headers={"Retry-After": "3600"})
+    wire.respond(health(), later)
+    with pytest.raises(RunpodTimeoutError, match=r"had 0 of 1 ready .* The last poll failed: .*HTTP 429"):
+        await endpoint.wait_ready(timeout=60)
+    assert 2 == len(wire.sent)
+    wire.respond(later, health(idle=1))
+    await endpoint.wait_ready(timeout=None)
 
 
 @pytest.mark.parametrize(("response", "error"), [(401, AuthenticationError), (404, NotFoundError)])

@@ -10,6 +10,7 @@ from runpod.errors import InvalidRequestError, RunpodTimeoutError
 
 if TYPE_CHECKING:
     from runpod._protocol.deadlines import Deadline
+    from runpod.errors import RunpodError
     from runpod.models.endpoints import EndpointHealth
     from runpod.models.management.endpoints import EndpointWorkerLimits
     from runpod.models.management.settings import WorkerSettingsDict
@@ -164,11 +165,14 @@ def ready_workers(health: EndpointHealth) -> int:
     return max(workers.ready, workers.idle + workers.running)
 
 
-def not_ready(endpoint_id: str, health: EndpointHealth | None, wanted: int, deadline: Deadline) -> RunpodTimeoutError:
-    """The error for workers that were not ready in time. `health`: the last one, if any."""
+def not_ready(
+    endpoint_id: str, health: EndpointHealth | None, wanted: int, deadline: Deadline, problem: RunpodError | None
+) -> RunpodTimeoutError:
+    """The error for workers that were not ready in time. `health`: the last one, if any; `problem`: why it is late."""
     span = f"within the timeout of {deadline.span or 0.0:g} s"
     if health is None:
-        msg = f"Whether endpoint {endpoint_id!r} has ready workers was not known {span}: /health did not respond."
+        reason = "/health did not respond." if problem is None else problem.message
+        msg = f"Whether endpoint {endpoint_id!r} has ready workers was not known {span}: {reason}"
         return RunpodTimeoutError(msg, endpoint_id=endpoint_id, maybe_submitted=False, retryable=True)
     workers = health.workers
     counts = {
@@ -181,6 +185,8 @@ def not_ready(endpoint_id: str, health: EndpointHealth | None, wanted: int, dead
         f"Endpoint {endpoint_id!r} had {ready_workers(health)} of {wanted} ready workers {span}"
         f" ({others or 'no others'}; jobs in the queue: {health.jobs.in_queue}). {_advice(health)}"
     )
+    if problem is not None:
+        msg += f" The last poll failed: {problem.message}"
     return RunpodTimeoutError(msg, endpoint_id=endpoint_id, maybe_submitted=False, retryable=True)
 
 

@@ -21,7 +21,7 @@ from runpod._protocol.scaling import (
     resume_request,
     wanted_workers,
 )
-from runpod.errors import RunpodError, RunpodTimeoutError
+from runpod.errors import RateLimitError, RunpodError, RunpodTimeoutError
 from runpod.models.endpoints import EndpointHealth
 from runpod.models.management.endpoints import ServerlessEndpoint
 
@@ -41,7 +41,11 @@ def scale(
     deadline = session.deadline(timeout)
     current = None if request.is_whole else _get(session, endpoint_id, deadline)
     fields = request.fields(None if current is None else current.workers)
-    return _update(session, endpoint_id, fields, deadline)
+    endpoint = _update(session, endpoint_id, fields, deadline)
+    if fields["max"]:
+        # The pause is over.
+        session.paused.pop(endpoint_id, None)
+    return endpoint
 
 
 def pause(session: Session, endpoint_id: str, timeout: TimeoutOrDefault) -> ServerlessEndpoint:
@@ -59,9 +63,7 @@ def resume(
 ) -> ServerlessEndpoint:
     """Allows workers again. See `resume` of the endpoint."""
     request = resume_request(minimum, maximum, session.paused.get(endpoint_id), endpoint_id)
-    endpoint = scale(session, endpoint_id, request, timeout)
-    session.paused.pop(endpoint_id, None)
-    return endpoint
+    return scale(session, endpoint_id, request, timeout)
 
 
 def wait_ready(
@@ -71,23 +73,29 @@ def wait_ready(
     wanted, deadline = wanted_workers(workers), session.deadline(timeout)
     call = Call(HEALTH, endpoint_id)
     health: EndpointHealth | None = None
+    problem: RunpodError | None = None
     interval, failures = FIRST_INTERVAL, 0
     while not deadline.passed(session.clock.now()):
+        pause = interval
         try:
             health, failures = parse(EndpointHealth, session.send(call, deadline), call), 0
+            problem = None
         except RunpodTimeoutError as error:
-            raise not_ready(endpoint_id, health, wanted, deadline) from error
+            raise not_ready(endpoint_id, health, wanted, deadline, problem) from error
         except RunpodError as error:
+            problem = error
             failures += 1
             if not error.retryable or (failures >= MAX_FAILURES and not deadline.limited):
                 raise
             logger.info("Waiting for workers of endpoint %s: %s", endpoint_id, error.message)
+            if isinstance(error, RateLimitError):
+                pause = max(pause, error.retry_after or 0.0)
         else:
             if ready_workers(health) >= wanted:
                 return health
-        session.clock.sleep(min(interval, deadline.remaining(session.clock.now())))
+        session.clock.sleep(min(pause, deadline.remaining(session.clock.now())))
         interval = min(interval * INTERVAL_FACTOR, LAST_INTERVAL)
-    raise not_ready(endpoint_id, health, wanted, deadline)
+    raise not_ready(endpoint_id, health, wanted, deadline, problem)
 
 
 def _get(session: Session, endpoint_id: str, deadline: Deadline) -> ServerlessEndpoint:
