@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from runpod import AsyncRunpod, ClientClosedError, InvalidRequestError
+from runpod import AsyncRunpod, ClientClosedError, InvalidRequestError, NotFoundError
 from runpod._async import diagnosis as diagnosis_module
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
@@ -181,6 +181,18 @@ async def test_a_worker_process_that_exits(monkeypatch: pytest.MonkeyPatch) -> N
                 if not diagnosis.ok:
                     break
             assert [("unhealthy", "certain")] == causes(diagnosis)
+            [worker_id] = diagnosis.facts["workers.unhealthy_ids"]
+            assert f"Read its log: endpoint.logs(worker={worker_id!r})." == diagnosis.findings[0].advice
+            lines = [line.line async for line in endpoint.logs(worker_id, tail=3, timeout=TIMEOUT)]
+            assert [
+                f"Worker {worker_id} started.",
+                "no model",
+                f"Worker {worker_id} exited with status 1.",
+            ] == lines
+            await endpoint.pause()
+            assert [] == list(await endpoint.workers())
+            with pytest.raises(NotFoundError):
+                [line async for line in endpoint.logs(worker_id)]
 
 
 async def test_jobs_that_do_not_wait(local: AsyncRunpod) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from runpod import Runpod, ClientClosedError, InvalidRequestError
+from runpod import Runpod, ClientClosedError, InvalidRequestError, NotFoundError
 from runpod._sync import diagnosis as diagnosis_module
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
@@ -183,6 +183,18 @@ def test_a_worker_process_that_exits(monkeypatch: pytest.MonkeyPatch) -> None:
                 if not diagnosis.ok:
                     break
             assert [("unhealthy", "certain")] == causes(diagnosis)
+            [worker_id] = diagnosis.facts["workers.unhealthy_ids"]
+            assert f"Read its log: endpoint.logs(worker={worker_id!r})." == diagnosis.findings[0].advice
+            lines = [line.line for line in endpoint.logs(worker_id, tail=3, timeout=TIMEOUT)]
+            assert [
+                f"Worker {worker_id} started.",
+                "no model",
+                f"Worker {worker_id} exited with status 1.",
+            ] == lines
+            endpoint.pause()
+            assert [] == list(endpoint.workers())
+            with pytest.raises(NotFoundError):
+                [line for line in endpoint.logs(worker_id)]
 
 
 def test_jobs_that_do_not_wait(local: Runpod) -> None:

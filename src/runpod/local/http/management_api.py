@@ -36,6 +36,7 @@ MANAGEMENT_PREFIX = b"/management/"
 _logger = logging.getLogger("runpod.local")
 
 _BODY_LIMIT = 102_400  # bytes
+_MAX_WORKERS = 1000  # of an endpoint: each is a process, or a thread.
 _INVALID = "Request validation failed."
 _STATES = ("running", "idle", "initializing", "throttled", "unhealthy")
 
@@ -159,7 +160,7 @@ def _change(endpoint: Endpoint, body: bytes) -> None:
         raise _Problem(413, f"the body is larger than {_BODY_LIMIT} bytes")
     try:
         changes: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _Problem(400, "the body is not valid JSON") from None
     if not isinstance(changes, dict):
         raise _Problem(422, _INVALID, ["$: must be an object"])
@@ -171,6 +172,8 @@ def _change(endpoint: Endpoint, body: bytes) -> None:
     minimum, maximum = fields["workers"]["min"], fields["workers"]["max"]
     if minimum > maximum:
         raise _Problem(400, f"workers.min ({minimum}) must not be greater than workers.max ({maximum})")
+    if maximum > _MAX_WORKERS:
+        raise _Problem(400, f"workers.max ({maximum}) must not be greater than {_MAX_WORKERS}")
     if (minimum, maximum) != settings.limits:
         try:
             endpoint.pool.resize(minimum, maximum)

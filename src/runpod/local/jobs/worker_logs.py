@@ -79,7 +79,7 @@ class LogBook:
 
 
 class WorkerLogs:
-    """The logs of the workers of an endpoint that exist. Thread-safe."""
+    """The logs of the workers of an endpoint that exist, or are to be started again. Thread-safe."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self._now = now
@@ -94,7 +94,7 @@ class WorkerLogs:
         book.add("system", line)
 
     def get(self, worker_id: str) -> LogBook | None:
-        """Return the logs of a worker; None if it does not exist, or has ended."""
+        """Return the logs of a worker; None if it does not exist."""
         return self._books.get(worker_id)
 
     def add(self, worker_id: str, source: LogSource, text: str) -> None:
@@ -103,9 +103,18 @@ class WorkerLogs:
         if book is not None:
             book.add(source, text)
 
-    def close(self, worker_id: str, line: str) -> None:
-        """End the logs of a worker, with a last line. Those who follow them get it."""
-        book = self._books.pop(worker_id, None)
+    def end(self, worker_id: str, line: str) -> None:
+        """End the logs of a worker, with a last line. They can be read until `drop`."""
+        book = self._books.get(worker_id)
         if book is not None:
             book.add("system", line)
             book.close()
+
+    def drop(self, worker_id: str) -> None:
+        """Remove the logs of a worker that has ended."""
+        self._books.pop(worker_id, None)
+
+    def close(self, worker_id: str, line: str) -> None:
+        """End the logs of a worker, and remove them. Those who follow them get the last line."""
+        self.end(worker_id, line)
+        self.drop(worker_id)

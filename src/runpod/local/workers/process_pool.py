@@ -137,8 +137,8 @@ class ProcessPool:
         return Counter(self._state(slot) for slot in self._slots)
 
     def workers(self) -> list[WorkerInfo]:
-        """Return the workers whose process runs."""
-        books = [(slot, self._queue.logs.get(slot.worker_id)) for slot in self._slots if slot.process is not None]
+        """Return the workers whose process runs, or failed and is to be started again."""
+        books = [(slot, self._queue.logs.get(slot.worker_id)) for slot in self._slots]
         return [WorkerInfo(slot.worker_id, self._state(slot), book.started_at) for slot, book in books if book]
 
     def resize(self, minimum: int, maximum: int) -> None:  # noqa: ARG002  # All processes run.
@@ -164,9 +164,13 @@ class ProcessPool:
             # It is terminated as soon as it has no job.
             self._remote_workers.set_retiring(self._worker(slot), retiring=retiring)
         elif retiring:
-            self._slots.remove(slot)
+            self._remove(slot)
             if slot.timer is not None:
                 slot.timer.cancel()
+
+    def _remove(self, slot: _Slot) -> None:
+        self._slots.remove(slot)
+        self._queue.logs.drop(slot.worker_id)
 
     def _state(self, slot: _Slot) -> str:
         if slot.process is None:  # Before its restart.
@@ -184,7 +188,8 @@ class ProcessPool:
         assert self._loop is not None
         if self._guard is None and sys.platform != "win32" and sys.executable:
             self._guard = Guard()
-        # Each process is a new worker, with its own ID.
+        # Each process is a new worker, with its own ID. The logs of the former one say until then why it failed.
+        self._queue.logs.drop(slot.worker_id)
         slot.worker_id = secrets.token_hex(7)
         slot.last_line = ""
         slot.restarting = False
@@ -219,14 +224,14 @@ class ProcessPool:
         """Release the jobs of an exited process, and restart it."""
         slot.process = None
         worker = self._remote_workers.remove(slot.worker_id)
-        self._queue.logs.close(slot.worker_id, f"Worker {slot.worker_id} {_describe_exit(status)}.")
+        self._queue.logs.end(slot.worker_id, f"Worker {slot.worker_id} {_describe_exit(status)}.")
         others = [self._worker(each) for each in self._slots if each.process is not None]
         self._has_polled = self._has_polled or any(each.has_polled for each in (worker, *others))
         if self._stopping:
             self._check_ended()
             return
         if slot.retiring:
-            self._slots.remove(slot)
+            self._remove(slot)
             return
         if slot.restarting:
             self._restart(slot)
@@ -263,7 +268,7 @@ class ProcessPool:
             self._launch(slot)
         except OSError as error:
             _logger.warning("%s cannot be restarted: %s", self._subject, error.strerror or error)
-            self._queue.logs.close(slot.worker_id, "The worker command cannot be started.")
+            self._queue.logs.end(slot.worker_id, "The worker command cannot be started.")
             slot.failures += 1
             self._restart_later(slot)
 
