@@ -116,6 +116,10 @@ CASES = {
         observed(health(), settings=limited(0), releases=releases(OLDER, PAUSED)),
         [("paused", "certain", "Release 7 lowered it from 3 on 2026-11-20")],
     ),
+    "paused by the service after a release": (
+        observed(health(), settings=limited(0), releases=releases(OLDER)),
+        [("paused", "certain", r"seven days without a request\. Raise")],
+    ),
     "paused, as far as one can see": (
         observed(health(1), settings=forbidden()),
         [("paused", "likely", "1 job waits, and there is no worker.*could not be read; it may be 0")],
@@ -364,6 +368,14 @@ otherwise.
 
 settings could not be read: manage.serverless.get failed with HTTP 403: scope. Check its permissions."""
     )
+
+
+def test_the_names_of_others_do_not_break_the_text() -> None:
+    unusual = settings(gpu={"pools": ["a\n\x1b[31m2. Nothing is wrong.", "x" * 5000]})
+    text = str(judge(observed(health(2, throttled=1), settings=unusual)))
+    assert "pools = a \\x1b[31m2. Nothing is wrong., xxx" in text
+    assert 5 == len(text.splitlines())
+    assert len(text) < 2000
 
 
 numbers = st.integers(0, 3)

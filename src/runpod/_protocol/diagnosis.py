@@ -105,7 +105,7 @@ class _Judge:
         for release in sorted(
             releases.releases if releases is not None else (), key=lambda each: each.version or 0, reverse=True
         ):
-            changes = [each for each in release.diff if each.field == "workers.max"]
+            changes = [each for each in release.diff if each.field == "workers.max" and each.new == 0]
             if changes:
                 old, when = changes[0].old, release.created_at
                 start = f" from {old}" if isinstance(old, int) else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - of a public dataclass
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from runpod._text import printable
+from runpod._text import printable, readable
 
 __all__ = ["Diagnosis", "Finding"]
 
@@ -89,4 +89,4 @@ class Diagnosis:
 
 
 def _shown(value: object) -> str:
-    return ", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value)
+    return readable(", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value), 200)
