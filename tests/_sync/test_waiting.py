@@ -158,7 +158,7 @@ def test_timeout_of_a_queued_job_suggests_diagnose(endpoint: Endpoint, wire: Wir
     wire.always(Delayed(5, 503))
     job = endpoint.run(input=INPUT)
     with pytest.raises(
-        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it yet: endpoint\.diagnose\(\) says why\."
+        errors.RunpodTimeoutError, match=r"IN_QUEUE.*No worker has taken it: endpoint\.diagnose\(\) says why\."
     ) as caught:
         job.wait(timeout=10)
     # The state from the submission is the last known one.
@@ -262,6 +262,14 @@ def test_cancel_on_timeout(
     assert "endpoint.job(" not in str(caught.value)
     assert (JOB, False, status) == (caught.value.job_id, caught.value.retryable, job.status)
     assert f"POST {PATH}/ep/cancel/{JOB}" in wire.sent[-2:]
+
+
+def test_cancel_on_timeout_of_a_queued_job(endpoint: Endpoint, wire: Wire) -> None:
+    wire.respond(QUEUED, Delayed(6, QUEUED), Delayed(6, QUEUED), CANCELLED)
+    job = endpoint.run(input=INPUT)
+    message = r"IN_QUEUE\)\. It was cancelled\. No worker has taken it: endpoint\.diagnose\(\) says why\.$"
+    with pytest.raises(errors.RunpodTimeoutError, match=message):
+        job.result(timeout=10, cancel_on_timeout=True)
 
 
 def test_cancel_on_timeout_of_a_job_that_just_ended(

@@ -54,8 +54,8 @@ def test_the_library_says_what_is_translated() -> None:
     [
         ("Check the queue first, or allow retries with RetryPolicy(resubmit=True).", "Check the queue first."),
         (
-            "No worker has taken it yet: endpoint.diagnose() says why.",
-            "No worker has taken it yet: `runpod-sdk diagnose` says why.",
+            "No worker has taken it: endpoint.diagnose() says why.",
+            "No worker has taken it: `runpod-sdk diagnose` says why.",
         ),
         (
             "min (2) must not be greater than max (1), which the endpoint has now. Pass max, too: scale(min=2, max=2).",

@@ -223,7 +223,8 @@ class AsyncJob(Generic[OutputT]):
             outcome = "It was cancelled."
             if not state.completed:
                 outcome = f"Its cancellation was requested; its status is {readable(state.status, 40)}."
-        error.message = f"{error.message.partition(wait_again(self.id))[0].rstrip()} {outcome}"
+        before, _, after = error.message.partition(wait_again(self.id))
+        error.message = f"{before.rstrip()} {outcome}{after}"
         error.retryable = False
         return None
 

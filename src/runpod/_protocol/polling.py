@@ -225,7 +225,7 @@ class Poller(ABC):
             f"{self.deadline.span:g} s (last status: {readable(status, 40)}). {wait_again(self.job_id)}"
         )
         if status == JobStatus.IN_QUEUE:
-            msg += " No worker has taken it yet: endpoint.diagnose() says why."
+            msg += " No worker has taken it: endpoint.diagnose() says why."
         if self._failures:
             msg += f" The last poll failed: {self._last_failure}"
         return RunpodTimeoutError(
