@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from runpod import AsyncRunpod, ClientClosedError, InvalidRequestError, NotFoundError
+from runpod import AsyncRunpod, ClientClosedError, ExecutionPolicy, InvalidRequestError, NotFoundError
 from runpod._async import diagnosis as diagnosis_module
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
@@ -54,6 +54,7 @@ def shared() -> Iterator[LocalServer]:
         "closed": LocalEndpoint(echo, workers=0),
         "balancer": LocalEndpoint(app=Starlette()),
         "cold": LocalEndpoint(echo, cold_start=timedelta(hours=1)),
+        "waits": LocalEndpoint(echo, cold_start=timedelta(hours=1)),
     }
     with LocalServer(endpoints) as server:
         yield server
@@ -146,6 +147,15 @@ async def test_a_cold_start(local: AsyncRunpod) -> None:
     assert [("starting", "certain")] == causes(diagnosis)
     assert "1 worker is starting, for " in diagnosis.findings[0].problem
     assert diagnosis.facts["workers.starting_seconds"] < 600
+
+
+async def test_no_worker_starts(local: AsyncRunpod) -> None:
+    endpoint = local.endpoint("waits")
+    # The local server starts no worker for a job of low priority.
+    await endpoint.run(input={"n": 1}, policy=ExecutionPolicy(low_priority=True))
+    diagnosis = await endpoint.diagnose()
+    assert [("no_worker", "possible")] == causes(diagnosis)
+    assert "1 job waits, and no worker has been started yet." == diagnosis.findings[0].problem
 
 
 async def test_busy_idle_and_unhealthy_workers(gate: Gate) -> None:

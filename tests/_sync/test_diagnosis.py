@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from runpod import Runpod, ClientClosedError, InvalidRequestError, NotFoundError
+from runpod import Runpod, ClientClosedError, ExecutionPolicy, InvalidRequestError, NotFoundError
 from runpod._sync import diagnosis as diagnosis_module
 from runpod.local import LocalEndpoint, LocalServer
 from runpod.local.workers import process_pool
@@ -56,6 +56,7 @@ def shared() -> Iterator[LocalServer]:
         "closed": LocalEndpoint(echo, workers=0),
         "balancer": LocalEndpoint(app=Starlette()),
         "cold": LocalEndpoint(echo, cold_start=timedelta(hours=1)),
+        "waits": LocalEndpoint(echo, cold_start=timedelta(hours=1)),
     }
     with LocalServer(endpoints) as server:
         yield server
@@ -148,6 +149,15 @@ def test_a_cold_start(local: Runpod) -> None:
     assert [("starting", "certain")] == causes(diagnosis)
     assert "1 worker is starting, for " in diagnosis.findings[0].problem
     assert diagnosis.facts["workers.starting_seconds"] < 600
+
+
+def test_no_worker_starts(local: Runpod) -> None:
+    endpoint = local.endpoint("waits")
+    # The local server starts no worker for a job of low priority.
+    endpoint.run(input={"n": 1}, policy=ExecutionPolicy(low_priority=True))
+    diagnosis = endpoint.diagnose()
+    assert [("no_worker", "possible")] == causes(diagnosis)
+    assert "1 job waits, and no worker has been started yet." == diagnosis.findings[0].problem
 
 
 def test_busy_idle_and_unhealthy_workers(gate: Gate) -> None:

@@ -596,7 +596,7 @@ class Endpoint(Generic[OutputT]):
 
         Args:
             min: Workers that always run, and are paid for.
-            max: The maximum number of workers. 0 pauses the endpoint; see `pause`.
+            max: The maximum number of workers. 0 pauses the endpoint, more ends a pause; see `pause`.
             idle_timeout: How long a worker waits for the next job before it stops, 1 s to 1 hour, as
                 seconds or timedelta. A queue that scales by the number of requests refuses it.
             timeout: Seconds or timedelta for the whole call; None: no limit. By default the client's.
@@ -745,8 +745,8 @@ class Endpoint(Generic[OutputT]):
             ConfigurationError: httpx-sse is not installed.
 
         While iterating, it raises:
-            NotFoundError: There is no such endpoint or worker. Once lines were received, the end of
-                a worker ends its logs.
+            NotFoundError: There is no such endpoint, or not the worker that was named. Once lines were
+                received, the end of a worker ends its logs.
             RunpodTimeoutError: Nothing was received before the timeout.
             RunpodError: The logs cannot be read; see `runpod.errors`.
 

@@ -266,12 +266,12 @@ class LogRun:
     def _read_listed(self, listed: list[str], feeds: dict[str, LogFeed], query: LogQuery) -> dict[str, LogFeed]:
         """Begins to read the logs of the workers that are not read. Returns the streams of all workers."""
         current: dict[str, LogFeed] = {}
-        for worker_id, feed in feeds.items():
-            reader = self._readers.get(feed)
+        for worker_id, known in feeds.items():
+            reader = self._readers.get(known)
             if worker_id in listed:
-                current[worker_id] = feed
+                current[worker_id] = known
             elif reader is not None:
-                current[worker_id] = feed
+                current[worker_id] = known
                 reader.stop_following()
         for worker_id in listed:
             feed = current.get(worker_id)

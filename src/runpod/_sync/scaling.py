@@ -42,7 +42,7 @@ def scale(
     current = None if request.is_whole else _get(session, endpoint_id, deadline)
     fields = request.fields(None if current is None else current.workers)
     endpoint = _update(session, endpoint_id, fields, deadline)
-    if fields["max"]:
+    if fields.get("max"):
         # The pause is over.
         session.paused.pop(endpoint_id, None)
     return endpoint
