@@ -69,6 +69,24 @@ def test_tables_at_a_terminal(
     assert "PLANTED" not in done.out
 
 
+@pytest.mark.parametrize("width", [27, 60])
+def test_a_narrow_table_shortens_nothing(
+    width: int, cli: Command, service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.add("serverless", id="4kuxf1t3qr77zz", name="n" * 50, image="registry.example/" + "i" * 50)
+    monkeypatch.setattr(resource_output, "at_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = cli("serverless", "list").out.splitlines()
+    assert width >= max(map(len, lines))
+    columns = zip(*(line.split("│")[1:-1] for line in lines if line.startswith("│")), strict=True)
+    ids, names, *_, images = ["".join(map(str.strip, cells)) for cells in columns]
+    assert ids.endswith("4kuxf1t3qr77zz")
+    assert names.endswith("n" * 50)
+    assert images.endswith("registry.example/" + "i" * 50)
+    # An ID is in one piece where there is room.
+    assert ("4kuxf1t3qr77zz" in "".join(lines)) == (width == 60)
+
+
 def test_create(cli: Command, service: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOKEN", "from here")
     options = ["--name", "a", "--image", "a:1", "--pool", "ADA_24", "--pool", "AMPERE_48", "--gpu-count", "2"]

@@ -122,6 +122,10 @@ class StandIn(RawServer):
         known = {"pods": [POD], "network-volumes": [VOLUME], "serverless": [ENDPOINT, PAUSED], "templates": [TEMPLATE]}
         self._lists = {name: {each["id"]: dict(each) for each in known.get(name, [])} for name in _PLURALS}
 
+    def add(self, collection: str, **item: Any) -> None:
+        """Adds something to a list."""
+        self._lists[collection][item["id"]] = item
+
     @property
     def lines(self) -> list[str]:
         """The methods and paths of the requests."""

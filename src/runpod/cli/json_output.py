@@ -234,17 +234,23 @@ def _snake(name: str) -> str:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table at a terminal."""
+    """Prints a table at a terminal.
+
+    In a narrow one, texts are broken and never shortened: IDs are copied, and half an amount is a wrong one. The first
+    column is broken last.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(readable(title)), title_justify="left")
-    for column in columns:
-        table.add_column(Text(column))
-    for row in rows:
-        table.add_row(*(Text(readable(cell)) for cell in row))
     console = Console()
+    table = Table(title=Text(readable(title)), title_justify="left")
+    texts = [[Text(readable(cell), overflow="fold") for cell in row] for row in rows]
+    is_short = all(2 * row[0].cell_len <= console.width for row in texts)
+    for index, column in enumerate(columns):
+        table.add_column(Text(column, overflow="fold"), overflow="fold", no_wrap=is_short and not index)
+    for row in texts:
+        table.add_row(*row)
     with console.capture() as capture:
         console.print(table)
     write_text(capture.get().rstrip("\n"))
