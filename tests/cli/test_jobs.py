@@ -65,7 +65,7 @@ def test_a_timeout_and_how_to_go_on(server: Stable, cli: Command) -> None:
 def test_the_timeout_of_a_call(name: str, server: Stable, cli: Command) -> None:
     operation = "purge-queue" if name == "purge" else name
     server.faults.delay(operation, 1000)
-    argument = {"run": ['{"n": 1}'], "health": [], "purge": []}.get(name, ["no-such-job"])
+    argument = {"run": ['{"n": 1}'], "health": [], "purge": ["--yes"]}.get(name, ["no-such-job"])
     done = cli(name, "echo", *argument, "--timeout", "0.3")
     assert (3, "") == (done.status, done.out)
     assert " on endpoint 'echo' got no response within the timeout of 0.3 s." in done.err
@@ -111,7 +111,11 @@ def test_health_and_purge(server: Stable, cli: Command) -> None:
     health = cli("health", "holds").json
     assert {"jobs", "workers"} == health.keys()
     assert 0 == health["workers"]["throttled"]
-    done = cli("purge", "holds")
+    refused = cli("purge", "holds")
+    assert (2, "") == (refused.status, refused.out)
+    assert "Nothing was removed. Add --yes to remove all jobs in the queue of 'holds'." in refused.err
+    assert health["jobs"] == cli("health", "holds").json["jobs"]
+    done = cli("purge", "holds", "--yes")
     assert (0, "completed") == (done.status, done.json["status"])
     assert 0 == cli("health", "holds").json["jobs"]["inQueue"]
 

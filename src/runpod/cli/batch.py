@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +9,9 @@ import typer
 
 from runpod._bulk.rows import SkippedRow
 from runpod._protocol.encoding import encode_input
+from runpod.cli.confirmation import Yes, confirmed
 from runpod.cli.connection import CallTimeout, Connection, EndpointID, WaitTimeout, api_command, call_timeout
-from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, USAGE, interrupted, report
+from runpod.cli.exit_status import FAILED, INTERRUPTED, SUCCESS, interrupted, report
 from runpod.cli.jobs import AllowPrivate, FilesOption, SaveOption, Uploads, epilog
 from runpod.cli.json_output import Shortener, at_terminal, note, wire_json, write_json, write_line, write_table
 from runpod.cli.many import InputTemplate, OnError, RowsFormat, SkippedNotes, counted, input_maker, rows_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runpod._bulk.rows import Row, RowSource
 
 BatchID = Annotated[str, typer.Argument(metavar="BATCH", help="ID of the batch.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask at a terminal.")]
 Key = Annotated[
     str | None,
     typer.Option(
@@ -236,22 +235,10 @@ def cancel(
     Requests that run are completed, and billed. Asks at a terminal; without one, --yes is needed.
     """
     handle = _handle(connection, endpoint, batch)
-    if not yes:
-        if sys.stdin is None or not (at_terminal(sys.stdin) and at_terminal(sys.stderr)):
-            note("The queued requests of the batch would be dropped. Pass --yes to do that without being asked.")
-            return USAGE
-        if not _confirmed(f"Drop the queued requests of batch {handle.id!r}?"):
-            note("Nothing was cancelled.")
-            return FAILED
+    if not confirmed(f"drop the queued requests of batch {handle.id!r}", "Nothing was cancelled.", yes=yes):
+        return FAILED
     _write_state(handle.cancel(timeout=call_timeout(timeout)))
     return SUCCESS
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:  # Ctrl-C
-        raise KeyboardInterrupt from None
 
 
 def _handle(connection: Connection, endpoint: str, batch: str) -> Batch[Any]:
@@ -285,7 +272,7 @@ def _naming(connection: Connection, batch: Batch[Any], command: str) -> Generato
 
 def _write_state(state: BatchState) -> None:
     if at_terminal():
-        fields = wire_json(state, exclude_unset=False)
+        fields = wire_json(state, exclude_unset=False) | {"createdAt": _created(state)}
         write_table(
             "Batch", ("Field", "Value"), [(key, "" if value is None else str(value)) for key, value in fields.items()]
         )
@@ -293,10 +280,13 @@ def _write_state(state: BatchState) -> None:
         write_json(wire_json(state))
 
 
+def _created(state: BatchState) -> str | None:
+    return None if state.created_at is None else state.created_at.strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _row(state: BatchState) -> tuple[str, ...]:
-    created = None if state.created_at is None else state.created_at.strftime("%Y-%m-%d %H:%M:%S")
     counts = state.request_total, state.request_completed, state.request_failed
-    cells = (state.id, state.name, state.status, *counts, created)
+    cells = (state.id, state.name, state.status, *counts, _created(state))
     return tuple("" if cell is None else str(cell) for cell in cells)
 
 

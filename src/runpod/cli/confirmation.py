@@ -1,4 +1,4 @@
-"""Deletions, which need --yes or a person at a terminal who agrees."""
+"""What cannot be undone: it needs --yes, or a person at a terminal who agrees."""
 
 from __future__ import annotations
 
@@ -30,19 +30,32 @@ def delete(what: str, action: Callable[[], object], *, yes: bool, lost: str = ""
         InvalidRequestError: There is neither --yes nor a terminal.
         RunpodError: It was not deleted.
     """
-    if not yes:
-        if sys.stdin is None or not at_terminal(sys.stdin) or not at_terminal(sys.stderr):
-            raise InvalidRequestError(f"Nothing was deleted. Add --yes to delete {what}{lost}.")
-        if not _agreed(f"Delete {what}{lost}?"):
-            note("Nothing was deleted.")
-            return FAILED
+    if not confirmed(f"delete {what}{lost}", "Nothing was deleted.", yes=yes):
+        return FAILED
     action()
     note(f"Deleted {what}.")
     return SUCCESS
 
 
-def _agreed(question: str) -> bool:
+def confirmed(action: str, otherwise: str, *, yes: bool) -> bool:
+    """Whether something is to be done: with --yes, or if a person at a terminal agrees.
+
+    Args:
+        action: What is to be done, such as "delete pod 'abc'".
+        otherwise: What to say if it is not done.
+        yes: Whether --yes was passed.
+
+    Raises:
+        InvalidRequestError: There is neither --yes nor a terminal.
+    """
+    if yes:
+        return True
+    if sys.stdin is None or not at_terminal(sys.stdin) or not at_terminal(sys.stderr):
+        raise InvalidRequestError(f"{otherwise} Add --yes to {action}.")
     try:
-        return typer.confirm(question, err=True)
+        agreed = typer.confirm(f"{action[:1].upper()}{action[1:]}?", err=True)
     except typer.Abort:  # Ctrl-C
         raise KeyboardInterrupt from None
+    if not agreed:
+        note(otherwise)
+    return agreed

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from runpod.cli.confirmation import Yes, confirmed
 from runpod.cli.connection import CallTimeout, Connection, EndpointID, api_command, call_timeout
 from runpod.cli.exit_status import FAILED, SUCCESS
 from runpod.cli.jobs import epilog
-from runpod.cli.json_output import at_terminal, counts_rows, note, wire_json, write_json, write_table
+from runpod.cli.json_output import at_terminal, counts_rows, wire_json, write_json, write_table
+
+if TYPE_CHECKING:
+    import typer
 
 
 def register(app: typer.Typer) -> None:
@@ -31,28 +32,13 @@ def health(connection: Connection, endpoint: EndpointID, *, timeout: CallTimeout
     return SUCCESS
 
 
-def _confirmed(question: str) -> bool:
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:  # Ctrl-C
-        raise KeyboardInterrupt from None
-
-
-def purge(
-    connection: Connection,
-    endpoint: EndpointID,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask at a terminal.")] = False,
-    timeout: CallTimeout = None,
-) -> int:
+def purge(connection: Connection, endpoint: EndpointID, *, yes: Yes = False, timeout: CallTimeout = None) -> int:
     """Removes all jobs in the queue of an endpoint.
 
-    Running jobs are not affected. Asks at a terminal.
+    Running jobs are not affected. Asks at a terminal; without one, --yes is needed.
     """
     target = connection.endpoint(endpoint)
-    asks = not yes and sys.stdin is not None and at_terminal(sys.stdin) and at_terminal(sys.stderr)
-    if asks and not _confirmed(f"Remove all jobs in the queue of {target.id!r}?"):
-        note("Nothing was removed.")
+    if not confirmed(f"remove all jobs in the queue of {target.id!r}", "Nothing was removed.", yes=yes):
         return FAILED
     write_json(wire_json(target.purge_queue(timeout=call_timeout(timeout))))
     return SUCCESS
