@@ -73,13 +73,16 @@ def test_json_for_programs(words: list[str], line: str, result: Any, cli: Comman
         assert {"action": words[1]} == server.body
 
 
-def test_create_a_pod(cli: Command, server: StandIn) -> None:
+def test_create_a_pod(cli: Command, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "e")
     options = ["--gpu", "NVIDIA A40", "--gpu-count", "2", "--disk", "50", "--volume", "vol:/workspace", "--ssh"]
     options += [
         "--env",
         "A=b",
         "--env",
         "C=d=e",
+        "--env",
+        "TOKEN",
         "--port",
         "22/tcp",
         "--data-center",
@@ -95,7 +98,7 @@ def test_create_a_pod(cli: Command, server: StandIn) -> None:
         "gpu": {"id": "NVIDIA A40", "count": 2},
         "disk": 50,
         "mounts": {"network": [{"volumeId": "vol", "path": "/workspace"}]},
-        "env": {"A": "b", "C": "d=e"},
+        "env": {"A": "b", "C": "d=e", "TOKEN": "e"},
         "ports": ["22/tcp"],
         "dataCenterIds": ["US-KS-2"],
         "cloud": "COMMUNITY",
@@ -128,6 +131,7 @@ def test_update_a_pod(cli: Command, server: StandIn) -> None:
         ([*CREATE, "--gpu-count", "2"], "--gpu-count needs --gpu."),
         ([*CREATE, "--volume", "vol"], "--volume must be ID:PATH"),
         ([*CREATE, "--env", "=PLANTED"], "--env needs a name"),
+        ([*CREATE, "--env", "PLANTED"], "An --env has no value, and is no variable of this shell."),
         (["pods", "create", "--json", "{PLANTED"], "--json is not valid JSON (line 1:"),
         (["pods", "create", "--json", "[]"], "--json must be a JSON object"),
         (["pods", "create", "--json", "@missing.json"], "The file 'missing.json' cannot be read"),

@@ -186,7 +186,7 @@ def test_nothing_is_deleted_without_yes(arguments: tuple[str, ...], cli: Command
         (("serverless", "create", "--queue-delay", "4", "--request-count", "1"), "exclude each other"),
         (("serverless", "create", "--idle-timeout", "1.5"), "whole number of seconds"),
         (("serverless", "create", "--env", "=PLANTED"), "--env needs a name"),
-        (("serverless", "create", "--env", "NOT_SET"), "NOT_SET is not set here"),
+        (("serverless", "create", "--env", "NOT_SET"), "no variable of this shell"),
         (("serverless", "update", "ENDPOINT_ID"), "Nothing to change"),
         (("serverless", "update", "ENDPOINT_ID", "--json", '{"workers": {"max": 1}}'), "`runpod-sdk serverless scale`"),
         (("serverless", "scale", "ENDPOINT_ID"), "Nothing to change"),

@@ -71,8 +71,9 @@ def variables(env: Sequence[str] | None) -> dict[str, str] | None:
         if not name:
             raise InvalidRequestError("--env needs a name, as in --env LEVEL=debug.")
         if not has_value and name not in os.environ:
+            # Not shown: it may be a value whose name was forgotten.
             raise InvalidRequestError(
-                f"--env {name} has no value, and {name} is not set here. Write --env {name}=VALUE."
+                "An --env has no value, and is no variable of this shell. Write --env NAME=VALUE."
             )
         found[name] = value if has_value else os.environ[name]
     return found

@@ -40,7 +40,7 @@ def gpus(
     count: Annotated[int | None, typer.Option(help="Number of GPUs at once; 1 by default.", show_default=False)] = None,
     timeout: CallTimeout = None,
 ) -> int:
-    """Lists the types of GPUs with their prices, and how many are free.
+    """Lists the types of GPUs with their prices and availability.
 
     Pods take the ID, serverless endpoints the pool.
     """
