@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runpod import Diagnosis, Finding
+from runpod._protocol.diagnosis import judge
 from runpod.cli.connection import Options
 from runpod.cli.diagnose import with_commands
 from runpod.local import LocalEndpoint, LocalServer
 from tests.cli.conftest import echo
 from tests.cli.programs import Terminal
+from tests.unit.api_app import app
+from tests.unit.test_diagnosis import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[LocalServer]:
-    with LocalServer({"horse": echo, "paused": LocalEndpoint(echo, workers=0)}) as server:
+    with LocalServer(
+        {"horse": echo, "paused": LocalEndpoint(echo, workers=0), "api": LocalEndpoint(app=app)}
+    ) as server:
         yield server
 
 
@@ -90,6 +96,23 @@ def test_advice_names_commands(advice: str, expected: str) -> None:
     finding = Finding(cause="x", certainty="certain", problem="endpoint.logs()", advice=advice)
     [found] = with_commands(Diagnosis(endpoint_id="ep", summary="", findings=(finding,)), Options()).findings
     assert ("endpoint.logs()", expected) == (found.problem, found.advice)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_advice_names_no_python(name: str) -> None:
+    found = with_commands(judge(CASES[name][0]), Options()).findings
+    advice = " ".join(each.advice for each in found)
+    assert [] == re.findall(r"\b(?:client|endpoint)\.\w+|\w*_(?:key|url|ready|balancer)\b", advice)
+
+
+def test_a_load_balancer_is_diagnosed_as_such(cli: Command) -> None:
+    done = cli("diagnose", "api")
+    assert 1 == done.status
+    assert "pass --load-balancer to diagnose it as such." in done.json["findings"][0]["advice"]
+    assert 0 == cli("diagnose", "api", "--load-balancer").status
+    done = cli("run", "api", '{"n": 1}')
+    assert (5, "") == (done.status, done.out)
+    assert "This is a load-balancing endpoint, which has no jobs: send HTTP requests to its address." in done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudoterminals")

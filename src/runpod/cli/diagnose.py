@@ -28,7 +28,18 @@ _COMMANDS: dict[str, Callable[[re.Match[str]], tuple[str, ...]]] = {
     r"endpoint\.(status|retry)\('([^']*)'\)": lambda found: (found[1], "$", found[2]),
     r"client\.manage\.catalog\.gpus\([^)]*\)": lambda _: ("gpus",),
     r"client\.manage\.serverless\.update\(…, gpu=…\)": lambda _: ("serverless", "update", "$", "--pool", "ID"),
+    r"client\.manage\.serverless\.update\(…, cpu=…\)": lambda _: ("serverless", "update", "$", "--json", "@cpu.json"),
     r"client\.endpoint\('[^']*'\)": lambda _: ("run", "$", "INPUT"),
+}
+# What has no command.
+_TEXTS = {
+    r"Wait, such as with endpoint\.wait_ready\(\): large": "Wait: large",
+    r"client\.manage\.catalog\.cpus\([^)]*\) shows": "the Runpod console shows",
+    r"requests to its workers with client\.load_balancer\('[^']*'\)\.http\.": (
+        "HTTP requests to its workers, and pass --load-balancer to diagnose it as such."
+    ),
+    r"\(api_key, ": "(",
+    r"\bbase_url\b": "--base-url",
 }
 
 
@@ -80,4 +91,6 @@ def _advice(advice: str, diagnosis: Diagnosis, options: Options) -> str:
             return f"`{options.command(*named)}`"
 
         advice = re.sub(pattern, command, advice)
-    return advice.replace("Wait, such as with endpoint.wait_ready(): large", "Wait: large")
+    for pattern, text in _TEXTS.items():
+        advice = re.sub(pattern, text, advice)
+    return advice

@@ -66,6 +66,7 @@ _TRANSLATIONS = {
     "Nothing runs before finalize().": "Nothing runs before it is finalized.",
     "has no requests: add() some first.": "has no requests.",
     "pass a higher max_requests.": "pass a higher --max-requests.",
+    "which has no jobs: use client.load_balancer(id).": "which has no jobs: send HTTP requests to its address.",
     # Commands have no such option.
     ", or allow retries with RetryPolicy(resubmit=True)": "",
     ", or open the file with read_only=True": "",
