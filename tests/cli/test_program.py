@@ -202,7 +202,9 @@ def test_every_character_that_is_not_printable_is_escaped() -> None:
 
 def test_local_serve_is_the_same_command(cli: Command) -> None:
     done = cli("local", "serve", "--port", "0")
-    message = "No endpoint to serve: pass --endpoint NAME with --worker, --handler or --app, or --samples."
+    message = (
+        "No endpoint to serve: pass --endpoint NAME with --worker, --handler, --app or --http-worker, or --samples."
+    )
     assert (2, "", f"{message} See runpod-sdk local serve --help.\n") == (done.status, done.out, done.err)
     done = program("local", "serve", "--help")
     assert done.out.startswith("usage: python -m runpod local serve ")

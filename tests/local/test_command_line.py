@@ -274,7 +274,7 @@ SEE = "See python -m runpod.local serve --help."
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], f"No endpoint to serve: pass --endpoint NAME with --worker, --handler or --app, or --samples. {SEE}"),
+        ([], f"No endpoint to serve: pass --endpoint NAME with --worker, --handler, --app or --http-worker, or --samples. {SEE}"),
         (["--workers", "2", *HANDLER], f"--workers applies to an endpoint: pass --endpoint NAME before it. {SEE}"),
         ([*HANDLER, *HANDLER], f"Endpoint 'horse' is passed twice. {SEE}"),
         ([*HANDLER, "--workers", "1", "--workers", "2"], f"--workers is passed twice for endpoint 'horse'. {SEE}"),

@@ -98,7 +98,9 @@ def parse_arguments(arguments: Sequence[str] | None, prog: str = PROG) -> Argume
     if namespace.samples:
         _add_samples(serve, namespace.endpoints)
     if not namespace.endpoints:
-        serve.error("no endpoint to serve: pass --endpoint NAME with --worker, --handler or --app, or --samples")
+        serve.error(
+            "no endpoint to serve: pass --endpoint NAME with --worker, --handler, --app or --http-worker, or --samples"
+        )
     try:
         behavior = Behavior(**{name: value for name, value in vars(namespace).items() if name in switches})
     except (TypeError, ValueError) as error:
