@@ -3,6 +3,7 @@
 """`client.openai`, with the installed version of the `openai` package. tests/conformance runs it with another one."""
 
 from __future__ import annotations
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from runpod import Runpod, ConfigurationError, InvalidRequestError
 from runpod.local import Behavior, LocalServer
 from tests.local.api import until
 from tests.local.openai_workers import CHAT, HANDLERS, MODEL, Steps
+from tests.servers import KEY, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Callable
+
+    from tests.servers import Connection
 
 steps = Steps()
 
@@ -159,6 +163,19 @@ def test_errors_of_lists_with_http_200(client: Runpod) -> None:
         with pytest.raises(openai.APIError, match="no such model") as caught:
             llm.models.list()
         assert ("404", "invalid_request_error") == (str(caught.value.code), caught.value.type)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_an_error_with_http_200_that_quotes_the_key(call: Callable[[Any], Any]) -> None:
+    def quoting(connection: Connection) -> None:
+        while connection.read_request():
+            body = json.dumps({"error": f"Authorization: Bearer {KEY}"})
+            connection.respond(body.encode(), headers="Content-Type: application/json\r\n")
+
+    with RawServer(quoting) as raw:
+        with Runpod(KEY, base_url=raw.base_url) as client, client.openai("ep") as llm:
+            with pytest.raises(openai.APIError, match=r"reported an error: Authorization: Bearer \[key\]$"):
+                call(llm)
 
 
 @pytest.mark.parametrize("endpoint", ["fails-late", "object-error-late"])

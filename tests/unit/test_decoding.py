@@ -12,13 +12,15 @@ from typing import Any, ForwardRef
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, create_model, field_validator
 from typing_extensions import TypedDict
 
 from runpod import APIResponseError, EndpointHealth, InvalidRequestError, JobOutputError, JobState, PurgeResult
 from runpod._protocol.decoding import OutputReader, is_status_only, parse, parse_job, parse_stream
+from runpod._protocol.management import new_call
 from runpod._protocol.operations import HEALTH, PURGE_QUEUE, RETRY, RUN, RUN_SYNC, STATUS, STREAM, Call
 from runpod._protocol.outcomes import Response
+from runpod.models.management.pods import Pod
 from tests.unit.simulation import ENDPOINT, JOB, job, plain_json, reply
 
 STATUS_CALL = Call(STATUS, ENDPOINT, JOB)
@@ -58,6 +60,19 @@ def test_an_invalid_response_is_an_error_with_the_body(words: str, bodies: list[
         assert f"got HTTP 200 with an unusable body: {words}" in str(error).replace("Invalid JobState: ", "", 1)
         assert "Check that base_url is the address" in str(error)
         assert "PLANTED" not in str(error) + repr(vars(error))
+
+
+def test_an_invalid_response_that_quotes_the_request() -> None:
+    env = 'PLANTED "text" ü'
+    call = new_call("manage.pods.create", "POST", ["pods"], fields={"env": {"TOKEN": env}})
+    quoted = (call.body or b"").decode()
+    for fields in ({"error": f"Bearer KEY {quoted}"}, {"error": env}, {"env": {"TOKEN": env}, "key": "KEY"}):
+        response = Response(200, {}, json.dumps(fields).encode(), secret=SecretStr("KEY"))
+        with pytest.raises(APIResponseError, match="unusable body") as info:
+            parse(Pod, response, call)
+        shown = str(info.value) + repr(vars(info.value))
+        assert "[hidden]" in info.value.body
+        assert not [secret for secret in ("PLANTED", "KEY") if secret in shown]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import from_json
 
-from runpod._protocol.failures import context_of, created, error_in
+from runpod._protocol.failures import context_of, created, error_in, hidden
 from runpod._protocol.operations import RUN, RUN_SYNC
 from runpod._text import readable
 from runpod.errors import APIResponseError, InvalidRequestError, JobOutputError
@@ -144,6 +145,8 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
     """The error for a 2xx response with an invalid body."""
     context = context_of(call, response)
     context["retryable"] = not context["maybe_submitted"]
+    # It can quote the response, which can quote the request.
+    problem = response.redacted(hidden(call, problem.encode("utf-8", "replace")).decode())
     msg = (
         f"{call} got HTTP {response.status} with an unusable body: {problem.rstrip('.')}. "
         f"Check that {call.operation.service.setting} is the address of the {call.operation.service.name}."
@@ -156,7 +159,7 @@ def response_error(response: Response, call: Call, problem: str) -> APIResponseE
     return APIResponseError(
         msg,
         status_code=response.status,
-        body=response.text,
+        body=replace(response, body=hidden(call, response.body)).text,
         headers=response.redacted_headers,
         **context,
     )

@@ -151,12 +151,23 @@ def without_secrets(call: Call, outcome: Outcome) -> Outcome:
     """An error response in which the secrets of the request are hidden."""
     if not isinstance(outcome, Response) or outcome.status < 400:
         return outcome
-    body = outcome.body
+    return replace(outcome, body=hidden(call, outcome.body))
+
+
+def hidden(call: Call, body: bytes) -> bytes:
+    """A body in which the secrets of the request are hidden, however they are quoted."""
     for secret in sorted(call.secrets, key=len, reverse=True):
-        # As it is, and as JSON shows it.
-        for text in (secret, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]):
+        for text in sorted(_quoted(secret), key=len, reverse=True):
             body = body.replace(text.encode("utf-8", "replace"), b"[hidden]")
-    return replace(outcome, body=body)
+    return body
+
+
+def _quoted(secret: str) -> set[str]:
+    """A text as it is, as JSON shows it, and as JSON or Python shows that: a message can quote the request."""
+    texts = {secret}
+    for _ in range(2):
+        texts |= {json.dumps(each, ensure_ascii=is_ascii)[1:-1] for each in texts for is_ascii in (True, False)}
+    return texts | {repr(each)[1:-1] for each in texts}
 
 
 def with_failed_job(call: Call, outcome: Outcome) -> Outcome:
@@ -309,7 +320,9 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
         cls = PayloadTooLargeError
     msg = f"{call} failed with HTTP {response.status}{tried}"
     if response.is_redirect:
-        where = readable(response.redacted_headers.get("location", "another address"), 200)
+        # Without the query, which may have credentials.
+        location = response.redacted_headers.get("location", "another address").partition("?")[0]
+        where = readable(location, 200)
         msg += f": redirect to {where}. Redirects are not followed; check {call.operation.service.setting}."
     else:
         msg += f": {readable(reason)}" if reason else ", without a reason"

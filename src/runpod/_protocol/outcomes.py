@@ -39,14 +39,15 @@ class Response:
     @property
     def text(self) -> str:
         """The body with the key replaced."""
-        return self._redacted(self.body.decode("utf-8", "replace"))
+        return self.redacted(self.body.decode("utf-8", "replace"))
 
     @property
     def redacted_headers(self) -> dict[str, str]:
         """The headers with the key replaced."""
-        return {name: self._redacted(value) for name, value in self.headers.items()}
+        return {name: self.redacted(value) for name, value in self.headers.items()}
 
-    def _redacted(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
+        """A text of the response with the key replaced."""
         return redacted(text, self.secret)
 
     @property

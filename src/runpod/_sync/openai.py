@@ -52,7 +52,7 @@ class RunpodOpenAI(OpenAI):
 
     # The package parses every body here: of a response, of a page of a list, and of an event of a stream.
     def _process_response_data(self, *, data: object, cast_to: type[T], response: Any) -> T:
-        problem = error_in(data)
+        problem = self._error_in(data)
         if problem is not None:
             raise _error(f"reported an error: {problem}", response, data)
         return super()._process_response_data(data=data, cast_to=cast_to, response=response)
@@ -62,7 +62,7 @@ class RunpodOpenAI(OpenAI):
         if stream and not is_raw and "json" in _content_type(response):
             # Read as events, a JSON body would be a stream without any.
             body = _json(response.read())
-            problem = error_in(body)
+            problem = self._error_in(body)
             found = "sent JSON instead of a stream" if problem is None else f"reported an error: {problem}"
             raise _error(found, response, body)
         if not stream and not is_raw and _is_model(cast_to) and not response.content.lstrip().startswith(b"{"):
@@ -70,6 +70,11 @@ class RunpodOpenAI(OpenAI):
             raise _error(f"sent no JSON object ({_content_type(response)})", response, None)
         result = super()._process_response(response=response, stream=stream, cast_to=cast_to, **options)
         return _unless_empty(result, response) if isinstance(result, Stream) else result
+
+    def _error_in(self, body: object) -> str | None:
+        """The error that a body is, without the key, which some servers quote."""
+        problem = error_in(body)
+        return None if problem is None else problem.replace(self.api_key, "[key]")
 
 
 def _unless_empty(stream: Any, response: Any) -> Any:
