@@ -256,6 +256,59 @@ def test_what_an_error_says(response: httpx.Response, expected: str, client: Run
         raise error
 
 
+JOBS_URL, MANAGEMENT_URL = "https://api.runpod.ai/v2", "https://api.runpod.io"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "management_url", "hints"),
+    [
+        (JOBS_URL, MANAGEMENT_URL, ["", ""]),
+        (
+            MANAGEMENT_URL,
+            JOBS_URL,
+            [
+                f"This base_url is the management API; jobs are sent to {JOBS_URL}.",
+                f"This management_url is the API of jobs; the management API is {MANAGEMENT_URL}.",
+            ],
+        ),
+        (
+            "https://api.runpod.ai/v2/ep",
+            "https://api.runpod.io/v2/",
+            [
+                f"This base_url has another path than that of the service; jobs are sent to {JOBS_URL}.",
+                "This management_url ends with /v2, with which each path begins, too: leave it out.",
+            ],
+        ),
+        (
+            "https://rest.runpod.io/v1",
+            "https://rest.runpod.io/v1",
+            [
+                f"This base_url is the management API; jobs are sent to {JOBS_URL}.",
+                f"This management_url is version 1 of the management API, which was retired; version 2 is {MANAGEMENT_URL}.",
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 401])
+def test_addresses_that_are_mixed_up(
+    status: int, base_url: str, management_url: str, hints: list[str], wire: Wire
+) -> None:
+    wire.always(status)
+    options: Any = {"base_url": base_url, "management_url": management_url}
+    calls: list[Callable[[Runpod], Any]] = [
+        lambda client: client.endpoint("ep").run(input={"n": 1}),
+        lambda client: client.manage.serverless.list(),
+        lambda client: client.endpoint("ep").logs("w1").__next__(),
+    ]
+    with Runpod(KEY, **options) as client:
+        for call, hint in zip(calls, [hints[0], hints[1], hints[1]], strict=True):
+            with pytest.raises(RunpodError) as caught:
+                call(client)
+            message = str(caught.value)
+            assert message.endswith(hint)
+            assert bool(hint) == ("This base_url" in message or "This management_url" in message)
+
+
 def test_a_gateway_in_trouble(client: Runpod, wire: Wire) -> None:
     wire.always(httpx.Response(502, text="<html><title>Bad gateway</title></html>"))
     with pytest.raises(ServerError, match=r"HTTP 502 \(4 attempts\): an HTML page, 'Bad gateway'"):

@@ -13,6 +13,7 @@ from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
 from runpod._logging import JobFate, logger
 from runpod._primitives import AsyncClock
+from runpod._protocol.address_hints import with_address_hint
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
 from runpod._protocol.failures import closed_error, with_failed_job, without_secrets
@@ -345,6 +346,7 @@ class AsyncSession:
         outcome = await self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
+        outcome = with_address_hint(call, outcome, self.engine.config)
         return with_failed_job(call, without_secrets(call, outcome))
 
     async def open(self, call: Call, headers: Mapping[str, str], deadline: Deadline) -> Outcome | AsyncOpenResponse:
@@ -352,9 +354,11 @@ class AsyncSession:
         if self._closed:
             raise closed_error(call)
         opened = await self.engine.open(call, headers, deadline, self.clock)
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: %s", call, "open" if isinstance(opened, AsyncOpenResponse) else _describe(opened))
-        return opened
+        if isinstance(opened, AsyncOpenResponse):
+            logger.debug("%s: open", call)
+            return opened
+        logger.debug("%s: %s", call, _describe(opened))
+        return with_address_hint(call, opened, self.engine.config)
 
 
 def _describe(outcome: Outcome) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from runpod._protocol.address_hints import address_hint
 from runpod._protocol.findings import finding
 from runpod._protocol.observations import known
+from runpod._protocol.operations import JOBS
 from runpod._text import readable
 from runpod.errors import AuthenticationError, NotFoundError, PermissionDeniedError, RunpodError
 from runpod.models.status import JobStatus
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from runpod.models.diagnosis import Finding
 
 _KEY_SOURCES = "api_key, RUNPOD_API_KEY, or the profile"
-_MANAGEMENT_HOST = "api.runpod.io"
 
 
 def no_access(seen: Observations, facts: Mapping[str, Any]) -> Finding | None:
@@ -43,8 +43,8 @@ def _not_found(seen: Observations, facts: Mapping[str, Any]) -> Finding:
         advice = "Check base_url: it seems to be the address of another service."
     else:
         advice = "Check the ID, that the API key belongs to the account of the endpoint, and base_url."
-    if urlsplit(seen.base_url).hostname == _MANAGEMENT_HOST:
-        advice += " This base_url is the management API; jobs are sent to https://api.runpod.ai/v2."
+    hint = address_hint(JOBS, seen.base_url)
+    advice += f" {hint}" if hint else ""
     return finding(facts, "not_found", "certain", problem, advice, ["health", "settings"])
 
 

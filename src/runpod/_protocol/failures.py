@@ -330,6 +330,7 @@ def _status_error(call: Call, response: Response, tried: str, end: str, context:
         advice = call.advice(413 if cls is PayloadTooLargeError else response.status)
         if response.status == 400 and "not allowed for lb api" in reason.lower():
             advice = "This is a load-balancing endpoint, which has no jobs: use client.load_balancer(id)."
+        advice = response.hint or advice
         msg += f" {advice}" if advice else ""
     context.update(
         status_code=response.status,

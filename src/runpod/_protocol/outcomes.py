@@ -28,6 +28,7 @@ class Response:
     Attributes:
         secret: The API key of the request, to redact it: parts of responses appear in errors and logs.
         problem: Why the body is unusable; empty if it is usable.
+        hint: What is wrong with the address of the request, as sentences; empty if nothing is known to be.
     """
 
     status: int
@@ -35,6 +36,7 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     secret: SecretStr = field(default=_NO_SECRET, repr=False)
     problem: str = ""
+    hint: str = field(default="", repr=False)
 
     @property
     def text(self) -> str:

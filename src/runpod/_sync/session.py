@@ -15,6 +15,7 @@ from runpod._base_errors import ClientClosedError, ConfigurationError
 from runpod._config import load_config
 from runpod._logging import JobFate, logger
 from runpod._primitives import Clock
+from runpod._protocol.address_hints import with_address_hint
 from runpod._protocol.deadlines import CLIENT_DEFAULT, Deadline, parse_timeout
 from runpod._protocol.decoding import parse_job
 from runpod._protocol.failures import closed_error, with_failed_job, without_secrets
@@ -347,6 +348,7 @@ class Session:
         outcome = self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
+        outcome = with_address_hint(call, outcome, self.engine.config)
         return with_failed_job(call, without_secrets(call, outcome))
 
     def open(self, call: Call, headers: Mapping[str, str], deadline: Deadline) -> Outcome | OpenResponse:
@@ -354,9 +356,11 @@ class Session:
         if self._closed:
             raise closed_error(call)
         opened = self.engine.open(call, headers, deadline, self.clock)
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: %s", call, "open" if isinstance(opened, OpenResponse) else _describe(opened))
-        return opened
+        if isinstance(opened, OpenResponse):
+            logger.debug("%s: open", call)
+            return opened
+        logger.debug("%s: %s", call, _describe(opened))
+        return with_address_hint(call, opened, self.engine.config)
 
 
 def _describe(outcome: Outcome) -> str:
