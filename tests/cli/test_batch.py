@@ -146,7 +146,10 @@ def test_how_to_go_on(cli: Command, monkeypatch: pytest.MonkeyPatch, running: Lo
     monkeypatch.setattr(Batch, "finalize", interrupt)
     stopped = cli("batch", "create", "ep", "-", stdin=ROWS)
     assert (130, "") == (stopped.status, stopped.out)
-    assert "To go on: runpod-sdk batch finalize ep " in stopped.err
+    assert ", and may have been started. To go on: runpod-sdk batch finalize ep " in stopped.err
+    stopped = cli("batch", "finalize", "ep", batch)
+    assert (130, "") == (stopped.status, stopped.out)
+    assert f"The batch is {batch}, and may have been started. To go on: " in stopped.err
     monkeypatch.setattr(Batches, "create", interrupt)
     stopped = cli("batch", "create", "ep", "-", stdin=ROWS)
     assert (130, "") == (stopped.status, stopped.out)

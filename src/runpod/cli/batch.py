@@ -119,7 +119,7 @@ def create(
     if skipped is not None:
         skipped.end()
     if finalize:
-        with _naming(connection, batch, "finalize"):
+        with _naming(connection, batch, "finalize", ", and may have been started"):
             batch.finalize()
     if wait:
         return _wait(connection, batch, timeout)
@@ -159,7 +159,10 @@ def _not_empty(inputs: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def finalize(connection: Connection, endpoint: EndpointID, batch: BatchID, *, timeout: CallTimeout = None) -> int:
     """Starts a draft, and prints its state. A batch that runs already is not changed."""
-    _write_state(_handle(connection, endpoint, batch).finalize(timeout=call_timeout(timeout)))
+    handle = _handle(connection, endpoint, batch)
+    with _naming(connection, handle, "finalize", ", and may have been started"):
+        state = handle.finalize(timeout=call_timeout(timeout))
+    _write_state(state)
     return SUCCESS
 
 
@@ -260,13 +263,13 @@ def _wait(connection: Connection, batch: Batch[Any], timeout: Any) -> int:
 
 
 @contextmanager
-def _naming(connection: Connection, batch: Batch[Any], command: str) -> Generator[None, None, None]:
-    """Says how to go on after Ctrl-C."""
+def _naming(connection: Connection, batch: Batch[Any], command: str, doubt: str = "") -> Generator[None, None, None]:
+    """Says after Ctrl-C what is not known of the batch, and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         again = connection.options.command("batch", command, batch.endpoint_id, batch.id)
-        interrupted(f"Interrupted. The batch is {batch.id}. To go on: {again}")
+        interrupted(f"Interrupted. The batch is {batch.id}{doubt}. To go on: {again}")
         raise typer.Exit(INTERRUPTED) from None
 
 
