@@ -164,6 +164,19 @@ async def test_after_the_retries_the_last_response_is_returned(balancer: AsyncLo
         await balancer.http.get("/")
 
 
+async def test_a_pause_is_not_longer_than_the_caller_waits(
+    balancer: AsyncLoadBalancer, wire: Wire, clock: AsyncVirtualClock
+) -> None:
+    limited = httpx.Response(429, headers={"Retry-After": "60"})
+    wire.respond(limited)
+    assert 429 == (await balancer.http.post("/", timeout=10)).status_code
+    assert 0 == sum(clock.pauses)
+    wire.respond(limited, by("w1"), limited, by("w1"))
+    for patient in (61, None):
+        assert 200 == (await balancer.http.post("/", timeout=patient)).status_code
+    assert 120 == sum(clock.pauses)
+
+
 class Unreliable(httpx.AsyncBaseTransport):
     """Refuses the first connection, before or after it has read the request."""
 

@@ -166,6 +166,19 @@ def test_after_the_retries_the_last_response_is_returned(balancer: LoadBalancer,
         balancer.http.get("/")
 
 
+def test_a_pause_is_not_longer_than_the_caller_waits(
+    balancer: LoadBalancer, wire: Wire, clock: VirtualClock
+) -> None:
+    limited = httpx.Response(429, headers={"Retry-After": "60"})
+    wire.respond(limited)
+    assert 429 == (balancer.http.post("/", timeout=10)).status_code
+    assert 0 == sum(clock.pauses)
+    wire.respond(limited, by("w1"), limited, by("w1"))
+    for patient in (61, None):
+        assert 200 == (balancer.http.post("/", timeout=patient)).status_code
+    assert 120 == sum(clock.pauses)
+
+
 class Unreliable(httpx.BaseTransport):
     """Refuses the first connection, before or after it has read the request."""
 

@@ -24,6 +24,7 @@ from runpod._protocol.balancing import (
 )
 from runpod._protocol.operations import HEALTH, Call
 from runpod._protocol.outcomes import Response
+from runpod._protocol.retries import MAX_RETRY_AFTER
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -74,7 +75,7 @@ class AsyncBalancerTransport(httpx.AsyncBaseTransport):
             response = await self._send(client, request, request.headers, None, content, SendState(_NO_TIMEOUT))
             return AsyncResponseBody(response).passed_on()
         check_size(request.headers.get("content-length", ""), self._endpoint_id)
-        attempts = ForwardAttempts(self._session.retry)
+        attempts = ForwardAttempts(self._session.retry, _patience(request))
         while True:
             outcome = await self._attempt(request, content, attempts)
             if isinstance(outcome, httpx.Response):
@@ -211,6 +212,12 @@ def _content(request: httpx.Request) -> Content:
     # The content of such a stream is in memory already.
     is_in_memory = isinstance(request.stream, httpx.ByteStream)
     return RepeatableBody(request.read()) if is_in_memory else AsyncSingleUseBody(request.stream)
+
+
+def _patience(request: httpx.Request) -> float:
+    """The longest pause that a request may take, in seconds: its caller does not expect to wait longer for anything."""
+    read: float | None = request.extensions.get("timeout", {}).get("read")
+    return MAX_RETRY_AFTER if read is None else min(read, MAX_RETRY_AFTER)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

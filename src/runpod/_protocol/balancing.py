@@ -162,10 +162,13 @@ class ForwardAttempts:
     """The attempts of one request to a load-balancing endpoint.
 
     Attributes:
+        policy: How often and how fast it is repeated.
+        patience: The longest `Retry-After` that is waited for, in seconds.
         number: The number of the current attempt, from 1.
     """
 
     policy: RetryPolicy
+    patience: float = MAX_RETRY_AFTER
     jitter: Callable[[], float] = random.random
     number: int = 1
 
@@ -179,7 +182,7 @@ class ForwardAttempts:
             The delay before the next attempt, in seconds, or None if there is none.
         """
         asked = (None if response is None else retry_after(response)) or 0.0
-        if self.number > self.policy.max_retries or asked > MAX_RETRY_AFTER:
+        if self.number > self.policy.max_retries or asked > self.patience:
             return None
         delay = max(backoff(self.policy, self.number, self.jitter), asked)
         self.number += 1

@@ -26,6 +26,7 @@ from runpod._protocol.balancing import (
 )
 from runpod._protocol.operations import HEALTH, Call
 from runpod._protocol.outcomes import Response
+from runpod._protocol.retries import MAX_RETRY_AFTER
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -76,7 +77,7 @@ class BalancerTransport(httpx.BaseTransport):
             response = self._send(client, request, request.headers, None, content, SendState(_NO_TIMEOUT))
             return ResponseBody(response).passed_on()
         check_size(request.headers.get("content-length", ""), self._endpoint_id)
-        attempts = ForwardAttempts(self._session.retry)
+        attempts = ForwardAttempts(self._session.retry, _patience(request))
         while True:
             outcome = self._attempt(request, content, attempts)
             if isinstance(outcome, httpx.Response):
@@ -213,6 +214,12 @@ def _content(request: httpx.Request) -> Content:
     # The content of such a stream is in memory already.
     is_in_memory = isinstance(request.stream, httpx.ByteStream)
     return RepeatableBody(request.read()) if is_in_memory else SingleUseBody(request.stream)
+
+
+def _patience(request: httpx.Request) -> float:
+    """The longest pause that a request may take, in seconds: its caller does not expect to wait longer for anything."""
+    read: float | None = request.extensions.get("timeout", {}).get("read")
+    return MAX_RETRY_AFTER if read is None else min(read, MAX_RETRY_AFTER)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -46,8 +46,9 @@ class LoadBalancer:
             A request is repeated only if it provably was not executed: it could not be sent, no worker
             was free (HTTP 400 with that message), or the service, not the application, rejected it with
             429; and only if its body is not a stream. The client's `RetryPolicy` says how often and how
-            fast; then the last response is returned. No other 4xx, no 5xx and no lost response is
-            repeated, whatever the method.
+            fast; then the last response is returned, and also if its `Retry-After` is longer than the read
+            timeout, or than 5 minutes. No other 4xx, no 5xx and no lost response is repeated, whatever
+            the method.
 
             Its read timeout is 8 minutes: a request may wait for a worker for 2 minutes, and take 5.5
             minutes.
