@@ -75,6 +75,17 @@ def test_an_invalid_response_that_quotes_the_request() -> None:
         assert not [secret for secret in ("PLANTED", "KEY") if secret in shown]
 
 
+def test_an_invalid_response_with_secrets_of_its_own() -> None:
+    call = new_call("manage.pods.get", "GET", ["pods", "abc"])
+    with pytest.raises(APIResponseError, match="id is missing") as info:
+        parse(Pod, Response(200, {}, b'{"name": "a", "env": {"TOKEN": "PLANTED"}}'), call)
+    assert '{"name": "a", "env": {"TOKEN": "[hidden]"}}' == info.value.body
+    # Nested as deeply as JSON may be, they are only kept out of the message.
+    with pytest.raises(APIResponseError, match="id is missing") as info:
+        parse(Pod, Response(200, {}, f'{{"env": {"[" * 900}"PLANTED"{"]" * 900}}}'.encode()), call)
+    assert "PLANTED" not in str(info.value)
+
+
 @pytest.mark.parametrize(
     ("call", "body", "words"),
     [

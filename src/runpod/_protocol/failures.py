@@ -155,8 +155,8 @@ def without_secrets(call: Call, outcome: Outcome) -> Outcome:
 
 
 def hidden(call: Call, body: bytes) -> bytes:
-    """A body in which the secrets of the request are hidden, however they are quoted."""
-    for secret in sorted(call.secrets, key=len, reverse=True):
+    """A body in which its secrets and those of the request are hidden, however they are quoted."""
+    for secret in sorted(call.secrets | call.secrets_of(body), key=len, reverse=True):
         for text in sorted(_quoted(secret), key=len, reverse=True):
             body = body.replace(text.encode("utf-8", "replace"), b"[hidden]")
     return body

@@ -88,10 +88,11 @@ class ManagementCall(Call):
             return json.loads(self.body or b"null")
         return None
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The environment variables and passwords of the request."""
-        return frozenset(text for text in _secrets(self._json) if len(text) >= _SHORTEST)
+    def secrets_of(self, body: bytes) -> frozenset[str]:
+        """The environment variables and passwords of a body."""
+        with suppress(ValueError, RecursionError):
+            return frozenset(text for text in _secrets(json.loads(body)) if len(text) >= _SHORTEST)
+        return frozenset()
 
     def __str__(self) -> str:
         return f"{self.operation.name} ({self.operation.method} {readable(self.path, 200)})"

@@ -99,6 +99,10 @@ class Call:
     @property
     def secrets(self) -> frozenset[str]:
         """Texts of the request that a response may quote, but no error may show."""
+        return self.secrets_of(self.body or b"")
+
+    def secrets_of(self, body: bytes) -> frozenset[str]:  # noqa: ARG002 - most calls have none
+        """Texts of the body of a request or a response that no error may show."""
         return frozenset()
 
     def __str__(self) -> str:
