@@ -228,6 +228,25 @@ def test_frozen_time_does_not_affect_timeouts() -> None:
             list(job.watch(timeout=0.2))
 
 
+IMPORT_FROZEN = """
+import sys
+from freezegun import freeze_time
+
+with freeze_time("2026-11-25"):
+    import runpod
+    import runpod.models.management
+    for name in runpod.__all__:
+        getattr(runpod, name)
+from runpod.models.management import Pod
+print(Pod.model_validate({"id": "pod", "createdAt": "2026-01-01T00:00:00"}).created_at)
+"""
+
+
+def test_everything_can_be_imported_while_the_time_is_frozen() -> None:
+    """freezegun replaces the class datetime, and then looks at all names of all modules."""
+    assert ("2026-01-01 00:00:00+00:00\n", "") == output_of(IMPORT_FROZEN, "")
+
+
 def test_pauses_count_although_sleep_is_patched(monkeypatch: pytest.MonkeyPatch) -> None:
     def running(connection: Connection) -> None:
         while connection.read_request():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from runpod._base_errors import InvalidRequestError, RunpodError
 
@@ -98,6 +99,30 @@ def received_number(value: object) -> float | None:
         return number if math.isfinite(number) else None
     except (OverflowError, ValueError):
         return None
+
+
+class _DatetimeSchema:
+    """The schema of an optional datetime, whatever the name `datetime` refers to.
+
+    Libraries that freeze the time replace the class, and pydantic does not know theirs: models that are imported while
+    it is frozen could not be created.
+    """
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.nullable_schema(core_schema.datetime_schema())
+
+
+OptionalDatetime = Annotated[datetime | None, _DatetimeSchema()]
+_moment = SchemaValidator(core_schema.datetime_schema())
+
+
+def parsed_moment(value: object) -> datetime | None:
+    """A moment from the server, in UTC if it has no time zone; None for anything that is none."""
+    try:
+        moment: datetime = _moment.validate_python(value)
+    except ValidationError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _received_text(value: object) -> str | None:

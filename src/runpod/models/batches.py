@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Generic
 
-from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer
 from typing_extensions import override
 
 from runpod._text import Shortened, readable
-from runpod.models._base import ReceivedCount, ReceivedModel, ReceivedText, milliseconds, received_number
+from runpod.models._base import (
+    OptionalDatetime,
+    ReceivedCount,
+    ReceivedModel,
+    ReceivedText,
+    milliseconds,
+    parsed_moment,
+    received_number,
+)
 from runpod.models._shown import Shown
 from runpod.models.jobs import JobState, OutputT, received_id
 
@@ -23,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["BatchResult", "BatchState"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_moment: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 # Numbers of seconds since 1970 are smaller.
 _FIRST_MILLISECONDS = 1e11
@@ -39,10 +46,9 @@ def received_moment(value: object) -> datetime | None:
     try:
         if number is not None:
             return _EPOCH + timedelta(seconds=number / 1000 if abs(number) >= _FIRST_MILLISECONDS else number)
-        moment = _moment.validate_python(value)
-    except (OverflowError, ValidationError):
+    except OverflowError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return parsed_moment(value)
 
 
 def _received_status(value: object) -> str | None:
@@ -86,7 +92,7 @@ class BatchState(ReceivedModel):
     request_in_progress: ReceivedCount = None
     request_completed: ReceivedCount = None
     request_failed: ReceivedCount = None
-    created_at: Annotated[datetime | None, BeforeValidator(received_moment), _as_milliseconds] = None
+    created_at: Annotated[OptionalDatetime, BeforeValidator(received_moment), _as_milliseconds] = None
 
     @property
     def done(self) -> bool:

@@ -31,7 +31,7 @@ class Worker:
         """Number of requests that it serves."""
         self.served_at = 0
         """Number of the latest request that it was chosen for."""
-        self.launched_at = 0.0
+        self.launched_at: float = 0.0
         """On the server's clock."""
         self.tasks: set[asyncio.Task[Any]] = set()
         """The tasks that serve its requests."""

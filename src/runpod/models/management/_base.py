@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from runpod.models._base import (
+    OptionalDatetime,
     ReceivedCount,
     ReceivedDuration,
     ReceivedModel,
     ReceivedText,
     ReceivedTotal,
+    parsed_moment,
     received_number,
 )
 
@@ -47,19 +48,6 @@ __all__ = [
 ]
 
 _HIDDEN = "***"
-
-_datetime: TypeAdapter[datetime] = TypeAdapter(datetime)
-
-
-def _received_time(value: object) -> datetime | None:
-    # An invalid time must not make the other fields unusable.
-    if value is None:
-        return None
-    try:
-        moment = _datetime.validate_python(value)
-    except ValidationError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _received_seconds(value: object) -> timedelta | None:
@@ -97,7 +85,8 @@ def _milliseconds_json(span: timedelta | None) -> Any:
     return None if span is None else _number(span / timedelta(milliseconds=1))
 
 
-ReceivedTime = Annotated[datetime | None, BeforeValidator(_received_time)]
+# An invalid time must not make the other fields unusable.
+ReceivedTime = Annotated[OptionalDatetime, BeforeValidator(parsed_moment)]
 ReceivedSeconds = Annotated[
     timedelta | None,
     BeforeValidator(_received_seconds),
