@@ -471,3 +471,9 @@ async def test_durations_and_times(client: AsyncRunpod, wire: Wire) -> None:
     assert datetime(2026, 6, 1, 12, 5, tzinfo=timezone.utc) == endpoint.created_at
     assert (timedelta(minutes=10), timedelta(seconds=5)) == (endpoint.execution_timeout, endpoint.workers.idle_timeout)
     assert {"id": "abc", **times} == endpoint.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+async def test_reprs(client: AsyncRunpod) -> None:
+    kind = type(client.manage).__name__
+    assert f"{kind}(management_url='https://api.runpod.io')" == repr(client.manage)
+    assert "Pods()" == repr(client.manage.pods).removeprefix("Async")

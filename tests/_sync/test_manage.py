@@ -473,3 +473,9 @@ def test_durations_and_times(client: Runpod, wire: Wire) -> None:
     assert datetime(2026, 6, 1, 12, 5, tzinfo=timezone.utc) == endpoint.created_at
     assert (timedelta(minutes=10), timedelta(seconds=5)) == (endpoint.execution_timeout, endpoint.workers.idle_timeout)
     assert {"id": "abc", **times} == endpoint.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def test_reprs(client: Runpod) -> None:
+    kind = type(client.manage).__name__
+    assert f"{kind}(management_url='https://api.runpod.io')" == repr(client.manage)
+    assert "Pods()" == repr(client.manage.pods).removeprefix("Async")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.volume_fields import public_keys
 from runpod.models.management.account import SSHKeys
@@ -12,19 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
 
 
-class AsyncAccount:
+class AsyncAccount(AsyncCollection):
     """The account: `client.manage.account`.
 
     Example:
         >>> keys = await client.manage.account.ssh_keys()
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def ssh_keys(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> list[str]:
         """Returns the SSH public keys of the account. `GET /v2/account/ssh-keys`.

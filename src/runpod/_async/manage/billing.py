@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.management_queries import billing_query
 from runpod.models.management.billing import (
@@ -25,12 +26,11 @@ from runpod.models.management.billing import (
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.billing import BucketSize
 
 
-class AsyncBilling:
+class AsyncBilling(AsyncCollection):
     """What was billed, in USD: `client.manage.billing`.
 
     Each method returns records, one for each time bucket and each pod, endpoint or volume, and their sums in `totals`.
@@ -41,9 +41,6 @@ class AsyncBilling:
         ...     print(record.start_time, record.serverless_id, record.total_amount)
         >>> print(costs.totals.total_amount)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.management_queries import availability_query, filter_query
 from runpod._protocol.operations import check_id
@@ -14,22 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.catalog import Cloud, CPUProduct, DataCenterInclude, GPUProduct, TemplateSource
     from runpod.models.management.volumes import VolumeType
 
 
-class AsyncCatalog:
+class AsyncCatalog(AsyncCollection):
     """What can be rented, where, and at what price: `client.manage.catalog`.
 
     Example:
         >>> for gpu in await client.manage.catalog.gpus(include="AVAILABILITY", product="POD"):
         ...     print(gpu.id, gpu.pool, gpu.memory, gpu.price.secure, gpu.availability)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def gpus(
         self,

@@ -128,3 +128,6 @@ class AsyncManage:
             >>> clusters = (await client.manage.request("GET", "/v2/clusters"))["clusters"]
         """
         return await self._api.fetch_json(raw_call(method, path, query, json), timeout)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(management_url={self._api.session.engine.config.management_url!r})"

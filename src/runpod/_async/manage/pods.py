@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.log_feed import logs_path
 from runpod._protocol.management import new_call
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from runpod._async.logs import AsyncLogs
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault, TimeoutOrDefault
     from runpod._protocol.log_feed import LogSource
     from runpod.models.management.catalog import Cloud
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
 
 
-class AsyncPods:
+class AsyncPods(AsyncCollection):
     """The pods of the account: `client.manage.pods`.
 
     A pod is paid by the hour until it is stopped, and its disks until it is deleted.
@@ -39,9 +39,6 @@ class AsyncPods:
         >>> gpu = {"id": "NVIDIA GeForce RTX 4090"}
         >>> pod = await client.manage.pods.create(name="trainer", image="trainer:1", gpu=gpu, disk=50)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.template_fields import created_registry
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import CreateRegistryDict
 
 _NAME = "manage.registries"
 
 
-class AsyncRegistries:
+class AsyncRegistries(AsyncCollection):
     """Credentials for private container registries: `client.manage.registries`. They cannot be changed or read back.
 
     Amazon ECR delegations are not among them: `client.manage.request("GET", "/v2/registries/delegations")`.
@@ -32,9 +32,6 @@ class AsyncRegistries:
         >>> for registry in await client.manage.registries.list():
         ...     print(registry.id, registry.name)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

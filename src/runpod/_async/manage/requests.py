@@ -136,3 +136,13 @@ class AsyncManagementAPI:
         response = await self.session.send(call, self.session.deadline(timeout))
         is_empty = not response.problem and not response.body.strip()
         return None if is_empty or not response.is_success else parse_json(response, call)
+
+
+class AsyncCollection:
+    """What the collections of the management API have in common."""
+
+    def __init__(self, api: AsyncManagementAPI) -> None:
+        self._api = api
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.endpoint_fields import changed_endpoint, created_endpoint
 from runpod._protocol.operations import check_id
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import (
         CPUs,
@@ -33,16 +33,13 @@ if TYPE_CHECKING:
 _NAME = "manage.serverless"
 
 
-class AsyncServerless:
+class AsyncServerless(AsyncCollection):
     """Serverless endpoints of your account: `client.manage.serverless`.
 
     Example:
         >>> endpoint = await client.manage.serverless.get("ENDPOINT_ID")
         >>> print(endpoint.name, endpoint.workers.min, endpoint.workers.max)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

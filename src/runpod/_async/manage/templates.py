@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.template_fields import changed_template, created_template
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import (
         CreateTemplateDict,
@@ -26,16 +26,13 @@ if TYPE_CHECKING:
 _NAME = "manage.templates"
 
 
-class AsyncTemplates:
+class AsyncTemplates(AsyncCollection):
     """Your templates: `client.manage.templates`. Public ones of others are in `client.manage.catalog`.
 
     Example:
         >>> for template in await client.manage.templates.list():
         ...     print(template.id, template.name, template.image)
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._async.manage.requests import AsyncCollection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.volume_fields import changed_volume, created_volume
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     import builtins
     from datetime import timedelta
 
-    from runpod._async.manage.requests import AsyncManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.volumes import CreateNetworkVolumeDict, UpdateNetworkVolumeDict, VolumeType
 
 
-class AsyncVolumes:
+class AsyncVolumes(AsyncCollection):
     """The network volumes of the account: `client.manage.volumes`.
 
     A volume is paid by its size, whether it is used or not.
@@ -26,9 +26,6 @@ class AsyncVolumes:
     Example:
         >>> volume = await client.manage.volumes.create(name="models", size=100, data_center="US-KS-2")
     """
-
-    def __init__(self, api: AsyncManagementAPI) -> None:
-        self._api = api
 
     async def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

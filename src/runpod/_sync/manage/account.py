@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.volume_fields import public_keys
 from runpod.models.management.account import SSHKeys
@@ -14,19 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
 
 
-class Account:
+class Account(Collection):
     """The account: `client.manage.account`.
 
     Example:
         >>> keys = client.manage.account.ssh_keys()
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def ssh_keys(self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT) -> list[str]:
         """Returns the SSH public keys of the account. `GET /v2/account/ssh-keys`.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.management_queries import billing_query
 from runpod.models.management.billing import (
@@ -27,12 +28,11 @@ from runpod.models.management.billing import (
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.billing import BucketSize
 
 
-class Billing:
+class Billing(Collection):
     """What was billed, in USD: `client.manage.billing`.
 
     Each method returns records, one for each time bucket and each pod, endpoint or volume, and their sums in `totals`.
@@ -43,9 +43,6 @@ class Billing:
         ...     print(record.start_time, record.serverless_id, record.total_amount)
         >>> print(costs.totals.total_amount)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.management_queries import availability_query, filter_query
 from runpod._protocol.operations import check_id
@@ -16,22 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.catalog import Cloud, CPUProduct, DataCenterInclude, GPUProduct, TemplateSource
     from runpod.models.management.volumes import VolumeType
 
 
-class Catalog:
+class Catalog(Collection):
     """What can be rented, where, and at what price: `client.manage.catalog`.
 
     Example:
         >>> for gpu in client.manage.catalog.gpus(include="AVAILABILITY", product="POD"):
         ...     print(gpu.id, gpu.pool, gpu.memory, gpu.price.secure, gpu.availability)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def gpus(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.log_feed import logs_path
 from runpod._protocol.management import new_call
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from runpod._sync.logs import Logs
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault, TimeoutOrDefault
     from runpod._protocol.log_feed import LogSource
     from runpod.models.management.catalog import Cloud
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
 
 
-class Pods:
+class Pods(Collection):
     """The pods of the account: `client.manage.pods`.
 
     A pod is paid by the hour until it is stopped, and its disks until it is deleted.
@@ -41,9 +41,6 @@ class Pods:
         >>> gpu = {"id": "NVIDIA GeForce RTX 4090"}
         >>> pod = client.manage.pods.create(name="trainer", image="trainer:1", gpu=gpu, disk=50)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.template_fields import created_registry
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import CreateRegistryDict
 
 _NAME = "manage.registries"
 
 
-class Registries:
+class Registries(Collection):
     """Credentials for private container registries: `client.manage.registries`. They cannot be changed or read back.
 
     Amazon ECR delegations are not among them: `client.manage.request("GET", "/v2/registries/delegations")`.
@@ -34,9 +34,6 @@ class Registries:
         >>> for registry in client.manage.registries.list():
         ...     print(registry.id, registry.name)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

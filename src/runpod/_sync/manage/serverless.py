@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.endpoint_fields import changed_endpoint, created_endpoint
 from runpod._protocol.operations import check_id
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import (
         CPUs,
@@ -35,16 +35,13 @@ if TYPE_CHECKING:
 _NAME = "manage.serverless"
 
 
-class Serverless:
+class Serverless(Collection):
     """Serverless endpoints of your account: `client.manage.serverless`.
 
     Example:
         >>> endpoint = client.manage.serverless.get("ENDPOINT_ID")
         >>> print(endpoint.name, endpoint.workers.min, endpoint.workers.max)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.template_fields import changed_template, created_template
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.settings import (
         CreateTemplateDict,
@@ -28,16 +28,13 @@ if TYPE_CHECKING:
 _NAME = "manage.templates"
 
 
-class Templates:
+class Templates(Collection):
     """Your templates: `client.manage.templates`. Public ones of others are in `client.manage.catalog`.
 
     Example:
         >>> for template in client.manage.templates.list():
         ...     print(template.id, template.name, template.image)
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT

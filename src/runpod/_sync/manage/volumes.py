@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from runpod._sync.manage.requests import Collection
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.operations import check_id
 from runpod._protocol.volume_fields import changed_volume, created_volume
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     import builtins
     from datetime import timedelta
 
-    from runpod._sync.manage.requests import ManagementAPI
     from runpod._protocol.deadlines import ClientDefault
     from runpod.models.management.volumes import CreateNetworkVolumeDict, UpdateNetworkVolumeDict, VolumeType
 
 
-class Volumes:
+class Volumes(Collection):
     """The network volumes of the account: `client.manage.volumes`.
 
     A volume is paid by its size, whether it is used or not.
@@ -28,9 +28,6 @@ class Volumes:
     Example:
         >>> volume = client.manage.volumes.create(name="models", size=100, data_center="US-KS-2")
     """
-
-    def __init__(self, api: ManagementAPI) -> None:
-        self._api = api
 
     def list(
         self, *, timeout: float | timedelta | ClientDefault | None = CLIENT_DEFAULT
