@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -22,6 +23,12 @@ collect_ignore = ["typing"]
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_finish() -> None:
+    # Garbage collections need not look at thousands of tests and modules again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

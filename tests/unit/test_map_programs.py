@@ -152,7 +152,8 @@ def test_ctrl_c_cancels_the_jobs(name: str, server: LocalServer) -> None:
         program.send_signal(signal.SIGINT)
         _, log = ended(program)
     assert program.returncode != 0
-    assert "KeyboardInterrupt" in log
+    # Before Python 3.11, asyncio lets it interrupt any task: if that is a worker, the run ends with an error.
+    assert "KeyboardInterrupt" in log or (sys.version_info < (3, 11) and "was interrupted" in log)
     cancelled(server, log)
 
 
