@@ -152,8 +152,7 @@ def test_ctrl_c_cancels_the_jobs(name: str, server: LocalServer) -> None:
         program.send_signal(signal.SIGINT)
         _, log = ended(program)
     assert program.returncode != 0
-    # Before Python 3.11, asyncio lets it interrupt any task: if that is a worker, the run ends with an error.
-    assert "KeyboardInterrupt" in log or (sys.version_info < (3, 11) and "was interrupted" in log)
+    assert "KeyboardInterrupt" in log
     cancelled(server, log)
 
 

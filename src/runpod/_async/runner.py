@@ -213,6 +213,10 @@ class AsyncRunner(AsyncRunActions):
             # Cancelled: the event loop ends, or the run was closed.
             msg = f"The run on endpoint {self.endpoint_id!r} was interrupted: its background work was cancelled."
             interrupted = RunpodError(msg, endpoint_id=self.endpoint_id, maybe_submitted=False)
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                # Before Python 3.11, asyncio lets Ctrl-C interrupt any task. Not raised by the consumer itself: it would
+                # end the event loop before the jobs are cancelled.
+                interrupted.__cause__ = error
             self._mapper.fail(error if isinstance(error, Exception) else interrupted, self._clock.now())
             with async_shield():
                 await self._carry_out_actions(is_last=True)
