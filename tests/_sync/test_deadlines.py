@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("http_backend")
 
-# A sync call with a caller's HTTP client can exceed its deadline if the server drips a header: docs/timeouts.md.
+# A sync call with a caller's HTTP client can exceed its deadline if the server drips a header: docs/how-to/timeouts.md.
 own = pytest.mark.parametrize("http_backend", ["own"], indirect=True)
 own_all_loops = own
 

@@ -56,7 +56,7 @@ def test_every_help_has_an_example(cli: Command, path: tuple[str, ...]) -> None:
 
 
 def test_the_page_shows_every_command_and_exit_status() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "command-line.md").read_text(encoding="utf-8")
     for path in COMMANDS:
         assert f"\nrunpod-sdk {' '.join(path)}" in page, path
     statuses = {value for name, value in vars(exit_status).items() if name.isupper() and isinstance(value, int)}

@@ -1,4 +1,4 @@
-"""The page docs/local-server.md, followed step by step in an empty folder.
+"""The page docs/how-to/local-server.md, followed step by step in an empty folder.
 
 Its commands are run as they are, except for those that install: the packages are already installed.
 """
@@ -22,7 +22,7 @@ from tests.processes import started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = Path(__file__).parents[2] / "docs" / "local-server.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "local-server.md"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
 

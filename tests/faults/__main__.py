@@ -1,4 +1,4 @@
-"""Run the campaign, and write `docs/campaign.md`: `python -m tests.faults`."""
+"""Run the campaign, and write `docs/explanation/campaign.md`: `python -m tests.faults`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.faults.campaign import cells, run
 from tests.faults.report import page
 
-PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "campaign.md"
 
 # Seconds. Longer than in the test, so that a busy machine does not change the page. The test retries differing rows.
 DEADLINE = 2.0

@@ -162,7 +162,7 @@ def cells(faults: Iterable[Fault] = FAULTS, deadline: float = DEADLINE) -> list[
 
 
 def _excluded(cell: Cell) -> bool:
-    """Whether a cell is excluded, as explained in docs/campaign.md."""
+    """Whether a cell is excluded, as explained in docs/explanation/campaign.md."""
     if cell.side == "caller's sync":
         return cell.fault.stretches
     # The deadline may pass during the handshake.

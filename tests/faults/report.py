@@ -1,4 +1,4 @@
-"""Render the campaign as `docs/campaign.md`."""
+"""Render the campaign as `docs/explanation/campaign.md`."""
 
 from __future__ import annotations
 

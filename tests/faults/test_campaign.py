@@ -1,4 +1,4 @@
-"""The results of the campaign match `docs/campaign.md`, and nothing leaks."""
+"""The results of the campaign match `docs/explanation/campaign.md`, and nothing leaks."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-DOCS = {path.stem: path for path in sorted((ROOT / "docs").glob("*.md"))}
+DOCS = {path.stem: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 ERRORS = DOCS["when-things-go-wrong"]
 WITH_EXAMPLES = [README, *DOCS.values()]
 PAGES = [
