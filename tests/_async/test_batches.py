@@ -98,6 +98,7 @@ async def endpoint(local: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Async
         yield client.endpoint("ep")
 
 
+@pytest.mark.fact("protocol 8: finalize", "protocol-2 2: order")
 async def test_a_batch_from_its_creation_to_its_results(endpoint: AsyncEndpoint) -> None:
     rows = [{"id": f"row-{n}", "n": n} for n in range(7)]
     batch = await endpoint.batches.create(rows[:5], name="horses", key="id")
@@ -128,6 +129,7 @@ async def test_a_batch_from_its_creation_to_its_results(endpoint: AsyncEndpoint)
     assert 8 == (await again.wait(timeout=TEST_TIMEOUT)).request_total
 
 
+@pytest.mark.fact("protocol-2 2: cancelled batch")
 async def test_a_batch_that_is_cancelled_while_it_runs(
     endpoint: AsyncEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +196,7 @@ class Record:
     n: int
 
 
+@pytest.mark.fact("protocol 8: create")
 async def test_inputs_are_those_of_other_calls(batches: AsyncBatches, service: BatchService) -> None:
     inputs = [{"n": 1}, Model(n=2), Record(n=3), JobRequest(input={"n": 4}), {"file": File(b"x", name="x.txt")}]
     await batches.create(iter(inputs))
@@ -208,6 +211,7 @@ async def test_inputs_are_those_of_other_calls(batches: AsyncBatches, service: B
     assert NUMBERS == service.inputs("b2")
 
 
+@pytest.mark.fact("protocol 8: policy of a request")
 @pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
@@ -254,6 +258,7 @@ async def test_other_arguments(batches: AsyncBatches) -> None:
         await batch.remove(5)  # type: ignore[arg-type]
 
 
+@pytest.mark.fact("protocol-2 2: larger batches")
 async def test_more_requests_if_the_account_allows_it(batches: AsyncBatches, service: BatchService) -> None:
     batch = await batches.create([{"n": 1}] * 5001, max_requests=None)
     assert (5001, ["POST batches"]) == (batch.state.request_total, service.requests)
@@ -288,6 +293,7 @@ async def test_keys_are_unique_in_the_whole_batch(batches: AsyncBatches, service
     assert [{"id": 1}, {"id": 2}, {"id": 3}] == service.inputs()
 
 
+@pytest.mark.fact("protocol 8: size of a call")
 async def test_large_batches_are_added_in_several_requests(service: BatchService) -> None:
     inputs = [{"text": str(n) * 300} for n in range(10)]
     async with service.client(limits=EndpointLimits(run_bytes=1000)) as client:
@@ -353,6 +359,7 @@ async def test_uploaded_files(service: BatchService) -> None:
 # --- lost responses, and other shapes ---------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 8: undocumented responses")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -378,6 +385,7 @@ async def test_undocumented_responses(reply: Any, batches: AsyncBatches, service
     assert ["b1"] == [each.id for each in await batches.list()]
 
 
+@pytest.mark.fact("protocol 8: creation in doubt")
 async def test_a_lost_creation_is_not_repeated(batches: AsyncBatches, service: BatchService) -> None:
     for lost in (LOST, UNKNOWN, 502, HTML, httpx.Response(200), httpx.Response(200, json={"status": "DRAFT"})):
         service.next("POST batches", lost)
@@ -592,6 +600,7 @@ async def test_a_new_batch_that_is_not_found_yet(service: BatchService) -> None:
         assert 5 == len(await collect(again.results()))
 
 
+@pytest.mark.fact("protocol-2 2: finalized twice")
 @pytest.mark.parametrize("failure", [LOST, 503, 409, HTML], ids=str)
 async def test_a_batch_is_finalized_once(failure: Any, batches: AsyncBatches, service: BatchService) -> None:
     batch = await drafted(batches, service)
@@ -671,6 +680,7 @@ async def test_cancelling(batches: AsyncBatches, service: BatchService) -> None:
         await batch.cancel()
 
 
+@pytest.mark.fact("protocol 8: rename", "protocol 8: remove")
 async def test_removing_and_renaming(batches: AsyncBatches, service: BatchService) -> None:
     batch = await drafted(batches, service)
     state = await batch.remove("b1-r2")
@@ -700,6 +710,7 @@ async def test_waiting_survives_what_is_temporary(batches: AsyncBatches, service
     assert (5, 5) == (state.request_completed, batch.state.request_completed)
 
 
+@pytest.mark.fact("protocol-2 2: lost requests")
 async def test_a_wait_ends_although_the_counts_never_meet(batches: AsyncBatches, service: BatchService) -> None:
     batch = await drafted(batches, service)
     await batch.finalize()

@@ -162,6 +162,7 @@ async def test_a_server_that_always_responds_429(headers: str) -> None:
         assert not error.maybe_submitted or not (operation.repeatable or isinstance(error, RateLimitError))
 
 
+@pytest.mark.fact("protocol 1.5: billed without an ID")
 async def test_the_job_id_of_a_stalled_response_is_kept() -> None:
     def stalling(connection: Connection) -> None:
         connection.read_request()

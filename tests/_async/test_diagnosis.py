@@ -108,6 +108,7 @@ async def test_a_wrong_base_url(shared: LocalServer) -> None:
     assert "The management API knows it. Check base_url" in str(found)
 
 
+@pytest.mark.fact("protocol-2 1: jobs of a paused endpoint")
 async def test_a_paused_endpoint(local: AsyncRunpod) -> None:
     endpoint = local.endpoint("pauses")
     await endpoint.pause()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # What is sent
 
 
+@pytest.mark.fact("protocol-2 5: files without a key")
 async def test_a_download_carries_nothing_of_the_client(client: AsyncRunpod, wire: Wire) -> None:
     wire.respond(ok(**{"Set-Cookie": "tracked=1"}), ok())
     assert await client.fetch(SIGNED) == PNG
@@ -149,6 +150,7 @@ async def test_retries_that_do_not_help(client: AsyncRunpod, wire: Wire) -> None
     assert (None, None) == (caught.value.endpoint_id, caught.value.job_id)
 
 
+@pytest.mark.fact("protocol-2 5: lifetime of files")
 @pytest.mark.parametrize("status", [403, 404, 410])
 async def test_an_expired_link(status: int, endpoint: AsyncEndpoint, wire: Wire, tmp_path: Path) -> None:
     wire.respond(QUEUED)

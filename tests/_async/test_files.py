@@ -168,6 +168,7 @@ async def test_a_file_that_changed_is_an_error_and_nothing_is_sent(
     assert [] == service.requests
 
 
+@pytest.mark.fact("protocol 1.3: 502 for the size")
 @pytest.mark.parametrize("what", ["image", "text"])
 async def test_a_request_over_the_limit_is_refused(what: str, service: Service, endpoint: AsyncEndpoint) -> None:
     given: dict[str, Any] = {what: picture(size=8_000_000) if what == "image" else "x" * 10_600_000}

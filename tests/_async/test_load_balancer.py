@@ -69,6 +69,7 @@ async def pieces() -> AsyncIterator[bytes]:
     yield b"horse"
 
 
+@pytest.mark.fact("protocol-2 3.2: statuses of the application")
 async def test_requests_reach_the_application(balancer: AsyncLoadBalancer, wire: Wire) -> None:
     wire.respond(by("w1", {"n": 1}), httpx.Response(500, text="a bug"))
     response = await balancer.http.post(
@@ -102,6 +103,7 @@ async def test_what_the_caller_sets_for_a_request_stays(balancer: AsyncLoadBalan
     assert 1e6 == wire.requests[0].extensions["timeout"]["read"]
 
 
+@pytest.mark.fact("protocol-2 3.2: refusals can be repeated")
 @pytest.mark.parametrize(
     "failure",
     [NO_WORKER, TIMED_OUT, httpx.Response(429, headers={"Retry-After": "7"}), httpx.ConnectError("refused")],
@@ -118,6 +120,7 @@ async def test_what_was_not_executed_is_repeated(
     assert (14 if getattr(failure, "status_code", 0) == 429 else 0) == sum(clock.pauses)
 
 
+@pytest.mark.fact("protocol-2 3.2: no queue")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -251,6 +254,7 @@ async def test_the_key_is_sent_to_the_endpoint_only(balancer: AsyncLoadBalancer,
     assert [True, True, False, False, False] == keys == workers
 
 
+@pytest.mark.fact("protocol-2 3.2: queue behind the address", "protocol-2 3.2: jobs on a load balancer")
 async def test_an_endpoint_of_the_other_type_is_named(
     balancer: AsyncLoadBalancer, lb_client: AsyncRunpod, wire: Wire
 ) -> None:
@@ -262,6 +266,7 @@ async def test_an_endpoint_of_the_other_type_is_named(
         await lb_client.endpoint("ep").run(input={"n": 1})
 
 
+@pytest.mark.fact("protocol-2 3.1: readiness")
 async def test_health_and_readiness(balancer: AsyncLoadBalancer, wire: Wire, clock: AsyncVirtualClock) -> None:
     starting = {"workers": {"initializing": 1, "throttled": 2}}
     wire.respond(starting)
@@ -359,6 +364,7 @@ async def test_logs_have_neither_key_nor_query(
 # --- sessions ---------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol-2 3.3: soft")
 @pytest.mark.parametrize(
     ("options", "prefix"), [({}, ""), ({"strict": True}, "strict "), ({"resume": True}, "strict-resume ")]
 )
@@ -381,6 +387,7 @@ async def test_a_session_asks_for_the_same_worker(
     assert (660 if options else 480) == wire.requests[0].extensions["timeout"]["read"]
 
 
+@pytest.mark.fact("protocol-2 3.3: worker gone")
 async def test_a_worker_of_a_strict_session_that_is_gone(balancer: AsyncLoadBalancer, wire: Wire) -> None:
     wire.respond(GONE, by("w2"))
     async with balancer.session(strict=True, worker_id="w1") as session:

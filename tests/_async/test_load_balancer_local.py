@@ -80,6 +80,7 @@ async def test_sessions(server: LocalServer) -> None:
             assert 200 == (await session.http.get("/ping")).status_code
 
 
+@pytest.mark.fact("protocol-2 3.3: strict-resume")
 async def test_a_worker_that_was_scaled_down_is_resumed(server: LocalServer) -> None:
     async with client_of(server) as client:
         balancer = client.load_balancer("api")

@@ -26,6 +26,7 @@ def count(job: dict[str, Any]) -> Iterator[int]:
     yield from range(job["input"]["to"])
 
 
+@pytest.mark.fact("protocol 1.7: worker ID")
 async def test_run_wait_and_result(serve: Serve) -> None:
     endpoint = serve(echo)
     job = await endpoint.run(input={"prompt": "a horse"})
@@ -46,6 +47,7 @@ async def test_many_waits_share_few_permits(serve: Serve) -> None:
     assert [{"n": index} for index in range(30)] == await async_together(one, 30)
 
 
+@pytest.mark.fact("protocol 1.5: finished")
 async def test_run_sync(serve: Serve) -> None:
     state = await serve(echo).run_sync({"input": {"prompt": "a horse"}}, timeout=TIMEOUT)
     assert (True, {"prompt": "a horse"}) == (state.succeeded, state.output)
@@ -121,6 +123,7 @@ async def test_stream_while_the_handler_yields(serve: Serve) -> None:
     assert [] == await collect(stream)
 
 
+@pytest.mark.fact("protocol 3: chunks before a failure")
 async def test_stream_of_a_failing_generator(serve: Serve) -> None:
     def yields(job: dict[str, Any]) -> Iterator[int]:
         yield 1
@@ -153,6 +156,7 @@ async def test_an_interrupted_stream_can_be_resumed(serve: Serve) -> None:
     assert [1, 2, 3] == [chunk.output for chunk in await collect(job.stream(timeout=TIMEOUT))]
 
 
+@pytest.mark.fact("protocol 1.7: progress")
 async def test_watch_with_progress(serve: Serve) -> None:
     seen = threading.Semaphore(0)
 
@@ -172,6 +176,7 @@ async def test_watch_with_progress(serve: Serve) -> None:
     assert [("IN_PROGRESS", "25 %"), ("IN_PROGRESS", "50 %"), ("COMPLETED", "a horse")] == updates[-3:]
 
 
+@pytest.mark.fact("protocol 1.9: cancel")
 async def test_cancel(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     running = await endpoint.run(input={"n": 1})
@@ -183,6 +188,7 @@ async def test_cancel(serve: Serve, gate: Gate) -> None:
             await endpoint.job(job.id).result(timeout=TIMEOUT)
 
 
+@pytest.mark.fact("protocol 1.9: retry", "protocol 1.9: refused retry")
 async def test_retry(serve: Serve) -> None:
     attempts: list[str] = []
 
@@ -202,6 +208,7 @@ async def test_retry(serve: Serve) -> None:
     assert (job.id, False) == (caught.value.job_id, caught.value.maybe_submitted)
 
 
+@pytest.mark.fact("protocol 1.9: purge-queue")
 async def test_purge_and_health(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate, workers=2)
     for number in range(5):
@@ -222,6 +229,7 @@ async def test_an_output_of_20_mb(serve: Serve) -> None:
     assert size == len(state.output)
 
 
+@pytest.mark.fact("protocol 1.0: large integers")
 async def test_outputs_round_trip(serve: Serve) -> None:
     given = {"n": 2**70, "f": 0.1, "text": "größer 🐎\u2028\x00", "none": None, "list": [[], {}, False, ""]}
     assert given == (await serve(echo).run_sync(input=given, timeout=TIMEOUT)).output

@@ -52,6 +52,7 @@ async def client(server: LocalServer) -> AsyncIterator[AsyncRunpod]:
         yield client
 
 
+@pytest.mark.fact("protocol-2 4: address")
 async def test_chat(client: AsyncRunpod) -> None:
     async with client.openai("llm") as llm:
         completion = await llm.chat.completions.create(**CHAT)
@@ -61,11 +62,13 @@ async def test_chat(client: AsyncRunpod) -> None:
         assert ("You said: a", "length") == (cut.choices[0].text, cut.choices[0].finish_reason)
 
 
+@pytest.mark.fact("protocol-2 4: names of models")
 async def test_models(client: AsyncRunpod) -> None:
     async with client.openai("llm") as llm:
         assert [MODEL] == [model.id async for model in llm.models.list()]
 
 
+@pytest.mark.fact("protocol-2 4: streaming")
 @pytest.mark.parametrize(("endpoint", "expected"), [("llm", "You said: a horse"), ("older", "a horse")])
 async def test_stream(client: AsyncRunpod, endpoint: str, expected: str) -> None:
     async with client.openai(endpoint) as llm:
@@ -93,6 +96,7 @@ async def _opened(llm: Any) -> Any:
     return await llm.chat.completions.create(**CHAT, stream=True)
 
 
+@pytest.mark.fact("protocol-2 4: closing a call")
 async def test_a_stream_that_is_closed_early(client: AsyncRunpod, server: LocalServer) -> None:
     async with client.openai("steps") as llm:
         stream = await _opened(llm)
@@ -118,6 +122,7 @@ async def test_cancelling(client: AsyncRunpod, server: LocalServer) -> None:  # 
     assert sent(server, "/chat/completions") == before + 1
 
 
+@pytest.mark.fact("protocol-2 4: error of a worker", "protocol-2 4: retries of openai")
 async def test_a_failed_job_is_not_sent_again(client: AsyncRunpod, server: LocalServer) -> None:
     before = sent(server, "/fails/openai/v1/chat/completions")
     async with client.openai("fails") as llm:
@@ -130,6 +135,7 @@ async def test_a_failed_job_is_not_sent_again(client: AsyncRunpod, server: Local
     assert before + 2 == sent(server, "/fails/openai/v1/chat/completions")
 
 
+@pytest.mark.fact("protocol-2 4: retries of openai")
 async def test_retries_can_be_allowed(client: AsyncRunpod, server: LocalServer) -> None:
     before = sent(server, "/llm/openai/v1/chat/completions")
     server.faults.fail("openai", status=503, retry_after=0.001)
@@ -155,6 +161,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.fact("protocol-2 4: error with 200")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize(("endpoint", "text"), [("fails", "out of memory"), ("infinity", "no such model")])
 async def test_errors_with_http_200(
@@ -172,6 +179,7 @@ async def test_errors_with_http_200(
             await call(llm.with_options(timeout=5))
 
 
+@pytest.mark.fact("protocol-2 4: error object")
 async def test_errors_of_lists_with_http_200(client: AsyncRunpod) -> None:
     async with client.openai("infinity") as llm:
         with pytest.raises(openai.APIError, match="no such model") as caught:
@@ -253,6 +261,7 @@ ENVIRONMENT = {
 }
 
 
+@pytest.mark.fact("protocol-2 4: variables of openai")
 async def test_settings_of_openai_are_not_sent(
     client: AsyncRunpod, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +284,7 @@ async def test_settings_of_openai_are_not_sent(
         assert ("org-2", "proj-2") == (sent_headers["openai-organization"], sent_headers["openai-project"])
 
 
+@pytest.mark.fact("protocol-2 4: openai 3")
 async def test_options_of_the_package(client: AsyncRunpod) -> None:
     async with client.openai("llm") as llm, client.openai("llm", timeout=5, max_retries=3) as other:
         assert isinstance(llm, openai.AsyncOpenAI)
@@ -287,6 +297,7 @@ async def test_options_of_the_package(client: AsyncRunpod) -> None:
         client.openai(" ")
 
 
+@pytest.mark.fact("protocol-2 4: address")
 async def test_the_base_url(client: AsyncRunpod, server: LocalServer) -> None:
     console = "https://console.runpod.io/serverless/user/endpoint/llm?tab=overview"
     for endpoint_id, path in (("llm", "llm"), (console, "llm"), ("a/b", "a%2Fb")):

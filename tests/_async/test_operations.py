@@ -35,6 +35,7 @@ class Output(BaseModel):
     n: int
 
 
+@pytest.mark.fact("protocol 1.0: bearer key", "protocol 1.0: JSON")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_requests(operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.respond(operation.good)
@@ -51,6 +52,7 @@ async def test_requests(operation: Operation, endpoint: AsyncEndpoint, wire: Wir
     assert [] == clock.pauses
 
 
+@pytest.mark.fact("protocol 1.2: webhook")
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 async def test_both_forms_of_a_request(name: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     submit = getattr(endpoint, name)
@@ -64,6 +66,7 @@ async def test_both_forms_of_a_request(name: str, endpoint: AsyncEndpoint, wire:
     assert [WHOLE] * 3 + [{"input": {"n": 1}}] == [json.loads(request.content) for request in wire.requests]
 
 
+@pytest.mark.fact("protocol 1.2: empty input")
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 async def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(DONE)
@@ -73,6 +76,7 @@ async def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: AsyncE
     assert __file__ == caught[0].filename
 
 
+@pytest.mark.fact("protocol 1.4: response of /run", "protocol 2: unknown status", "protocol 3: metrics")
 async def test_return_values(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.respond(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
     job = await endpoint.run({"input": INPUT})
@@ -97,6 +101,7 @@ async def test_return_values(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVi
     assert (3, "completed") == (result.removed, result.status)
 
 
+@pytest.mark.fact("protocol 3: hold of a stream")
 async def test_job_handle(endpoint: AsyncEndpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
     assert ("UNKNOWN", JOB, False, False) == (job.status, job.state.id, job.state.started, job.state.completed)
@@ -119,6 +124,7 @@ async def test_job_handle(endpoint: AsyncEndpoint, wire: Wire) -> None:
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
+@pytest.mark.fact("protocol 1.9: cancel after the end")
 async def test_cancel_after_completion_fetches_the_output(client: AsyncRunpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
     wire.respond(BARE, DONE)

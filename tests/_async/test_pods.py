@@ -36,6 +36,7 @@ POD: dict[str, Any] = {
 VOLUME = {"id": "vol", "name": "models", "size": 100, "dataCenter": "US-KS-2", "type": "ARCHIVE"}
 
 
+@pytest.mark.fact("protocol-2 8.2: newer fields")
 async def test_a_pod_keeps_what_is_new_and_hides_secrets(client: AsyncRunpod, wire: Wire) -> None:
     wire.respond(POD)
     pod = await client.manage.pods.get("abc")

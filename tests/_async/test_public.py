@@ -43,6 +43,7 @@ def bodies(wire: Wire) -> list[Any]:
     return [json.loads(request.content) for request in wire.requests if request.content]
 
 
+@pytest.mark.fact("protocol-2 5: call")
 async def test_a_typed_input_goes_to_its_endpoint(client: AsyncRunpod, wire: Wire) -> None:
     wire.respond(DONE)
     state = await client.public.run_sync(FluxSchnell(prompt="a horse", width=512, height=512))
@@ -63,6 +64,7 @@ async def test_a_handle_has_a_public_output(client: AsyncRunpod, wire: Wire) -> 
     assert wire.sent[1].startswith("GET /v2/z-image-turbo/status-sync/job?")
 
 
+@pytest.mark.fact("protocol 1.0: public slugs", "protocol-2 5: slugs change")
 @pytest.mark.parametrize("sync", [False, True])
 async def test_any_slug_takes_a_mapping(sync: bool, client: AsyncRunpod, wire: Wire) -> None:
     wire.respond(DONE)
@@ -91,6 +93,7 @@ async def test_options_are_those_of_an_endpoint(sync: bool, client: AsyncRunpod,
     )
 
 
+@pytest.mark.fact("protocol-2 5: slugs change")
 @pytest.mark.parametrize("sync", [False, True])
 @pytest.mark.parametrize(
     ("slug", "hint"),
@@ -118,6 +121,7 @@ async def test_a_failed_job_raises_what_the_service_said(client: AsyncRunpod, wi
         state.result()
 
 
+@pytest.mark.fact("protocol-2 5: failed with 400")
 async def test_a_job_that_failed_can_come_with_http_400(client: AsyncRunpod, wire: Wire) -> None:
     failed = httpx.Response(400, json={"id": "job", "status": "FAILED", "error": "Invalid image URL"})
     edit = QwenImageEdit2511(prompt="x", images=[URL])
@@ -148,6 +152,7 @@ async def test_a_job_that_failed_with_http_400_has_to_be_the_one(client: AsyncRu
         await client.endpoint("e").job("job").refresh()
 
 
+@pytest.mark.fact("protocol-2 5: failed with 400")
 @pytest.mark.parametrize(
     "body",
     [
@@ -247,6 +252,7 @@ async def test_options_of_the_client_apply(client: AsyncRunpod) -> None:
 # The list of models.
 
 
+@pytest.mark.fact("protocol-2 5: list of models")
 async def test_the_list_of_the_service(client: AsyncRunpod, wire: Wire) -> None:
     wire.respond(LIST)
     models = await client.public.models()
@@ -259,6 +265,7 @@ async def test_the_list_of_the_service(client: AsyncRunpod, wire: Wire) -> None:
     assert " aiApiId " in query
 
 
+@pytest.mark.fact("protocol-2 5: list of models")
 async def test_the_key_is_not_sent(wire: Wire) -> None:
     wire.respond(LIST, LIST)
     async with AsyncRunpod(KEY, base_url=BASE_URL) as client:
@@ -271,6 +278,7 @@ async def test_the_key_is_not_sent(wire: Wire) -> None:
         assert KEY not in f"{request.url} {request.headers} {request.content!r}"
 
 
+@pytest.mark.fact("protocol 10: RUNPOD_API_BASE_URL")
 async def test_the_url_is_an_argument_or_a_variable(
     client: AsyncRunpod, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +300,7 @@ async def test_an_invalid_url(bad: Any, client: AsyncRunpod, wire: Wire) -> None
         await client.public.models(timeout=0)
 
 
+@pytest.mark.fact("protocol-2 5: end of GraphQL")
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [

@@ -109,6 +109,7 @@ async def test_invalid_settings(settings: dict[str, Any], message: str, endpoint
 # --- 3xx and 4xx ------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 4: 403", "protocol 4: cf-ray")
 @every
 async def test_a_4xx_is_not_retried(operation: Operation, endpoint: AsyncEndpoint, wire: Wire) -> None:
     headers = {"cf-ray": "8f00-FRA", "X-Other": "1"}
@@ -135,6 +136,7 @@ async def test_a_redirect_is_not_followed(endpoint: AsyncEndpoint, wire: Wire) -
     assert ["api.example.test"] * 2 == [request.url.host for request in wire.requests]
 
 
+@pytest.mark.fact("protocol 4: unknown job")
 async def test_an_unknown_job(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.always(404)
     for call in job_calls(endpoint.job(JOB)):
@@ -144,6 +146,7 @@ async def test_an_unknown_job(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncV
     assert [] == clock.pauses
 
 
+@pytest.mark.fact("protocol 4: 404 after the submission")
 async def test_a_404_right_after_the_submission_is_retried(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
@@ -159,6 +162,7 @@ async def test_a_404_right_after_the_submission_is_retried(
 # --- retries ----------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 4: 429", "protocol 4: gateway errors")
 @every
 async def test_failures_that_are_safe_to_retry_are_retried(
     operation: Operation, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
@@ -172,6 +176,7 @@ async def test_failures_that_are_safe_to_retry_are_retried(
     assert {operation.body} == {request.content for request in wire.requests}
 
 
+@pytest.mark.fact("protocol 4: submission in doubt")
 @submissions
 @pytest.mark.parametrize(("response", "error_class"), [(RESET, errors.APIConnectionError), (502, errors.ServerError)])
 async def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
@@ -229,6 +234,7 @@ async def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
             assert (False, True) == (caught.value.maybe_submitted, caught.value.retryable)
 
 
+@pytest.mark.fact("protocol 4: Retry-After")
 async def test_retry_after_is_honoured_up_to_the_deadline(
     client: AsyncRunpod, endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
@@ -299,6 +305,7 @@ async def test_a_2xx_with_an_unusable_body(operation: Operation, endpoint: Async
     assert operation.repeatable is error.retryable
 
 
+@pytest.mark.fact("protocol 4: error in a 200")
 async def test_a_2xx_with_an_error_reports_it(endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock) -> None:
     wire.always({"error": "no horse today"})
     for name in ("run", "status", "stream", "health", "purge_queue"):
@@ -306,6 +313,7 @@ async def test_a_2xx_with_an_error_reports_it(endpoint: AsyncEndpoint, wire: Wir
             await BY_NAME[name](endpoint)
 
 
+@pytest.mark.fact("protocol 1.4: response without an ID")
 @pytest.mark.parametrize("body", ['{"id":"job-1"}', '{"status":7,"id": "job-1"', '{"id":"job-1","status":"IN_QU'])
 async def test_the_job_id_of_a_malformed_response_is_kept(body: str, endpoint: AsyncEndpoint, wire: Wire) -> None:
     for name in ("run", "run_sync"):

@@ -294,6 +294,7 @@ async def test_an_output_without_media(
     assert [] == names(tmp_path)
 
 
+@pytest.mark.fact("protocol-2 6: uploaded files")
 async def test_files_that_stayed_on_the_worker(endpoint: AsyncEndpoint, wire: Wire, tmp_path: Path) -> None:
     wire.respond({"id": JOB, "status": "COMPLETED", "output": "/tmp/output/horse.png"})
     with pytest.raises(MediaError, match=r"'/tmp/output/horse\.png'.*BUCKET_ENDPOINT_URL") as caught:

@@ -48,6 +48,7 @@ async def scaled() -> AsyncIterator[tuple[AsyncEndpoint, Gate]]:
         gate.open()
 
 
+@pytest.mark.fact("protocol-2 1: jobs of a paused endpoint", "protocol-2 8.4: pause")
 async def test_jobs_wait_while_an_endpoint_is_paused(scaled: tuple[AsyncEndpoint, Gate]) -> None:
     endpoint, gate = scaled
     running = await endpoint.run(input={"n": 1})
@@ -124,6 +125,7 @@ async def sent_workers(endpoint: AsyncEndpoint, wire: Wire, current: dict[str, A
     return body["workers"]
 
 
+@pytest.mark.fact("protocol-2 8.4: all of workers")
 @pytest.mark.parametrize(
     ("current", "call", "expected"),
     [
@@ -149,6 +151,7 @@ async def test_nothing_is_read_if_all_is_given(endpoint: AsyncEndpoint, wire: Wi
     assert b'{"workers":{"min":1,"max":2,"idleTimeout":30}}' == wire.requests[0].content
 
 
+@pytest.mark.fact("protocol-2 8.4: idle timeout")
 @pytest.mark.parametrize(
     ("call", "says"),
     [

@@ -47,6 +47,7 @@ async def outputs_and_error(stream: AsyncIterator[StreamChunk]) -> tuple[list[An
     return received, caught.value
 
 
+@pytest.mark.fact("protocol 3: finished stream")
 async def test_each_chunk_is_yielded_once_in_order(
     endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
@@ -73,6 +74,7 @@ async def test_stream_of_a_job_handle(endpoint: AsyncEndpoint, wire: Wire) -> No
     assert {"n": 1} == await job.result()
 
 
+@pytest.mark.fact("protocol 3: failed stream")
 async def test_job_failure_is_raised_after_the_last_chunk(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(chunks(0), chunks(1, status="FAILED"), chunks(2, status="FAILED"), chunks(status="FAILED"), FAILED)
     received, error = await outputs_and_error(endpoint.stream(JOB))
@@ -95,6 +97,7 @@ async def test_final_errors_end_a_stream(
     assert [] == await outputs(stream), "the error was raised twice"
 
 
+@pytest.mark.fact("protocol 3: bare list")
 @pytest.mark.parametrize(
     ("first", "then", "last", "state"),
     [
@@ -153,6 +156,7 @@ async def test_another_stream_of_a_handle_resumes_after_the_last_chunk(endpoint:
     assert [3, 4, 5] == await outputs(job.stream())
 
 
+@pytest.mark.fact("protocol 3: each chunk once")
 async def test_another_handle_gets_the_chunks_left_on_the_server(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(chunks(0, 1))
     assert 0 == (await anext(endpoint.job(JOB).stream())).output

@@ -42,6 +42,7 @@ def logged(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 # --- number of requests -----------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 1.6: status-sync is held")
 @pytest.mark.parametrize("final", [DONE, FAILED], ids=["completed", "failed"])
 async def test_run_and_wait_send_two_requests(
     final: dict[str, Any], endpoint: AsyncEndpoint, wire: Wire, clock: AsyncVirtualClock
@@ -55,6 +56,7 @@ async def test_run_and_wait_send_two_requests(
     assert [] == clock.pauses
 
 
+@pytest.mark.fact("protocol 1.5: unfinished", "protocol 1.5: billed without an ID")
 async def test_run_sync_sends_one_or_two_requests(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(Delayed(0.5, DONE), Delayed(1, RUNNING), Delayed(60, FAILED))
     assert "COMPLETED" == (await endpoint.run_sync(input=INPUT)).status
@@ -67,6 +69,7 @@ async def test_run_that_returns_a_completed_job_is_not_polled(endpoint: AsyncEnd
     assert {"n": 1} == await (await endpoint.run(input=INPUT)).result()
 
 
+@pytest.mark.fact("protocol 1.1: status-sync exists")
 async def test_missing_long_poll_support_is_remembered(
     client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
 ) -> None:
@@ -95,6 +98,7 @@ async def test_result_returns_the_output_or_raises(endpoint: AsyncEndpoint, wire
         assert (JOB, "ep") == (caught.value.job_id, caught.value.endpoint_id)
 
 
+@pytest.mark.fact("protocol 1.3: output too large", "protocol 1.7: missing output")
 async def test_a_failure_or_missing_output_is_logged_once(
     endpoint: AsyncEndpoint, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,6 +170,7 @@ async def test_timeout_of_a_queued_job_suggests_diagnose(endpoint: AsyncEndpoint
     assert "The last poll failed: status_sync of job" in str(caught.value)
 
 
+@pytest.mark.fact("protocol 4: 404 after the submission", "protocol 5: expired job")
 async def test_a_404_ends_a_wait_unless_the_job_was_recently_submitted(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(QUEUED, 404, 404, 404, 404, Delayed(60, RUNNING), 404, 404)
     job = await endpoint.run(input=INPUT)
@@ -406,6 +411,7 @@ async def test_a_429_pauses_all_waits(narrow: AsyncEndpoint, wire: Wire, clock: 
     assert start + 3 == pytest.approx(clock.now())
 
 
+@pytest.mark.fact("protocol 5: allowance per worker")
 async def test_a_429_pauses_and_slows_down_all_submissions(
     client: AsyncRunpod, wire: Wire, clock: AsyncVirtualClock
 ) -> None:

@@ -65,6 +65,7 @@ async def test_a_delivery_is_received(
     assert [STATUS] == wire.sent
 
 
+@pytest.mark.fact("protocol 6: no signature")
 async def test_the_fetched_state_is_believed_and_not_the_delivered_one(
     receiver: AsyncWebhookReceiver, url: str, wire: Wire
 ) -> None:
@@ -75,6 +76,7 @@ async def test_the_fetched_state_is_believed_and_not_the_delivered_one(
     assert "pay" not in str(delivery)
 
 
+@pytest.mark.fact("protocol 6: no signature")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -155,6 +157,7 @@ async def test_a_delivery_that_could_not_be_confirmed_is_no_duplicate_later(
     assert not (await receiver.receive(url, body(DONE))).duplicate
 
 
+@pytest.mark.fact("protocol 6: duplicates")
 async def test_a_repeated_delivery_is_a_duplicate(receiver: AsyncWebhookReceiver, url: str, wire: Wire) -> None:
     wire.respond(DONE, DONE, DONE)
     # A forged body does not make another delivery of it.

@@ -97,6 +97,7 @@ def endpoint(local: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[En
         yield client.endpoint("ep")
 
 
+@pytest.mark.fact("protocol 8: finalize", "protocol-2 2: order")
 def test_a_batch_from_its_creation_to_its_results(endpoint: Endpoint) -> None:
     rows = [{"id": f"row-{n}", "n": n} for n in range(7)]
     batch = endpoint.batches.create(rows[:5], name="horses", key="id")
@@ -127,6 +128,7 @@ def test_a_batch_from_its_creation_to_its_results(endpoint: Endpoint) -> None:
     assert 8 == (again.wait(timeout=TEST_TIMEOUT)).request_total
 
 
+@pytest.mark.fact("protocol-2 2: cancelled batch")
 def test_a_batch_that_is_cancelled_while_it_runs(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +195,7 @@ class Record:
     n: int
 
 
+@pytest.mark.fact("protocol 8: create")
 def test_inputs_are_those_of_other_calls(batches: Batches, service: BatchService) -> None:
     inputs = [{"n": 1}, Model(n=2), Record(n=3), JobRequest(input={"n": 4}), {"file": File(b"x", name="x.txt")}]
     batches.create(iter(inputs))
@@ -207,6 +210,7 @@ def test_inputs_are_those_of_other_calls(batches: Batches, service: BatchService
     assert NUMBERS == service.inputs("b2")
 
 
+@pytest.mark.fact("protocol 8: policy of a request")
 @pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
@@ -253,6 +257,7 @@ def test_other_arguments(batches: Batches) -> None:
         batch.remove(5)  # type: ignore[arg-type]
 
 
+@pytest.mark.fact("protocol-2 2: larger batches")
 def test_more_requests_if_the_account_allows_it(batches: Batches, service: BatchService) -> None:
     batch = batches.create([{"n": 1}] * 5001, max_requests=None)
     assert (5001, ["POST batches"]) == (batch.state.request_total, service.requests)
@@ -287,6 +292,7 @@ def test_keys_are_unique_in_the_whole_batch(batches: Batches, service: BatchServ
     assert [{"id": 1}, {"id": 2}, {"id": 3}] == service.inputs()
 
 
+@pytest.mark.fact("protocol 8: size of a call")
 def test_large_batches_are_added_in_several_requests(service: BatchService) -> None:
     inputs = [{"text": str(n) * 300} for n in range(10)]
     with service.client(limits=EndpointLimits(run_bytes=1000)) as client:
@@ -352,6 +358,7 @@ def test_uploaded_files(service: BatchService) -> None:
 # --- lost responses, and other shapes ---------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 8: undocumented responses")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -377,6 +384,7 @@ def test_undocumented_responses(reply: Any, batches: Batches, service: BatchServ
     assert ["b1"] == [each.id for each in batches.list()]
 
 
+@pytest.mark.fact("protocol 8: creation in doubt")
 def test_a_lost_creation_is_not_repeated(batches: Batches, service: BatchService) -> None:
     for lost in (LOST, UNKNOWN, 502, HTML, httpx.Response(200), httpx.Response(200, json={"status": "DRAFT"})):
         service.next("POST batches", lost)
@@ -566,6 +574,7 @@ def test_a_new_batch_that_is_not_found_yet(service: BatchService) -> None:
         assert 5 == len(collect(again.results()))
 
 
+@pytest.mark.fact("protocol-2 2: finalized twice")
 @pytest.mark.parametrize("failure", [LOST, 503, 409, HTML], ids=str)
 def test_a_batch_is_finalized_once(failure: Any, batches: Batches, service: BatchService) -> None:
     batch = drafted(batches, service)
@@ -645,6 +654,7 @@ def test_cancelling(batches: Batches, service: BatchService) -> None:
         batch.cancel()
 
 
+@pytest.mark.fact("protocol 8: rename", "protocol 8: remove")
 def test_removing_and_renaming(batches: Batches, service: BatchService) -> None:
     batch = drafted(batches, service)
     state = batch.remove("b1-r2")
@@ -674,6 +684,7 @@ def test_waiting_survives_what_is_temporary(batches: Batches, service: BatchServ
     assert (5, 5) == (state.request_completed, batch.state.request_completed)
 
 
+@pytest.mark.fact("protocol-2 2: lost requests")
 def test_a_wait_ends_although_the_counts_never_meet(batches: Batches, service: BatchService) -> None:
     batch = drafted(batches, service)
     batch.finalize()

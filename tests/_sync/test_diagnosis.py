@@ -110,6 +110,7 @@ def test_a_wrong_base_url(shared: LocalServer) -> None:
     assert "The management API knows it. Check base_url" in str(found)
 
 
+@pytest.mark.fact("protocol-2 1: jobs of a paused endpoint")
 def test_a_paused_endpoint(local: Runpod) -> None:
     endpoint = local.endpoint("pauses")
     endpoint.pause()

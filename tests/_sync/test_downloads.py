@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # What is sent
 
 
+@pytest.mark.fact("protocol-2 5: files without a key")
 def test_a_download_carries_nothing_of_the_client(client: Runpod, wire: Wire) -> None:
     wire.respond(ok(**{"Set-Cookie": "tracked=1"}), ok())
     assert client.fetch(SIGNED) == PNG
@@ -151,6 +152,7 @@ def test_retries_that_do_not_help(client: Runpod, wire: Wire) -> None:
     assert (None, None) == (caught.value.endpoint_id, caught.value.job_id)
 
 
+@pytest.mark.fact("protocol-2 5: lifetime of files")
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_an_expired_link(status: int, endpoint: Endpoint, wire: Wire, tmp_path: Path) -> None:
     wire.respond(QUEUED)

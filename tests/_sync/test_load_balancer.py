@@ -71,6 +71,7 @@ def pieces() -> Iterator[bytes]:
     yield b"horse"
 
 
+@pytest.mark.fact("protocol-2 3.2: statuses of the application")
 def test_requests_reach_the_application(balancer: LoadBalancer, wire: Wire) -> None:
     wire.respond(by("w1", {"n": 1}), httpx.Response(500, text="a bug"))
     response = balancer.http.post(
@@ -104,6 +105,7 @@ def test_what_the_caller_sets_for_a_request_stays(balancer: LoadBalancer, wire: 
     assert 1e6 == wire.requests[0].extensions["timeout"]["read"]
 
 
+@pytest.mark.fact("protocol-2 3.2: refusals can be repeated")
 @pytest.mark.parametrize(
     "failure",
     [NO_WORKER, TIMED_OUT, httpx.Response(429, headers={"Retry-After": "7"}), httpx.ConnectError("refused")],
@@ -120,6 +122,7 @@ def test_what_was_not_executed_is_repeated(
     assert (14 if getattr(failure, "status_code", 0) == 429 else 0) == sum(clock.pauses)
 
 
+@pytest.mark.fact("protocol-2 3.2: no queue")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -253,6 +256,7 @@ def test_the_key_is_sent_to_the_endpoint_only(balancer: LoadBalancer, wire: Wire
     assert [True, True, False, False, False] == keys == workers
 
 
+@pytest.mark.fact("protocol-2 3.2: queue behind the address", "protocol-2 3.2: jobs on a load balancer")
 def test_an_endpoint_of_the_other_type_is_named(
     balancer: LoadBalancer, lb_client: Runpod, wire: Wire
 ) -> None:
@@ -264,6 +268,7 @@ def test_an_endpoint_of_the_other_type_is_named(
         lb_client.endpoint("ep").run(input={"n": 1})
 
 
+@pytest.mark.fact("protocol-2 3.1: readiness")
 def test_health_and_readiness(balancer: LoadBalancer, wire: Wire, clock: VirtualClock) -> None:
     starting = {"workers": {"initializing": 1, "throttled": 2}}
     wire.respond(starting)
@@ -361,6 +366,7 @@ def test_logs_have_neither_key_nor_query(
 # --- sessions ---------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol-2 3.3: soft")
 @pytest.mark.parametrize(
     ("options", "prefix"), [({}, ""), ({"strict": True}, "strict "), ({"resume": True}, "strict-resume ")]
 )
@@ -383,6 +389,7 @@ def test_a_session_asks_for_the_same_worker(
     assert (660 if options else 480) == wire.requests[0].extensions["timeout"]["read"]
 
 
+@pytest.mark.fact("protocol-2 3.3: worker gone")
 def test_a_worker_of_a_strict_session_that_is_gone(balancer: LoadBalancer, wire: Wire) -> None:
     wire.respond(GONE, by("w2"))
     with balancer.session(strict=True, worker_id="w1") as session:

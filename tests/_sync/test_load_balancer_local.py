@@ -82,6 +82,7 @@ def test_sessions(server: LocalServer) -> None:
             assert 200 == (session.http.get("/ping")).status_code
 
 
+@pytest.mark.fact("protocol-2 3.3: strict-resume")
 def test_a_worker_that_was_scaled_down_is_resumed(server: LocalServer) -> None:
     with client_of(server) as client:
         balancer = client.load_balancer("api")

@@ -28,6 +28,7 @@ def count(job: dict[str, Any]) -> Iterator[int]:
     yield from range(job["input"]["to"])
 
 
+@pytest.mark.fact("protocol 1.7: worker ID")
 def test_run_wait_and_result(serve: Serve) -> None:
     endpoint = serve(echo)
     job = endpoint.run(input={"prompt": "a horse"})
@@ -48,6 +49,7 @@ def test_many_waits_share_few_permits(serve: Serve) -> None:
     assert [{"n": index} for index in range(30)] == together(one, 30)
 
 
+@pytest.mark.fact("protocol 1.5: finished")
 def test_run_sync(serve: Serve) -> None:
     state = serve(echo).run_sync({"input": {"prompt": "a horse"}}, timeout=TIMEOUT)
     assert (True, {"prompt": "a horse"}) == (state.succeeded, state.output)
@@ -123,6 +125,7 @@ def test_stream_while_the_handler_yields(serve: Serve) -> None:
     assert [] == collect(stream)
 
 
+@pytest.mark.fact("protocol 3: chunks before a failure")
 def test_stream_of_a_failing_generator(serve: Serve) -> None:
     def yields(job: dict[str, Any]) -> Iterator[int]:
         yield 1
@@ -155,6 +158,7 @@ def test_an_interrupted_stream_can_be_resumed(serve: Serve) -> None:
     assert [1, 2, 3] == [chunk.output for chunk in collect(job.stream(timeout=TIMEOUT))]
 
 
+@pytest.mark.fact("protocol 1.7: progress")
 def test_watch_with_progress(serve: Serve) -> None:
     seen = threading.Semaphore(0)
 
@@ -174,6 +178,7 @@ def test_watch_with_progress(serve: Serve) -> None:
     assert [("IN_PROGRESS", "25 %"), ("IN_PROGRESS", "50 %"), ("COMPLETED", "a horse")] == updates[-3:]
 
 
+@pytest.mark.fact("protocol 1.9: cancel")
 def test_cancel(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate)
     running = endpoint.run(input={"n": 1})
@@ -185,6 +190,7 @@ def test_cancel(serve: Serve, gate: Gate) -> None:
             endpoint.job(job.id).result(timeout=TIMEOUT)
 
 
+@pytest.mark.fact("protocol 1.9: retry", "protocol 1.9: refused retry")
 def test_retry(serve: Serve) -> None:
     attempts: list[str] = []
 
@@ -204,6 +210,7 @@ def test_retry(serve: Serve) -> None:
     assert (job.id, False) == (caught.value.job_id, caught.value.maybe_submitted)
 
 
+@pytest.mark.fact("protocol 1.9: purge-queue")
 def test_purge_and_health(serve: Serve, gate: Gate) -> None:
     endpoint = serve(gate, workers=2)
     for number in range(5):
@@ -224,6 +231,7 @@ def test_an_output_of_20_mb(serve: Serve) -> None:
     assert size == len(state.output)
 
 
+@pytest.mark.fact("protocol 1.0: large integers")
 def test_outputs_round_trip(serve: Serve) -> None:
     given = {"n": 2**70, "f": 0.1, "text": "größer 🐎\u2028\x00", "none": None, "list": [[], {}, False, ""]}
     assert given == (serve(echo).run_sync(input=given, timeout=TIMEOUT)).output

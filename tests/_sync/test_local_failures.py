@@ -126,6 +126,7 @@ def test_an_input_that_is_too_large(serve: Serve) -> None:
     assert {"horse": []} == serve.server.jobs
 
 
+@pytest.mark.fact("protocol 4: wrong key", "protocol 4: unknown endpoint")
 def test_a_wrong_key_a_wrong_endpoint_and_a_wrong_job(serve: Serve) -> None:
     endpoint = serve(echo)
     with Runpod("wrong", base_url=serve.server.base_url) as client:

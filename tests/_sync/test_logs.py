@@ -240,6 +240,7 @@ def test_lines_that_are_written_after_the_request_belong_to_those_who_follow() -
         assert [4, 5, 6] == texts(read(server))
 
 
+@pytest.mark.fact("protocol-2 8.1: logs")
 def test_a_drop_loses_and_doubles_nothing(http_backend: str) -> None:
     turns = [
         # In the middle of a line.

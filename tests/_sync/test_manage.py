@@ -82,6 +82,7 @@ def error_of(call: Callable[[Manage], Any], client: Runpod) -> RunpodError:
     return caught.value
 
 
+@pytest.mark.fact("protocol-2 8.1: address and key", "protocol-2 8.1: deletion")
 @pytest.mark.parametrize(("line", "call", "good"), REPEATED, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_has_the_same_result_is_repeated(
     line: str, call: Callable[[Manage], Any], good: Any, client: Runpod, wire: Wire
@@ -93,6 +94,7 @@ def test_what_has_the_same_result_is_repeated(
     assert "api.runpod.io" == wire.requests[0].url.host
 
 
+@pytest.mark.fact("protocol-2 8.1: creation in doubt")
 @pytest.mark.parametrize(("line", "call", "good"), CREATED, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_creates_something_is_not_repeated_in_doubt(
     line: str, call: Callable[[Manage], Any], good: Any, client: Runpod, wire: Wire
@@ -156,6 +158,7 @@ def test_a_deletion_that_only_a_proxy_has_seen(
         call(client.manage)
 
 
+@pytest.mark.fact("protocol-2 8.1: rate limits")
 def test_retry_after_is_waited_for(client: Runpod, wire: Wire, clock: VirtualClock) -> None:
     start = clock.now()
     wire.respond(limited(12), ENDPOINT)
@@ -179,6 +182,7 @@ def test_one_timeout_for_all_pages(client: Runpod, wire: Wire) -> None:
         client.manage.serverless.list(timeout=20)
 
 
+@pytest.mark.fact("protocol-2 8.1: pages")
 def test_pages_are_followed(client: Runpod, wire: Wire) -> None:
     def page(ids: str, cursor: Any = None, **more: Any) -> Any:
         return {"endpoints": [{"id": each} for each in ids], "pagination": {"nextCursor": cursor, **more}}
@@ -189,6 +193,7 @@ def test_pages_are_followed(client: Runpod, wire: Wire) -> None:
     assert ["GET /v2/serverless", "GET /v2/serverless?cursor=a+b%2F%26", "GET /v2/serverless?cursor=y"] == wire.sent[:3]
 
 
+@pytest.mark.fact("protocol-2 8.1: pages")
 def test_pages_of_releases_are_followed(client: Runpod, wire: Wire) -> None:
     first = {"releases": [{"id": "b"}], "rollout": {"workersTotal": 2}, "endpointVersion": 2}
     wire.respond({**first, "pagination": {"nextCursor": "2"}}, {"releases": [{"id": "a"}], "rollout": {}})
@@ -228,6 +233,7 @@ def test_a_list_that_lies(pages: list[Any], expected: str, client: Runpod, wire:
     assert "Check that management_url is the address of the Runpod management API." in caught.value.message
 
 
+@pytest.mark.fact("protocol-2 8.1: problems", "protocol-2 8.1: unknown fields", "protocol-2 8.1: restricted keys")
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
@@ -259,6 +265,7 @@ def test_what_an_error_says(response: httpx.Response, expected: str, client: Run
 JOBS_URL, MANAGEMENT_URL = "https://api.runpod.ai/v2", "https://api.runpod.io"
 
 
+@pytest.mark.fact("protocol 1.0: wrong host", "protocol-2 1: REST v1")
 @pytest.mark.parametrize(
     ("base_url", "management_url", "hints"),
     [
@@ -318,6 +325,7 @@ def test_a_gateway_in_trouble(client: Runpod, wire: Wire) -> None:
         client.manage.serverless.list()
 
 
+@pytest.mark.fact("protocol-2 8.4: names of v1")
 def test_names_of_older_apis_are_corrected_in_errors(client: Runpod, wire: Wire) -> None:
     body = {"name": "a", "workersMin": 1, "gpu": {"pools": ["NVIDIA GeForce RTX 4090"]}}
     wire.respond(problem(422, "Request validation failed"))
@@ -411,6 +419,7 @@ def test_a_path_that_is_none(
     assert [] == wire.sent
 
 
+@pytest.mark.fact("protocol-2 8.1: creation in doubt")
 def test_dropped_connections(http_backend: str) -> None:
     """Over real connections: a request that creates something arrives once, others are repeated."""
 

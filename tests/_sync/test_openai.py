@@ -52,6 +52,7 @@ def client(server: LocalServer) -> Iterator[Runpod]:
         yield client
 
 
+@pytest.mark.fact("protocol-2 4: address")
 def test_chat(client: Runpod) -> None:
     with client.openai("llm") as llm:
         completion = llm.chat.completions.create(**CHAT)
@@ -61,11 +62,13 @@ def test_chat(client: Runpod) -> None:
         assert ("You said: a", "length") == (cut.choices[0].text, cut.choices[0].finish_reason)
 
 
+@pytest.mark.fact("protocol-2 4: names of models")
 def test_models(client: Runpod) -> None:
     with client.openai("llm") as llm:
         assert [MODEL] == [model.id for model in llm.models.list()]
 
 
+@pytest.mark.fact("protocol-2 4: streaming")
 @pytest.mark.parametrize(("endpoint", "expected"), [("llm", "You said: a horse"), ("older", "a horse")])
 def test_stream(client: Runpod, endpoint: str, expected: str) -> None:
     with client.openai(endpoint) as llm:
@@ -93,6 +96,7 @@ def _opened(llm: Any) -> Any:
     return llm.chat.completions.create(**CHAT, stream=True)
 
 
+@pytest.mark.fact("protocol-2 4: closing a call")
 def test_a_stream_that_is_closed_early(client: Runpod, server: LocalServer) -> None:
     with client.openai("steps") as llm:
         stream = _opened(llm)
@@ -104,6 +108,7 @@ def test_a_stream_that_is_closed_early(client: Runpod, server: LocalServer) -> N
         until(lambda: server.jobs["steps"][-1]["status"] == "COMPLETED")
 
 
+@pytest.mark.fact("protocol-2 4: error of a worker", "protocol-2 4: retries of openai")
 def test_a_failed_job_is_not_sent_again(client: Runpod, server: LocalServer) -> None:
     before = sent(server, "/fails/openai/v1/chat/completions")
     with client.openai("fails") as llm:
@@ -116,6 +121,7 @@ def test_a_failed_job_is_not_sent_again(client: Runpod, server: LocalServer) -> 
     assert before + 2 == sent(server, "/fails/openai/v1/chat/completions")
 
 
+@pytest.mark.fact("protocol-2 4: retries of openai")
 def test_retries_can_be_allowed(client: Runpod, server: LocalServer) -> None:
     before = sent(server, "/llm/openai/v1/chat/completions")
     server.faults.fail("openai", status=503, retry_after=0.001)
@@ -141,6 +147,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.fact("protocol-2 4: error with 200")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize(("endpoint", "text"), [("fails", "out of memory"), ("infinity", "no such model")])
 def test_errors_with_http_200(
@@ -158,6 +165,7 @@ def test_errors_with_http_200(
             call(llm.with_options(timeout=5))
 
 
+@pytest.mark.fact("protocol-2 4: error object")
 def test_errors_of_lists_with_http_200(client: Runpod) -> None:
     with client.openai("infinity") as llm:
         with pytest.raises(openai.APIError, match="no such model") as caught:
@@ -239,6 +247,7 @@ ENVIRONMENT = {
 }
 
 
+@pytest.mark.fact("protocol-2 4: variables of openai")
 def test_settings_of_openai_are_not_sent(
     client: Runpod, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +270,7 @@ def test_settings_of_openai_are_not_sent(
         assert ("org-2", "proj-2") == (sent_headers["openai-organization"], sent_headers["openai-project"])
 
 
+@pytest.mark.fact("protocol-2 4: openai 3")
 def test_options_of_the_package(client: Runpod) -> None:
     with client.openai("llm") as llm, client.openai("llm", timeout=5, max_retries=3) as other:
         assert isinstance(llm, openai.OpenAI)
@@ -273,6 +283,7 @@ def test_options_of_the_package(client: Runpod) -> None:
         client.openai(" ")
 
 
+@pytest.mark.fact("protocol-2 4: address")
 def test_the_base_url(client: Runpod, server: LocalServer) -> None:
     console = "https://console.runpod.io/serverless/user/endpoint/llm?tab=overview"
     for endpoint_id, path in (("llm", "llm"), (console, "llm"), ("a/b", "a%2Fb")):

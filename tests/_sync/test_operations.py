@@ -37,6 +37,7 @@ class Output(BaseModel):
     n: int
 
 
+@pytest.mark.fact("protocol 1.0: bearer key", "protocol 1.0: JSON")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_requests(operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
     wire.respond(operation.good)
@@ -53,6 +54,7 @@ def test_requests(operation: Operation, endpoint: Endpoint, wire: Wire, clock: V
     assert [] == clock.pauses
 
 
+@pytest.mark.fact("protocol 1.2: webhook")
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 def test_both_forms_of_a_request(name: str, endpoint: Endpoint, wire: Wire) -> None:
     submit = getattr(endpoint, name)
@@ -66,6 +68,7 @@ def test_both_forms_of_a_request(name: str, endpoint: Endpoint, wire: Wire) -> N
     assert [WHOLE] * 3 + [{"input": {"n": 1}}] == [json.loads(request.content) for request in wire.requests]
 
 
+@pytest.mark.fact("protocol 1.2: empty input")
 @pytest.mark.parametrize("name", ["run", "run_sync"])
 def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: Endpoint, wire: Wire) -> None:
     wire.respond(DONE)
@@ -75,6 +78,7 @@ def test_an_empty_input_is_sent_with_a_warning(name: str, endpoint: Endpoint, wi
     assert __file__ == caught[0].filename
 
 
+@pytest.mark.fact("protocol 1.4: response of /run", "protocol 2: unknown status", "protocol 3: metrics")
 def test_return_values(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
     wire.respond(QUEUED, {**DONE, "retries": 1, "gpu": "A40"}, {"id": JOB, "status": "PAUSED"}, CANCELLED, QUEUED)
     job = endpoint.run({"input": INPUT})
@@ -99,6 +103,7 @@ def test_return_values(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> N
     assert (3, "completed") == (result.removed, result.status)
 
 
+@pytest.mark.fact("protocol 3: hold of a stream")
 def test_job_handle(endpoint: Endpoint, wire: Wire) -> None:
     job = endpoint.job(JOB)
     assert ("UNKNOWN", JOB, False, False) == (job.status, job.state.id, job.state.started, job.state.completed)
@@ -121,6 +126,7 @@ def test_job_handle(endpoint: Endpoint, wire: Wire) -> None:
 BARE = {"id": JOB, "status": "COMPLETED"}
 
 
+@pytest.mark.fact("protocol 1.9: cancel after the end")
 def test_cancel_after_completion_fetches_the_output(client: Runpod, wire: Wire) -> None:
     endpoint = client.endpoint("ep", output_type=Output)
     wire.respond(BARE, DONE)

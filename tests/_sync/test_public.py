@@ -45,6 +45,7 @@ def bodies(wire: Wire) -> list[Any]:
     return [json.loads(request.content) for request in wire.requests if request.content]
 
 
+@pytest.mark.fact("protocol-2 5: call")
 def test_a_typed_input_goes_to_its_endpoint(client: Runpod, wire: Wire) -> None:
     wire.respond(DONE)
     state = client.public.run_sync(FluxSchnell(prompt="a horse", width=512, height=512))
@@ -65,6 +66,7 @@ def test_a_handle_has_a_public_output(client: Runpod, wire: Wire) -> None:
     assert wire.sent[1].startswith("GET /v2/z-image-turbo/status-sync/job?")
 
 
+@pytest.mark.fact("protocol 1.0: public slugs", "protocol-2 5: slugs change")
 @pytest.mark.parametrize("sync", [False, True])
 def test_any_slug_takes_a_mapping(sync: bool, client: Runpod, wire: Wire) -> None:
     wire.respond(DONE)
@@ -93,6 +95,7 @@ def test_options_are_those_of_an_endpoint(sync: bool, client: Runpod, wire: Wire
     )
 
 
+@pytest.mark.fact("protocol-2 5: slugs change")
 @pytest.mark.parametrize("sync", [False, True])
 @pytest.mark.parametrize(
     ("slug", "hint"),
@@ -120,6 +123,7 @@ def test_a_failed_job_raises_what_the_service_said(client: Runpod, wire: Wire) -
         state.result()
 
 
+@pytest.mark.fact("protocol-2 5: failed with 400")
 def test_a_job_that_failed_can_come_with_http_400(client: Runpod, wire: Wire) -> None:
     failed = httpx.Response(400, json={"id": "job", "status": "FAILED", "error": "Invalid image URL"})
     edit = QwenImageEdit2511(prompt="x", images=[URL])
@@ -150,6 +154,7 @@ def test_a_job_that_failed_with_http_400_has_to_be_the_one(client: Runpod, wire:
         client.endpoint("e").job("job").refresh()
 
 
+@pytest.mark.fact("protocol-2 5: failed with 400")
 @pytest.mark.parametrize(
     "body",
     [
@@ -249,6 +254,7 @@ def test_options_of_the_client_apply(client: Runpod) -> None:
 # The list of models.
 
 
+@pytest.mark.fact("protocol-2 5: list of models")
 def test_the_list_of_the_service(client: Runpod, wire: Wire) -> None:
     wire.respond(LIST)
     models = client.public.models()
@@ -261,6 +267,7 @@ def test_the_list_of_the_service(client: Runpod, wire: Wire) -> None:
     assert " aiApiId " in query
 
 
+@pytest.mark.fact("protocol-2 5: list of models")
 def test_the_key_is_not_sent(wire: Wire) -> None:
     wire.respond(LIST, LIST)
     with Runpod(KEY, base_url=BASE_URL) as client:
@@ -273,6 +280,7 @@ def test_the_key_is_not_sent(wire: Wire) -> None:
         assert KEY not in f"{request.url} {request.headers} {request.content!r}"
 
 
+@pytest.mark.fact("protocol 10: RUNPOD_API_BASE_URL")
 def test_the_url_is_an_argument_or_a_variable(
     client: Runpod, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +302,7 @@ def test_an_invalid_url(bad: Any, client: Runpod, wire: Wire) -> None:
         client.public.models(timeout=0)
 
 
+@pytest.mark.fact("protocol-2 5: end of GraphQL")
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [

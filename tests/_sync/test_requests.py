@@ -111,6 +111,7 @@ def test_invalid_settings(settings: dict[str, Any], message: str, endpoint: Endp
 # --- 3xx and 4xx ------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 4: 403", "protocol 4: cf-ray")
 @every
 def test_a_4xx_is_not_retried(operation: Operation, endpoint: Endpoint, wire: Wire) -> None:
     headers = {"cf-ray": "8f00-FRA", "X-Other": "1"}
@@ -137,6 +138,7 @@ def test_a_redirect_is_not_followed(endpoint: Endpoint, wire: Wire) -> None:
     assert ["api.example.test"] * 2 == [request.url.host for request in wire.requests]
 
 
+@pytest.mark.fact("protocol 4: unknown job")
 def test_an_unknown_job(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
     wire.always(404)
     for call in job_calls(endpoint.job(JOB)):
@@ -146,6 +148,7 @@ def test_an_unknown_job(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> 
     assert [] == clock.pauses
 
 
+@pytest.mark.fact("protocol 4: 404 after the submission")
 def test_a_404_right_after_the_submission_is_retried(
     endpoint: Endpoint, wire: Wire, clock: VirtualClock
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_404_right_after_the_submission_is_retried(
 # --- retries ----------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 4: 429", "protocol 4: gateway errors")
 @every
 def test_failures_that_are_safe_to_retry_are_retried(
     operation: Operation, endpoint: Endpoint, wire: Wire, clock: VirtualClock
@@ -174,6 +178,7 @@ def test_failures_that_are_safe_to_retry_are_retried(
     assert {operation.body} == {request.content for request in wire.requests}
 
 
+@pytest.mark.fact("protocol 4: submission in doubt")
 @submissions
 @pytest.mark.parametrize(("response", "error_class"), [(RESET, errors.APIConnectionError), (502, errors.ServerError)])
 def test_a_submission_that_may_have_arrived_is_retried_only_with_resubmit(
@@ -231,6 +236,7 @@ def test_with_options_sets_the_retry_policy(wire: Wire) -> None:
             assert (False, True) == (caught.value.maybe_submitted, caught.value.retryable)
 
 
+@pytest.mark.fact("protocol 4: Retry-After")
 def test_retry_after_is_honoured_up_to_the_deadline(
     client: Runpod, endpoint: Endpoint, wire: Wire, clock: VirtualClock
 ) -> None:
@@ -301,6 +307,7 @@ def test_a_2xx_with_an_unusable_body(operation: Operation, endpoint: Endpoint, w
     assert operation.repeatable is error.retryable
 
 
+@pytest.mark.fact("protocol 4: error in a 200")
 def test_a_2xx_with_an_error_reports_it(endpoint: Endpoint, wire: Wire, clock: VirtualClock) -> None:
     wire.always({"error": "no horse today"})
     for name in ("run", "status", "stream", "health", "purge_queue"):
@@ -308,6 +315,7 @@ def test_a_2xx_with_an_error_reports_it(endpoint: Endpoint, wire: Wire, clock: V
             BY_NAME[name](endpoint)
 
 
+@pytest.mark.fact("protocol 1.4: response without an ID")
 @pytest.mark.parametrize("body", ['{"id":"job-1"}', '{"status":7,"id": "job-1"', '{"id":"job-1","status":"IN_QU'])
 def test_the_job_id_of_a_malformed_response_is_kept(body: str, endpoint: Endpoint, wire: Wire) -> None:
     for name in ("run", "run_sync"):

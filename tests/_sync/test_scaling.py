@@ -50,6 +50,7 @@ def scaled() -> Iterator[tuple[Endpoint, Gate]]:
         gate.open()
 
 
+@pytest.mark.fact("protocol-2 1: jobs of a paused endpoint", "protocol-2 8.4: pause")
 def test_jobs_wait_while_an_endpoint_is_paused(scaled: tuple[Endpoint, Gate]) -> None:
     endpoint, gate = scaled
     running = endpoint.run(input={"n": 1})
@@ -126,6 +127,7 @@ def sent_workers(endpoint: Endpoint, wire: Wire, current: dict[str, Any], call: 
     return body["workers"]
 
 
+@pytest.mark.fact("protocol-2 8.4: all of workers")
 @pytest.mark.parametrize(
     ("current", "call", "expected"),
     [
@@ -151,6 +153,7 @@ def test_nothing_is_read_if_all_is_given(endpoint: Endpoint, wire: Wire) -> None
     assert b'{"workers":{"min":1,"max":2,"idleTimeout":30}}' == wire.requests[0].content
 
 
+@pytest.mark.fact("protocol-2 8.4: idle timeout")
 @pytest.mark.parametrize(
     ("call", "says"),
     [

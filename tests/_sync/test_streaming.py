@@ -49,6 +49,7 @@ def outputs_and_error(stream: Iterator[StreamChunk]) -> tuple[list[Any], errors.
     return received, caught.value
 
 
+@pytest.mark.fact("protocol 3: finished stream")
 def test_each_chunk_is_yielded_once_in_order(
     endpoint: Endpoint, wire: Wire, clock: VirtualClock
 ) -> None:
@@ -75,6 +76,7 @@ def test_stream_of_a_job_handle(endpoint: Endpoint, wire: Wire) -> None:
     assert {"n": 1} == job.result()
 
 
+@pytest.mark.fact("protocol 3: failed stream")
 def test_job_failure_is_raised_after_the_last_chunk(endpoint: Endpoint, wire: Wire) -> None:
     wire.respond(chunks(0), chunks(1, status="FAILED"), chunks(2, status="FAILED"), chunks(status="FAILED"), FAILED)
     received, error = outputs_and_error(endpoint.stream(JOB))
@@ -97,6 +99,7 @@ def test_final_errors_end_a_stream(
     assert [] == outputs(stream), "the error was raised twice"
 
 
+@pytest.mark.fact("protocol 3: bare list")
 @pytest.mark.parametrize(
     ("first", "then", "last", "state"),
     [
@@ -155,6 +158,7 @@ def test_another_stream_of_a_handle_resumes_after_the_last_chunk(endpoint: Endpo
     assert [3, 4, 5] == outputs(job.stream())
 
 
+@pytest.mark.fact("protocol 3: each chunk once")
 def test_another_handle_gets_the_chunks_left_on_the_server(endpoint: Endpoint, wire: Wire) -> None:
     wire.respond(chunks(0, 1))
     assert 0 == (next(endpoint.job(JOB).stream())).output

@@ -63,6 +63,7 @@ def test_a_delivery_is_received(
     assert [STATUS] == wire.sent
 
 
+@pytest.mark.fact("protocol 6: no signature")
 def test_the_fetched_state_is_believed_and_not_the_delivered_one(
     receiver: WebhookReceiver, url: str, wire: Wire
 ) -> None:
@@ -73,6 +74,7 @@ def test_the_fetched_state_is_believed_and_not_the_delivered_one(
     assert "pay" not in str(delivery)
 
 
+@pytest.mark.fact("protocol 6: no signature")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -153,6 +155,7 @@ def test_a_delivery_that_could_not_be_confirmed_is_no_duplicate_later(
     assert not (receiver.receive(url, body(DONE))).duplicate
 
 
+@pytest.mark.fact("protocol 6: duplicates")
 def test_a_repeated_delivery_is_a_duplicate(receiver: WebhookReceiver, url: str, wire: Wire) -> None:
     wire.respond(DONE, DONE, DONE)
     # A forged body does not make another delivery of it.

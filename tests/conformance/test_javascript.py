@@ -183,6 +183,7 @@ def test_run_sync_returns_the_output(serve):
     assert ["POST runsync {'wait': '90000'}"] == endpoint.sent
 
 
+@pytest.mark.fact("protocol 13: failed jobs")
 def test_run_sync_of_a_failing_job_returns_its_state(serve):
     result = serve(horse).call("runSync", {"input": {"prompt": "a unicorn"}})
     assert ("FAILED", True, False) == (result["status"], result["completed"], result["succeeded"])
@@ -190,6 +191,7 @@ def test_run_sync_of_a_failing_job_returns_its_state(serve):
     assert "output" not in result
 
 
+@pytest.mark.fact("protocol 13: runSync")
 def test_run_sync_polls_while_the_job_takes_longer_than_one_request(serve, gate):
     endpoint = serve(gate)
     # The `wait` of its first request is at most its timeout, so a short timeout makes it poll. "`runsync` … Not done
@@ -205,6 +207,7 @@ def test_run_sync_polls_while_the_job_takes_longer_than_one_request(serve, gate)
     assert [f"{result['id']}: COMPLETED"] == endpoint.driver.printed
 
 
+@pytest.mark.fact("protocol 13: timeout")
 def test_run_sync_returns_the_latest_state_on_timeout(serve, gate):
     endpoint = serve(gate)
     endpoint.driver.printed.clear()
@@ -247,6 +250,7 @@ def test_stream_of_a_handler_that_yields_nothing_is_empty(serve):
     assert [] == endpoint.call("stream", endpoint.run())
 
 
+@pytest.mark.fact("protocol 13: streams")
 def test_stream_of_a_failing_job_ends_without_error(serve):
     def photos(job):
         yield {"photo": 1}

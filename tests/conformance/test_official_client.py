@@ -144,6 +144,7 @@ def test_run_returns_a_job(client):
     assert {"input": PROMPT} == client.body_of(job_id)
 
 
+@pytest.mark.fact("protocol 12: requests of jobs")
 def test_run_with_a_whole_request(client):
     request = {"input": PROMPT, "policy": {"executionTimeout": 60_000, "ttl": 3_600_000, "lowPriority": True}}
     job_id = client.run("horse", request)
@@ -178,6 +179,7 @@ def test_output_without_timeout_is_none_while_the_job_runs(sync_client, gate):
     assert sync_client.call("output", job=job_id) is None
 
 
+@pytest.mark.fact("protocol 12: failed jobs")
 def test_a_job_that_failed_has_no_output_and_no_error(client):
     job_id = client.run("horse", {"prompt": "a unicorn"})
     client.end("horse", job_id)
@@ -210,6 +212,7 @@ def test_stream_yields_outputs_while_the_job_runs(both_clients, gate):
         assert [{"photo": 2}] == call.result()
 
 
+@pytest.mark.fact("protocol 12: streams")
 def test_stream_of_a_failing_job_ends_without_error(both_clients, gate):
     gate.open()
     calls = []

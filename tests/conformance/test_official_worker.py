@@ -160,6 +160,7 @@ def client(request: pytest.FixtureRequest, server: LocalServer) -> SyncClient:
     return client
 
 
+@pytest.mark.fact("protocol 15: environment")
 @pytest.mark.parametrize("handler", ["plain", "plain_async"])
 def test_a_handler_that_returns(client, handler):
     state = client.run_sync({"handler": handler, **PROMPT})
@@ -167,6 +168,7 @@ def test_a_handler_that_returns(client, handler):
     assert None not in (state.delay_time, state.execution_time, state.worker_id)
 
 
+@pytest.mark.fact("protocol 1.8: exception of a handler")
 def test_a_handler_that_raises(client):
     with pytest.raises(JobFailedError, match=r"ValueError: there is no a photo of a horse") as caught:
         client.result({"handler": "failing", **PROMPT})
@@ -179,18 +181,21 @@ def test_a_handler_that_raises(client):
     assert (state.worker_id, OFFICIAL_PACKAGE[1]) == (error.worker_id, error.runpod_version)
 
 
+@pytest.mark.fact("protocol 1.8: returned error")
 def test_a_handler_that_returns_an_error(client):
     state = client.run_sync({"handler": "error_returning"})
     # "FAILED may carry both"
     assert ("FAILED", "bad seed", {"detail": 1}) == (state.status, state.error, state.output)
 
 
+@pytest.mark.fact("protocol 1.8: empty dict")
 def test_a_handler_that_returns_an_empty_dict(client):
     state = client.run_sync({"handler": "nothing"})
     # "remaining keys stay in `output` (dropped if empty)"
     assert ("COMPLETED", False) == (state.status, state.has_output)
 
 
+@pytest.mark.fact("protocol 1.7: progress")
 def test_a_handler_that_reports_progress(client, tmp_path):
     seen = []
 
@@ -204,6 +209,7 @@ def test_a_handler_that_reports_progress(client, tmp_path):
     assert ("COMPLETED", PHOTO) == (seen[-1].status, seen[-1].output)
 
 
+@pytest.mark.fact("protocol 15: jobs to stop")
 def test_an_async_handler_is_cancelled_while_it_runs(client, tmp_path):
     started, stopped = tmp_path / "started", tmp_path / "stopped"
     job_input = {"handler": "waiting", "started": str(started), "stopped": str(stopped)}
@@ -230,17 +236,20 @@ def test_an_async_handler_that_takes_too_long_is_stopped(server, tmp_path):
     assert ("FAILED", "job timed out after 1 retries", 1) == (state.status, state.error, state.retries)
 
 
+@pytest.mark.fact("protocol 15: chunk")
 def test_a_generator_is_streamed(client):
     chunks: list[Any] = []
     client.stream({"photos": 3}, "photos", chunks)
     assert PHOTOS == chunks
 
 
+@pytest.mark.fact("protocol 3: aggregate")
 def test_a_generator_has_an_empty_output(client):
     # "without it … the worker posts an empty list"
     assert [] == client.result({"photos": 3}, "photos")
 
 
+@pytest.mark.fact("protocol 1.8: exception of a generator")
 def test_a_generator_that_raises(client):
     chunks: list[Any] = []
     with pytest.raises(JobFailedError, match="ValueError: there is no a photo of a horse") as caught:
@@ -252,6 +261,7 @@ def test_a_generator_that_raises(client):
     assert error.startswith(f"handler: there is no {PROMPT['prompt']} \ntraceback: Traceback")
 
 
+@pytest.mark.fact("protocol 3: aggregate")
 def test_a_generator_with_its_yields_as_output(client):
     chunks: list[Any] = []
     client.stream({"photos": 3}, "albums", chunks)
@@ -269,6 +279,7 @@ def test_several_workers_work_at_once(server, tmp_path):
         assert 2 == len({job.state.worker_id for job in jobs})
 
 
+@pytest.mark.fact("protocol 15: take several jobs")
 def test_one_worker_with_several_jobs_at_once(server):
     # The worker uses `job-take-batch`, whose format is documented from the source only.
     with Runpod(server.api_key, base_url=server.base_url) as client:
@@ -278,6 +289,7 @@ def test_one_worker_with_several_jobs_at_once(server):
         assert 1 == len({job.state.worker_id for job in jobs})
 
 
+@pytest.mark.fact("protocol 1.2: empty input")
 def test_a_job_with_an_empty_input_fails(server):
     warned = pytest.warns(UserWarning, match="input is empty")
     with Runpod(server.api_key, base_url=server.base_url) as client, warned:
@@ -286,6 +298,7 @@ def test_a_job_with_an_empty_input_fails(server):
     assert ("FAILED", "job timed out after 1 retries", 1) == (state.status, state.error, state.retries)
 
 
+@pytest.mark.fact("protocol 1.8: given up")
 def test_a_worker_that_crashes(server):
     """Tests both clients concurrently, since each crash needs a restart."""
 
@@ -301,6 +314,7 @@ def test_a_worker_that_crashes(server):
         assert ("FAILED", "job timed out after 1 retries", 1) == (state.status, state.error, state.retries)
 
 
+@pytest.mark.fact("protocol 1.8: refresh_worker")
 def test_a_worker_with_refresh_worker(server):
     with Runpod(server.api_key, base_url=server.base_url) as client:
         endpoint = client.endpoint("photos")
@@ -315,6 +329,7 @@ def test_a_worker_with_refresh_worker(server):
         assert endpoint.run_sync(input={"handler": "plain", **PROMPT}, timeout=TIMEOUT).succeeded
 
 
+@pytest.mark.fact("protocol 15: environment")
 def test_a_worker_started_manually(start_worker: StartWorker):
     with (
         LocalServer({"horse": LocalEndpoint(workers=0)}) as server,

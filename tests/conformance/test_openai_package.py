@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.environments import OPENAI_PACKAGE
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.fact("protocol-2 4: openai 3")
 def test_the_other_major_version(openai_package: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = os.pathsep.join(filter(None, [str(openai_package), environment.get("PYTHONPATH")]))

@@ -49,6 +49,7 @@ def app(server: LocalServer) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.fact("protocol-2 3.1: any request")
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_request_and_response_pass_unchanged(client: Client, method: str) -> None:
     headers = [("x-one", "1"), ("x-one", "2"), ("content-type", "application/x-horse")]
@@ -63,12 +64,14 @@ def test_request_and_response_pass_unchanged(client: Client, method: str) -> Non
     assert f"{prefix}/show/a%2Fb/%C3%A4" == shown["raw_path"]
 
 
+@pytest.mark.fact("protocol-2 3.1: key of the caller")
 def test_key_is_not_passed_on(client: Client) -> None:
     response = client.get("/show/headers")
     assert "authorization" not in dict(response.json()["headers"])
     assert client.server.api_key not in response.text
 
 
+@pytest.mark.fact("protocol-2 3.3: worker of a response")
 def test_response_names_the_worker_that_served_it(client: Client) -> None:
     for path in ("/show/forged", "/no-such-path", "/ping"):
         worker_ids = client.get(path).headers.get_list("x-runpod-worker-id")
@@ -139,6 +142,7 @@ def test_exception_of_the_application(path: str, message: str, app: Client, capl
 # Limits
 
 
+@pytest.mark.fact("protocol-2 3.2: size")
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 def test_size_of_a_request_is_limited(client: Client, chunked: bool) -> None:
     def send(count: int) -> httpx.Response:
@@ -151,6 +155,7 @@ def test_size_of_a_request_is_limited(client: Client, chunked: bool) -> None:
     assert {"error": "bad request: body: exceeded max body size of 30MiB"} == response.json()
 
 
+@pytest.mark.fact("protocol-2 3.2: size")
 def test_size_of_a_response_is_limited(app: Client) -> None:
     assert 30 * MEBIBYTE == len(app.get("/many?size=30").content)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -159,6 +164,7 @@ def test_size_of_a_response_is_limited(app: Client) -> None:
     assert (502, {"error": "response exceeded max body size of 30MiB"}) == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol-2 3.2: time of a request")
 def test_processing_time_is_limited() -> None:
     with serve_app() as server, Client(server) as client:
         client.wait_workers(idle=1, ready=1)
@@ -184,6 +190,7 @@ def test_client_that_reads_nothing_does_not_keep_a_worker(client: Client) -> Non
 # The edge
 
 
+@pytest.mark.fact("protocol-2 3.1: key at the edge")
 @pytest.mark.parametrize(
     ("headers", "detail"),
     [
@@ -199,12 +206,14 @@ def test_wrong_key(app: Client, headers: dict[str, str], detail: str) -> None:
     assert "x-runpod-worker-id" not in response.headers
 
 
+@pytest.mark.fact("protocol-2 3.2: queue behind the address")
 def test_endpoint_that_is_no_load_balancer(server: LocalServer) -> None:
     with Client(server, "queue") as queue, Client(server, "nonsense") as unknown:
         assert (400, '{"error":"not allowed for QB API"}') == (queue.get("/ping").status_code, queue.get("/").text)
         assert (404, {"error": "endpoint not found"}) == (unknown.get("/").status_code, unknown.get("/").json())
 
 
+@pytest.mark.fact("protocol-2 3.2: jobs on a load balancer")
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "run"), ("POST", "runsync"), ("GET", "status/x"), ("POST", "purge-queue")]
 )
@@ -214,6 +223,7 @@ def test_queue_operations_are_refused(app: Client, method: str, path: str) -> No
     assert (400, {"error": text}) == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol-2 3.1: readiness")
 def test_health(app: Client) -> None:
     health = app.http.get(f"{app.server.base_url}/app/health").json()
     assert {"completed": 0, "failed": 0, "inProgress": 0, "inQueue": 0, "retried": 0} == health["jobs"]
@@ -311,6 +321,7 @@ def test_application_without_health_path(caplog: pytest.LogCaptureFixture) -> No
     assert "endpoint 'horse' answers GET /ping with status 404. On Runpod, its workers would stay unhealthy" in warning
 
 
+@pytest.mark.fact("protocol-2 3.1: health path")
 def test_application_is_initializing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEALTH_CHECK_PATH", "/healthz")
     statuses = [204, 204]

@@ -68,6 +68,7 @@ def serve(*command: str) -> LocalServer:
     return LocalServer({"horse": LocalEndpoint(http_command=[sys.executable, *command])})
 
 
+@pytest.mark.fact("protocol-2 3.1: port of a worker")
 def test_environment_of_a_worker(client: Client) -> None:
     response = client.get("/environment")
     environment: dict[str, str] = response.json()
@@ -113,6 +114,7 @@ def test_worker_that_is_stopped_and_resumed(client: Client) -> None:
     assert (worker, worker) == (response.headers["x-runpod-worker-id"], response.json()["RUNPOD_POD_ID"])
 
 
+@pytest.mark.fact("protocol-2 3.1: health path")
 def test_health_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEALTH_CHECK_PATH", "/healthz")
     status = tmp_path / "status"

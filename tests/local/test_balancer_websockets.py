@@ -160,6 +160,7 @@ def test_edge_refuses(
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.fact("protocol-2 3.2: WebSockets")
 def test_handshake_waits_for_a_worker() -> None:
     with serve_app(cold_start=timedelta(seconds=100)) as server, Client(server) as client:
         opened = in_thread(lambda: talk(client))

@@ -105,6 +105,7 @@ def test_worker_serves_any_number_of_requests_by_default() -> None:
         assert [client.worker()] * 2 == [worker_of(each.result()) for each in held if client.get("/open")]
 
 
+@pytest.mark.fact("protocol-2 3.3: soft")
 def test_soft_affinity(two: Client) -> None:
     first = two.worker()
     assert [first] * 3 == [two.worker(first) for _ in range(3)]
@@ -113,6 +114,7 @@ def test_soft_affinity(two: Client) -> None:
     assert two.worker("unknown")
 
 
+@pytest.mark.fact("protocol-2 3.3: strict")
 def test_strict_affinity_waits_for_the_worker(two: Client) -> None:
     first = two.worker()
     held = hold(two, first)
@@ -122,11 +124,13 @@ def test_strict_affinity_waits_for_the_worker(two: Client) -> None:
     assert [first, first] == [worker_of(held.result()), worker_of(strict.result())]
 
 
+@pytest.mark.fact("protocol-2 3.3: worker gone")
 @pytest.mark.parametrize("mode", ["strict", "strict-resume"])
 def test_strict_affinity_to_an_unknown_worker(two: Client, mode: str) -> None:
     assert GONE == shown(two.get("/ping", f"{mode} unknown"))
 
 
+@pytest.mark.fact("protocol-2 3.3: strict timeout")
 def test_strict_affinity_times_out(two: Client) -> None:
     first = two.worker()
     hold(two, first)
@@ -138,6 +142,7 @@ def test_strict_affinity_times_out(two: Client) -> None:
     assert STRICT_TIMEOUT == shown(strict.result())
 
 
+@pytest.mark.fact("protocol-2 3.2: wait for a worker")
 def test_request_waits_for_a_free_worker(two: Client) -> None:
     hold(two)
     hold(two, running=2)
@@ -182,12 +187,14 @@ def test_body_is_kept_while_a_request_waits() -> None:
         assert 1_000_000 == late.result().json()
 
 
+@pytest.mark.fact("protocol-2 3.2: no workers")
 def test_endpoint_without_workers() -> None:
     with serve_app(workers=0) as server, Client(server) as client:
         assert NO_WORKERS == shown(client.get("/ping"))
         assert {} == client.workers()
 
 
+@pytest.mark.fact("protocol-2 3.2: no workers")
 def test_cold_start() -> None:
     with serve_app(workers=3, cold_start=timedelta(seconds=200)) as server, Client(server) as client:
         assert {} == client.workers()
@@ -240,6 +247,7 @@ def test_server_that_stops_cuts_requests(caplog: pytest.LogCaptureFixture) -> No
 # The end of workers
 
 
+@pytest.mark.fact("protocol-2 3.3: strict-resume")
 def test_stopped_worker(two: Client) -> None:
     first = two.worker()
     two.server.stop_worker("horse", first)

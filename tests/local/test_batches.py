@@ -47,6 +47,13 @@ def refused(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, body["error"]
 
 
+@pytest.mark.fact(
+    "protocol 8: create",
+    "protocol 8: add",
+    "protocol 8: finalize",
+    "protocol 8: state",
+    "protocol 8: failed requests",
+)
 def test_batch_lifecycle(serve: Serve) -> None:
     def handler(job: dict[str, Any]) -> Any:
         return {"error": "odd"} if job["input"]["n"] % 2 else job["input"]["n"]
@@ -97,6 +104,7 @@ def test_results_are_kept_after_the_jobs_expire(serve: Serve) -> None:
     assert ("COMPLETED", {"n": 1}) == (request["status"], request["output"])
 
 
+@pytest.mark.fact("protocol 8: rename", "protocol 8: remove", "protocol 8: drafts only")
 def test_only_a_draft_can_be_changed(serve: Serve) -> None:
     api = serve(echo)
     batch_id = create(api, 1, 2)
@@ -115,6 +123,7 @@ def test_only_a_draft_can_be_changed(serve: Serve) -> None:
     assert error == refused(api.http.post(f"/batch/{batch_id}/finalize"))
 
 
+@pytest.mark.fact("protocol-2 2: cancelled batch")
 def test_cancel_affects_only_queued_jobs(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     batch_id = create(api, 1, 2, 3)
@@ -146,6 +155,7 @@ def test_a_purge_ends_the_requests_that_wait(serve: Serve) -> None:
     assert (2, 0, 0, 2) == counts(api, batch_id)
 
 
+@pytest.mark.fact("protocol 8: empty batch")
 def test_an_empty_batch_is_done(serve: Serve) -> None:
     api = serve(echo)
     batch_id = create(api)
@@ -154,12 +164,14 @@ def test_an_empty_batch_is_done(serve: Serve) -> None:
     assert [] == api.get(f"/batch/{batch_id}/requests")["requests"]
 
 
+@pytest.mark.fact("protocol-2 2: list of batches")
 def test_batches_are_listed_newest_first(serve: Serve) -> None:
     api = serve(echo)
     ids = [create(api, n) for n in range(3)]
     assert ids[::-1] == [batch["id"] for batch in api.get("/batch")["batches"]]
 
 
+@pytest.mark.fact("protocol 8: results")
 @pytest.mark.parametrize(
     ("query", "numbers", "more"),
     [
@@ -194,6 +206,7 @@ def test_invalid_bodies_create_no_batch(serve: Serve, body: Any) -> None:
     assert [] == api.get("/batch")["batches"]
 
 
+@pytest.mark.fact("protocol 8: add")
 @pytest.mark.parametrize("body", [None, {}, [], {"requests": {}}, {"requests": [{"input": {"n": 1}}, {"input": []}]}])
 def test_invalid_bodies_add_no_requests(serve: Serve, body: Any) -> None:
     api = serve(echo)
@@ -226,6 +239,7 @@ def test_unknown_batch(serve: Serve, method: str, path: str, body: Any) -> None:
     assert 405 == api.http.request("PATCH", f"/batch/x{path}").status_code
 
 
+@pytest.mark.fact("protocol 8: limits")
 def test_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_MAX_REQUESTS", 3)
     monkeypatch.setattr(batches, "_MAX_QUEUED", 5)

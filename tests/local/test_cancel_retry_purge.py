@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.local.conftest import Serve
 
 
+@pytest.mark.fact("protocol 1.9: cancel")
 def test_cancel_in_the_queue(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     api.run(n=1)
@@ -28,6 +29,7 @@ def test_cancel_in_the_queue(serve: Serve, gate: Gate) -> None:
     assert {"id": job_id, "status": "CANCELLED"} == api.status(job_id)
 
 
+@pytest.mark.fact("protocol 1.1: empty bodies")
 @pytest.mark.parametrize("generator", [False, True])
 def test_cancel_stops_an_async_handler(serve: Serve, generator: bool) -> None:
     entered, stopped = threading.Event(), threading.Event()
@@ -137,6 +139,7 @@ def test_cancel_before_a_returned_coroutine_starts(serve: Serve, gate: Gate) -> 
     assert "CANCELLED" == api.status(job_id)["status"]
 
 
+@pytest.mark.fact("protocol 1.9: cancel after the end")
 @pytest.mark.parametrize(("handler", "status"), [(lambda _: 1, "COMPLETED"), (lambda _: {"error": "no"}, "FAILED")])
 def test_cancel_does_not_change_an_ended_job(serve: Serve, handler: Callable[..., Any], status: str) -> None:
     api = serve(handler)
@@ -152,6 +155,7 @@ def test_cancel_twice(serve: Serve, gate: Gate) -> None:
         assert {"id": job_id, "status": "CANCELLED"} == api.post(f"/cancel/{job_id}")
 
 
+@pytest.mark.fact("protocol 1.9: retry")
 def test_retry_runs_the_same_job_again(serve: Serve, gate: Gate) -> None:
     attempts: list[dict[str, Any]] = []
 
@@ -191,6 +195,7 @@ def test_retry_clears_the_stream_of_the_first_attempt(serve: Serve) -> None:
     assert {"status": "COMPLETED", "stream": [{"output": 2}]} == api.stream(job_id)
 
 
+@pytest.mark.fact("protocol 1.9: retry of failed jobs only", "protocol 1.9: refused retry")
 def test_retry_is_for_failed_jobs_only(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     running = api.run(n=1)
@@ -209,6 +214,7 @@ def test_retry_is_for_failed_jobs_only(serve: Serve, gate: Gate) -> None:
     assert 400 == api.http.post(f"/retry/{running}").status_code
 
 
+@pytest.mark.fact("protocol 1.1: empty bodies", "protocol 1.9: purge-queue")
 def test_purge_removes_only_waiting_jobs(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(stream_hold="always"))
     running = api.run(n=1)

@@ -71,6 +71,7 @@ def raising_async_generator(error: BaseException) -> Callable[[dict[str, Any]], 
     return handler
 
 
+@pytest.mark.fact("protocol 1.8: exception of a handler")
 @pytest.mark.parametrize("make", [raising, raising_async])
 def test_exception_of_a_handler_is_json_text(serve: Serve, make: Callable[[BaseException], Any]) -> None:
     done = serve(make(ValueError("no such horse"))).run_sync()
@@ -92,6 +93,7 @@ def test_exception_of_a_handler_is_json_text(serve: Serve, make: Callable[[BaseE
     assert done["workerId"] == error["worker_id"]
 
 
+@pytest.mark.fact("protocol 1.8: exception of a generator", "protocol 3: failed stream")
 @pytest.mark.parametrize("make", [raising_generator, raising_async_generator])
 @pytest.mark.parametrize("aggregate", [False, True])
 def test_exception_of_a_generator_is_plain_text(
@@ -132,6 +134,7 @@ def test_no_exception_of_a_handler_breaks_the_server(
     assert 1 == api.get("/health")["workers"]["idle"]
 
 
+@pytest.mark.fact("protocol 1.8: returned error")
 def test_returned_error_becomes_the_error_of_the_job(serve: Serve) -> None:
     api = serve(lambda job: job["input"]["output"])
     done = api.run_sync(output={"error": "bad seed", "detail": 1})
@@ -148,6 +151,7 @@ def test_falsy_error_is_ignored(serve: Serve, error: Any) -> None:
     assert "error" not in done
 
 
+@pytest.mark.fact("protocol 1.8: error that is no text")
 def test_error_that_is_not_a_string_is_lost_as_on_the_service(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "runpod.local"):
         done = serve(lambda _: {"error": {"code": 7}, "n": 1}).run_sync()
@@ -156,6 +160,7 @@ def test_error_that_is_not_a_string_is_lost_as_on_the_service(serve: Serve, capl
     assert "Return a str as `error`" in caplog.text
 
 
+@pytest.mark.fact("protocol 1.8: error in an output")
 def test_nested_error_stays_in_the_output(serve: Serve) -> None:
     done = serve(lambda _: [{"error": "mine"}]).run_sync()
     assert ("COMPLETED", [{"error": "mine"}]) == (done["status"], done["output"])
@@ -210,6 +215,7 @@ def test_yield_that_is_not_json_fails_the_job(serve: Serve, aggregate: bool) -> 
     assert {"status": "FAILED", "stream": [{"output": 1}]} == api.stream(done["id"])
 
 
+@pytest.mark.fact("protocol 1.8: yielded error")
 @pytest.mark.parametrize("is_async", [False, True])
 def test_yielded_error_fails_the_job(serve: Serve, is_async: bool) -> None:
     closed: list[bool] = []

@@ -4,6 +4,8 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.local.api import until
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def workers(**counts: int) -> dict[str, int]:
     return dict.fromkeys(names, 0) | counts
 
 
+@pytest.mark.fact("protocol 1.10: counts", "protocol 1.10: ready")
 def test_health_counts_jobs_and_workers(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
         return gate(job)["output"]

@@ -37,6 +37,7 @@ class EchoAsync:
         return job["input"]
 
 
+@pytest.mark.fact("protocol 1.0: job IDs", "protocol 1.4: response of /run")
 def test_run_returns_before_the_job_starts(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     body = api.post("/run", {"input": {"prompt": "a horse"}})
@@ -45,6 +46,7 @@ def test_run_returns_before_the_job_starts(serve: Serve, gate: Gate) -> None:
     assert re.fullmatch(f"{UUID}-u1", body["id"])
 
 
+@pytest.mark.fact("protocol 1.7: queued job", "protocol 1.7: running job", "protocol 1.7: completed job")
 def test_fields_of_a_job_by_status(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     first = api.run(n=1)
@@ -63,6 +65,7 @@ def test_fields_of_a_job_by_status(serve: Serve, gate: Gate) -> None:
     assert {"n": 2} == api.end(second)["output"]
 
 
+@pytest.mark.fact("protocol 1.0: job IDs", "protocol 1.5: finished")
 def test_runsync_returns_the_whole_job(serve: Serve) -> None:
     done = serve(echo).run_sync(prompt="a horse")
     assert re.fullmatch(f"sync-{UUID}-u1", done["id"])
@@ -100,12 +103,14 @@ async def generate_async(job: dict[str, Any]) -> AsyncIterator[Any]:
     yield "second"
 
 
+@pytest.mark.fact("protocol 3: aggregate")
 @pytest.mark.parametrize("handler", [generate, generate_async, functools.partial(generate)])
 def test_output_of_a_generator_is_an_empty_list(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler).run_sync(n=7)
     assert ("COMPLETED", []) == (done["status"], done["output"])
 
 
+@pytest.mark.fact("protocol 3: aggregate")
 @pytest.mark.parametrize("handler", [generate, generate_async])
 def test_output_with_return_aggregate_stream(serve: Serve, handler: Callable[..., Any]) -> None:
     done = serve(handler, return_aggregate_stream=True).run_sync(n=7)
@@ -122,6 +127,7 @@ def test_any_json_is_an_output(serve: Serve, output: Any) -> None:
     assert type(output) is type(done["output"])
 
 
+@pytest.mark.fact("protocol 1.8: empty dict")
 def test_empty_dict_is_no_output(serve: Serve) -> None:
     done = serve(lambda _: {}).run_sync()
     assert "COMPLETED" == done["status"]
@@ -134,6 +140,7 @@ def test_lone_surrogate_is_preserved(serve: Serve) -> None:
     assert {"a": "\ud83d"} == api.ok(response)["output"]
 
 
+@pytest.mark.fact("protocol 1.0: unknown keys", "protocol 1.2: s3Config")
 def test_fields_passed_to_a_handler(serve: Serve) -> None:
     seen: list[dict[str, Any]] = []
     api = serve(seen.append)
@@ -156,6 +163,7 @@ def test_null_is_treated_as_absent(serve: Serve) -> None:
     assert [{"id": done["id"], "input": {"n": 1}}] == seen
 
 
+@pytest.mark.fact("protocol 1.2: empty input")
 def test_empty_input_is_not_passed_to_a_handler(serve: Serve) -> None:
     seen: list[dict[str, Any]] = []
     api = serve(seen.append)
@@ -215,6 +223,7 @@ def test_sync_handler_always_runs_in_the_same_thread(serve: Serve) -> None:
     assert api.run_sync()["output"] == api.run_sync()["output"]
 
 
+@pytest.mark.fact("protocol 1.8: refresh_worker")
 def test_refresh_worker_replaces_the_worker(serve: Serve) -> None:
     api = serve(lambda job: {"n": 1, "refresh_worker": job["input"]["refresh"]})
     first = api.run_sync(refresh=True)
@@ -245,6 +254,7 @@ def test_server_jobs_lists_every_job(serve: Serve) -> None:
     assert {"horse": done} == api.server.jobs
 
 
+@pytest.mark.fact("protocol 4: unknown job")
 def test_unknown_job_id(serve: Serve) -> None:
     api = serve(echo)
     for path in ("status", "status-sync", "stream"):
@@ -255,6 +265,7 @@ def test_unknown_job_id(serve: Serve) -> None:
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol 1.1: reads by POST")
 def test_status_accepts_post(serve: Serve) -> None:
     api = serve(echo)
     job_id = api.run(n=1)

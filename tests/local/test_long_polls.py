@@ -26,6 +26,7 @@ def test_runsync_is_held_until_the_job_ends(serve: Serve, gate: Gate, query: str
     assert ("COMPLETED", {"n": 1}) == (done["status"], done["output"])
 
 
+@pytest.mark.fact("protocol 1.5: unfinished")
 def test_runsync_returns_id_and_status_on_timeout(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     # Concurrently, because the minimum wait is one second.
@@ -58,6 +59,7 @@ def test_poll_of_an_ended_job_returns_at_once(serve: Serve) -> None:
     assert api.end(api.run_sync()["id"])["output"] == 1
 
 
+@pytest.mark.fact("protocol 1.5: wait out of range", "protocol 1.6: wait of status-sync")
 @pytest.mark.parametrize("wait", ["0", "999", "300001", "-1000", "abc", "1e4", "2000.5", "9" * 5000])
 @pytest.mark.parametrize("operation", ["runsync", "status-sync", "stream"])
 def test_wait_out_of_range(serve: Serve, wait: str, operation: str) -> None:
@@ -89,6 +91,7 @@ def test_worker_is_idle_when_the_poll_returns(serve: Serve) -> None:
         assert (1, 0) == (health["workers"]["idle"], health["workers"]["running"])
 
 
+@pytest.mark.fact("protocol 1.6: status-sync is held")
 def test_poll_returns_only_at_the_end(serve: Serve, gate: Gate) -> None:
     api = serve(gate)
     first = api.run(n=1)
@@ -102,6 +105,7 @@ def test_poll_returns_only_at_the_end(serve: Serve, gate: Gate) -> None:
     assert "COMPLETED" == api.status(first)["status"]
 
 
+@pytest.mark.fact("protocol 1.7: milliseconds")
 def test_durations_are_milliseconds(serve: Serve) -> None:
     api = serve(lambda _: time.sleep(0.05))
     assert 50 <= api.run_sync()["executionTime"] < TIMEOUT * 1000

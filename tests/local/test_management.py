@@ -111,6 +111,7 @@ def test_an_endpoint(shared: LocalServer, manage: Manage) -> None:
     assert ["IDLE", "IDLE"] == api.states()
 
 
+@pytest.mark.fact("protocol-2 8.1: problems", "protocol-2 8.1: wrong method")
 @pytest.mark.parametrize(
     ("method", "path", "status", "detail"),
     [
@@ -142,6 +143,7 @@ def test_the_key_is_checked_first(shared: LocalServer, manage: Manage) -> None:
     assert (401, "Unauthorized") == (response.status_code, response.json()["title"])
 
 
+@pytest.mark.fact("protocol-2 8.1: unknown fields", "protocol-2 8.4: idle timeout")
 @pytest.mark.parametrize(
     ("changes", "status", "errors"),
     [
@@ -193,11 +195,13 @@ def test_a_body_that_is_not_json(body: bytes, shared: LocalServer) -> None:
     assert (400, "the body is not valid JSON") == (response.status_code, response.json()["detail"])
 
 
+@pytest.mark.fact("protocol-2 8.1: size")
 def test_a_body_that_is_too_large(shared: LocalServer, manage: Manage) -> None:
     response = manage(shared).request("PATCH", "/horse", {"name": "x" * 102_400})
     assert 413 == response.status_code
 
 
+@pytest.mark.fact("protocol-2 8.1: rate limits")
 def test_rate_limits(manage: Manage) -> None:
     with LocalServer({"horse": print}, behavior=Behavior(rate_limits=True)) as server:
         api = manage(server)
@@ -209,6 +213,7 @@ def test_rate_limits(manage: Manage) -> None:
         assert 200 == api.request("GET", "/horse").status_code
 
 
+@pytest.mark.fact("protocol-2 8.1: changes")
 def test_changes_are_kept(manage: Manage) -> None:
     with LocalServer({"horse": LocalEndpoint(print, workers=3)}) as server:
         api = manage(server)
@@ -304,6 +309,7 @@ def logged() -> Iterator[tuple[Management, str, list[Any]]]:
             yield api, worker, api.lines(worker, stop=5)
 
 
+@pytest.mark.fact("protocol-2 8.1: logs")
 def test_the_lines_of_a_worker(logged: tuple[Management, str, list[Any]]) -> None:
     _, _, lines = logged
     assert [f"{data['ts']}/{number:012}" for number, (_, data) in enumerate(lines, 1)] == [each for each, _ in lines]
@@ -312,6 +318,7 @@ def test_the_lines_of_a_worker(logged: tuple[Management, str, list[Any]]) -> Non
     assert {"system"} == {data["source"] for _, data in lines}
 
 
+@pytest.mark.fact("protocol-2 8.1: logs")
 def test_where_the_lines_begin(logged: tuple[Management, str, list[Any]]) -> None:
     api, worker, lines = logged
     ids = [each for each, _ in lines]

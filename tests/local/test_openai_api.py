@@ -57,6 +57,7 @@ def streamed(api: Api, *values: Any) -> str:
     return response.text
 
 
+@pytest.mark.fact("protocol-2 4: a call is a job", "protocol-2 4: what a worker gets")
 @pytest.mark.parametrize("api", ["inputs"], indirect=True)
 def test_what_a_handler_gets(api: Api) -> None:
     def job_input(body: Any) -> Any:
@@ -85,6 +86,7 @@ def test_streams(api: Api, values: list[Any], expected: str) -> None:
     assert expected == streamed(api, *values)
 
 
+@pytest.mark.fact("protocol-2 4: error of a worker")
 def test_an_error_ends_a_stream(api: Api) -> None:
     error = {"message": "out of memory", "type": "worker_error", "code": None}
     events = streamed(api, 'data: {"half":', {"error": error}).split("\n\n")
@@ -160,6 +162,7 @@ def test_other_requests_are_refused(api: Api) -> None:
     assert (405, "GET, POST") == ((response := api.http.put(url)).status_code, response.headers["allow"])
 
 
+@pytest.mark.fact("protocol-2 4: error with 200")
 @pytest.mark.parametrize("status", [200, 500])
 def test_failed_jobs(status: int) -> None:
     behavior = Behavior(openai_errors_as_200=status == 200)
@@ -175,6 +178,7 @@ def test_an_error_that_looks_like_a_literal_of_python(serve: Serve) -> None:
         assert (500, error) == (response.status_code, response.json()["error"]["message"])
 
 
+@pytest.mark.fact("protocol-2 4: closing a call")
 def test_a_client_that_disconnects(serve: Serve) -> None:
     steps = Steps()
     api = serve(steps.handler, behavior=Behavior(rate_limits=True))
@@ -194,6 +198,7 @@ def test_a_client_that_disconnects(serve: Serve) -> None:
     until(lambda: api.server.jobs["horse"][0]["status"] == "COMPLETED")
 
 
+@pytest.mark.fact("protocol-2 4: rate limit")
 def test_rate_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rate_limits._RATES, "openai", rate_limits._Rate(100, 1))
     steps = Steps()

@@ -56,6 +56,7 @@ class Stuck:
             self.cancelled += 1
 
 
+@pytest.mark.fact("protocol 3: retention of chunks", "protocol 5: result of /run", "protocol 5: result of /runsync")
 @pytest.mark.parametrize(("operation", "minutes"), [("run", 30), ("runsync", 1)])
 def test_retention_of_results(serve: Serve, operation: str, minutes: float) -> None:
     api = serve(echo)
@@ -72,6 +73,7 @@ def test_retention_of_results(serve: Serve, operation: str, minutes: float) -> N
     assert 1 == api.get("/health")["jobs"]["completed"]
 
 
+@pytest.mark.fact("protocol 1.9: retry after the expiry")
 def test_expired_job_cannot_be_retried(serve: Serve) -> None:
     api = serve(lambda _: {"error": "no"})
     job_id = api.run_sync()["id"]
@@ -80,6 +82,7 @@ def test_expired_job_cannot_be_retried(serve: Serve) -> None:
     assert NOT_FOUND == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol 1.6: ttl query")
 def test_retention_can_be_shortened(serve: Serve) -> None:
     api = serve(echo)
     first, second = (api.end(api.run())["id"] for _ in range(2))
@@ -93,6 +96,7 @@ def test_retention_can_be_shortened(serve: Serve) -> None:
     assert 400 == api.http.get(f"/status/{second}?ttl=soon").status_code
 
 
+@pytest.mark.fact("protocol 1.2: ttl")
 def test_ttl_deletes_a_queued_job(serve: Serve) -> None:
     api = serve(echo, workers=0)
     by_default, short, shortened = submit(api), submit(api, ttl=20_000), submit(api)
@@ -110,6 +114,7 @@ def test_ttl_deletes_a_queued_job(serve: Serve) -> None:
     assert 0 == sum(api.get("/health")["jobs"].values())
 
 
+@pytest.mark.fact("protocol 5: hard ttl")
 def test_ttl_deletes_a_running_job(serve: Serve) -> None:
     stuck = Stuck()
     api = serve(stuck, execution_timeout=timedelta(days=1))
@@ -123,6 +128,7 @@ def test_ttl_deletes_a_running_job(serve: Serve) -> None:
     assert 1 == stuck.attempts
 
 
+@pytest.mark.fact("protocol 1.7: retries", "protocol 1.8: given up", "protocol 2: TIMED_OUT")
 @pytest.mark.parametrize(("timed_out", "ended"), [(False, "FAILED"), (True, "TIMED_OUT")])
 def test_execution_timeout_kills_and_retries_once(serve: Serve, timed_out: bool, ended: str) -> None:
     stuck = Stuck()
@@ -146,6 +152,7 @@ def test_execution_timeout_kills_and_retries_once(serve: Serve, timed_out: bool,
     assert {"id": job_id, "status": "IN_QUEUE"} == api.post(f"/retry/{job_id}")
 
 
+@pytest.mark.fact("protocol 1.2: execution timeout")
 def test_execution_timeout_of_a_sync_handler_replaces_its_worker(serve: Serve) -> None:
     opened, entered = threading.Event(), threading.Semaphore(0)
 
@@ -215,6 +222,7 @@ def test_retry_of_a_killed_generator_clears_its_chunks(serve: Serve) -> None:
     opened.set()
 
 
+@pytest.mark.fact("protocol 1.2: execution timeout of an endpoint")
 def test_execution_timeout_of_an_endpoint() -> None:
     stuck = Stuck()
     with (
@@ -232,6 +240,7 @@ def test_execution_timeout_of_an_endpoint() -> None:
         assert "FAILED" == status(api, short)
 
 
+@pytest.mark.fact("protocol 2: TIMED_OUT")
 def test_queued_job_can_end_as_timed_out(serve: Serve) -> None:
     api = serve(echo, workers=0, behavior=Behavior(timed_out=True))
     job_id = submit(api, ttl=10_000)
@@ -244,6 +253,7 @@ def test_queued_job_can_end_as_timed_out(serve: Serve) -> None:
     assert "IN_QUEUE" == status(api, job_id)
 
 
+@pytest.mark.fact("protocol 1.2: short policies")
 def test_short_policies_are_raised_to_the_minimum(serve: Serve) -> None:
     stuck = Stuck()
     api = serve(stuck)
@@ -259,6 +269,7 @@ def test_short_policies_are_raised_to_the_minimum(serve: Serve) -> None:
     assert "not found" == status(api, job_id)
 
 
+@pytest.mark.fact("protocol 1.2: short policies")
 def test_short_policies_can_be_refused(serve: Serve) -> None:
     api = serve(echo, behavior=Behavior(refuse_short_policies=True))
     for name, minimum in (("executionTimeout", 5000), ("ttl", 10_000)):
@@ -268,11 +279,13 @@ def test_short_policies_can_be_refused(serve: Serve) -> None:
         assert api.post("/run", {"input": {"n": 1}, "policy": {name: minimum}})
 
 
+@pytest.mark.fact("protocol 1.2: long policies")
 def test_very_long_policies(serve: Serve) -> None:
     api = serve(echo)
     assert "COMPLETED" == api.end(submit(api, executionTimeout=10**400, ttl=10**400))["status"]
 
 
+@pytest.mark.fact("protocol 1.2: low priority")
 def test_low_priority_job_starts_no_worker(serve: Serve) -> None:
     api = serve(echo, workers=2, cold_start=timedelta(seconds=30))
     low_priority = submit(api, lowPriority=True)
@@ -302,6 +315,7 @@ def test_cold_start_uses_the_clock_of_the_server(serve: Serve) -> None:
     assert done["delayTime"] >= 600_000
 
 
+@pytest.mark.fact("protocol 1.6: wait of status-sync")
 def test_long_polls_use_the_clock_of_the_server(serve: Serve, gate: Gate) -> None:
     api = serve(gate, execution_timeout=timedelta(days=1))
     job_id = api.run()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.local.conftest import Serve
 
 
+@pytest.mark.fact("protocol 1.7: progress")
 def test_progress_is_the_output_of_a_running_job(serve: Serve, gate: Gate) -> None:
     def handler(job: dict[str, Any]) -> Any:
         progress_update(job, {"step": 1})

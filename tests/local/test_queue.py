@@ -64,6 +64,7 @@ def test_durations() -> None:
     } == shown(queue, job)
 
 
+@pytest.mark.fact("protocol 1.7: new delay")
 def test_lost_job_is_requeued_at_the_front_with_a_new_delay() -> None:
     clock = Clock()
     queue = JobQueue(clock=clock)

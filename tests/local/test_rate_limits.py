@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from runpod.local import Behavior
 from runpod.local.http import rate_limits
 from tests.local.api import TIMEOUT, until
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.local.api import Gate
     from tests.local.conftest import Serve
 
@@ -25,6 +25,7 @@ def test_no_rate_limits_by_default(serve: Serve) -> None:
     assert ["completed"] * 5 == [api.post("/purge-queue")["status"] for _ in range(5)]
 
 
+@pytest.mark.fact("protocol 5: rate limits")
 def test_limit_of_requests_per_ten_seconds(serve: Serve) -> None:
     api = serve(echo, behavior=ON)
     for _ in range(2):
@@ -42,6 +43,7 @@ def test_limit_of_requests_per_ten_seconds(serve: Serve) -> None:
         api.post("/purge-queue")
 
 
+@pytest.mark.fact("protocol 5: shared limit")
 def test_status_and_stream_share_a_limit(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in ("status", "status-sync", "stream"):
         monkeypatch.setitem(rate_limits._RATES, operation, rate_limits._Rate(3, None))
@@ -52,6 +54,7 @@ def test_status_and_stream_share_a_limit(serve: Serve, monkeypatch: pytest.Monke
     assert {429} == {api.http.get(f"/{o}/{job_id}").status_code for o in ("status", "status-sync", "stream")}
 
 
+@pytest.mark.fact("protocol 5: rate limits")
 def test_limit_of_concurrent_requests(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rate_limits._RATES, "runsync", rate_limits._Rate(100, 2))
     api = serve(gate, behavior=ON)
@@ -64,6 +67,7 @@ def test_limit_of_concurrent_requests(serve: Serve, gate: Gate, monkeypatch: pyt
     assert "COMPLETED" == api.run_sync()["status"]
 
 
+@pytest.mark.fact("protocol 4: long queue")
 def test_limit_of_queued_jobs(serve: Serve) -> None:
     api = serve(echo, behavior=ON, workers=0)
     for _ in range(51):
@@ -75,6 +79,7 @@ def test_limit_of_queued_jobs(serve: Serve) -> None:
     api.run()
 
 
+@pytest.mark.fact("protocol 5: rate limits", "protocol 5: other limits", "protocol-2 4: rate limit")
 def test_documented_limits() -> None:
     shown = {name: (rate.requests, rate.concurrent) for name, rate in rate_limits._RATES.items()}
     assert {

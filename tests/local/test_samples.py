@@ -110,6 +110,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 # comfyui
 
 
+@pytest.mark.fact("protocol-2 6: ComfyUI")
 def test_comfyui(run: Callable[..., Any]) -> None:
     output = output_of(run("comfyui", workflow=WORKFLOW))
     [image] = output["images"]
@@ -139,6 +140,7 @@ def test_comfyui_depends_on_the_seed_and_the_images(run: Callable[..., Any]) -> 
     assert 4 == len({output["images"][0]["data"] for output in outputs})
 
 
+@pytest.mark.fact("protocol-2 6: ComfyUI with a bucket")
 def test_comfyui_with_a_bucket(run: Callable[..., Any], server: LocalServer) -> None:
     output = output_of(run("comfyui-bucket", workflow=WORKFLOW))
     url = output["images"][0]["data"]
@@ -190,6 +192,7 @@ def test_comfyui_refuses(run: Callable[..., Any], job_input: dict[str, Any], err
 # sdxl
 
 
+@pytest.mark.fact("protocol-2 6: SDXL")
 def test_sdxl(run: Callable[..., Any]) -> None:
     output = output_of(run("sdxl", prompt="a horse", width=64, height=128, seed=7, num_images=2, guidance_scale=7))
     first, second = output["images"]
@@ -243,6 +246,7 @@ def test_sdxl_refuses(run: Callable[..., Any], job_input: dict[str, Any], error:
 # whisper
 
 
+@pytest.mark.fact("protocol-2 6: Whisper")
 def test_whisper(run: Callable[..., Any]) -> None:
     output = output_of(run("whisper", audio="https://example.com/horse.wav"))
     assert [
@@ -408,6 +412,7 @@ def test_any_size(size: tuple[int, int]) -> None:
 # vLLM
 
 
+@pytest.mark.fact("protocol-2 4: vLLM from 2.24")
 @pytest.mark.parametrize(
     ("job_input", "kind", "expected"),
     [
@@ -430,6 +435,7 @@ def test_vllm(run: Callable[..., Any], job_input: dict[str, Any], kind: str, exp
         assert all(each.startswith("data: ") and each.endswith("\n\n") for each in output)
 
 
+@pytest.mark.fact("protocol-2 4: names of models")
 def test_vllm_models(run: Callable[..., Any]) -> None:
     for job_input in ({"openai_route": "/v1/models"}, {"route": "/v1/models"}):
         [models] = output_of(run("vllm", **job_input))

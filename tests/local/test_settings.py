@@ -119,6 +119,7 @@ def test_invalid_behavior(settings: dict[str, Any], error: type[Exception]) -> N
         Behavior(**settings)
 
 
+@pytest.mark.fact("protocol 1.1: status-sync exists")
 def test_without_status_sync(serve: Serve) -> None:
     api = serve(echo, behavior=Behavior(status_sync=False))
     done = api.run_sync()
@@ -127,6 +128,7 @@ def test_without_status_sync(serve: Serve) -> None:
     assert done == api.status(done["id"])
 
 
+@pytest.mark.fact("protocol 1.1: reads by POST")
 def test_without_post_reads(serve: Serve) -> None:
     api = serve(echo, behavior=Behavior(post_reads=False))
     job_id = api.run_sync()["id"]
@@ -136,6 +138,7 @@ def test_without_post_reads(serve: Serve) -> None:
         assert 200 == api.http.get(f"/{operation}/{job_id}").status_code
 
 
+@pytest.mark.fact("protocol 4: 404 after the submission")
 def test_recently_submitted_job_is_not_found(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(not_found_for=timedelta(hours=1)))
     job_id = api.run()
@@ -145,6 +148,7 @@ def test_recently_submitted_job_is_not_found(serve: Serve, gate: Gate) -> None:
         assert (404, {"error": "job not found"}) == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol 3: hold in the queue")
 @pytest.mark.parametrize(("hold", "queued", "started"), [("always", 1, 1), ("started", 0, 1), ("never", 0, 0)])
 def test_when_a_stream_is_held(serve: Serve, gate: Gate, hold: Any, queued: int, started: int) -> None:
     api = serve(gate, behavior=Behavior(stream_hold=hold))
@@ -158,6 +162,7 @@ def test_when_a_stream_is_held(serve: Serve, gate: Gate, hold: Any, queued: int,
         assert not held or response.elapsed.total_seconds() > 0.9
 
 
+@pytest.mark.fact("protocol 1.9: cancel after the end")
 def test_late_cancel_can_be_refused(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(refuse_late_cancel=True))
     running = api.run(n=1)

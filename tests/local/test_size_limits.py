@@ -27,6 +27,7 @@ def sizes(chunks: list[Any]) -> list[int]:
     return [len(json.dumps(chunk["output"], ensure_ascii=False).encode()) for chunk in chunks]
 
 
+@pytest.mark.fact("protocol 1.3: size of a chunk", "protocol 1.3: how a chunk is split")
 def test_yield_over_the_limit_is_split(serve: Serve) -> None:
     text, items = "ä" * MIB, list(range(300_000))
 
@@ -45,6 +46,7 @@ def test_yield_over_the_limit_is_split(serve: Serve) -> None:
     assert text + json.dumps(items, separators=(",", ":")) == "".join(chunk["output"] for chunk in rest)
 
 
+@pytest.mark.fact("protocol 1.3: how a chunk is split")
 @given(st.text(min_size=1), st.integers(8, 30))
 def test_pieces_fit_and_join_to_the_original(text: str, limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -67,6 +69,7 @@ def test_chunks_per_response(texts: list[str], limit: int | None) -> None:
         assert len(responses) <= 1
 
 
+@pytest.mark.fact("protocol 3: chunks after the final status")
 def test_chunks_can_follow_after_a_final_status(serve: Serve) -> None:
     def handler(_: dict[str, Any]) -> Iterator[str]:
         yield from ("one", "two", "three")
@@ -79,6 +82,7 @@ def test_chunks_can_follow_after_a_final_status(serve: Serve) -> None:
     assert [["one", "two"], ["three"], []] == outputs
 
 
+@pytest.mark.fact("protocol 1.3: output too large", "protocol 1.3: size of an output")
 @pytest.mark.parametrize("value", ["x", "\0"])
 def test_output_over_the_limit_is_refused(serve: Serve, caplog: pytest.LogCaptureFixture, value: str) -> None:
     width = len(json.dumps(value)) - 2
@@ -98,6 +102,7 @@ def test_error_with_an_output_over_the_limit_is_refused(serve: Serve) -> None:
     assert ("COMPLETED", False) == (done["status"], "error" in done)
 
 
+@pytest.mark.fact("protocol 1.3: size of an output")
 def test_no_output_limit(serve: Serve) -> None:
     api = serve(lambda _: "x" * 21 * MIB, behavior=Behavior(output_limit=None))
     assert 21 * MIB == len(api.run_sync()["output"])

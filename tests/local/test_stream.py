@@ -3,6 +3,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from runpod.local import Behavior
 from tests.local.api import TIMEOUT, until
 
@@ -34,6 +36,12 @@ def outputs(*values: Any) -> list[dict[str, Any]]:
     return [{"output": value} for value in values]
 
 
+@pytest.mark.fact(
+    "protocol 3: envelope",
+    "protocol 3: each chunk once",
+    "protocol 3: last chunks",
+    "protocol 3: finished stream",
+)
 def test_each_chunk_is_returned_once(serve: Serve) -> None:
     steps = Steps(3)
     api = serve(steps.handler)
@@ -61,6 +69,7 @@ def test_held_stream_returns_at_the_end_of_the_job(serve: Serve) -> None:
     assert {"status": "COMPLETED", "stream": []} == api.ok(response.result(TIMEOUT))
 
 
+@pytest.mark.fact("protocol 3: empty stream")
 def test_held_stream_returns_after_the_wait(serve: Serve, gate: Gate) -> None:
     api = serve(gate, behavior=Behavior(stream_hold="always"))
     running = api.run(n=1)
@@ -72,6 +81,7 @@ def test_held_stream_returns_after_the_wait(serve: Serve, gate: Gate) -> None:
     assert {"status": "IN_QUEUE", "stream": []} == api.ok(second.result(TIMEOUT))
 
 
+@pytest.mark.fact("protocol 3: plain handler")
 def test_stream_of_a_plain_function_is_empty(serve: Serve) -> None:
     api = serve(lambda _: [1, 2])
     job_id = api.run()
@@ -103,6 +113,7 @@ def test_chunk_is_a_snapshot(serve: Serve) -> None:
     assert outputs([0], [0, 1]) == api.stream(api.run_sync()["id"])["stream"]
 
 
+@pytest.mark.fact("protocol 3: each chunk once")
 def test_concurrent_readers_share_the_chunks(serve: Serve) -> None:
     steps = Steps(1)
     api = serve(steps.handler)
@@ -127,6 +138,7 @@ def test_disconnected_reader_takes_no_chunk(serve: Serve) -> None:
     assert outputs(0) == api.stream(job_id)["stream"]
 
 
+@pytest.mark.fact("protocol 3: chunks before a failure")
 def test_chunks_of_a_cancelled_job_remain_available(serve: Serve) -> None:
     steps = Steps(2)
     api = serve(steps.handler)

@@ -40,11 +40,13 @@ def refused(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, body["error"]
 
 
+@pytest.mark.fact("protocol 1.0: bearer key")
 @pytest.mark.parametrize("value", ["Bearer secret", "secret", "bearer secret", "Bearer  secret"])
 def test_valid_key(api: Api, value: str) -> None:
     assert api.ok(api.http.get("/health", headers={"Authorization": value}))
 
 
+@pytest.mark.fact("protocol 4: wrong key")
 @pytest.mark.parametrize(
     "value",
     ["", "Bearer", "Bearer wrong", "wrong", "Basic secret", "Bearer secret2", "secre", "\xe9"],
@@ -55,17 +57,20 @@ def test_invalid_key(api: Api, value: str, path: str) -> None:
     assert (401, "unauthorized") == refused(api.http.get(path, headers=headers))
 
 
+@pytest.mark.fact("protocol 4: wrong key", "protocol 4: body of a 401")
 def test_missing_key(api: Api) -> None:
     url = f"{api.server.base_url}/horse/run"
     response = httpx.post(url, json={"input": {"n": 1}}, trust_env=False)
     assert (401, "unauthorized") == refused(response)
 
 
+@pytest.mark.fact("protocol 4: unknown endpoint")
 def test_unknown_endpoint(api: Api) -> None:
     response = api.http.get(f"{api.server.base_url}/mule/health")
     assert (404, "endpoint not found") == refused(response)
 
 
+@pytest.mark.fact("protocol 4: blank ID")
 @pytest.mark.parametrize(
     "path",
     [
@@ -107,6 +112,7 @@ def test_job_id_may_hold_any_character(api: Api, job_id: str) -> None:
         assert (404, "job not found") == refused(api.http.post(f"/{operation}/{job_id}"))
 
 
+@pytest.mark.fact("protocol 1.0: opaque IDs")
 def test_encoded_job_id(api: Api) -> None:
     job_id = api.run_sync(n=1)["id"]
     encoded = "".join(f"%{ord(character):02x}" for character in job_id)
@@ -120,6 +126,7 @@ def test_endpoint_id_may_hold_anything_but_a_slash(endpoint: str) -> None:
         assert 1 == len(server.jobs[endpoint])
 
 
+@pytest.mark.fact("protocol 1.1: routes")
 @pytest.mark.parametrize(
     ("operation", "allowed"),
     [
@@ -148,6 +155,7 @@ def test_method_not_allowed(api: Api, operation: str, allowed: str, method: str)
         assert (405, "method not allowed") == refused(response)
 
 
+@pytest.mark.fact("protocol 1.2: input is an object")
 @pytest.mark.parametrize("operation", ["run", "runsync"])
 @pytest.mark.parametrize(
     "body",
@@ -197,6 +205,7 @@ def body_of(size: int) -> bytes:
     return b'{"input":{"n":"' + b"x" * (size - len(frame)) + b'"}}'
 
 
+@pytest.mark.fact("protocol 1.3: body of /run", "protocol 1.3: body of /runsync")
 @pytest.mark.parametrize(("operation", "limit"), [("run", 10), ("runsync", 20)])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_body_over_the_limit(api: Api, operation: str, limit: int, chunked: bool) -> None:

@@ -79,6 +79,7 @@ def webhook_tasks(api: Api) -> int:
     return len(api.server._webhooks._tasks)
 
 
+@pytest.mark.fact("protocol 6: request", "protocol 6: body", "protocol 6: COMPLETED and FAILED")
 @pytest.mark.parametrize("operation", ["run", "runsync"])
 def test_webhook_of_a_completed_job(serve: Serve, receiver: Receiver, operation: str) -> None:
     api = serve(echo)
@@ -97,6 +98,7 @@ def test_webhook_of_a_completed_job(serve: Serve, receiver: Receiver, operation:
     assert receiver.deliveries.empty()
 
 
+@pytest.mark.fact("protocol 6: COMPLETED and FAILED")
 def test_webhook_of_a_failed_job(serve: Serve, receiver: Receiver) -> None:
     api = serve(lambda _: {"error": "no hay"})
     job_id = submit(api, receiver.url)
@@ -105,6 +107,7 @@ def test_webhook_of_a_failed_job(serve: Serve, receiver: Receiver) -> None:
     assert "output" not in body
 
 
+@pytest.mark.fact("protocol 6: three attempts", "protocol 6: no effect on the job")
 def test_failed_webhook_is_attempted_three_times(serve: Serve, receiver: Receiver) -> None:
     receiver.statuses = [500, 302, 404]
     api = serve(echo)
@@ -128,6 +131,7 @@ def waits_for_retry(api: Api) -> bool:
     return len(api.server._clock.advanced._listeners) > 1
 
 
+@pytest.mark.fact("protocol 6: any 2xx")
 def test_any_2xx_status_is_a_success(serve: Serve, receiver: Receiver) -> None:
     receiver.statuses = [503, 204]
     api = serve(echo)
@@ -140,6 +144,7 @@ def test_any_2xx_status_is_a_success(serve: Serve, receiver: Receiver) -> None:
     assert receiver.deliveries.empty()
 
 
+@pytest.mark.fact("protocol 6: no effect on the job")
 def test_hanging_webhook_blocks_nothing(serve: Serve) -> None:
     # Accepts the connection and never responds.
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -153,6 +158,7 @@ def test_hanging_webhook_blocks_nothing(serve: Serve) -> None:
             assert 0 == webhook_tasks(api)
 
 
+@pytest.mark.fact("protocol 6: other ends")
 @pytest.mark.parametrize("every_end", [False, True])
 def test_webhook_on_every_end(serve: Serve, receiver: Receiver, every_end: bool) -> None:
     async def stuck(_: dict[str, Any]) -> None:

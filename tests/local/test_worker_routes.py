@@ -60,6 +60,7 @@ def workers(api: Api) -> dict[str, int]:
     return {state: number for state, number in api.get("/health")["workers"].items() if number}
 
 
+@pytest.mark.fact("protocol 15: take a job", "protocol 15: result")
 def test_worker_takes_a_job_and_posts_its_result(api: Api, worker: FakeWorker) -> None:
     job_id = api.run(prompt="a horse")
     assert {"id": job_id, "input": {"prompt": "a horse"}} == worker.take()
@@ -72,11 +73,13 @@ def test_worker_takes_a_job_and_posts_its_result(api: Api, worker: FakeWorker) -
     assert {"idle": 1, "ready": 1} == workers(api)
 
 
+@pytest.mark.fact("protocol 1.2: s3Config")
 def test_other_fields_are_passed_on_to_the_worker(api: Api, worker: FakeWorker) -> None:
     job_id = api.post("/run", {"input": {"n": 1}, "s3Config": {"bucketName": "b"}, "policy": {"ttl": 60_000}})["id"]
     assert {"id": job_id, "input": {"n": 1}, "s3Config": {"bucketName": "b"}} == worker.take()
 
 
+@pytest.mark.fact("protocol 15: take a job")
 def test_request_for_a_job_is_held_until_there_is_one(api: Api, worker: FakeWorker) -> None:
     response = worker.taking()
     job_id = api.run(n=1)
@@ -93,6 +96,7 @@ def test_one_of_several_workers_gets_the_job(api: Api) -> None:
     assert [job_id] == [result.json()["id"] for result in results if result.content]
 
 
+@pytest.mark.fact("protocol 15: take several jobs")
 def test_taking_several_jobs(api: Api, worker: FakeWorker) -> None:
     ids = [api.run(n=n) for n in range(3)]
     first = api.ok(worker.get("job-take-batch", batch_size=2, job_in_progress=0))
@@ -111,12 +115,14 @@ def test_invalid_batch_size(worker: FakeWorker, size: str) -> None:
     assert (400, {"error": "batch_size is invalid; must be 1 or more"}) == (response.status_code, response.json())
 
 
+@pytest.mark.fact("protocol 15: take a job")
 def test_held_request_for_a_job_returns_204_on_stop(api: Api, worker: FakeWorker) -> None:
     response = worker.taking()
     api.server.stop()
     assert 204 == response.result(TIMEOUT).status_code
 
 
+@pytest.mark.fact("protocol 15: key of a worker")
 @pytest.mark.parametrize("authorization", ["{key}", "Bearer {key}"])
 def test_worker_is_authorized_by_the_api_key(api: Api, worker: FakeWorker, authorization: str) -> None:
     api.http.headers["authorization"] = authorization.format(key=api.server.api_key)
@@ -151,6 +157,7 @@ def test_requests_of_workers_are_not_recorded(api: Api, worker: FakeWorker) -> N
 # Results
 
 
+@pytest.mark.fact("protocol 15: result")
 def test_error_result(api: Api, worker: FakeWorker) -> None:
     job_id = api.run()
     worker.take()
@@ -159,6 +166,7 @@ def test_error_result(api: Api, worker: FakeWorker) -> None:
     assert ("FAILED", "bad seed", {"detail": 1}) == (job["status"], job["error"], job["output"])
 
 
+@pytest.mark.fact("protocol 1.7: late progress", "protocol 15: progress update")
 def test_progress_update_does_not_end_a_job(api: Api, worker: FakeWorker) -> None:
     job_id = api.run()
     worker.take()
@@ -203,6 +211,7 @@ def test_result_for_an_unknown_job(worker: FakeWorker) -> None:
 
 # On the service, too, a job is COMPLETED without output if its result is refused, for its size or because its error is
 # not a string.
+@pytest.mark.fact("protocol 1.8: refused result")
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -226,6 +235,7 @@ def test_refused_result_completes_the_job_without_output(api: Api, worker: FakeW
     assert not {"output", "error"} & job.keys()
 
 
+@pytest.mark.fact("protocol 15: chunk")
 def test_stream(api: Api, worker: FakeWorker) -> None:
     job_id = api.run()
     worker.take()
@@ -244,6 +254,7 @@ def test_stream(api: Api, worker: FakeWorker) -> None:
 # Unfinished jobs
 
 
+@pytest.mark.fact("protocol 15: jobs to stop")
 def test_cancelled_job_is_reported_to_its_worker_once(api: Api, worker: FakeWorker) -> None:
     job_id = api.run()
     worker.take()
@@ -307,6 +318,7 @@ def test_worker_that_disconnects_is_removed(api: Api, worker: FakeWorker) -> Non
                 assert 1 == api.post("/purge-queue")["removed"]
 
 
+@pytest.mark.fact("protocol 15: ping")
 def test_ping_does_not_register_a_worker(api: Api, worker: FakeWorker) -> None:
     # Pings are sent by a separate process, which can outlive the worker.
     assert {} == api.ok(worker.get("ping", runpod_version="1.12.0"))

@@ -37,6 +37,7 @@ def refused(call: Callable[[], object]) -> str:
     return caught.value.message
 
 
+@pytest.mark.fact("protocol-2 8.2: pods")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -72,6 +73,7 @@ def test_pods(changes: dict[str, Any], message: str, manage: Manage) -> None:
     assert message in refused(lambda: manage.pods.create(**{**POD, **changes}))
 
 
+@pytest.mark.fact("protocol-2 8.2: network volumes", "protocol-2 8.2: billing and catalog")
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -123,6 +125,7 @@ def test_other_calls(call: Callable[[Any], object], message: str, manage: Manage
     assert message in refused(lambda: call(manage))
 
 
+@pytest.mark.fact("protocol-2 8.2: newer fields")
 def test_a_member_that_is_newer_than_this_version_is_not_refused() -> None:
     from runpod._protocol.pod_fields import created_pod
 

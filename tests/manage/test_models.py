@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from runpod.models.management import EndpointReleases, EndpointWorkers, Pod, Registry, ServerlessEndpoint, Template
 
 
+@pytest.mark.fact("protocol-2 8.2: missing fields")
 def test_everything_but_the_id_can_be_missing_or_null() -> None:
     for model in (ServerlessEndpoint, Template, Registry):
         assert "abc" == model(id="abc").id
@@ -52,6 +53,7 @@ def test_times(text: str) -> None:
     assert datetime(2026, 6, 1, 12, 5, tzinfo=timezone.utc) == endpoint.created_at
 
 
+@pytest.mark.fact("protocol-2 8.2: workers")
 def test_workers_are_a_list() -> None:
     workers = EndpointWorkers.model_validate(
         {"workers": [{"id": "a", "uptimeSeconds": 90}, {"id": "b"}], "summary": {"idle": 2}}

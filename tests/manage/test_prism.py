@@ -64,6 +64,7 @@ def unknown_fields(value: Any, place: str = "") -> list[str]:
     return []
 
 
+@pytest.mark.fact("protocol-2 8.2: operations")
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_an_operation(call: Call, prism: Prism, description: Description) -> None:
     recorder = Recorder()
@@ -80,6 +81,7 @@ def test_an_operation(call: Call, prism: Prism, description: Description) -> Non
     assert [] == description.problems(call.operation, json.loads(sync.content or b"null"))
 
 
+@pytest.mark.fact("protocol-2 8.2: operations")
 def test_every_operation_is_called(description: Description) -> None:
     called = {call.operation for call in CALLS}
     expected = {

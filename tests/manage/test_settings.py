@@ -70,6 +70,7 @@ def test_null_clears_and_none_is_left_out() -> None:
     assert {"env": {}} == changed_template(None, {"env": {}, "image": None})
 
 
+@pytest.mark.fact("protocol-2 3.1: request count", "protocol-2 8.4: names of v1", "protocol-2 8.4: pools")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -95,6 +96,7 @@ def test_what_is_surely_wrong(changes: dict[str, Any], expected: str) -> None:
         created_endpoint({**ENDPOINT, **changes}, {})
 
 
+@pytest.mark.fact("protocol-2 8.4: all of workers")
 @pytest.mark.parametrize(
     ("request_", "keywords", "expected"),
     [
@@ -116,6 +118,7 @@ def test_an_update_that_is_surely_wrong(request_: Any, keywords: dict[str, Any],
         changed_endpoint(request_, keywords)
 
 
+@pytest.mark.fact("protocol-2 8.4: timeout")
 def test_a_timeout_of_milliseconds_that_must_be_seconds() -> None:
     with pytest.warns(UserWarning, match=r"timeout is 600 ms.*600 seconds are 600000"):
         changed_endpoint({"timeout": 600}, {})

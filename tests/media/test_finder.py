@@ -33,6 +33,16 @@ def _is(media: Media, expected: Expected) -> bool:
     )
 
 
+@pytest.mark.fact(
+    "protocol-2 5: media outputs",
+    "protocol-2 6: ComfyUI",
+    "protocol-2 6: ComfyUI with a bucket",
+    "protocol-2 6: SDXL",
+    "protocol-2 6: Whisper",
+    "protocol-2 6: embeddings",
+    "protocol-2 6: Fooocus and A1111",
+    "protocol-2 6: uploaded files",
+)
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_outputs_of_workers(name: str) -> None:
     output, expected = OUTPUTS[name]

@@ -46,6 +46,7 @@ def test_the_shipped_list_has_every_typed_input() -> None:
     assert ["image", "video", "audio", "text"] == list(dict.fromkeys(model.kind for model in models))
 
 
+@pytest.mark.fact("protocol-2 5: metadata")
 def test_rows_of_the_service_are_joined_with_what_is_known() -> None:
     models = received_models(reply(NEW, ROW))
     assert ("service", "", 2) == (models.source, models.reason, len(models))

@@ -73,6 +73,7 @@ def test_every_slug_has_a_typed_input() -> None:
     assert len(ROWS) == 39
 
 
+@pytest.mark.fact("protocol-2 5: fields of the models")
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_fields_kind_price_and_docstring(row: Row) -> None:
     model = MODELS[row.slug]
@@ -83,6 +84,7 @@ def test_fields_kind_price_and_docstring(row: Row) -> None:
     assert all(field.is_required() or field.default is None for field in model.model_fields.values())
 
 
+@pytest.mark.fact("protocol-2 5: fields of the models")
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_only_set_fields_are_sent(row: Row) -> None:
     model = MODELS[row.slug]
@@ -95,6 +97,7 @@ def test_only_set_fields_are_sent(row: Row) -> None:
     assert every == sent(model(**every))
 
 
+@pytest.mark.fact("protocol-2 5: fields of the models")
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_each_required_field_is_required(row: Row) -> None:
     for missing in row.required:
@@ -152,6 +155,7 @@ SLIPS = [
 ]
 
 
+@pytest.mark.fact("protocol-2 5: image or images")
 @pytest.mark.parametrize(("model", "values", "expected"), SLIPS, ids=lambda each: getattr(each, "__name__", ""))
 def test_a_name_of_another_model_is_corrected(model: type[PublicInput], values: dict[str, Any], expected: str) -> None:
     assert expected == problem(model, **values)
@@ -210,12 +214,14 @@ INVALID = [
 ]
 
 
+@pytest.mark.fact("protocol-2 5: sizes of FLUX")
 @pytest.mark.parametrize(("model", "values", "expected"), INVALID, ids=lambda each: getattr(each, "__name__", ""))
 def test_an_invalid_value_is_explained(model: type[PublicInput], values: dict[str, Any], expected: str) -> None:
     prompt = {} if model is Granite4HSmall else {"prompt": "a horse"}
     assert expected == problem(model, **prompt, **values)
 
 
+@pytest.mark.fact("protocol-2 5: sizes of Z-Image")
 def test_sizes_of_z_image_are_listed() -> None:
     for size in ("512*512", "1280*1280", "1024*768", "720*1280"):
         assert size == ZImageTurbo(prompt="a horse", size=size).size

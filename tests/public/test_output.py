@@ -31,6 +31,7 @@ def parsed(output: Any) -> PublicOutput:
     return TypeAdapter(PublicOutput).validate_python(output)
 
 
+@pytest.mark.fact("protocol-2 4: hosted models", "protocol-2 5: cost", "protocol-2 5: media outputs")
 @pytest.mark.parametrize(
     ("output", "urls", "cost"),
     [
@@ -59,12 +60,14 @@ def test_media_and_cost(output: Any, urls: list[str], cost: float | None) -> Non
     assert (None if output is not OLD_VLLM else "a horse") == found.text
 
 
+@pytest.mark.fact("protocol-2 5: base64 outputs")
 def test_a_base64_picture_is_media() -> None:
     [media] = parsed({"result": PIXEL, "cost": 0.0875}).media
     assert "image" == media.kind
     assert parsed({"result": PIXEL}).text is None
 
 
+@pytest.mark.fact("protocol-2 4: vLLM to 2.23", "protocol-2 5: speech recognition")
 @pytest.mark.parametrize(
     "output",
     [

@@ -27,6 +27,7 @@ from runpod.models.retry import RetryPolicy
 DEFAULT = "https://{endpoint_id}.api.runpod.ai"
 
 
+@pytest.mark.fact("protocol-2 3.1: address")
 @pytest.mark.parametrize(
     ("template", "expected"),
     [
@@ -57,6 +58,7 @@ def test_a_blank_id_and_an_address_that_httpx_rejects_are_refused() -> None:
             client.load_balancer("ep")
 
 
+@pytest.mark.fact("protocol-2 3.1: address")
 @pytest.mark.parametrize(
     ("url", "path", "expected"),
     [
@@ -84,6 +86,12 @@ NO_WORKER = {"error": "no workers available"}
 GONE = {"error": "conflict", "reason": "affinity_worker_gone"}
 
 
+@pytest.mark.fact(
+    "protocol-2 3.2: its status",
+    "protocol-2 3.2: statuses of the application",
+    "protocol-2 3.3: strict timeout",
+    "protocol-2 3.3: where the reason is",
+)
 @pytest.mark.parametrize(
     ("seen", "strict", "expected"),
     [
@@ -149,6 +157,7 @@ def test_delays_follow_the_policy_and_retry_after() -> None:
     assert ForwardAttempts(policy).next_delay(response(429, "", retry_after="3600")) is None
 
 
+@pytest.mark.fact("protocol-2 3.2: size")
 def test_a_request_over_the_limit_is_refused() -> None:
     check_size(str(MAX_BODY), "ep")
     check_size("", "ep")
@@ -156,6 +165,7 @@ def test_a_request_over_the_limit_is_refused() -> None:
         check_size(str(MAX_BODY + 1), "ep")
 
 
+@pytest.mark.fact("protocol-2 3.3: release")
 @pytest.mark.parametrize(
     ("options", "expected"),
     [({}, "w1"), ({"strict": True}, "strict w1"), ({"resume": True}, "strict-resume w1")],

@@ -49,6 +49,7 @@ def response(value: Any, status: int = 200) -> Response:
 # --- calls ------------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol-2 2: host")
 @pytest.mark.parametrize(
     ("call", "target"),
     [
@@ -71,6 +72,7 @@ def test_the_address_of_a_call(call: BatchCall, target: str) -> None:
     assert target == call.target
 
 
+@pytest.mark.fact("protocol-2 2: beta")
 @pytest.mark.parametrize(
     ("operation", "status", "advice"),
     [
@@ -112,6 +114,7 @@ def test_a_lost_response_says_what_to_look_for(operation: Any, advice: str) -> N
     assert not unsent.maybe_submitted
 
 
+@pytest.mark.fact("protocol 8: size of a call")
 @given(st.lists(st.integers(1, 60)), st.integers(80, 200))
 def test_requests_are_divided_into_calls(sizes: list[int], limit: int) -> None:
     found = groups(sizes, limit)
@@ -139,6 +142,7 @@ DOCUMENTED = {
 }
 
 
+@pytest.mark.fact("protocol 8: state")
 def test_the_documented_state() -> None:
     state = parse_batch(response(DOCUMENTED), GET)
     assert ("b", "ep", "FINALIZED", None) == (state.id, state.endpoint_id, state.status, state.name)
@@ -178,6 +182,7 @@ def test_what_is_no_state(value: Any, problem: str) -> None:
         parse_batch(response(value), GET)
 
 
+@pytest.mark.fact("protocol 8: undocumented responses")
 @pytest.mark.parametrize("value", [b"", b" ", {}, [], None, "OK", {"message": "3 requests were added"}, {"id": "c"}])
 def test_an_undocumented_response_changes_nothing(value: Any) -> None:
     assert STATE == update_of(response(value), BatchCall(FINALIZE_BATCH, "ep", batch_id="b"), STATE)
@@ -193,6 +198,7 @@ def test_an_undocumented_response_is_used() -> None:
         assert caught.value.maybe_submitted
 
 
+@pytest.mark.fact("protocol-2 2: list of batches")
 @pytest.mark.parametrize(
     "value",
     [
@@ -248,6 +254,7 @@ def page(start: int, end: int, **fields: Any) -> dict[str, Any]:
     return {"requests": ROWS[start:end], **fields}
 
 
+@pytest.mark.fact("protocol 8: results")
 @pytest.mark.parametrize(
     "values",
     [
@@ -287,6 +294,7 @@ def reader(key: str | None = None, output_type: Any = None) -> BatchResultReader
     return BatchResultReader("ep", OutputReader(output_type), key)
 
 
+@pytest.mark.fact("protocol 8: results")
 def test_results() -> None:
     result = reader("k")(
         {
@@ -340,6 +348,7 @@ def state(status: str | None = "FINALIZED", total: int | None = 3, completed: in
     return BatchState(id="b", status=status, request_total=total, request_completed=completed, request_failed=failed)
 
 
+@pytest.mark.fact("protocol 8: done")
 @pytest.mark.parametrize(
     ("received", "done"),
     [
@@ -364,6 +373,7 @@ def test_when_a_batch_is_done(received: BatchState, done: bool) -> None:
     assert done is received.done
 
 
+@pytest.mark.fact("protocol 8: empty batch")
 def test_an_empty_batch_is_done_once_that_is_certain() -> None:
     wait = waiting(has_requests=False)
     assert [False, True] == [wait.received(state(total=0)), wait.received(state(total=0))]
@@ -376,6 +386,7 @@ def test_a_draft_does_not_run() -> None:
         waiting(finalized=False).received(state("DRAFT"))
 
 
+@pytest.mark.fact("protocol-2 2: no notification")
 def test_the_polls_become_less_frequent_until_something_changes() -> None:
     wait = waiting(None)
     pauses = [wait.pause(0.0) for _ in range(9)]

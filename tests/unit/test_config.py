@@ -42,6 +42,7 @@ def config_file() -> Path:
     return path
 
 
+@pytest.mark.fact("protocol 10: RUNPOD_API_KEY", "protocol 10: configuration file")
 def test_sources_of_the_api_key(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
     assert "No API key found. Pass api_key=…, set RUNPOD_API_KEY, or add it to ~/.runpod/config.toml" in refused()
     config_file.write_text('[default]\napi_key = "from-file"\n[other]\napi_key = "not-this"\n')
@@ -97,6 +98,7 @@ def test_an_invalid_config_file_is_reported_without_its_content(
     assert "~/.runpod/config.toml cannot be read (IsADirectoryError)" in refused()
 
 
+@pytest.mark.fact("protocol 1.0: base URL", "protocol 10: RUNPOD_ENDPOINT_BASE_URL")
 def test_sources_of_the_base_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,6 +137,7 @@ def settings(api_key: Any = None, base_url: Any = None, profile: Any = None) -> 
     return config.api_key.get_secret_value(), config.base_url
 
 
+@pytest.mark.fact("protocol 10: configuration file")
 def test_a_profile_that_is_passed_replaces_the_environment(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
     config_file.write_text(PROFILES)
     assert ("default-key", "https://default.example/v2") == settings()

@@ -32,6 +32,7 @@ def state(**fields: Any) -> JobState[Any]:
     return parse_job(reply({"id": JOB, "status": "COMPLETED", **fields}), STATUS_CALL)
 
 
+@pytest.mark.fact("protocol 2: empty status")
 @pytest.mark.parametrize(
     ("words", "bodies"),
     [
@@ -86,6 +87,7 @@ def test_an_invalid_response_with_secrets_of_its_own() -> None:
     assert "PLANTED" not in str(info.value)
 
 
+@pytest.mark.fact("protocol 1.4: response without an ID")
 @pytest.mark.parametrize(
     ("call", "body", "words"),
     [
@@ -111,6 +113,7 @@ def test_a_response_for_another_job_is_an_error() -> None:
         parse_job(Response(200, {}, job("COMPLETED").body, problem="it is too large."), STATUS_CALL)
 
 
+@pytest.mark.fact("protocol 1.7: optional fields")
 def test_unknown_fields_and_unusual_strings_are_kept() -> None:
     unknown = {"tomorrow": {"a": [1]}, "webhook": "https://x.example", "started": "yes", "model_config": 1}
     found = state(**unknown)
@@ -119,6 +122,7 @@ def test_unknown_fields_and_unusual_strings_are_kept() -> None:
     assert ("\ud800", "\ud800") == (found.worker_id, found.error)
 
 
+@pytest.mark.fact("protocol 1.7: milliseconds")
 @pytest.mark.parametrize(
     ("wire", "milliseconds", "count"),
     [
@@ -133,6 +137,7 @@ def test_times_are_milliseconds_and_invalid_ones_ignored(wire: Any, milliseconds
     assert "the result" == found.output
 
 
+@pytest.mark.fact("protocol 1.0: large integers")
 @pytest.mark.parametrize(
     ("output", "expected"),
     [
@@ -156,6 +161,7 @@ def test_a_response_with_only_a_final_status() -> None:
     assert [True] * 2 + [False] * 4 == [is_status_only(state(**fields)) for fields in bare + detailed]
 
 
+@pytest.mark.fact("protocol 3: envelope", "protocol 3: bare list", "protocol 3: metrics")
 @pytest.mark.parametrize(
     ("body", "status", "outputs"),
     [
@@ -195,6 +201,7 @@ def test_invalid_stream_responses(words: str, bodies: list[str]) -> None:
         assert (JOB, False) == (info.value.job_id, info.value.maybe_submitted)
 
 
+@pytest.mark.fact("protocol 1.10: missing counts")
 def test_health_and_purge_defaults_and_unknown_fields() -> None:
     body = {"jobs": {"inQueue": "3", "completed": None, "lost": 7}, "workers": {"idle": 2}, "ready": True}
     found = parse(EndpointHealth, reply(body), Call(HEALTH, ENDPOINT))

@@ -57,6 +57,7 @@ def test_both_call_forms_send_the_same_body() -> None:
     assert expected == wire(input=prompt, policy=wired, webhook=hook, s3_config=S3)
 
 
+@pytest.mark.fact("protocol 1.2: webhookV2", "protocol 1.2: objectPath")
 def test_only_given_fields_are_sent() -> None:
     policy = {"executionTimeout": None, "ttl": 60_000, "lowPriority": None}
     assert {"ttl": 60_000} == wire({"input": {"n": 1}, "policy": policy})["policy"]
@@ -70,6 +71,7 @@ def test_only_given_fields_are_sent() -> None:
         assert b'{"input":{"prompt":"\xe9\xa6\xac \\u0000"}' in sent(input={"prompt": "馬 \x00"}, webhook=hook)
 
 
+@pytest.mark.fact("protocol 1.2: execution timeout", "protocol 1.2: long policies")
 def test_durations_are_timedelta_or_milliseconds_in_wire_format() -> None:
     for span, expected in ((3000.4, 3000), (timedelta(milliseconds=1.6), 2), (timedelta(days=8), 691_200_000), (1, 1)):
         for name in ("executionTimeout", "ttl"):
@@ -90,6 +92,7 @@ def test_an_invalid_duration_is_reported_with_its_field(bad: Any) -> None:
     )
 
 
+@pytest.mark.fact("protocol 1.0: unknown keys", "protocol 1.2: webhook")
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -112,6 +115,7 @@ def test_an_invalid_field_is_reported_by_name(fields: Any, expected: str) -> Non
     assert expected in refused({"input": {"prompt": PLANTED}, **fields})
 
 
+@pytest.mark.fact("protocol 1.2: input is an object")
 def test_a_missing_input_suggests_the_keyword_form() -> None:
     for positional in ({}, {"prompt": PLANTED}, {"policy": {"ttl": 5}}, {5: 1}):
         message = refused(positional)

@@ -27,6 +27,7 @@ def error_for(outcome: Any, call: Call = STATUS_CALL, timeout: float | None = 30
     return failure(call, outcome, deadline(timeout), **options)
 
 
+@pytest.mark.fact("protocol 1.3: 413", "protocol 4: 402", "protocol 4: 403", "protocol 4: cf-ray")
 @pytest.mark.parametrize(
     ("status", "expected", "advice"),
     [
@@ -53,6 +54,7 @@ def test_each_status_has_its_error_class(status: int, expected: Any, advice: str
     assert "job ID" not in str(error_for(reply("", status), RUN_CALL))
 
 
+@pytest.mark.fact("protocol 1.3: body of /run")
 def test_a_400_about_the_size_is_a_payload_too_large_error() -> None:
     too_large = [f"the {what} too large" for what in ("body", "payload is", "Request Entity", "image is")]
     too_large += [f"exceeded {what} of 10MiB" for what in ("max body size", "Maximum upload size", "max size")]
@@ -64,6 +66,7 @@ def test_a_400_about_the_size_is_a_payload_too_large_error() -> None:
         assert errors.UnprocessableEntityError is type(error_for(reply(text, 422)))
 
 
+@pytest.mark.fact("protocol 4: error body", "protocol 4: body of a 401")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -107,6 +110,7 @@ LOST = ResponseLost("ReadError: reset")
 LATE = DeadlineExceeded("late", sent=True)
 
 
+@pytest.mark.fact("protocol 1.5: no 408")
 @pytest.mark.parametrize(
     ("outcome", "submission", "poll", "words"),
     [
@@ -195,6 +199,7 @@ def test_client_closed_error() -> None:
     assert "Cannot send a request: the client is closed." == str(error)
 
 
+@pytest.mark.fact("protocol 4: Retry-After")
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

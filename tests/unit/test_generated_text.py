@@ -107,11 +107,18 @@ TEXTS: dict[str, Any] = {
 }
 
 
+@pytest.mark.fact(
+    "protocol-2 4: vLLM to 2.23",
+    "protocol-2 4: vLLM from 2.24",
+    "protocol-2 4: vLLM streams",
+    "protocol-2 4: hosted models",
+)
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts(name: str) -> None:
     assert "a horse" == runpod.text(TEXTS[name])
 
 
+@pytest.mark.fact("protocol-2 4: vLLM streams")
 @pytest.mark.parametrize(
     ("chunk", "piece"),
     [

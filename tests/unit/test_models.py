@@ -36,6 +36,7 @@ def state(status: str = "COMPLETED", **fields: Any) -> JobState[Any]:
     return JobState.model_validate({"id": JOB, "status": status, **fields})
 
 
+@pytest.mark.fact("protocol 2: upper or lower case")
 def test_a_status_is_a_str() -> None:
     assert "COMPLETED" == JobStatus.COMPLETED == JobStatus("completed") == state("Completed").status
     assert ("COMPLETED", '"COMPLETED"') == (f"{JobStatus.COMPLETED}", json.dumps(JobStatus.COMPLETED))
@@ -43,6 +44,7 @@ def test_a_status_is_a_str() -> None:
     assert "JobStatus('COMPLETED')" == repr(JobStatus.COMPLETED)
 
 
+@pytest.mark.fact("protocol 2: statuses")
 @pytest.mark.parametrize(
     ("started", "completed", "succeeded", "statuses"),
     [
@@ -60,12 +62,14 @@ def test_started_completed_and_succeeded(started: bool, completed: bool, succeed
         assert (completed, None if completed else {"step": 3}) == (found.status.terminal, found.progress)
 
 
+@pytest.mark.fact("protocol 2: RUNNING", "protocol 2: unknown status")
 @given(text=open_statuses.filter(lambda text: text.upper() not in {"IN_QUEUE", "IN_PROGRESS"}), again=copies)
 def test_an_unknown_status_is_kept_and_not_final(text: str, again: Any) -> None:
     for status in (JobStatus(text), state(text).status, again(JobStatus(text))):
         assert (text, JobStatus, False) == (status, type(status), status.terminal)
 
 
+@pytest.mark.fact("protocol 1.7: optional fields", "protocol 1.7: missing output")
 def test_absent_fields_are_none_but_not_set() -> None:
     found = state("IN_QUEUE")
     names = ("output", "progress", "error", "delay_time", "execution_time", "worker_id", "retries")
@@ -119,6 +123,7 @@ def test_the_repr_of_a_state_is_one_short_line() -> None:
         state(status=[SECRET])
 
 
+@pytest.mark.fact("protocol 5: our share")
 def test_models_are_frozen_and_have_defaults() -> None:
     given = [RetryPolicy(), EndpointLimits(), ExecutionPolicy(), S3Config(**S3), JobRequest(input={})]
     seen = [state(), models.StreamChunk(output=1), models.EndpointHealth(), models.PurgeResult()]
@@ -139,6 +144,7 @@ REPORT = {
 }
 
 
+@pytest.mark.fact("protocol 1.8: exception of a handler")
 def test_worker_error_of_a_json_report() -> None:
     for error in (REPORT, json.dumps(REPORT)):
         found: Any = state("FAILED", error=error).worker_error
@@ -156,6 +162,7 @@ def test_worker_error_type(wire: Any, expected: str | None) -> None:
     assert (f"{expected}: no horse" if expected else "no horse") == found.error_message
 
 
+@pytest.mark.fact("protocol 1.8: exception of a generator")
 @pytest.mark.parametrize(
     ("last", "expected"), [("my.app.NoHorse: no", "NoHorse"), ("SystemExit", "SystemExit"), ("?", None)]
 )
@@ -177,12 +184,14 @@ ODD = [
 ]
 
 
+@pytest.mark.fact("protocol 1.8: any error")
 @pytest.mark.parametrize(("error", "message"), [*[(error, error) for error in ODD], (["é", 1], '["é", 1]'), (5, "5")])
 def test_other_errors_have_no_worker_error(error: Any, message: str) -> None:
     found = state("FAILED", error=error)
     assert (error, None, message) == (found.error, found.worker_error, found.error_message)
 
 
+@pytest.mark.fact("protocol 1.8: any error")
 @given(st.text() | plain_json | st.dictionaries(st.sampled_from([*REPORT, "type", "message", "self"]), plain_json))
 def test_any_worker_error_is_accepted(error: Any) -> None:
     for said in (error, json.dumps(error)):

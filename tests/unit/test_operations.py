@@ -22,6 +22,7 @@ from runpod._protocol.submissions import GRACE, RecentSubmissions
 E, J, NOW = "horse-endpoint", "job-1", 1000.0
 
 
+@pytest.mark.fact("protocol 1.0: base URL", "protocol 1.1: routes")
 @pytest.mark.parametrize(
     ("operation", "job_id", "expected", "repeatable"),
     [
@@ -45,6 +46,7 @@ def test_each_operation_has_its_route(
     assert "PLANTED" not in repr(call)
 
 
+@pytest.mark.fact("protocol 1.5: wait in milliseconds")
 def test_the_wait_parameter_is_within_the_limits_of_the_server() -> None:
     for hold, expected in ((2.5, 2500), (1.2345678, 1235), (0.2, 1000), (1000.0, 300000)):
         assert f"/{E}/status-sync/{J}?wait={expected}" == Call(STATUS_SYNC, E, J, hold=hold).target
@@ -55,6 +57,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambd
 odd_ids = st.sampled_from([".", "..", "...", "%2e%2e", "a%2Fb", "../../purge-queue", "a/../b", "a?wait=1", "a#b", " a ", "a\nb", "a\\b"])  # fmt: skip
 
 
+@pytest.mark.fact("protocol 1.0: opaque IDs")
 @given(endpoint=ids, job=ids | odd_ids)
 def test_an_id_is_one_path_segment(endpoint: str, job: str) -> None:
     assert (endpoint, job) == (check_id(endpoint, "endpoint_id"), check_id(job, "job_id"))
@@ -66,6 +69,7 @@ def test_an_id_is_one_path_segment(endpoint: str, job: str) -> None:
     assert b"/v2" + target.encode() == httpx.URL("https://api.runpod.ai/v2" + target).raw_path
 
 
+@pytest.mark.fact("protocol-2 5: address in the console")
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -83,6 +87,7 @@ def test_an_endpoint_can_be_named_by_its_address_in_the_console(given: str, expe
     assert given == check_id(given, "job_id")
 
 
+@pytest.mark.fact("protocol 4: blank ID")
 @pytest.mark.parametrize(
     ("bad", "problem"),
     [

@@ -140,6 +140,7 @@ def test_runpod_log_sets_the_level(monkeypatch: pytest.MonkeyPatch, text: str, l
     assert ([mine], True) == (logger.handlers[1:], logger.propagate)
 
 
+@pytest.mark.fact("protocol 15: import name")
 def test_files_of_the_official_package_in_the_same_folder_raise_on_import(tmp_path: Path) -> None:
     shutil.copytree(Path(runpod.__file__).parent, tmp_path / "runpod", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "runpod" / "serverless").mkdir()

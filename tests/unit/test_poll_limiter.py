@@ -185,6 +185,7 @@ def test_hold_times_shrink_as_the_queue_grows() -> None:
     assert second.shorten(Call(STATUS, ENDPOINT, "job")).hold is None
 
 
+@pytest.mark.fact("protocol 5: allowance per worker")
 def test_a_429_pauses_all_waiters_and_reduces_the_rate() -> None:
     queue = limiter(concurrent=1000, per_second=100)
     queue.release(acquired(queue), START, reply("", 429, retry_after="3"))
@@ -268,6 +269,7 @@ arrivals = st.tuples(
 )
 
 
+@pytest.mark.fact("protocol 5: our share")
 @settings(max_examples=100)
 @given(
     limits=st.builds(EndpointLimits, concurrent_polls=st.integers(1, 20), polls_per_second=st.integers(1, 50)),

@@ -86,6 +86,7 @@ def test_polling_ends_at_the_deadline_with_the_last_outcome(
     assert ([], errors.RunpodTimeoutError) == (late.polls, type(late.error))
 
 
+@pytest.mark.fact("protocol 5: expired job")
 @both
 @pytest.mark.parametrize(
     ("responses", "options", "expected"),
@@ -167,6 +168,7 @@ beginnings = {
 # --- waiting ----------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 2: statuses")
 @pytest.mark.parametrize("status", simulation.TERMINAL)
 def test_a_wait_ends_at_any_final_status(status: str) -> None:
     run = wait(HELD, Event(job(status, output=7), 3.0))
@@ -186,6 +188,7 @@ def test_the_final_status_is_seen_with_and_without_long_polls() -> None:
 SYNC = "status_sync"
 
 
+@pytest.mark.fact("protocol 1.1: status-sync exists")
 @pytest.mark.parametrize(
     ("error_responses", "submitted_at", "names", "remembered"),
     [
@@ -224,6 +227,7 @@ def test_polling_backs_off_until_the_state_changes() -> None:
     assert len(wait(job("IN_PROGRESS"), timeout=60.0).polls) < 40
 
 
+@pytest.mark.fact("protocol 5: result of /runsync")
 @pytest.mark.parametrize("outcome", [job("IN_QUEUE", id="sync-1"), reply("", 429, retry_after="3600")])
 def test_a_run_sync_result_is_polled_twice_within_its_minute_of_retention(outcome: Response) -> None:
     run = wait(
@@ -318,6 +322,7 @@ def test_any_wait_ends_with_the_job_or_at_its_deadline(
 # --- streaming --------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("protocol 3: last chunks", "protocol 3: chunks after the final status")
 @pytest.mark.parametrize(
     ("responses", "status", "expected"),
     [
@@ -348,6 +353,7 @@ def test_all_chunks_are_yielded_in_order_before_the_end(
     assert (Done(), expected) == (run.end, run.streamed)
 
 
+@pytest.mark.fact("protocol 3: failed stream")
 @pytest.mark.parametrize("status", simulation.TERMINAL)
 @pytest.mark.parametrize("last", [[], [EMPTY]])
 def test_a_failed_job_yields_all_chunks_and_then_raises_the_error_of_status(status: str, last: list[Any]) -> None:
@@ -383,6 +389,7 @@ def test_a_stream_timeout_reports_the_last_status() -> None:
     assert [1] == stream(NOT_FOUND, chunks("COMPLETED", 1), chunks("COMPLETED"), status=job("IN_PROGRESS")).streamed
 
 
+@pytest.mark.fact("protocol 3: hold in the queue")
 def test_only_empty_immediate_responses_are_followed_by_a_pause() -> None:
     every = [chunks("IN_PROGRESS", n) for n in range(50)]
     assert [] == stream(*every, EMPTY, Event(chunks("IN_PROGRESS"), 0.6), chunks("COMPLETED")).pauses

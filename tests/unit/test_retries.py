@@ -47,6 +47,7 @@ def after(
         return error
 
 
+@pytest.mark.fact("protocol 4: 429", "protocol 4: gateway errors")
 @pytest.mark.parametrize(("expected", "outcome"), [(row[0], outcome) for row in TABLE for outcome in row[1]])
 def test_retry_table(expected: tuple[bool, bool, bool], outcome: Any) -> None:
     got = [after(RUN, outcome), after(RUN, outcome, policy=RetryPolicy(resubmit=True)), after(STATUS, outcome)]
@@ -111,6 +112,7 @@ def test_pauses_end_before_the_deadline(
     assert isinstance(got, Exception) or START + gone <= START + gone + got < START + timeout
 
 
+@pytest.mark.fact("protocol 4: 404 after the submission")
 @pytest.mark.parametrize(
     ("operation", "submitted_at", "expected"),
     [
@@ -171,6 +173,7 @@ def submit(operation: Operation, server: Service, policy: RetryPolicy, timeout: 
         assert now <= end.at
 
 
+@pytest.mark.fact("protocol 4: submission in doubt", "protocol 4: retry in doubt", "protocol 7: no key")
 @settings(max_examples=500)
 @given(
     operation=st.sampled_from([RUN, RUN_SYNC, RETRY]),

@@ -100,6 +100,7 @@ def test_a_name_that_no_bucket_can_have(uploads_with: Callable[..., S3Uploads]) 
     assert "boto3 rejected the arguments of the request. Check the name of the bucket." in str(error)
 
 
+@pytest.mark.fact("protocol-2 9: clock")
 @pytest.mark.parametrize(
     ("ahead", "code", "expected"),
     [

@@ -78,6 +78,7 @@ def test_an_invalid_setting_is_named(settings: dict[str, Any], message: str) -> 
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.fact("protocol-2 9: address of a volume")
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -143,6 +143,7 @@ def test_an_empty_file_is_uploaded(server: S3Server, uploads: S3Uploads) -> None
     assert b"" == httpx.get(acquire(uploads, Source(b""))).content
 
 
+@pytest.mark.fact("protocol-2 9: path of a file")
 def test_a_network_volume_is_referred_to_by_path(server: S3Server, volume: S3Uploads) -> None:
     path = acquire(volume, Source())
     assert [f"/runpod-volume/{key}" for key in server.objects()] == [path]

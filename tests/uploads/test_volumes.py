@@ -32,6 +32,7 @@ def content(server: S3Server, path: str) -> bytes:
     return data
 
 
+@pytest.mark.fact("protocol-2 9: 502")
 @pytest.mark.parametrize("operation", ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
 def test_ten_bad_gateways_are_survived(server: S3Server, volume: S3Uploads, operation: str) -> None:
     server.respond(operation, *[BAD_GATEWAY] * 10)
@@ -47,6 +48,7 @@ def test_ten_bad_gateways_are_survived_by_a_deletion(server: S3Server, volume: S
     assert [] == server.objects()
 
 
+@pytest.mark.fact("protocol-2 9: large files")
 def test_a_completion_that_times_out_can_have_succeeded(server: S3Server, volume: S3Uploads) -> None:
     server.respond("CompleteMultipartUpload", TIMED_OUT)
     assert LARGE == content(server, acquire(volume, Source(LARGE)))
@@ -54,6 +56,7 @@ def test_a_completion_that_times_out_can_have_succeeded(server: S3Server, volume
     assert 0 == server.sent("AbortMultipartUpload")
 
 
+@pytest.mark.fact("protocol-2 9: NoSuchUpload")
 def test_a_file_that_is_being_assembled_is_waited_for(server: S3Server, volume: S3Uploads) -> None:
     # As of a file that does not exist; then one that is not complete.
     server.respond("CompleteMultipartUpload", TIMED_OUT, *[Answer(404, "NoSuchUpload")] * 2)
@@ -88,6 +91,7 @@ def test_an_object_of_another_size_is_not_complete(server: S3Server, volume: S3U
     assert [] == server.objects()
 
 
+@pytest.mark.fact("protocol-2 9: few operations")
 def test_no_other_operations_are_used(server: S3Server, volume: S3Uploads) -> None:
     for data in (b"horse", LARGE):
         file = Source(data)
@@ -102,6 +106,7 @@ def test_no_other_operations_are_used(server: S3Server, volume: S3Uploads) -> No
     } == {request.operation for request in server.requests}
 
 
+@pytest.mark.fact("protocol-2 9: 403")
 def test_a_refusal_says_what_can_be_wrong(server: S3Server, uploads_with: Callable[..., S3Uploads]) -> None:
     volume = uploads_with(mount="/runpod-volume", region="EU-RO-1")
     server.always("PutObject", Answer(403))

@@ -31,6 +31,7 @@ def test_the_token_can_be_a_secret_and_stays_the_same() -> None:
     assert f"{PUBLIC}/ep/AH5QjDs1BokPXD0_ZFgij0lZVQzXD1zQUJUfVgVZSgs" == url
 
 
+@pytest.mark.fact("protocol 6: public address")
 @pytest.mark.parametrize(
     ("base", "problem"),
     [

@@ -28,6 +28,7 @@ FIELDS = {
 BODY = json.dumps(FIELDS)
 
 
+@pytest.mark.fact("protocol 6: body")
 @pytest.mark.parametrize(
     "body", [BODY, BODY.encode(), bytearray(BODY.encode()), b"\xef\xbb\xbf" + BODY.encode(), FIELDS]
 )
