@@ -6,6 +6,9 @@ A comment before a block says how it is run, unless it is run as it is:
     <!-- example: pytest -->    as a file of tests
     <!-- example: worker -->    by tests/conformance/test_local_server_page.py
     <!-- example: client -->    as well
+    <!-- example: sync -->      as it is, and the site shows no async form of it
+
+The site shows the sync examples in async form as well (scripts/docsite): these are run, too.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import httpx
 import pytest
-from openai import OpenAI
+from docsite.examples import FENCE, async_forms
+from openai import AsyncOpenAI, OpenAI
 
 import runpod
 from runpod import AsyncRunpod, Runpod
@@ -53,14 +57,12 @@ PAGES = [
     ROOT / "benchmarks" / "README.md",
 ]
 
-FENCE = re.compile(r"^(?:<!-- example: (?P<how>\w+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
 class Block(NamedTuple):
     page: Path
     line: int
     how: str
     code: str
+    form: str = "sync"
 
     def compiled(self) -> CodeType:
         # Padded, so that a traceback shows the line of the page.
@@ -77,6 +79,13 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(page, text[: m.start("code")].count("\n") + 1, m["how"] or "run", m["code"]) for m in FENCE.finditer(text)
     ]
+
+
+def async_blocks(page: Path) -> list[Block]:
+    forms = async_forms(page.read_text(encoding="utf-8"))
+    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    pairs = zip(found, blocks(page), strict=True)
+    return [block._replace(code=forms[m.start()], form="async") for m, block in pairs if m.start() in forms]
 
 
 def containing(page: Path, text: str) -> Block:
@@ -142,8 +151,43 @@ def same_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, handler)
 
 
+async def evaluate(block: Block, names: dict[str, Any]) -> None:
+    result = eval(block.compiled(), names)
+    if result is not None:
+        await result
+
+
+def run_async(block: Block) -> dict[str, Any]:
+    """Runs the async form of a block like `run`."""
+    names: dict[str, Any] = {}
+
+    async def main() -> None:
+        client = AsyncRunpod()
+        endpoint = client.endpoint("ENDPOINT_ID")
+        names.update(client=client, endpoint=endpoint)
+        if block.page == DOCS["media"]:
+            names["pictures"] = client.endpoint("PICTURE_ENDPOINT_ID")
+        if block.page == DOCS["openai"] and block.line != blocks(block.page)[0].line:
+            await evaluate(async_blocks(block.page)[0], names)
+        if block.how == "job":
+            names["job"] = await endpoint.run(input={"prompt": "a horse"})
+        try:
+            await evaluate(block, names)
+        finally:
+            for each in (client, *names.values()):
+                if isinstance(each, AsyncRunpod):
+                    await each.aclose()
+                elif isinstance(each, AsyncOpenAI):
+                    await each.close()
+
+    anyio.run(main)
+    return names
+
+
 def run(block: Block, http_client: httpx.Client | None = None) -> dict[str, Any]:
     """Runs a block after the one that defines `client` and `endpoint` or `pictures`, and returns its variables."""
+    if block.form == "async":
+        return run_async(block)
     client = Runpod(http_client=http_client)
     endpoint = client.endpoint("ENDPOINT_ID")
     names: dict[str, Any] = {"client": client, "endpoint": endpoint}
@@ -177,8 +221,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block for page in WITH_EXAMPLES for block in blocks(page)],
-    ids=lambda block: f"{block.page.stem}:{block.line}",
+    [block for page in WITH_EXAMPLES for block in (*blocks(page), *async_blocks(page))],
+    ids=lambda block: f"{block.page.stem}:{block.line}-{block.form}",
 )
 @pytest.mark.usefixtures("same_signals")
 def test_a_block_runs(
@@ -200,7 +244,7 @@ def test_a_block_runs(
     elif block.how in {"worker", "client"}:
         block.compiled()
     else:
-        assert block.how in {"run", "job"}
+        assert block.how in {"run", "job", "sync"}
         run(block)
 
 
