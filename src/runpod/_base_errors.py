@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from runpod._links import DOCUMENTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +26,8 @@ def _restore(cls: type[RunpodError], message: str, attributes: dict[str, Any]) -
 
 class RunpodError(Exception):
     """Base class of all errors that the library raises.
+
+    `str(error)` is the message, followed by the address of the documentation of its class.
 
     Args:
         message: What happened and what to do next.
@@ -77,13 +82,22 @@ class RunpodError(Exception):
             return self.message, {name: _to_json(value) for name, value in values.items() if value is not None}
 
     def __str__(self) -> str:
-        return self.message
+        stop = "" if self.message.endswith((".", "!", "?")) or not self.message else "."
+        return f"{self.message}{stop} See {_page_of(type(self))}".lstrip()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.message!r})"
 
     def __reduce__(self) -> tuple[Callable[..., RunpodError], tuple[Any, ...]]:
         return _restore, (type(self), self.message, self.__dict__.copy())
+
+
+def _page_of(cls: type[RunpodError]) -> str:
+    """The address of the page about an error. A subclass has none, but its nearest public base class does."""
+    # errors.py moves its public classes into its module, wherever they are defined.
+    public = (base.__name__ for base in cls.__mro__ if base.__module__ == "runpod.errors" and base.__name__[0] != "_")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", next(public, RunpodError.__name__))
+    return f"{DOCUMENTATION}errors/{words.lower()}/"
 
 
 def _to_json(value: Any) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.clocks import AsyncVirtualClock
     from tests.servers import Wire
 
-CLOSED = r"^Cannot send a request: the client is closed\.$"
+CLOSED = r"^Cannot send a request: the client is closed\. See "
 
 
 async def test_a_callers_http_client_is_used_and_stays_open(wire: Wire) -> None:

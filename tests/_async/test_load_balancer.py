@@ -262,7 +262,7 @@ async def test_an_endpoint_of_the_other_type_is_named(
     with pytest.raises(BadRequestError, match=r"^'ep' is a queue endpoint.*: use client\.endpoint\('ep'\)\.run"):
         await balancer.http.post("/")
     wire.respond(httpx.Response(400, json={"error": "/run is not allowed for LB API, use load balancer endpoint"}))
-    with pytest.raises(BadRequestError, match=r"has no jobs: use client\.load_balancer\(id\)\.$"):
+    with pytest.raises(BadRequestError, match=r"has no jobs: use client\.load_balancer\(id\)\. See "):
         await lb_client.endpoint("ep").run(input={"n": 1})
 
 

@@ -309,7 +309,7 @@ async def test_addresses_that_are_mixed_up(
         for call, hint in zip(calls, [hints[0], hints[1], hints[1]], strict=True):
             with pytest.raises(RunpodError) as caught:
                 await call(client)
-            message = str(caught.value)
+            message = caught.value.message
             assert message.endswith(hint)
             assert bool(hint) == ("This base_url" in message or "This management_url" in message)
 

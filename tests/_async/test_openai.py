@@ -313,7 +313,7 @@ async def test_without_the_package(client: AsyncRunpod, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(ConfigurationError) as caught:
         client.openai("llm")
-    assert 'client.openai needs the package openai: pip install "runpod-sdk[openai]".' == str(caught.value)
+    assert 'client.openai needs the package openai: pip install "runpod-sdk[openai]".' == caught.value.message
     # A damaged installation is another problem.
     monkeypatch.delitem(sys.modules, "openai")
     monkeypatch.setattr("builtins.__import__", broken(__import__))

@@ -247,12 +247,12 @@ async def test_a_timeout_keeps_the_final_state_of_another_wait(
 @pytest.mark.parametrize(
     ("responses", "message", "status"),
     [
-        ([CANCELLED], r"\(last status: IN_PROGRESS\)\. It was cancelled\.$", "CANCELLED"),
-        ([RUNNING], r"\. Its cancellation was requested; its status is IN_PROGRESS\.$", "IN_PROGRESS"),
-        ([401], r"\. It was not cancelled: cancel of job .* HTTP 401.*API key\.$", "IN_PROGRESS"),
+        ([CANCELLED], r"\(last status: IN_PROGRESS\)\. It was cancelled\. See ", "CANCELLED"),
+        ([RUNNING], r"\. Its cancellation was requested; its status is IN_PROGRESS\. See ", "IN_PROGRESS"),
+        ([401], r"\. It was not cancelled: cancel of job .* HTTP 401.*API key\. See ", "IN_PROGRESS"),
         (
             [{"id": JOB, "status": "COMPLETED"}, 401],
-            r"\. It has ended, but its result was not received: status of job .* HTTP 401.*API key\.$",
+            r"\. It has ended, but its result was not received: status of job .* HTTP 401.*API key\. See ",
             "COMPLETED",
         ),
     ],
@@ -272,7 +272,7 @@ async def test_cancel_on_timeout(
 async def test_cancel_on_timeout_of_a_queued_job(endpoint: AsyncEndpoint, wire: Wire) -> None:
     wire.respond(QUEUED, Delayed(6, QUEUED), Delayed(6, QUEUED), CANCELLED)
     job = await endpoint.run(input=INPUT)
-    message = r"IN_QUEUE\)\. It was cancelled\. No worker has taken it: endpoint\.diagnose\(\) says why\.$"
+    message = r"IN_QUEUE\)\. It was cancelled\. No worker has taken it: endpoint\.diagnose\(\) says why\. See "
     with pytest.raises(errors.RunpodTimeoutError, match=message):
         await job.result(timeout=10, cancel_on_timeout=True)
 

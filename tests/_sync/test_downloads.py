@@ -237,7 +237,7 @@ def test_a_download_that_never_ends(
         if server.requests:
             break
     assert f"/horse.png was not downloaded within the timeout of {timeout:g} s." in str(caught.value)
-    assert str(caught.value).endswith(" 1 of 2 files were saved before.")
+    assert caught.value.message.endswith(" 1 of 2 files were saved before.")
     assert "SECRET" not in str(caught.value)
     assert not caught.value.maybe_submitted
     assert ["horse.png"] == names(tmp_path / str(timeout))

@@ -67,7 +67,7 @@ def refused(run: RunFile, *args: Any, **options: Any) -> str:
         run.add(*args, **options)
     assert before == list(run.results())
     assert not info.value.maybe_submitted
-    return str(info.value)
+    return info.value.message
 
 
 def submit(run: RunFile, *numbers: int) -> None:
@@ -216,7 +216,7 @@ def test_functions_that_raise(run: RunFile) -> None:
         with pytest.raises(InvalidRequestError) as info:
             run.add([{"n": "1"}, {"n": "x"}], **options)
         shown = "input" if name == "make_input" else name
-        assert f"row 2: {shown} raised ValueError. Nothing was added." == str(info.value)
+        assert f"row 2: {shown} raised ValueError. Nothing was added." == info.value.message
         assert isinstance(info.value.__cause__, ValueError)
         found = run.add([{"n": "1"}, {"n": "x"}], on_error="skip", **options).skipped
         expected = f"{shown} raised ValueError: invalid literal for int() with base 10: 'x'."
@@ -529,7 +529,7 @@ def test_rows_that_cannot_be_resubmitted(ended: RunFile) -> None:
         with pytest.raises(InvalidRequestError) as info:
             ended.resubmit(which)
         assert before == list(ended.results())
-        return str(info.value)
+        return info.value.message
 
     assert refusal(["k7", "k1"]).startswith("The row with the key 'k1' cannot be resubmitted: it has completed;")
     assert "'k6' cannot be resubmitted: it was submitted, and its job has not ended" in refusal(["k7", "k6"])

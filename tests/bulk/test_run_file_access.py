@@ -56,7 +56,7 @@ def error(*args: Any, **options: Any) -> str:
     with pytest.raises(RunFileError) as info:
         RunFile(*args, **options)
     assert not info.value.maybe_submitted
-    return str(info.value)
+    return info.value.message
 
 
 def names(folder: Path) -> set[str]:
@@ -424,7 +424,7 @@ def test_a_full_disk(path: Path) -> None:
         ):
             with pytest.raises(RunFileError) as info:
                 step()
-            assert expected == str(info.value)
+            assert expected == info.value.message
             assert before == list(run.results())
         run._database._connection.execute("PRAGMA max_page_count = 1000000")  # type: ignore[union-attr]
         run.apply([Submitting(2), Ended(1, "COMPLETED", '"' + "x" * 10_000 + '"')])

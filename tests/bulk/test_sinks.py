@@ -137,7 +137,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunFileError) as info:
         write_results(RESULTS, path)
     # A device is written directly.
-    assert f"{path} cannot be written: No space left on device." == str(info.value)
+    assert f"{path} cannot be written: No space left on device." == info.value.message
 
 
 @pytest.mark.parametrize("before", [None, "before"])
@@ -153,7 +153,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunFileError) as info:
         write_results(RESULTS, path)
-    assert f"{path} cannot be written: No space left on device. It was left as it was." == str(info.value)
+    assert f"{path} cannot be written: No space left on device. It was left as it was." == info.value.message
     assert before == (path.read_text() if path.exists() else None)
 
 

@@ -42,7 +42,7 @@ def problem(path: Path) -> str:
 def fatal(source: Any, format: str | None = None) -> str:
     with pytest.raises(InvalidRequestError) as info:
         list(read_rows(source, format=format).items())
-    return str(info.value)
+    return info.value.message
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "JSONL"])

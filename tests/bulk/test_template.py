@@ -28,7 +28,7 @@ NAMES = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]
 def refused(template: Any) -> str:
     with pytest.raises(InvalidRequestError) as info:
         Template(template)
-    return str(info.value)
+    return info.value.message
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_errors_of_rows() -> None:
     assert (
         "The template needs a column that the row lacks: there is no column 'caption' (did you mean 'captoin'?); the "
         "columns are 'captoin', 'when'."
-    ) == str(info.value)
+    ) == info.value.message
     with pytest.raises(InvalidRequestError, match="the columns are none"):
         template({})
     with pytest.raises(InvalidRequestError, match="'when' cannot be inserted into text: its value of type datetime"):

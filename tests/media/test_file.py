@@ -42,7 +42,7 @@ ZIP = b"PK\x03\x04" + bytes(60)
 def refused(source: Any, **options: Any) -> str:
     with pytest.raises(InvalidRequestError) as info:
         encoded(File(source, **options))
-    return str(info.value)
+    return info.value.message
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ class TestPaths:
         monkeypatch.setattr(Path, "open", deny)
         with pytest.raises(InvalidRequestError) as info:
             File(picture)
-        assert f"The file {str(picture)!r} cannot be used: Permission denied." == str(info.value)
+        assert f"The file {str(picture)!r} cannot be used: Permission denied." == info.value.message
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ class TestPaths:
 def test_a_file_object_without_data() -> None:
     file = File(SimpleNamespace(read=lambda *_: b""))  # type: ignore[arg-type]
     for _ in range(2):
-        with pytest.raises(InvalidRequestError, match=r"^The file object is empty\.$"):
+        with pytest.raises(InvalidRequestError, match=r"^The file object is empty\. See "):
             encoded(file)
 
 

@@ -211,7 +211,7 @@ with Runpod("key") as client:
     try:
         client.save([small, large, small], sys.argv[1])
     except MediaError as error:
-        print(error, [path.name for path in error.saved], type(error.__cause__).__name__)
+        print(error.message, [path.name for path in error.saved], type(error.__cause__).__name__)
 """
 
 

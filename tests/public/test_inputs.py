@@ -61,7 +61,7 @@ def sent(model: PublicInput) -> dict[str, Any]:
 def problem(model: type[PublicInput], **values: Any) -> str:
     with pytest.raises(InvalidRequestError) as caught:
         model(**values)
-    message = str(caught.value)
+    message = caught.value.message
     start = f"Invalid {model.__name__}: "
     assert message.startswith(start)
     assert message.endswith(".")

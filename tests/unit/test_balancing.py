@@ -144,7 +144,7 @@ def test_errors_say_what_to_do() -> None:
     assert "Call release() on the session" in str(gone)
     queue = refusal_error(Refusal.QUEUE_ENDPOINT, response(400, "no"), "ep")
     assert isinstance(queue, BadRequestError)
-    assert "'ep' is a queue endpoint, which takes jobs: use client.endpoint('ep').run(…)." == str(queue)
+    assert "'ep' is a queue endpoint, which takes jobs: use client.endpoint('ep').run(…)." == queue.message
     assert (400, "no") == (queue.status_code, queue.body)
     assert refusal_error(Refusal.NO_WORKER, Response(400), "ep") is None
 

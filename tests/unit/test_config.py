@@ -32,7 +32,7 @@ def refused(api_key: Any = None, base_url: Any = None, profile: Any = None) -> s
     assert info.value.__cause__ is None
     assert KEY not in str(info.value)
     assert not info.value.maybe_submitted
-    return str(info.value)
+    return info.value.message
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def refused(positional: Any = None, **keywords: Any) -> str:
     assert info.value.__cause__ is None
     assert not info.value.maybe_submitted
     assert len(str(info.value)) < 400
-    return str(info.value)
+    return info.value.message
 
 
 def test_both_call_forms_send_the_same_body() -> None:

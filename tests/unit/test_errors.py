@@ -9,8 +9,10 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 
-from runpod import JobState, errors
+from runpod import JobRequest, JobState, errors
+from runpod._links import DOCUMENTATION
 from tests.unit.simulation import ENDPOINT, JOB
 
 STATE: JobState[Any] = JobState.model_validate(
@@ -25,6 +27,12 @@ FULL |= {"retry_after": 2.5, "body": "whole body", "headers": {"cf-ray": "8a1", 
 # A copy that lost its attributes must have maybe_submitted=True, unless the class can only have False.
 OPEN = {"RunpodError", "RunpodTimeoutError", "APIConnectionError", "APIStatusError", "ServerError", "APIResponseError"}
 OPEN |= {"ClientClosedError"}
+
+
+def kebab_case(name: str) -> str:
+    """Not as the library does it: by words."""
+    return "-".join(re.findall(r"API|[A-Z][a-z]+", name)).lower()
+
 
 every = pytest.mark.parametrize("cls", [getattr(errors, name) for name in errors.__all__], ids=errors.__all__)
 
@@ -48,11 +56,55 @@ def test_exception_hierarchy() -> None:
 @every
 def test_each_error_needs_only_a_message(cls: type[errors.RunpodError]) -> None:
     for error in (cls(MESSAGE), cls(MESSAGE, None), cls(MESSAGE, "junk")):  # type: ignore[arg-type]
-        assert (MESSAGE, MESSAGE, f"{cls.__name__}({MESSAGE!r})") == (error.message, str(error), repr(error))
+        assert (MESSAGE, f"{cls.__name__}({MESSAGE!r})") == (error.message, repr(error))
         assert (cls.__name__ in OPEN) == error.maybe_submitted
         reported = {name: value for name, value in vars(error).items() if name in ALONE}
         assert {name: value for name, value in ALONE.items() if name in reported} == reported
-    assert "" == str(cls())
+    assert "" == cls().message
+
+
+def page(cls: type[errors.RunpodError]) -> str:
+    """The address of the page about a class."""
+    return f"{DOCUMENTATION}errors/{kebab_case(cls.__name__)}/"
+
+
+@every
+def test_the_text_of_an_error_ends_with_its_page(cls: type[errors.RunpodError]) -> None:
+    assert f"{MESSAGE} See {page(cls)}" == str(cls(MESSAGE))
+    # Such as the last words of a worker.
+    assert f"No horse. See {page(cls)}" == str(cls("No horse"))
+    assert f"Which horse? See {page(cls)}" == str(cls("Which horse?"))
+    assert f"See {page(cls)}" == str(cls())
+
+    class Theirs(cls):  # type: ignore[misc, valid-type]
+        """A class of a program that uses the library."""
+
+    class NotFoundError(Theirs):
+        """One that has the name of another page."""
+
+    assert f"{MESSAGE} See {page(cls)}" == str(Theirs(MESSAGE)) == str(NotFoundError(MESSAGE))
+    # Copies show it once.
+    for error in (cls(MESSAGE), pickle.loads(pickle.dumps(cls(MESSAGE)))):
+        assert MESSAGE == error.message == error.args[0] == cls(*error.args).message
+        assert f"{MESSAGE} See {page(cls)}" == str(error) == str(copy.copy(error)) == f"{error}"
+
+
+def test_names_of_pages() -> None:
+    assert "api-status-error" == kebab_case("APIStatusError")
+    assert "job-timed-out-error" == kebab_case("JobTimedOutError")
+    assert "no-text-error" == kebab_case("NoTextError")
+
+
+def test_a_nested_error_shows_no_address() -> None:
+    class Herd(JobRequest):
+        @field_validator("webhook", mode="after")
+        @classmethod
+        def _check(cls, value: str) -> str:
+            raise errors.InvalidRequestError(MESSAGE)
+
+    with pytest.raises(errors.InvalidRequestError) as info:
+        Herd(input={"prompt": "a horse"}, webhook="https://example.com")
+    assert f"Invalid Herd: webhook {MESSAGE}" == info.value.message
 
 
 def is_copy(error: Any, again: Any) -> bool:

@@ -196,7 +196,7 @@ def test_the_id_of_an_error_response_is_a_job_id_only_with_a_status(
 def test_client_closed_error() -> None:
     error = closed_error(STATUS_CALL)
     assert (ENDPOINT, JOB, False) == (error.endpoint_id, error.job_id, error.retryable)
-    assert "Cannot send a request: the client is closed." == str(error)
+    assert "Cannot send a request: the client is closed." == error.message
 
 
 @pytest.mark.fact("protocol 4: Retry-After")

@@ -61,7 +61,7 @@ def sent(value: Any) -> Any:
 def refused(value: Any) -> str:
     with pytest.raises(InvalidRequestError) as info:
         sent(value)
-    return str(info.value)
+    return info.value.message
 
 
 class Color(enum.Enum):
@@ -347,7 +347,7 @@ class TestLimits:
             "input.images[1]['a b']: 12.7 MB (the file 'horse.png'). Pass a URL in its place, or a runpod.File with "
             "Runpod(uploads=S3Uploads(…)), which uploads it. run_sync accepts 20 MB. If your account allows more, set "
             "EndpointLimits(run_bytes=…)."
-        ) == str(info.value)
+        ) == info.value.message
         assert not info.value.maybe_submitted
         assert 13_000_000 < len(body(value).content(body_limit(RUN_SYNC, EndpointLimits())))
         assert 13_000_000 < len(body(value).content(body_limit(RUN, EndpointLimits(run_bytes=None))))

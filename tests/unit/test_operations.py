@@ -125,7 +125,7 @@ def test_an_invalid_timeout_is_reported_with_its_unit(bad: Any, problem: str) ->
     for error_class in (InvalidRequestError, ConfigurationError):
         with pytest.raises(error_class) as info:
             parse_timeout(bad, error_class=error_class)
-        assert f"timeout must be {problem}" == str(info.value)
+        assert f"timeout must be {problem}" == info.value.message
 
 
 @given(timeout=st.floats(0.001, 1e9), gone=st.floats(0, 2e9))

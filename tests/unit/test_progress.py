@@ -173,7 +173,7 @@ def test_a_bar_needs_tqdm(stderr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError) as caught:
         progress_for(True, 3)
-    assert 'progress=True needs tqdm: pip install "runpod-sdk[progress]".' == str(caught.value)
+    assert 'progress=True needs tqdm: pip install "runpod-sdk[progress]".' == caught.value.message
 
 
 @pytest.mark.parametrize("nothing", [False, None])
@@ -195,7 +195,7 @@ def test_a_callable_gets_each_result() -> None:
 def test_anything_else_is_an_error(wrong: Any) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         progress_for(wrong, 3)
-    assert f"progress must be a bool or a callable, not {type(wrong).__name__}." == str(caught.value)
+    assert f"progress must be a bool or a callable, not {type(wrong).__name__}." == caught.value.message
 
 
 def test_an_async_function_is_an_error() -> None:

@@ -245,7 +245,7 @@ def test_the_cost_is_that_of_the_outputs_or_of_the_running_time() -> None:
 def test_a_price_is_a_number(price: Any) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         Tally(0.0, price)
-    assert f"price_per_second must be a number of at least 0, got {price!r}." == str(caught.value)
+    assert f"price_per_second must be a number of at least 0, got {price!r}." == caught.value.message
 
 
 def test_the_progress_of_a_running_job_is_no_cost() -> None:

@@ -148,4 +148,4 @@ def test_without_boto3_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch
     for action in (lambda: S3Uploads(bucket="inputs"), uploads._transfer):
         with pytest.raises(ConfigurationError) as caught:
             action()
-        assert 'S3Uploads needs boto3: pip install "runpod-sdk[s3]".' == str(caught.value)
+        assert 'S3Uploads needs boto3: pip install "runpod-sdk[s3]".' == caught.value.message

@@ -67,7 +67,7 @@ def test_a_file_that_is_being_assembled_is_waited_for(server: S3Server, volume: 
 
 def test_a_completion_that_never_succeeds_is_an_error(server: S3Server, volume: S3Uploads) -> None:
     server.always("CompleteMultipartUpload", Answer(524))
-    with pytest.raises(UploadError, match=r"responded 524, also on retries. Try again later.$") as caught:
+    with pytest.raises(UploadError, match=r"responded 524, also on retries\. Try again later\. See ") as caught:
         acquire(volume, Source(LARGE))
     assert caught.value.retryable
     assert 11 == server.sent("CompleteMultipartUpload")

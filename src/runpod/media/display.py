@@ -100,7 +100,7 @@ def _gallery(found: list[Media], how_to_save: str) -> str:
             try:
                 source = data_url(media)
             except MediaError as error:
-                figures.append(line_of(readable(str(error))))
+                figures.append(line_of(readable(error.message)))
                 continue
             left -= size
         is_hidden |= source is None

@@ -77,7 +77,7 @@ def media_bundle(media: Displayed) -> dict[str, str]:
             return {"text/plain": line, media.mime: _base64(media)}
         return {"text/plain": line, "text/html": figure(media, data_url(media))}
     except MediaError as error:
-        return {"text/plain": f"{line}\n{readable(str(error))}"}
+        return {"text/plain": f"{line}\n{readable(error.message)}"}
 
 
 def data_url(media: Displayed) -> str:

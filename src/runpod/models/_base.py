@@ -196,9 +196,12 @@ def describe(error: ValidationError, model: type[BaseModel] | None = None) -> st
     known = list(model.model_fields) if model is not None else []
     by_alias = {to_camel(name): name for name in known}
     parts: list[str] = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+    for problem in error.errors(include_url=False, include_input=False):
         field = ".".join(str(step) for step in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+        cause = problem.get("ctx", {}).get("error")
+        # The text of an error of the library has an address at its end.
+        text = cause.message if isinstance(cause, RunpodError) else problem["msg"].removeprefix("Value error, ")
+        message = text.rstrip(".")
         if problem["type"] == "extra_forbidden":
             parts.append(f"there is no field {field!r}{suggestion(field, known)}")
         elif problem["type"] == "missing":

@@ -157,7 +157,7 @@ class BatchResult(Shown, Generic[OutputT]):
 
         shown = self.state._summary()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - both are models
         key = [] if self.key is None else [f"key {readable(str(self.key), 80)}"]
-        error = None if self.error is None else worker_text(str(self.error))
+        error = None if self.error is None else worker_text(self.error.message)
         how_to_save = "client.save(result, folder)"
         return shown._replace(facts=[*key, *shown.facts], error=shown.error or error, how_to_save=how_to_save)
 

@@ -66,7 +66,7 @@ class MapResult(Shown, Generic[OutputT]):
         from runpod.media.display import Summary, worker_text
 
         facts = [f"input {self.index:,}"]
-        error = None if self.error is None else worker_text(str(self.error))
+        error = None if self.error is None else worker_text(self.error.message)
         if self.state is None:
             if self.job_id is not None:
                 facts.append(f"job {readable(self.job_id, 80)}")
