@@ -176,7 +176,8 @@ _open_workers: weakref.WeakSet[Workers] = weakref.WeakSet()
 
 
 @atexit.register
-def _close_workers() -> None:
+def close_workers() -> None:
+    """Ends all work of this process, as it exits."""
     for workers in list(_open_workers):
         # After a second Ctrl-C, the log has what is left.
         with suppress(Exception, KeyboardInterrupt):

@@ -97,6 +97,8 @@ class _Rows:
 class AsyncBulkRunner(AsyncRunner):
     """Runs the rows of a file, and stores what happens before and after each request."""
 
+    KIND = "bulk"
+
     def __init__(
         self,
         endpoint: AsyncEndpoint[Any],

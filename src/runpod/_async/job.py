@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from runpod import _observer
 from runpod._async.downloads import MAX_BYTES, DownloadOptions
 from runpod._async.saver import AsyncSaver
 from runpod._async.streams import AsyncJobStream, AsyncJobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, is_status_only
-from runpod._protocol.operations import CANCEL, RETRY, STATUS
+from runpod._protocol.operations import CANCEL, RETRY, STATUS, Call
 from runpod._protocol.polling import wait_again
 from runpod._text import readable
 from runpod.errors import JobOutputError, RunpodError, RunpodTimeoutError
@@ -329,6 +330,7 @@ class AsyncJob(Generic[OutputT]):
             except RunpodError as error:
                 # The operation itself was executed.
                 error.retryable = error.retryable and operation.repeatable
+                _observer.received(Call(STATUS, self.endpoint_id, self.id), self._state)
                 raise
         return self._update(state)
 
@@ -356,6 +358,14 @@ class AsyncJob(Generic[OutputT]):
             self._end = copy.copy(error)
             raise
         return self._end
+
+    def __getstate__(self) -> dict[str, Any]:
+        carrier = _observer.carrier(self.endpoint_id, self.id)
+        return {**vars(self), "_carrier": dict(carrier)} if carrier else vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        _observer.adopt(self.endpoint_id, self.id, vars(self).pop("_carrier", {}))
 
     def __repr__(self) -> str:
         name = type(self).__name__

@@ -36,6 +36,7 @@ from runpod.models.status import JobStatus
 
 if TYPE_CHECKING:
     from runpod._async.session import AsyncSession
+    from runpod._observer import Run
     from runpod._protocol.map_actions import Action
     from runpod._protocol.mapper import Mapper
     from runpod._protocol.request_body import RequestBody
@@ -84,6 +85,9 @@ class AsyncRunActions(ABC):
         self._inputs = AsyncInputs(inputs)
         self._count = 0
         self._mapper = mapper
+        # Once it begins, what is told about it, and its inputs whose submissions have begun, if there is an observer.
+        self._observed: Run | None = None
+        self._unsubmitted: set[Entry] = set()
         self._job_timeout = job_timeout
         self._clock = session.clock
         # Why the last submission was put off, and the jobs that could not be cancelled.
@@ -165,6 +169,9 @@ class AsyncRunActions(ABC):
         deadline = self.session.deadline(CLIENT_DEFAULT)
         if entry.attempts is None:
             entry.attempts = Attempts(Call(RUN, self.endpoint_id), self.session.retry, deadline)
+            if self._observed is not None:
+                entry.attempts.observed = self._observed.submission()
+                self._unsubmitted.add(entry)
         entry.attempts.call = Call(RUN, self.endpoint_id, body=entry.body)
         entry.attempts.deadline = deadline
         is_sent = False
@@ -247,6 +254,9 @@ class AsyncRunActions(ABC):
         self._mapper.postpone(entry, delay, self._clock.now())
 
     async def _was_submitted(self, entry: Entry, state: JobState[Any]) -> None:
+        if entry.attempts is not None:
+            entry.attempts.submitted(state)
+            self._unsubmitted.discard(entry)
         entry.body, entry.request = b"", None
         entry.attempts = None
         waiter = self.waiter(state)
@@ -363,6 +373,7 @@ class AsyncRunActions(ABC):
         return MapResult(entry.index, entry.input, state.id, state, job_failure(state, self.endpoint_id))
 
     async def _finish(self, entry: Entry, result: MapResult[Any]) -> None:
+        self._not_observed(entry, result.error)
         await self._ended(entry, result)
         # `aclose` waits for the lock, so that it returns when the log is complete.
         with self._log_lock:
@@ -374,6 +385,11 @@ class AsyncRunActions(ABC):
                 logger.warning("Input %d: %s", entry.index, result.error.message)
             if result.state is not None and not result.state.completed:
                 self._uncancelled.append(result.state.id)
+
+    def _not_observed(self, entry: Entry, error: BaseException | None) -> None:
+        if entry.attempts is not None:
+            entry.attempts.given_up(error)
+            self._unsubmitted.discard(entry)
 
     # What becomes of jobs that are left
 

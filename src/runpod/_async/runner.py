@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from runpod import _observer
 from runpod._async.run_actions import AsyncRunActions
 from runpod._logging import logger
 from runpod._primitives import async_connection_key, async_shield
@@ -36,6 +37,8 @@ class AsyncRunner(AsyncRunActions):
         progress: Receives each result, or None.
         options: Those of `Mapper`.
     """
+
+    KIND: Literal["map", "bulk"] = "map"
 
     def __init__(
         self,
@@ -102,6 +105,8 @@ class AsyncRunner(AsyncRunActions):
                 self._mapper.forget(wakeup)
                 raise
         self._show_progress()
+        # The workers may not have ended yet.
+        self._observe_end()
         if not self._raised:
             self._raised = True
             if self._mapper.timed_out:
@@ -120,6 +125,7 @@ class AsyncRunner(AsyncRunActions):
         self._home = async_connection_key()
         self.session.engine.check_loop()
         self._mapper.start(self.session.deadline(self._timeout), self._clock.now())
+        self._observed = _observer.run(self.KIND, self.endpoint_id, self.session.engine.config.base_url)
         self.session.runs.add(self)
 
     def fail(self, error: RunpodError) -> None:
@@ -157,7 +163,16 @@ class AsyncRunner(AsyncRunActions):
                 self._log_left(job_id, "that was interrupted")
             raise
         self._log_kept()
+        self._observe_end()
         self._show_end()
+
+    def _observe_end(self) -> None:
+        if self._observed is None or not self._mapper.settled:
+            return
+        for entry in list(self._unsubmitted):
+            self._not_observed(entry, self._mapper.failure)
+        error = self._timeout_error() if self._mapper.timed_out else self._mapper.failure
+        self._observed.ended(self.report(), error)
 
     def _is_home(self) -> bool:
         """Whether the workers are those of this process and event loop."""
@@ -207,6 +222,8 @@ class AsyncRunner(AsyncRunActions):
             self._workers.add()
 
     async def _work(self) -> None:
+        if self._observed is not None:
+            self._observed.enter()
         try:
             await self._carry_out_actions()
         except BaseException as error:
@@ -230,6 +247,7 @@ class AsyncRunner(AsyncRunActions):
             if isinstance(action, Stop):
                 self._log_kept()
                 await self._release_rest()
+                self._observe_end()
                 if self._mapper.closed:
                     self._workers.abandon()
                 return

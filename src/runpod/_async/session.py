@@ -7,6 +7,7 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
+from runpod import _observer
 from runpod._async.engine import AsyncEngine
 from runpod._async.open_response import AsyncOpenResponse
 from runpod._base_errors import ClientClosedError, ConfigurationError
@@ -27,6 +28,7 @@ from runpod._protocol.streamer import Streamer
 from runpod._protocol.submissions import RecentSubmissions
 from runpod._protocol.waiter import Waiter
 from runpod._text import readable
+from runpod.errors import NotFoundError
 from runpod.models.limits import EndpointLimits
 from runpod.models.retry import RetryPolicy
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from runpod._base_errors import RunpodError
+    from runpod._observer import Submission
     from runpod._protocol.deadlines import TimeoutOrDefault
     from runpod._protocol.outcomes import Outcome
     from runpod._protocol.polling import Poller
@@ -190,7 +193,7 @@ class AsyncSession:
         """Makes one attempt. Returns the response, or the delay before the next attempt."""
         call = attempts.call
         try:
-            outcome = await self._limited_attempt(call, attempts.deadline, before, check)
+            outcome = await self._limited_attempt(attempts, before, check)
         except ClientClosedError as error:
             # Closed between two attempts; the first one may have been executed.
             error.maybe_submitted = attempts.doubt is not None
@@ -220,7 +223,12 @@ class AsyncSession:
         if operation is STATUS:
             # It needs no permit, but counts towards the rate limit of the service.
             self._limiters.polls(endpoint_id, self.limits).count_unpermitted(self.clock.now())
-        return parse_job(await self.send(call, deadline), call)
+        try:
+            response = await self.send(call, deadline)
+        except NotFoundError as error:
+            _observer.lost(endpoint_id, job_id, error)
+            raise
+        return parse_job(response, call)
 
     def waiter(
         self,
@@ -300,17 +308,17 @@ class AsyncSession:
 
     async def _limited_attempt(
         self,
-        call: Call,
-        deadline: Deadline,
+        attempts: Attempts,
         before: Callable[[], Awaitable[None]] | None,
         check: Callable[[], None] | None,
     ) -> Outcome:
         """Makes an attempt once it is within the rate limits of its operation, if any."""
+        call, deadline = attempts.call, attempts.deadline
         limiter = self._limiters.requests(call.operation, call.endpoint_id, self.limits)
         if limiter is None:
             if before is not None:
                 await before()
-            return await self._attempt(call, deadline)
+            return await self._attempt(call, deadline, attempts.observed)
         wakeup = self.clock.wakeup()
         permit = Permit(wakeup)
         outcome: Outcome | None = None
@@ -324,7 +332,7 @@ class AsyncSession:
                 await wakeup.wait(min(pause, deadline.remaining(now)))
             if before is not None:
                 await before()
-            outcome = await self._attempt(call, deadline)
+            outcome = await self._attempt(call, deadline, attempts.observed)
             return outcome
         finally:
             limiter.release(permit, self.clock.now(), outcome)
@@ -339,11 +347,12 @@ class AsyncSession:
             raise closed_error(call)
         self.engine.check_open(call)
 
-    async def _attempt(self, call: Call, deadline: Deadline) -> Outcome:
+    async def _attempt(self, call: Call, deadline: Deadline, observed: Submission | None = None) -> Outcome:
         if self._closed:
             raise closed_error(call)
         start = self.clock.now()
-        outcome = await self.engine.send(call, deadline, self.clock)
+        with _observer.sending(observed):
+            outcome = await self.engine.send(call, deadline, self.clock)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: %s after %.3f s", call, _describe(outcome), self.clock.now() - start)
         outcome = with_address_hint(call, outcome, self.engine.config)

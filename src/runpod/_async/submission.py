@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runpod import _observer
 from runpod._logging import logger
 from runpod._primitives import async_in_stoppable_thread, async_in_thread, async_shield
 from runpod._protocol.request_body import body_limit
@@ -60,14 +61,20 @@ async def _send(
 ) -> JobState[Any]:
     """Sends a submission, with retries."""
     before = None if files is None else files.before_sending
-    attempts = Attempts(call, session.retry, deadline)
-    while True:
-        reply = await session.try_submit(attempts, before)
-        if isinstance(reply, JobState):
-            return reply
-        if files is not None:
-            files.may_be_used = attempts.doubt is not None
-        await session.clock.sleep(reply)
+    observed = _observer.submission(call.endpoint_id, session.engine.config.base_url)
+    attempts = Attempts(call, session.retry, deadline, observed=observed)
+    try:
+        while True:
+            reply = await session.try_submit(attempts, before)
+            if isinstance(reply, JobState):
+                attempts.submitted(reply)
+                return reply
+            if files is not None:
+                files.may_be_used = attempts.doubt is not None
+            await session.clock.sleep(reply)
+    except BaseException as error:
+        attempts.given_up(error)
+        raise
 
 
 def _log(left: str) -> None:

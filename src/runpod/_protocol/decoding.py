@@ -11,6 +11,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import from_json
 
+from runpod import _observer
 from runpod._protocol.failures import context_of, created, error_in, hidden
 from runpod._protocol.operations import RUN, RUN_SYNC
 from runpod._text import readable
@@ -74,6 +75,7 @@ def parse_job(response: Response, call: Call) -> JobState[Any]:
     if call.job_id is not None and state.id != call.job_id:
         problem = f"it is about another job, {readable(state.id, 80)!r}"
         raise response_error(response, call, problem)
+    _observer.received(call, state)
     return state
 
 

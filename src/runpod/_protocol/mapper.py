@@ -128,6 +128,8 @@ class Mapper:
         # Why the run ended, if it was not the end of the inputs, the consumer or the deadline.
         self.problem: BaseException | None = None
         self.timed_out: bool = False
+        # Why the run did not succeed: `problem`, or with `fail_fast` the first failure.
+        self.failure: BaseException | None = None
         # The jobs that were left running.
         self.kept: list[Entry] = []
         # The inputs that were given up although an earlier attempt may have submitted them.
@@ -290,6 +292,7 @@ class Mapper:
         with self._lock:
             self._end_of_inputs = True
             self.problem = self.problem or problem
+            self.failure = self.failure or problem
             self._wake_all()
 
     def submitted(self, entry: Entry, waiter: Waiter, now: float) -> None:
@@ -360,6 +363,7 @@ class Mapper:
             self._results[entry.index] = result
             self._new_results.append(result)
             if result.error is not None and self._fail_fast:
+                self.failure = self.failure or result.error
                 self._stop_reading_after(entry.index)
             self._wake_consumers()
             self._wake_one()
@@ -404,6 +408,7 @@ class Mapper:
             if self._closing or self._is_done():
                 return False
             self.problem = self.problem or error
+            self.failure = self.failure or error
             self._close(now)
             return True
 
@@ -425,6 +430,12 @@ class Mapper:
         """Whether the run has ended, and nothing is left to cancel."""
         with self._lock:
             return self._closing and not any(entry.stage in _LEFT for entry in self._open)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do, however it ended."""
+        with self._lock:
+            return self._is_done() or self.closed
 
     def close(self, now: float) -> None:
         """Ends the run: what is not submitted is dropped, and what is unfinished is cancelled, or kept."""

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
+from runpod import _observer
 from runpod._protocol.failures import failure, is_transient, retry_after
 from runpod._protocol.operations import Call, Operation
 from runpod._protocol.outcomes import DeadlineExceeded, Response
@@ -205,7 +206,9 @@ class Poller(ABC):
         elif self.state is None and self.submitted_at is None:
             self._result = Fail(failure(call, response, self.deadline))
         else:
-            self._result = Fail(self._expired_error())
+            error = self._expired_error()
+            _observer.lost(self.endpoint_id, self.job_id, error)
+            self._result = Fail(error)
 
     def _expired_error(self) -> JobExpiredError:
         last = f" (last status: {readable(self.state.status, 40)})" if self.state is not None else ""

@@ -10,13 +10,17 @@ from runpod._protocol.failures import failure, in_doubt, is_transient, outcome_u
 from runpod._protocol.operations import JOBS
 from runpod._protocol.outcomes import RequestNotSent, Response
 from runpod._protocol.submissions import is_recent
+from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from runpod._observer import Submission
     from runpod._protocol.deadlines import Deadline
     from runpod._protocol.operations import Call
     from runpod._protocol.outcomes import Outcome
+    from runpod.models.jobs import JobState
     from runpod.models.retry import RetryPolicy
 
 # Minimum delay after a 404 for a recently submitted job, in seconds.
@@ -35,6 +39,7 @@ class Attempts:
         number: The number of the current attempt, from 1.
         doubt: The first outcome after which the call may have been executed.
         may_be_done: Whether an attempt at a repeatable call may have been executed.
+        observed: Of a submission, what is told about it, if there is an observer.
     """
 
     call: Call
@@ -45,6 +50,7 @@ class Attempts:
     number: int = 1
     doubt: Outcome | None = None
     may_be_done: bool = False
+    observed: Submission | None = None
 
     def succeeded(self, outcome: Outcome) -> bool:
         """Whether the call has succeeded: also if an earlier attempt deleted what is now missing."""
@@ -75,6 +81,17 @@ class Attempts:
             self.doubt = outcome
         self.may_be_done = self.may_be_done or outcome_unknown(outcome)
         return delay
+
+    def submitted(self, state: JobState[Any]) -> None:
+        """Takes that the call submitted a job."""
+        if self.observed is not None:
+            self.observed.submitted(state, self.number)
+
+    def given_up(self, error: BaseException | None) -> None:
+        """Takes that the call submitted no job, or that this is unknown."""
+        if self.observed is not None:
+            doubt = error.maybe_submitted if isinstance(error, RunpodError) else self.doubt is not None
+            self.observed.failed(error, self.number, in_doubt=doubt)
 
     def _is_retryable(self, outcome: Outcome) -> bool:
         if not is_transient(outcome):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runpod import _observer
 from runpod._protocol.decoding import parse_job, parse_stream
 from runpod._protocol.operations import MIN_HOLD, STATUS, STREAM, Call
 from runpod._protocol.outcomes import Response
@@ -106,14 +107,17 @@ class Streamer(Poller):
             self._end_with(state)
 
     def _finish(self, status: JobStatus) -> None:
+        known = self.state if self.state is not None and self.state.completed else None
         if status == JobStatus.COMPLETED:
-            self._result = Done()
-        elif self.state is not None and self.state.completed:
-            self._end_with(self.state)
+            self._end_with(known if known is not None and known.succeeded else JobState(id=self.job_id, status=status))
+        elif known is not None:
+            self._end_with(known)
         else:
             self._needs_status = True
 
     def _end_with(self, state: JobState[Any]) -> None:
+        # If no /status was polled, nothing else tells of the end.
+        _observer.received(self._call(STREAM), state)
         error = job_failure(state, self.endpoint_id)
         self._result = Done() if error is None else Fail(error)
 

@@ -99,6 +99,8 @@ class _Rows:
 class BulkRunner(Runner):
     """Runs the rows of a file, and stores what happens before and after each request."""
 
+    KIND = "bulk"
+
     def __init__(
         self,
         endpoint: Endpoint[Any],

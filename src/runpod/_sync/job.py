@@ -10,13 +10,14 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from runpod import _observer
 from runpod._sync.downloads import MAX_BYTES, DownloadOptions
 from runpod._sync.saver import Saver
 from runpod._sync.streams import JobStream, JobUpdates
 from runpod._logging import logger
 from runpod._protocol.deadlines import CLIENT_DEFAULT
 from runpod._protocol.decoding import OutputReader, is_status_only
-from runpod._protocol.operations import CANCEL, RETRY, STATUS
+from runpod._protocol.operations import CANCEL, RETRY, STATUS, Call
 from runpod._protocol.polling import wait_again
 from runpod._text import readable
 from runpod.errors import JobOutputError, RunpodError, RunpodTimeoutError
@@ -331,6 +332,7 @@ class Job(Generic[OutputT]):
             except RunpodError as error:
                 # The operation itself was executed.
                 error.retryable = error.retryable and operation.repeatable
+                _observer.received(Call(STATUS, self.endpoint_id, self.id), self._state)
                 raise
         return self._update(state)
 
@@ -358,6 +360,14 @@ class Job(Generic[OutputT]):
             self._end = copy.copy(error)
             raise
         return self._end
+
+    def __getstate__(self) -> dict[str, Any]:
+        carrier = _observer.carrier(self.endpoint_id, self.id)
+        return {**vars(self), "_carrier": dict(carrier)} if carrier else vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        _observer.adopt(self.endpoint_id, self.id, vars(self).pop("_carrier", {}))
 
     def __repr__(self) -> str:
         name = type(self).__name__

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from runpod import _observer
 from runpod._sync.run_actions import RunActions
 from runpod._logging import logger
 from runpod._primitives import connection_key, shield
@@ -38,6 +39,8 @@ class Runner(RunActions):
         progress: Receives each result, or None.
         options: Those of `Mapper`.
     """
+
+    KIND: Literal["map", "bulk"] = "map"
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class Runner(RunActions):
                 self._mapper.forget(wakeup)
                 raise
         self._show_progress()
+        # The workers may not have ended yet.
+        self._observe_end()
         if not self._raised:
             self._raised = True
             if self._mapper.timed_out:
@@ -122,6 +127,7 @@ class Runner(RunActions):
         self._home = connection_key()
         self.session.engine.check_loop()
         self._mapper.start(self.session.deadline(self._timeout), self._clock.now())
+        self._observed = _observer.run(self.KIND, self.endpoint_id, self.session.engine.config.base_url)
         self.session.runs.add(self)
 
     def fail(self, error: RunpodError) -> None:
@@ -159,7 +165,16 @@ class Runner(RunActions):
                 self._log_left(job_id, "that was interrupted")
             raise
         self._log_kept()
+        self._observe_end()
         self._show_end()
+
+    def _observe_end(self) -> None:
+        if self._observed is None or not self._mapper.settled:
+            return
+        for entry in list(self._unsubmitted):
+            self._not_observed(entry, self._mapper.failure)
+        error = self._timeout_error() if self._mapper.timed_out else self._mapper.failure
+        self._observed.ended(self.report(), error)
 
     def _is_home(self) -> bool:
         """Whether the workers are those of this process and event loop."""
@@ -209,6 +224,8 @@ class Runner(RunActions):
             self._workers.add()
 
     def _work(self) -> None:
+        if self._observed is not None:
+            self._observed.enter()
         try:
             self._carry_out_actions()
         except BaseException as error:
@@ -232,6 +249,7 @@ class Runner(RunActions):
             if isinstance(action, Stop):
                 self._log_kept()
                 self._release_rest()
+                self._observe_end()
                 if self._mapper.closed:
                     self._workers.abandon()
                 return

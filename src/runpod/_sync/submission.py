@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runpod import _observer
 from runpod._logging import logger
 from runpod._primitives import in_stoppable_thread, in_thread, shield
 from runpod._protocol.request_body import body_limit
@@ -62,14 +63,20 @@ def _send(
 ) -> JobState[Any]:
     """Sends a submission, with retries."""
     before = None if files is None else files.before_sending
-    attempts = Attempts(call, session.retry, deadline)
-    while True:
-        reply = session.try_submit(attempts, before)
-        if isinstance(reply, JobState):
-            return reply
-        if files is not None:
-            files.may_be_used = attempts.doubt is not None
-        session.clock.sleep(reply)
+    observed = _observer.submission(call.endpoint_id, session.engine.config.base_url)
+    attempts = Attempts(call, session.retry, deadline, observed=observed)
+    try:
+        while True:
+            reply = session.try_submit(attempts, before)
+            if isinstance(reply, JobState):
+                attempts.submitted(reply)
+                return reply
+            if files is not None:
+                files.may_be_used = attempts.doubt is not None
+            session.clock.sleep(reply)
+    except BaseException as error:
+        attempts.given_up(error)
+        raise
 
 
 def _log(left: str) -> None:
