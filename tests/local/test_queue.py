@@ -16,7 +16,7 @@ from runpod.local.jobs.policy import Policy
 from runpod.local.jobs.queue import JobQueue
 from runpod.local.json_text import JSONText
 
-PAYLOAD = Payload(JSONText('{"input":{"n":1}}'), empty=False)
+PAYLOAD = Payload(JSONText('{"n":1}'), empty=False)
 
 POLICIES = st.builds(
     Policy,

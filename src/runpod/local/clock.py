@@ -25,6 +25,7 @@ class Clock:
 
         self._lock = threading.Lock()
         self._offset = 0.0
+        self._epoch = time.time() - time.monotonic()
 
     def __call__(self) -> float:
         """Return the current time in seconds, from an arbitrary start."""
@@ -32,6 +33,15 @@ class Clock:
 
     def __repr__(self) -> str:
         return f"<Clock {self._offset:g} s ahead>"
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which it was advanced."""
+        return self._offset
+
+    def since_epoch(self, moment: float | None = None) -> int:
+        """Return a time of this clock, by default the current one, in milliseconds since 1970."""
+        return round((self._epoch + (self() if moment is None else moment)) * 1000)
 
     def advance(self, seconds: float) -> None:
         """Advance the clock by `seconds`."""

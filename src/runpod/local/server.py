@@ -30,6 +30,7 @@ from runpod.local.jobs.batches import Batches
 from runpod.local.jobs.expiry import ExpiryTimer
 from runpod.local.jobs.queue import JobQueue
 from runpod.local.jobs.webhooks import WebhookSender
+from runpod.local.page.page import Page
 from runpod.local.settings import (
     DEFAULT_EXECUTION_TIMEOUT,
     Behavior,
@@ -83,6 +84,8 @@ class LocalServer:
         behavior: Behavior where the service is undocumented.
         external_webhooks: Whether to call webhooks on other machines. Off by default, so that a
             test with production payloads does not call production webhooks.
+        page: Whether the server has a page for browsers, at `page_url`. It keeps the last chunks of streams in
+            memory, also after a client has taken them.
 
     Raises:
         TypeError: A handler is not callable, or an argument has the wrong type.
@@ -119,6 +122,7 @@ class LocalServer:
         execution_timeout: timedelta = DEFAULT_EXECUTION_TIMEOUT,
         behavior: Behavior | None = None,
         external_webhooks: bool = False,
+        page: bool = False,
     ) -> None:
         check_endpoint_ids(endpoints)
         check_integer("port", port, 0, 65535)
@@ -136,6 +140,11 @@ class LocalServer:
         self._clock = Clock()
         self._webhooks = WebhookSender(self._clock, allow_external=external_webhooks)
         self._endpoints: dict[str, Endpoint] = {}
+        self._page: Page | None = None
+        if page:
+            self._page = Page(
+                self._endpoints, host=host, clock=self._clock, behavior=self._behavior, origin=lambda: self._origin
+            )
         for endpoint_id, given in endpoints.items():
             settings = given
             if not isinstance(settings, LocalEndpoint):
@@ -146,6 +155,7 @@ class LocalServer:
                 execution_timeout=settings.execution_timeout.total_seconds(),
                 name=endpoint_id,
                 deliver=self._webhooks.deliver,
+                history=None if self._page is None else self._page.new_history(),
             )
             remote_workers = RemoteWorkers(queue)
             rate_limiter = RateLimiter(self._clock, queue, settings.workers) if self._behavior.rate_limits else None
@@ -204,6 +214,19 @@ class LocalServer:
             RuntimeError: As for `base_url`.
         """
         return f"{self._origin}/load-balancer/{{endpoint_id}}"
+
+    @property
+    def page_url(self) -> str:
+        """A new address of the server's page, which works once, for ten minutes.
+
+        The browser that opens it stays signed in for as long as the server runs.
+
+        Raises:
+            RuntimeError: The server has no page, or has not been started.
+        """
+        if self._page is None:
+            raise RuntimeError("The local server has no page. Pass page=True to LocalServer.")
+        return self._page.address()
 
     @property
     def _origin(self) -> str:
@@ -370,6 +393,7 @@ class LocalServer:
                 clock=self._clock,
                 behavior=self._behavior,
                 base_url=lambda: self.base_url,
+                page=self._page,
             )
             endpoints = self._endpoints.values()
             timers = [ExpiryTimer(endpoint.queue, self._clock) for endpoint in endpoints]
@@ -377,6 +401,8 @@ class LocalServer:
                 app, [self._webhooks, *timers, *(endpoint.pool for endpoint in endpoints)], listening
             )
             self._bound_port = listening.getsockname()[1]
+            if self._page is not None:
+                self._page.open(self._bound_port)
             self._thread.start()
             # A daemon thread that still runs at interpreter shutdown can crash the process.
             atexit.register(self.stop)

@@ -20,6 +20,7 @@ from runpod.local.http.long_poll import ClientDisconnectedError
 from runpod.local.http.management_api import MANAGEMENT_PREFIX, ManagementAPI
 from runpod.local.http.openai_api import EventStream
 from runpod.local.http.openapi import describe
+from runpod.local.http.request_body import read_body
 from runpod.local.http.routing import find_route, routes
 from runpod.local.http.validation import HTTPError
 from runpod.local.http.worker_api import WORKER_BODY_LIMIT, WORKER_PATHS, WorkerCall
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from runpod.local.http.routing import Operation, RouteMatch
     from runpod.local.http.worker_api import WorkerOperation
     from runpod.local.json_text import JSONText
+    from runpod.local.page.page import Page
     from runpod.local.settings import Behavior
 
 __all__ = ["App"]
@@ -76,6 +78,7 @@ class App:
         clock: Clock for held requests.
         behavior: Behavior where the service is undocumented.
         base_url: Returns the base URL of jobs.
+        page: The server's page; None without one.
     """
 
     def __init__(
@@ -89,7 +92,9 @@ class App:
         clock: Clock,
         behavior: Behavior,
         base_url: Callable[[], str],
+        page: Page | None = None,
     ) -> None:
+        self._page = page
         self._endpoints = endpoints
         self._api_key = api_key.encode("ascii")
         self._worker_token = worker_token.encode("ascii")
@@ -117,11 +122,17 @@ class App:
         """Complete all held requests with the current state. Must be called on the event loop."""
         self._closed = True
         self._closing.fire()
+        if self._page is not None:
+            self._page.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["raw_path"].startswith(edge.PREFIX):
             await self._edge(scope, receive, send)
+            return
+        if self._page is not None and self._page.has(scope["raw_path"]):
+            # Neither recorded, nor limited, nor subject to faults: these are no requests of clients.
+            await self._page(scope, receive, send)
             return
         try:
             worker_match = find_route(scope["raw_path"], scope["method"], WORKER_PATHS)
@@ -177,7 +188,7 @@ class App:
         headers = Headers(scope=scope)
         match = find_route(path, method, self._routes)
         limit = match.operation.body_limit if match and match.operation else validation.RUN_BODY_LIMIT
-        body, complete = await _read_body(receive, limit)
+        body, complete = await read_body(receive, limit)
         self._recorder.add(method, path.decode("ascii", "backslashreplace"), query, headers.items(), body)
         return _Request(method, path, headers, query, body, complete, match)
 
@@ -207,7 +218,7 @@ class App:
         self, match: RouteMatch[WorkerOperation], scope: Scope, receive: Receive
     ) -> JSONText | None:
         query = _first_values(QueryParams(scope["query_string"]))
-        body, complete = await _read_body(receive, WORKER_BODY_LIMIT)
+        body, complete = await read_body(receive, WORKER_BODY_LIMIT)
         if not hmac.compare_digest(query.get("token", "").encode(), self._worker_token):
             self._authorize(Headers(scope=scope))
         endpoint, operation = self._resolve(match)
@@ -276,25 +287,6 @@ def _first_values(params: QueryParams) -> dict[str, str]:
     for name, value in params.multi_items():
         values.setdefault(name, value)
     return values
-
-
-async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
-    """Read a body to its end, keeping at most `limit` bytes.
-
-    A body that is too large is read to its end as well: a client that is still sending would
-    otherwise see a connection reset instead of the response.
-    """
-    kept = bytearray()
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnectedError
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        kept += part[: limit - len(kept)]
-        if not message.get("more_body", False):
-            return bytes(kept), size <= limit
 
 
 async def _respond(reply: Awaitable[JSONText | Response | None]) -> Response:

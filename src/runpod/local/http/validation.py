@@ -97,16 +97,13 @@ def parse_job(request: object, behavior: Behavior) -> Payload:
     _check(fields, (("input", dict), ("policy", dict), *_FOR_THE_WORKER))
     policy = cast("dict[str, Any]", fields.get("policy") or {})
     _check(policy, _POLICY, within="policy.")
-    passed_on = {"input": fields["input"]}
-    for name, _ in _FOR_THE_WORKER:
-        if fields.get(name) is not None:
-            passed_on[name] = fields[name]
+    others = {name: fields[name] for name, _ in _FOR_THE_WORKER if fields.get(name) is not None}
     return Payload(
-        _encode(passed_on),
+        _encode(fields["input"]),
         empty=not fields["input"],
         policy=_policy(policy, behavior),
         webhook=fields.get("webhook"),
-        input=_encode(fields["input"]) if fields.get("webhook") else None,
+        others=_encode(others) if others else None,
     )
 
 

@@ -49,19 +49,27 @@ def new_id(*, sync: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Payload:
-    """The body that a worker receives besides the id: a JSON object, kept as text.
+    """What a worker receives besides the ID, kept as text.
 
     Each attempt decodes it again, so that a handler cannot modify the input of a later attempt.
     """
 
-    text: JSONText
+    input: JSONText
+    """A JSON object."""
+
     empty: bool
     """Whether `input` is `{}`, which the service does not pass on to the worker."""
 
     policy: Policy = field(default_factory=Policy)
     webhook: str | None = None
-    input: JSONText | None = None
-    """The input for the webhook's body; None without a webhook."""
+    others: JSONText | None = None
+    """An object with the fields besides `input`, if there are any."""
+
+    @property
+    def text(self) -> JSONText:
+        """All of it as a JSON object."""
+        others = "}" if self.others is None else f",{self.others[1:]}"
+        return JSONText(f'{{"input":{self.input}{others}')
 
 
 @dataclass(frozen=True)

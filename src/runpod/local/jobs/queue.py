@@ -36,8 +36,9 @@ from runpod.local.settings import DEFAULT_EXECUTION_TIMEOUT, Behavior
 from runpod.local.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
+    from runpod.local.jobs.history import JobHistory
     from runpod.local.jobs.job import Outcome, Payload, Status
     from runpod.local.json_text import JSONText
 
@@ -64,6 +65,7 @@ class JobQueue:
         execution_timeout: Maximum seconds of a job without its own timeout.
         name: Name of the endpoint, for the log.
         deliver: Called with the webhook URL of a job that ended, and the body to send.
+        history: Records the changes of jobs for the server's page; None without one.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class JobQueue:
         execution_timeout: float = DEFAULT_EXECUTION_TIMEOUT.total_seconds(),
         name: str = "",
         deliver: Callable[[str, JSONText], None] | None = None,
+        history: JobHistory | None = None,
     ) -> None:
         self.arrivals: Signal = Signal()
         """Fires when a job enters the queue."""
@@ -89,6 +92,9 @@ class JobQueue:
         self._execution_timeout = execution_timeout
         self._name = name
         self._deliver = deliver
+        self.history: JobHistory | None = history
+        """The changes of its jobs; None without the server's page."""
+
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._pending = PendingJobs()
@@ -120,6 +126,7 @@ class JobQueue:
             self._enqueue(job)
             # Logged first: a worker may take the job as soon as `arrivals` fires.
             self._log(after, job, "submitted")
+            self._changed(job, after)
             after.append(self.arrivals.fire)
         return job
 
@@ -215,7 +222,7 @@ class JobQueue:
             self._deadlines.set(job, min(job.expires_at, now + max_run_time))
             self._log(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
             after.append(partial(self.logs.add, worker_id, "system", f"Job {job.id} started."))
-            after.append(job.changed.fire)
+            self._changed(job, after)
         return lease
 
     def progress(self, lease: Lease, value: JSONText) -> None:
@@ -223,7 +230,7 @@ class JobQueue:
         with self._transaction() as after:
             if self._is_current(lease):
                 lease.job.output = value
-                after.append(lease.job.changed.fire)
+                self._changed(lease.job, after)
 
     def chunk(self, lease: Lease, value: JSONText) -> None:
         """Add a chunk to the stream of the running job."""
@@ -231,7 +238,9 @@ class JobQueue:
         with self._transaction() as after:
             if self._is_current(lease):
                 lease.job.chunks.extend(pieces)
-                after.append(lease.job.changed.fire)
+                if self.history is not None:
+                    self.history.chunks.add(lease.job.id, pieces)
+                self._changed(lease.job, after)
 
     def finish(self, lease: Lease, outcome: Outcome) -> None:
         """End the job with the outcome that the worker posted."""
@@ -273,6 +282,12 @@ class JobQueue:
                 "retried": self._retried,
             }
 
+    @contextmanager
+    def reading(self) -> Generator[tuple[dict[str, Job], Mapping[Status, int]], None, None]:
+        """Hold the lock and yield all jobs by ID, oldest first, and how many there were by status."""
+        with self._transaction():
+            yield self._jobs, self._counts
+
     def snapshot(self) -> list[JSONText]:
         """Return every job as JSON, in order of submission."""
         with self._transaction():
@@ -313,6 +328,12 @@ class JobQueue:
         if _logger.isEnabledFor(logging.INFO):
             after.append(partial(_logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
 
+    def _changed(self, job: Job, after: list[Callable[[], object]]) -> None:
+        after.append(job.changed.fire)
+        if self.history is not None:
+            self.history.add(job)
+            after.append(self.history.changed.fire)
+
     def _get(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None or self._clock() - job.submitted_at < self._behavior.not_found_for.total_seconds():
@@ -352,7 +373,7 @@ class JobQueue:
         duration = "" if job.started_at is None else f" after {now - job.started_at:.2f} s"
         error = "" if job.error is None else f": {short_error(job.error)}"
         self._log(after, job, "%s%s%s", status, duration, error)
-        after.append(job.changed.fire)
+        self._changed(job, after)
         has_webhook = status in _WEBHOOK_STATUSES or self._behavior.webhook_on_every_end
         if self._deliver is not None and job.payload.webhook and has_webhook:
             after.append(partial(self._deliver, job.payload.webhook, job.text(webhook=True)))
@@ -360,10 +381,13 @@ class JobQueue:
     def _requeue(self, job: Job, after: list[Callable[[], object]], *, first: bool = False) -> None:
         self._move(job, "IN_QUEUE")
         job.reset(self._clock())
+        if self.history is not None:
+            self.history.chunks.drop(job.id)
         self._retried += 1
         self._enqueue(job, first=first)
         self._log(after, job, "requeued")
-        after += [job.changed.fire, self.arrivals.fire]
+        self._changed(job, after)
+        after.append(self.arrivals.fire)
 
     def _lose(self, job: Job, after: list[Callable[[], object]]) -> None:
         if job.retries < _MAX_REDISPATCHES:
@@ -395,7 +419,7 @@ class JobQueue:
         job.deleted = True
         job.lease = None
         self._log(after, job, "deleted")
-        after.append(job.changed.fire)
+        self._changed(job, after)
 
 
 def _milliseconds(seconds: float) -> int:
