@@ -36,6 +36,7 @@ class _Worker:
     def __init__(self, state: WorkerState, logs: WorkerLogs) -> None:
         self.state = state
         self.retiring = False  # Whether it is removed after its job.
+        self.lease: Lease | None = None
         self.id = ""
         self.thread: WorkerThread
         self._logs = logs
@@ -179,7 +180,7 @@ class HandlerPool:
             lease = self._queue.take(worker.id)
             if lease is None:
                 break
-            worker.state = "running"
+            worker.state, worker.lease = "running", lease
             self._spawn(self._serve(worker, lease))
         cold = self._in_state("cold")
         for_jobs = self._queue.urgent - len(self._in_state("initializing"))
@@ -191,7 +192,8 @@ class HandlerPool:
 
     def _replace(self, worker: _Worker, lease: Lease) -> None:
         """Replace a killed worker, whose handler may still run, by a new one."""
-        if lease.killed and worker in self._workers:
+        # If the handler returned at the same time, the worker may run another job already.
+        if lease.killed and worker.lease is lease and worker in self._workers:
             index = self._workers.index(worker)
             self._remove(worker)
             if not worker.retiring:
@@ -233,6 +235,7 @@ class HandlerPool:
             finally:
                 disconnect()
             # No await from here on: `/health` must not show a worker as running whose job has ended.
+            worker.lease = None
             if outcome is not None:
                 self._queue.finish(lease, outcome)
                 restart = outcome.restart
