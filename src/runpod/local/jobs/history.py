@@ -81,8 +81,9 @@ class JobHistory:
             self._workers[job.id] = job.lease.worker_id
         else:
             self._workers.pop(job.id, None)
-        if job.deleted:
+        if job.deleted or job.status == "IN_QUEUE":
             self.chunks.drop(job.id)
+        if job.deleted:
             self._deleted[job.id] = self.version
             if len(self._deleted) > _MAX_DELETED:
                 oldest, self._forgotten = self._deleted.popitem(last=False)

@@ -142,6 +142,22 @@ class Job:
         """Whether the job has ended or was deleted."""
         return self.deleted or self.status in ENDED
 
+    def start(self, worker_id: str, now: float) -> Lease:
+        """Lease the job to a worker."""
+        self.lease = Lease(self, worker_id)
+        self.worker_id = worker_id
+        self.started_at = now
+        self.delay_time = _milliseconds(now - self.queued_at)
+        return self.lease
+
+    def end(self, now: float) -> Lease | None:
+        """End the job, and return the lease that ended with it, if any."""
+        self.ended_at = now
+        if self.started_at is not None:
+            self.execution_time = _milliseconds(now - self.started_at)
+        lease, self.lease = self.lease, None
+        return lease
+
     def reset(self, now: float) -> None:
         """Reset the job to its state after submission, keeping its ID."""
         self.status = "IN_QUEUE"
@@ -174,3 +190,7 @@ class Job:
             optional.update({"input": self.payload.input, "webhook": self.payload.webhook})
         fields.update({key: value for key, value in optional.items() if value is not None})
         return object_text(fields)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

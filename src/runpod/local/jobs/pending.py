@@ -44,6 +44,12 @@ class PendingJobs:
         if first:
             self._jobs.move_to_end(job.id, last=False)
 
+    def take(self) -> Job:
+        """Remove the first job, and return it; raises `StopIteration` if there is none."""
+        job = next(iter(self))
+        self.remove(job)
+        return job
+
     def remove(self, job: Job) -> None:
         """Remove a job, if it is pending."""
         if self._jobs.pop(job.id, None) is not None:

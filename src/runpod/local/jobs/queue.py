@@ -17,7 +17,6 @@ All methods are thread-safe.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -27,11 +26,10 @@ from typing import TYPE_CHECKING
 
 from runpod.local.jobs import output_limits
 from runpod.local.jobs.deadlines import Deadlines
-from runpod.local.jobs.job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNotRetryableError, Lease, new_id
+from runpod.local.jobs.job import ENDED, RETRYABLE, Job, JobNotFoundError, JobNotRetryableError, new_id
+from runpod.local.jobs.job_log import JobLog
 from runpod.local.jobs.pending import PendingJobs
 from runpod.local.jobs.policy import RETENTION, SYNC_RETENTION
-from runpod.local.jobs.results import short_error
-from runpod.local.jobs.worker_logs import WorkerLogs
 from runpod.local.settings import DEFAULT_EXECUTION_TIMEOUT, Behavior
 from runpod.local.signals import Signal
 
@@ -39,12 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from runpod.local.jobs.history import JobHistory
-    from runpod.local.jobs.job import Outcome, Payload, Status
+    from runpod.local.jobs.job import Lease, Outcome, Payload, Status
+    from runpod.local.jobs.worker_logs import WorkerLogs
     from runpod.local.json_text import JSONText
 
 __all__ = ["JobQueue"]
-
-_logger = logging.getLogger("runpod.local")
 
 # Captured from the service: a job whose worker never reports back is requeued once, then it is
 # FAILED.
@@ -84,17 +81,17 @@ class JobQueue:
         self.deadline_moved: Signal = Signal()
         """Fires when the next deadline is earlier than the last return value of `expire`."""
 
-        self.logs: WorkerLogs = WorkerLogs()
+        self._log = JobLog(name)
+        self.logs: WorkerLogs = self._log.workers
         """The logs of the workers that take the jobs."""
+
+        self.history: JobHistory | None = history
+        """The changes of its jobs; None without the server's page."""
 
         self._clock = clock
         self._behavior = behavior
         self._execution_timeout = execution_timeout
-        self._name = name
         self._deliver = deliver
-        self.history: JobHistory | None = history
-        """The changes of its jobs; None without the server's page."""
-
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._pending = PendingJobs()
@@ -125,7 +122,7 @@ class JobQueue:
             self._counts[job.status] += 1
             self._enqueue(job)
             # Logged first: a worker may take the job as soon as `arrivals` fires.
-            self._log(after, job, "submitted")
+            self._log.add(after, job, "submitted")
             self._changed(job, after)
             after.append(self.arrivals.fire)
         return job
@@ -208,20 +205,14 @@ class JobQueue:
         with self._transaction() as after:
             if self._closed or not self._pending:
                 return None
-            job = next(iter(self._pending))
-            self._pending.remove(job)
+            job = self._pending.take()
             now = self._clock()
-            lease = Lease(job, worker_id)
-            job.lease = lease
-            job.worker_id = worker_id
-            job.started_at = now
-            job.delay_time = _milliseconds(now - job.queued_at)
+            lease = job.start(worker_id, now)
             self._move(job, "IN_PROGRESS")
             timeout = job.payload.policy.execution_timeout
             max_run_time = self._execution_timeout if timeout is None else timeout
             self._deadlines.set(job, min(job.expires_at, now + max_run_time))
-            self._log(after, job, "started by worker %s, after %.2f s in the queue", worker_id, now - job.queued_at)
-            after.append(partial(self.logs.add, worker_id, "system", f"Job {job.id} started."))
+            self._log.started(after, job, now - job.queued_at)
             self._changed(job, after)
         return lease
 
@@ -324,10 +315,6 @@ class JobQueue:
             for callback in after:
                 callback()
 
-    def _log(self, after: list[Callable[[], object]], job: Job, text: str, *arguments: object) -> None:
-        if _logger.isEnabledFor(logging.INFO):
-            after.append(partial(_logger.info, "%s: job %s " + text, self._name, job.id, *arguments))
-
     def _changed(self, job: Job, after: list[Callable[[], object]]) -> None:
         after.append(job.changed.fire)
         if self.history is not None:
@@ -362,17 +349,10 @@ class JobQueue:
         assert status in ENDED
         now = self._clock()
         self._pending.remove(job)
-        job.ended_at = now
-        if job.started_at is not None:
-            job.execution_time = _milliseconds(now - job.started_at)
-        if job.lease is not None:
-            after.append(partial(self.logs.add, job.lease.worker_id, "system", f"Job {job.id} ended: {status}."))
-        job.lease = None
+        lease = job.end(now)
         self._move(job, status)
         self._deadlines.set(job, now + (SYNC_RETENTION if job.sync else RETENTION))
-        duration = "" if job.started_at is None else f" after {now - job.started_at:.2f} s"
-        error = "" if job.error is None else f": {short_error(job.error)}"
-        self._log(after, job, "%s%s%s", status, duration, error)
+        self._log.ended(after, job, status, lease)
         self._changed(job, after)
         has_webhook = status in _WEBHOOK_STATUSES or self._behavior.webhook_on_every_end
         if self._deliver is not None and job.payload.webhook and has_webhook:
@@ -381,11 +361,9 @@ class JobQueue:
     def _requeue(self, job: Job, after: list[Callable[[], object]], *, first: bool = False) -> None:
         self._move(job, "IN_QUEUE")
         job.reset(self._clock())
-        if self.history is not None:
-            self.history.chunks.drop(job.id)
         self._retried += 1
         self._enqueue(job, first=first)
-        self._log(after, job, "requeued")
+        self._log.add(after, job, "requeued")
         self._changed(job, after)
         after.append(self.arrivals.fire)
 
@@ -418,9 +396,5 @@ class JobQueue:
             self._counts[job.status] -= 1
         job.deleted = True
         job.lease = None
-        self._log(after, job, "deleted")
+        self._log.add(after, job, "deleted")
         self._changed(job, after)
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
