@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpod.local.cli_arguments import PROG, parse_arguments
+from runpod.local.page.enter_key import EnterKey
 from runpod.local.server import LocalServer
 from runpod.local.settings import LocalEndpoint
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from runpod.local.cli_arguments import Arguments, EndpointArguments
 
 __all__ = ["main"]
+
+_logger = logging.getLogger("runpod.local")
 
 # What can run the workers of an endpoint.
 _KINDS = {"command": "--worker", "handler": "--handler", "app": "--app", "http_command": "--http-worker"}
@@ -78,12 +81,19 @@ def _serve(parsed: Arguments, stop: threading.Event) -> None:
         api_key=parsed.api_key,
         external_webhooks=parsed.external_webhooks,
         behavior=parsed.behavior,
+        page=parsed.page,
     )
     with server:
-        _print_environment(server, parsed)
+        page_url = server.page_url if parsed.page else None
+        _print_environment(server, parsed, page_url)
+        enter = EnterKey(lambda: _logger.info("The page: %s", server.page_url))
+        if page_url is not None:
+            hint = " Press Enter for a new address." if enter.start() else ""
+            _logger.info("The page, for one browser: %s%s", page_url, hint)
         # With a timeout, because Ctrl-C cannot interrupt an unbounded wait on Windows.
         while not stop.wait(0.5):
             pass
+        enter.stop()
 
 
 def _print_error(message: str, status: int) -> int:
@@ -93,7 +103,6 @@ def _print_error(message: str, status: int) -> int:
 
 @contextlib.contextmanager
 def _logging_to(console: _Console) -> Generator[None, None, None]:
-    _logger = logging.getLogger("runpod.local")
     level, propagate = _logger.level, _logger.propagate
     _logger.addHandler(console)
     _logger.setLevel(logging.INFO)
@@ -179,7 +188,7 @@ def _describe(error: BaseException) -> str:
     return f"{text}{place}."
 
 
-def _print_environment(server: LocalServer, parsed: Arguments) -> None:
+def _print_environment(server: LocalServer, parsed: Arguments, page_url: str | None) -> None:
     sys.stdout.write(f"export RUNPOD_API_KEY={shlex.quote(server.api_key)}\n")
     sys.stdout.write(f"export RUNPOD_ENDPOINT_BASE_URL={shlex.quote(server.base_url)}\n")
     sys.stdout.write(f"export RUNPOD_API_BASE_URL={shlex.quote(server.management_url)}\n")
@@ -189,6 +198,8 @@ def _print_environment(server: LocalServer, parsed: Arguments) -> None:
             sys.stdout.write(f"# For each worker of {endpoint.name}, with its own RUNPOD_POD_ID:\n")
             for name, value in server.worker_environment(endpoint.name, "worker-1").items():
                 sys.stdout.write(f"# export {name}={shlex.quote(value)}\n")
+    if page_url is not None:
+        sys.stdout.write(f"# Open in a browser: {page_url}\n")
     sys.stdout.flush()
     names = ", ".join(endpoint.name for endpoint in parsed.endpoints)
-    logging.getLogger("runpod.local").info("Serving %s at %s. Press Ctrl-C to stop.", names, server.base_url)
+    _logger.info("Serving %s at %s. Press Ctrl-C to stop.", names, server.base_url)

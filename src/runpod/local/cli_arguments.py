@@ -29,7 +29,7 @@ Options that follow --endpoint apply to that endpoint. Repeat --endpoint for mor
   {prog} --endpoint api --app my_module:app --workers 2
   {prog} --samples
 
-Press Ctrl-C to stop the server and its workers.
+Press Ctrl-C to stop the server and its workers. Press Enter to print a new address of its page.
 """
 
 
@@ -49,6 +49,7 @@ class Arguments:
     port: int
     api_key: str | None
     external_webhooks: bool
+    page: bool
     behavior: Behavior
     endpoints: list[EndpointArguments]
 
@@ -110,6 +111,7 @@ def parse_arguments(arguments: Sequence[str] | None, prog: str = PROG) -> Argume
         namespace.port,
         namespace.api_key,
         namespace.external_webhooks,
+        namespace.page,
         behavior,
         namespace.endpoints,
     )
@@ -124,6 +126,13 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--api-key", metavar="KEY", help="API key that clients must send (default: a random one)")
     group.add_argument(
         "--external-webhooks", action="store_true", help="also call webhooks on other machines, not only on this one"
+    )
+    group.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="serve a page that shows endpoints, workers and jobs in a browser, at an address that works once; "
+        "Enter prints a new one (default: serve it)",
     )
 
 
