@@ -400,9 +400,9 @@ class LocalServer:
             self._thread = ServerThread(
                 app, [self._webhooks, *timers, *(endpoint.pool for endpoint in endpoints)], listening
             )
-            self._bound_port = listening.getsockname()[1]
+            self._bound_port = bound_port = listening.getsockname()[1]
             if self._page is not None:
-                self._page.open(self._bound_port)
+                self._page.open(bound_port)
             self._thread.start()
             # A daemon thread that still runs at interpreter shutdown can crash the process.
             atexit.register(self.stop)

@@ -81,7 +81,7 @@ def message(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">{leads_on}'
         f"<title>{escape(title)} · Runpod local server</title>"
-        '<link rel="icon" href="/page/assets/icon.svg"><link rel="stylesheet" href="/page/assets/style.css"></head>'
+        '<link rel="icon" href="/page/assets/icon.svg"><link rel="stylesheet" href="/page/assets/base.css"></head>'
         f'<body class="message"><main><h1>{escape(title)}</h1>{body}</main></body></html>\n'
     )
     return Response(text, status, {**HEADERS, **(headers or {})}, "text/html")

@@ -17,6 +17,7 @@ __all__ = ["endpoint_fields", "history_of", "row_fields"]
 
 _STATUSES: tuple[Status, ...] = ("IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 _SUMMARY = 160  # characters
+_LONGEST_STRING = 100_000  # characters of JSON that are decoded for a summary
 
 
 def history_of(endpoint: Endpoint) -> JobHistory:
@@ -60,8 +61,8 @@ def row_fields(endpoint_id: str, row: JobRow, clock: Clock) -> dict[str, Any]:
 
 def _summary(text: JSONText) -> str:
     # Most updates are a string, which needs no quotes.
-    is_short_string = text.startswith('"') and len(text) <= 6 * _SUMMARY
-    return _cut(decode(text) if is_short_string else text)
+    is_string = text.startswith('"') and len(text) <= _LONGEST_STRING
+    return _cut(decode(text) if is_string else text)
 
 
 def _cut(text: str) -> str:
