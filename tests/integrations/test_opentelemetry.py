@@ -13,9 +13,9 @@ import tomli
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from runpod import ConfigurationError, Runpod, _observer
+from runpod._opentelemetry.metrics import BUCKETS
 from runpod.integrations import opentelemetry as integration
 from runpod.integrations.opentelemetry import RunpodInstrumentor
-from runpod.integrations.opentelemetry._metrics import BUCKETS
 from runpod.local import LocalServer
 from tests.integrations.tracing import tracing
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpod.integrations.opentelemetry._attributes import ELSEWHERE, ENDPOINT_ID, ERROR_TYPE, STATUS
-from runpod.integrations.opentelemetry._guard import guarded
+from runpod._opentelemetry.attributes import ELSEWHERE, ENDPOINT_ID, ERROR_TYPE, STATUS
+from runpod._opentelemetry.guard import guarded
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter

@@ -8,9 +8,9 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
 from typing_extensions import override
 
-from runpod.integrations.opentelemetry import _attributes as names
-from runpod.integrations.opentelemetry._guard import guarded
-from runpod.integrations.opentelemetry._registry import JobSpans, attached, failure_of, set_failure
+from runpod._opentelemetry import attributes as names
+from runpod._opentelemetry.guard import guarded
+from runpod._opentelemetry.registry import JobSpans, attached, failure_of, set_failure
 
 if TYPE_CHECKING:
     from contextvars import Token

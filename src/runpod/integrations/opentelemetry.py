@@ -24,9 +24,9 @@ except ModuleNotFoundError as error:
     )
     raise ConfigurationError(msg) from None
 
-from runpod.integrations.opentelemetry._attributes import SCHEMA_URL
-from runpod.integrations.opentelemetry._metrics import JobMetrics
-from runpod.integrations.opentelemetry._tracing import TracingObserver
+from runpod._opentelemetry.attributes import SCHEMA_URL
+from runpod._opentelemetry.metrics import JobMetrics
+from runpod._opentelemetry.tracing import TracingObserver
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -22,11 +22,11 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from runpod._opentelemetry import attributes as names
+from runpod._opentelemetry.guard import guarded, log_problem
 from runpod._protocol.decoding import is_status_only
 from runpod._protocol.operations import CANCEL, RETRY
 from runpod.errors import RunpodError
-from runpod.integrations.opentelemetry import _attributes as names
-from runpod.integrations.opentelemetry._guard import guarded, log_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext, Tracer
     from opentelemetry.util.types import AttributeValue
 
+    from runpod._opentelemetry.metrics import JobMetrics
     from runpod._protocol.operations import Call
-    from runpod.integrations.opentelemetry._metrics import JobMetrics
     from runpod.models.jobs import JobState
 
 Key = tuple[str, str]
