@@ -529,13 +529,18 @@ async def test_the_failure_that_ends_a_map(traced: Tracing, runs: AsyncEndpoint,
     assert "the horse would not fit" in (run.status.description or "")
 
 
-async def test_a_loop_that_is_left(traced: Tracing, runs: AsyncEndpoint, service: Service) -> None:
+def one_of_three(service: Service) -> Callable[[str, Any], Any]:
+    """Answers so that of three jobs the first one ends, once all are submitted."""
+
     def answer(operation: str, what: Any) -> Any:
-        # One ends, once three are submitted.
         is_over = what == "job-0" and len(service.inputs) == 3
         return running(what) if operation.startswith("status") and not is_over else None
 
-    service.answer = answer
+    return answer
+
+
+async def test_a_loop_that_is_left(traced: Tracing, runs: AsyncEndpoint, service: Service) -> None:
+    service.answer = one_of_three(service)
     async with runs.map_unordered(numbers(20), in_flight=3) as results:
         async for _ in results:
             break
@@ -547,17 +552,26 @@ async def test_a_loop_that_is_left(traced: Tracing, runs: AsyncEndpoint, service
 
 
 async def test_jobs_of_a_run_that_are_kept(traced: Tracing, runs: AsyncEndpoint, service: Service) -> None:
-    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
-    results = runs.map_unordered(numbers(2), in_flight=2, on_exit="keep", timeout=5)
-    with pytest.raises(RunpodError, match="did not end within the timeout"):
-        await collect(results)
-    assert "RunpodTimeoutError" == traced.one("runpod.map ep").attributes["error.type"]
+    service.answer = one_of_three(service)
+    async with runs.map_unordered(numbers(3), in_flight=3, on_exit="keep") as results:
+        async for _ in results:
+            break
+    assert 1 == traced.one("runpod.map ep").attributes["runpod.run.completed"]
     # Somebody may see their end.
     assert 2 == traced.in_flight
     service.answer = lambda _operation, _what: None
     for job_id in service.inputs:
         await runs.status(job_id)
-    assert ({"COMPLETED": 2}, 0) == (traced.ended, traced.in_flight)
+    assert ({"COMPLETED": 3}, 0) == (traced.ended, traced.in_flight)
+
+
+async def test_a_run_that_takes_too_long(traced: Tracing, runs: AsyncEndpoint, service: Service) -> None:
+    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    with pytest.raises(RunpodError, match="did not end within the timeout"):
+        await collect(runs.map_unordered(numbers(3), timeout=5))
+    run = traced.one("runpod.map ep")
+    assert ("RunpodTimeoutError", False) == (run.attributes["error.type"], run.status.is_ok)
+    assert 0 == traced.in_flight
 
 
 async def test_a_bulk_run(traced: Tracing, runs: AsyncEndpoint, tmp_path: Path) -> None:
@@ -570,11 +584,11 @@ async def test_a_bulk_run(traced: Tracing, runs: AsyncEndpoint, tmp_path: Path) 
 
 
 async def test_jobs_of_an_earlier_bulk_run(runs: AsyncEndpoint, service: Service, tmp_path: Path) -> None:
-    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    service.answer = one_of_three(service)
     async with AsyncBulkRun(tmp_path / "run.sqlite") as run:
-        await run.add(numbers(2))
-        with pytest.raises(RunpodError, match="did not end within the timeout"):
-            await collect(run.run(runs, timeout=5))
+        await run.add(numbers(3))
+        async for _ in run.run(runs, in_flight=3):
+            break
         service.answer = lambda _operation, _what: None
         with tracing() as traced:
             await collect(run.run(runs))

@@ -512,13 +512,18 @@ def test_the_failure_that_ends_a_map(traced: Tracing, runs: Endpoint, service: S
     assert "the horse would not fit" in (run.status.description or "")
 
 
-def test_a_loop_that_is_left(traced: Tracing, runs: Endpoint, service: Service) -> None:
+def one_of_three(service: Service) -> Callable[[str, Any], Any]:
+    """Answers so that of three jobs the first one ends, once all are submitted."""
+
     def answer(operation: str, what: Any) -> Any:
-        # One ends, once three are submitted.
         is_over = what == "job-0" and len(service.inputs) == 3
         return running(what) if operation.startswith("status") and not is_over else None
 
-    service.answer = answer
+    return answer
+
+
+def test_a_loop_that_is_left(traced: Tracing, runs: Endpoint, service: Service) -> None:
+    service.answer = one_of_three(service)
     with runs.map_unordered(numbers(20), in_flight=3) as results:
         for _ in results:
             break
@@ -530,17 +535,26 @@ def test_a_loop_that_is_left(traced: Tracing, runs: Endpoint, service: Service) 
 
 
 def test_jobs_of_a_run_that_are_kept(traced: Tracing, runs: Endpoint, service: Service) -> None:
-    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
-    results = runs.map_unordered(numbers(2), in_flight=2, on_exit="keep", timeout=5)
-    with pytest.raises(RunpodError, match="did not end within the timeout"):
-        collect(results)
-    assert "RunpodTimeoutError" == traced.one("runpod.map ep").attributes["error.type"]
+    service.answer = one_of_three(service)
+    with runs.map_unordered(numbers(3), in_flight=3, on_exit="keep") as results:
+        for _ in results:
+            break
+    assert 1 == traced.one("runpod.map ep").attributes["runpod.run.completed"]
     # Somebody may see their end.
     assert 2 == traced.in_flight
     service.answer = lambda _operation, _what: None
     for job_id in service.inputs:
         runs.status(job_id)
-    assert ({"COMPLETED": 2}, 0) == (traced.ended, traced.in_flight)
+    assert ({"COMPLETED": 3}, 0) == (traced.ended, traced.in_flight)
+
+
+def test_a_run_that_takes_too_long(traced: Tracing, runs: Endpoint, service: Service) -> None:
+    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    with pytest.raises(RunpodError, match="did not end within the timeout"):
+        collect(runs.map_unordered(numbers(3), timeout=5))
+    run = traced.one("runpod.map ep")
+    assert ("RunpodTimeoutError", False) == (run.attributes["error.type"], run.status.is_ok)
+    assert 0 == traced.in_flight
 
 
 def test_a_bulk_run(traced: Tracing, runs: Endpoint, tmp_path: Path) -> None:
@@ -553,11 +567,11 @@ def test_a_bulk_run(traced: Tracing, runs: Endpoint, tmp_path: Path) -> None:
 
 
 def test_jobs_of_an_earlier_bulk_run(runs: Endpoint, service: Service, tmp_path: Path) -> None:
-    service.answer = lambda operation, what: running(what) if operation.startswith("status") else None
+    service.answer = one_of_three(service)
     with BulkRun(tmp_path / "run.sqlite") as run:
-        run.add(numbers(2))
-        with pytest.raises(RunpodError, match="did not end within the timeout"):
-            collect(run.run(runs, timeout=5))
+        run.add(numbers(3))
+        for _ in run.run(runs, in_flight=3):
+            break
         service.answer = lambda _operation, _what: None
         with tracing() as traced:
             collect(run.run(runs))
