@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+import runpod
+
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["src", "scripts", "tests", "pyproject.toml", "LICENSE", "README.md"]
 
@@ -66,13 +68,13 @@ def contents(wheel: Path) -> dict[str, str]:
 def test_wheel_contents(tree: Path) -> None:
     wheel = build(tree, "wheel")
 
-    assert wheel.name == "runpod_sdk-0.1.0-py3-none-any.whl"
+    assert wheel.name == f"runpod_sdk-{runpod.__version__}-py3-none-any.whl"
     files = contents(wheel)
     assert GENERATED == files["runpod/_sync/added.py"]
     assert files["runpod/_sync/client.py"].endswith("\ndef added() -> Added: ...\n")
     assert "runpod/_sync/stale.py" not in files
     assert "runpod/py.typed" in files
-    assert {"runpod", "runpod_sdk-0.1.0.dist-info"} == {name.split("/")[0] for name in files}
+    assert {"runpod", f"runpod_sdk-{runpod.__version__}.dist-info"} == {name.split("/")[0] for name in files}
     generated = {name.replace("/_sync/", "/_async/") for name in files if "/_sync/" in name}
     assert {name for name in files if "/_async/" in name} == generated
 
