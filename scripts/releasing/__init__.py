@@ -1,0 +1,1 @@
+"""Makes releases: see `scripts/release`."""
