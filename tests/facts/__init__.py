@@ -1,0 +1,1 @@
+"""Facts about the service, and the tests that show them."""

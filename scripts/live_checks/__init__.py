@@ -1,0 +1,1 @@
+"""Short, bounded checks of what is assumed about the service, against the service itself."""
