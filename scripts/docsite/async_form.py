@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-import importlib
-from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from docsite.async_types import Instance, Member, Value, annotated, async_name, has, member, value_of
+from docsite.async_types import Instance, Member, Value, annotated, async_name, has, imported, member, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["ConversionError", "Names", "initial_names", "is_async", "to_async"]
 
@@ -114,10 +115,10 @@ class Converter:
     # Edits
 
     def start(self, node: Any) -> int:
-        return self.starts[node.lineno - 1] + int(node.col_offset)
+        return int(self.starts[node.lineno - 1] + node.col_offset)
 
     def end(self, node: Any) -> int:
-        return self.starts[node.end_lineno - 1] + int(node.end_col_offset)
+        return int(self.starts[node.end_lineno - 1] + node.end_col_offset)
 
     def refuse(self, node: Any, what: str) -> None:
         raise ConversionError(f"line {node.lineno}: {what}")
@@ -317,10 +318,15 @@ class Converter:
     def on_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             name = alias.name if alias.asname else alias.name.partition(".")[0]
-            self.names[alias.asname or name] = Value(importlib.import_module(name))
+            module = imported(name)
+            self.assign(ast.Name(alias.asname or name), None if module is None else Value(module))
 
     def on_ImportFrom(self, node: ast.ImportFrom) -> None:
-        module = importlib.import_module(node.module or "")
+        module = imported(node.module or "")
+        if module is None:
+            for alias in node.names:
+                self.names.pop(alias.asname or alias.name, None)
+            return
         twins = {alias.name: async_name(module, alias.name) for alias in node.names}
         names = [alias.name for alias in node.names]
         new = [twins[name] or name for name in names]
@@ -419,7 +425,7 @@ class _Generated:
     def __aiter__(self) -> None: ...
 
 
-def is_async_iterable(value: object) -> bool:
+def is_async_iterable(value: object) -> TypeGuard[Instance]:
     """Returns whether only `async for` can iterate over it."""
     if not isinstance(value, Instance):
         return False

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Instance", "Member", "Value", "annotated", "async_name", "has", "member", "value_of"]
+__all__ = ["Instance", "Member", "Value", "annotated", "async_name", "has", "imported", "member", "value_of"]
 
 SEQUENCES = {
     "list", "tuple", "set", "frozenset", "Sequence", "Iterable", "Iterator", "Generator",
     "AsyncIterable", "AsyncIterator", "AsyncGenerator",
 }  # fmt: skip
-MODULES = ("runpod", "httpx", "openai")
+# The packages with classes in both forms.
+PACKAGES = ("runpod", "httpx", "openai")
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,13 @@ def has(instance: object, special: str) -> bool:
     return isinstance(instance, Instance) and any(hasattr(cls, special) for cls in instance.classes)
 
 
+def imported(name: str) -> ModuleType | None:
+    """Returns a module by its name, if its package has async classes to look for."""
+    return importlib.import_module(name) if name.partition(".")[0] in PACKAGES else None
+
+
 def async_name(module: ModuleType, name: str) -> str | None:
     """Returns the name of the async twin of a name in a module, if there is one."""
-    if module.__name__.partition(".")[0] not in MODULES:
-        return None
     twin = f"Async{name.removeprefix('Sync')}"
     return twin if hasattr(module, twin) else None
 
@@ -112,10 +116,10 @@ def _named(name: str, module: str) -> Any:
     if name in _typing_imports(module):
         origin, attribute = _typing_imports(module)[name]
         try:
-            imported = importlib.import_module(origin)
+            found = importlib.import_module(origin)
         except ImportError:
             return None
-        return getattr(imported, attribute, None) if attribute else imported
+        return getattr(found, attribute, None) if attribute else found
     return getattr(builtins, name, None)
 
 

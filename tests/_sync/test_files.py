@@ -451,7 +451,9 @@ def test_in_a_map_a_failed_upload_is_a_result(service: Service, store: Store, up
 
     store.before = fail
     results = collect(uploading.map_unordered([{"image": picture(f"{n}.png")} for n in range(3)]))
-    assert {0: "Wrong credentials.", 1: None, 2: None} == {each.index: each.error and each.error.message for each in results}
+    assert {0: "Wrong credentials.", 1: None, 2: None} == {
+        each.index: each.error and each.error.message for each in results
+    }
     assert {("1.png", True), ("2.png", True)} == set(store.released)
     assert (1, 3) == (tried.count("0.png"), tried.count("1.png"))
 

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import httpx
 import pytest
-from docsite.examples import FENCE, async_forms
 from openai import AsyncOpenAI, OpenAI
 
 import runpod
+from docsite.examples import FENCE, async_forms
 from runpod import AsyncRunpod, Runpod
 from runpod.local import LocalEndpoint, LocalServer, samples
 from runpod.public import FluxSchnell
@@ -56,6 +56,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "benchmarks" / "README.md",
 ]
+
 
 class Block(NamedTuple):
     page: Path

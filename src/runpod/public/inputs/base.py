@@ -170,7 +170,7 @@ def check_mapping(values: Mapping[str, Any], model: type[PublicInput]) -> None:
 class Lora(InputPart):
     """A LoRA, which changes the style or the content of what a model makes.
 
-    Args:
+    Attributes:
         path: The URL or path of its file.
         scale: How strong it is, typically from 0 to 1. The documentation requires it.
     """
