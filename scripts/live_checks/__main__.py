@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refused(str(error))
     if not (options.yes or _agreed()):
         return USAGE
+    try:
+        options.report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _refused(f"The report could not be written: {error}. Nothing was sent.")
     budget = Budget(costs.requests, min(costs.jobs, options.max_jobs), options.minutes * 60)
     job_input = PUBLIC_INPUT if options.public else options.input
     service = Service(
@@ -70,6 +75,9 @@ def run(service: Service, checks: Sequence[Check], folder: Path) -> int:
         status = STOPPED if ended else OK
     except KeyboardInterrupt:
         ended, status = "interrupted", INTERRUPTED
+    except BaseException:  # Such as a closed pipe.
+        service.cancel_all()
+        raise
     print()
     try:
         left = service.cancel_all()
@@ -97,32 +105,38 @@ def run(service: Service, checks: Sequence[Check], folder: Path) -> int:
 
 def _perform(service: Service, checks: Sequence[Check], findings: list[Finding]) -> str:
     """Run the checks; returns why it ended early, or nothing."""
-    try:
-        service.check = "(key)"
-        tried = service.request("GET", "health")
-    except BudgetError as error:
-        return str(error)
-    if tried.status in {401, 403, 404}:
-        return f"GET /health: {tried}. Check the key and the endpoint ID; nothing else was sent"
-    stopped = ""
+    stopped = _refusal(service)
     for check in checks:
         service.check = check.name
         found: list[Finding] = []
+        is_run = not stopped
         try:
-            if not stopped:
+            if is_run:
                 found += check.run(service)
         except BudgetError as error:
             stopped = str(error)
         except RunpodError as error:
             stopped = f"{check.name}: {readable(service.hidden(str(error)))}"
         known = {finding.fact for finding in found}
-        missing = [
+        found += [
             Finding(fact, Verdict.UNDECIDED, stopped or "no response") for fact in check.facts if fact not in known
         ]
-        for finding in [*found, *missing]:
+        findings += found
+        for finding in found if is_run else ():
             print(f"  {finding.verdict.value:11}  {finding.fact}: {finding.note}")
-        findings += found + missing
     return stopped
+
+
+def _refusal(service: Service) -> str:
+    """Why nothing can be checked: the key or the endpoint is refused, or there is no time; or nothing."""
+    service.check = "(key)"
+    try:
+        tried = service.request("GET", "health")
+    except BudgetError as error:
+        return str(error)
+    if tried.status in {401, 403, 404}:
+        return f"GET /health: {tried}. Check the key and the endpoint ID; nothing else was sent"
+    return ""
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -230,4 +244,6 @@ def _refused(reason: str) -> int:
 
 
 if __name__ == "__main__":
+    # Jobs are cancelled in the end, also if the program is terminated.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -269,6 +269,7 @@ class Service:
             self.open_jobs.remove(job_id)
         else:
             self.jobs_started += 1
+            self._shared = job_id, reply, reply  # It has not ended any more.
         return reply
 
     def shared_job(self) -> tuple[str, Reply, Reply] | None:

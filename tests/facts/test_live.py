@@ -313,13 +313,14 @@ EVIL = b'{"error": "```\\n</details>@everyone | a | \\u001b[2J <script>alert(1)<
         constant(b"x" * 3_000_000, "500 Down"),
         constant(b"{}", "302 Found", "Location: https://elsewhere.example/\r\n"),
         constant(EVIL),
+        constant(b"``` ends the block"),
         constant(b"{}", "429 Slow", "Retry-After: 86400\r\n"),
         echo,
         endless,
         lambda connection: (connection.read_request(), connection.reset()),
         lambda connection: (connection.read_request(), connection.send(b"nonsense")),
     ],
-    ids=["html", "empty", "deep", "null", "types", "blank", "large", "redirect", "evil", "429", "echo", "endless", "reset", "nonsense"],
+    ids=["html", "empty", "deep", "null", "types", "blank", "large", "redirect", "evil", "fence", "429", "echo", "endless", "reset", "nonsense"],
 )  # fmt: skip
 def test_hostile_servers(behave: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     outcome = hostile(behave, folder=tmp_path)
@@ -335,6 +336,36 @@ def test_hostile_servers(behave: Any, tmp_path: Path, capfd: pytest.CaptureFixtu
     assert 2 == sum(line.startswith(fence) for line in code.splitlines())
     assert "@everyone" not in before + printed
     assert len(outcome.markdown) < 300_000
+
+
+def test_after_an_accepted_retry_the_job_has_not_ended(tmp_path: Path) -> None:
+    retried = threading.Event()
+
+    def accept(connection: Connection) -> None:
+        while request := connection.read_request():
+            if b"/retry/" in request:
+                retried.set()
+            status = b"IN_QUEUE" if b"/retry/" in request or b"/run " in request else b"COMPLETED"
+            connection.respond(b'{"id": "j", "status": "%b"}' % status)
+
+    outcome = hostile(accept, "retry-completed", "cancel-late", "reads-by-post", folder=tmp_path)
+    assert retried.is_set()
+    assert "refuted" == outcome.verdicts.pop("protocol 1.9: refused retry")
+    assert {"not decided"} == set(outcome.verdicts.values())
+    assert "(cancelling)" == outcome.report["exchanges"][-1]["check"]
+
+
+def test_an_error_of_the_program_cancels_the_jobs(tmp_path: Path) -> None:
+    class Closed(ServerClock):
+        def sleep(self, seconds: float) -> None:
+            raise BrokenPipeError
+
+    with LocalServer({"horse": LocalEndpoint(workers=0)}) as server:
+        service = service_of(server, "fresh-job", clock=Closed())
+        with pytest.raises(BrokenPipeError):
+            run(service, [NAMES["fresh-job"]], tmp_path)
+        assert ["CANCELLED"] == [job["status"] for job in server.jobs["horse"]]
+        service.close()
 
 
 def test_a_lost_submission_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -424,13 +455,14 @@ def program(server: LocalServer, *arguments: str) -> dict[str, Any]:
     return {"args": [sys.executable, "-m", "live_checks", *arguments], "env": environment, "stdin": subprocess.DEVNULL}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT to another process")
-def test_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to another process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_signals(number: signal.Signals, tmp_path: Path) -> None:
     with LocalServer({"horse": LocalEndpoint(workers=0)}) as server:
         options = program(server, "--endpoint", "horse", "--only", "fresh-job", "--yes", "--report", str(tmp_path))
         with started(options.pop("args"), **options) as process:
             until(lambda: len(server.requests) >= 3, timeout=60)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             output, errors = process.communicate()
         [job] = server.jobs["horse"]
     assert (130, "CANCELLED") == (process.returncode, job["status"])
@@ -521,6 +553,16 @@ def test_wrong_usage(arguments: list[str], problem: str, capsys: pytest.CaptureF
         main(arguments)
     assert 2 == caught.value.code
     assert problem in capsys.readouterr().err
+
+
+def test_a_report_that_could_not_be_written_is_noticed_first(
+    live: tuple[LocalServer, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, folder = live
+    (folder / "file").write_text("")
+    assert 2 == main(["--endpoint", "horse", "--yes", "--report", str(folder / "file")])
+    assert "Nothing was sent" in capsys.readouterr().err
+    assert [] == server.requests
 
 
 def test_a_blank_endpoint(live: tuple[LocalServer, Path], capsys: pytest.CaptureFixture[str]) -> None:
