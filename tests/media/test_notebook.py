@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import shutil
 import sys
 from html import unescape
 from textwrap import dedent
@@ -18,6 +16,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from runpod.local import LocalServer
+from tests.browsers import FLAGS, chromium
 from tests.media.samples import PNG, WAV, WEBM, data_url, text
 from tests.processes import started
 
@@ -158,34 +157,15 @@ addEventListener("load", () => {
 """
 
 
-def browser() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        found = shutil.which(name)
-        if found is not None:
-            return found
-    reason = "There is no Chromium on the path: the page of the notebook was not opened in a browser."
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def test_a_browser_shows_the_page_of_nbconvert(notebook: nbformat.NotebookNode, tmp_path: Path) -> None:
-    program = browser()
+    program = chromium("the page of the notebook was not opened in a browser")
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
     before = page.count("<script")
     path = tmp_path / "notebook.html"
     path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
     command = [
         program,
-        "--headless",
-        "--no-sandbox",  # which needs rights that a container does not have
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-breakpad",
+        *FLAGS,
         "--host-resolver-rules=MAP * ~NOTFOUND",  # the page has links, also to scripts of Jupyter
         f"--user-data-dir={tmp_path / 'profile'}",
         "--dump-dom",
