@@ -11,7 +11,7 @@ import httpx
 from tests.local.api import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from typing_extensions import Self
 
@@ -80,7 +80,7 @@ class Browser:
         return self.get(f"/page/endpoints/{endpoint}/jobs/{job_id}")
 
     @contextmanager
-    def events(self) -> Iterator[Events]:
+    def events(self) -> Generator[Events, None, None]:
         """Open the feed."""
         with self.http.stream("GET", "/page/events") as response:
             assert 200 == response.status_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runpod.local.jobs.job import Outcome
-from runpod.local.workers import handler_pool
+from runpod.local.workers import handler_pool, handlers
 
 if TYPE_CHECKING:
     import pytest
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_a_worker_whose_handler_returns_as_it_is_killed_runs_the_job_again(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = handler_pool.run_handler
+    original = handlers.run_handler
     attempts = 0
 
     async def run_handler(*arguments: Any, **options: Any) -> Outcome | None:

@@ -144,7 +144,7 @@ def test_data_needs_a_session(stranger: httpx.Client, path: str) -> None:
 def test_other_cookies(origin: str, browser: Browser, cookie: str) -> None:
     session = browser.http.cookies[f"runpod_page_{httpx.URL(origin).port}"]
     text = cookie.format(port=httpx.URL(origin).port, session=session)
-    response = httpx.get(f"{origin}{DATA}", headers={"Cookie": text.encode("latin-1")}, trust_env=False)
+    response = httpx.get(f"{origin}{DATA}", headers=[(b"Cookie", text.encode("latin-1"))], trust_env=False)
     assert 401 == response.status_code
 
 

@@ -18,7 +18,7 @@ from tests.local.api import TIMEOUT
 from tests.processes import started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 SERVE = [sys.executable, "-m", "runpod.local", "serve", "--port", "0", "--endpoint", "horse", "--workers", "0"]
 
@@ -72,7 +72,7 @@ def address_in(line: str) -> str:
 
 
 @contextmanager
-def in_terminal(where: str) -> Iterator[tuple[subprocess.Popen[str], Lines, int]]:
+def in_terminal(where: str) -> Generator[tuple[subprocess.Popen[str], Lines, int], None, None]:
     import pty
 
     master, slave = pty.openpty()
