@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -75,10 +77,11 @@ def test_workers_and_counts(gate: Gate) -> None:
         job = browser.submit()
         busy = events.until(lambda data: any(each["counts"]["IN_PROGRESS"] for each in data["endpoints"]))
         [endpoint] = busy["endpoints"]
-        assert [("running", job["id"])] == [(each["state"], each["job_id"]) for each in endpoint["workers"]]
+        assert "horse" == endpoint["id"]
+        assert [("running", job["id"])] == states(busy)
         gate.open()
         idle = events.until(lambda data: any(each["counts"]["COMPLETED"] for each in data["endpoints"]))
-        assert [("ready", None)] == [(each["state"], each["job_id"]) for each in idle["endpoints"][0]["workers"]]
+        assert [("ready", None)] == states(idle)
 
 
 def test_states_of_workers_that_no_job_changes() -> None:
@@ -87,15 +90,39 @@ def test_states_of_workers_that_no_job_changes() -> None:
         [endpoint] = events.next("snapshot")["endpoints"]
         assert [] == endpoint["workers"]
         browser.submit()
-
-        def states(data: dict[str, Any]) -> list[str]:
-            return [worker["state"] for each in data["endpoints"] for worker in each["workers"]]
-
-        events.until(lambda data: states(data) == ["initializing"])
+        events.until(lambda data: states(data) == [("initializing", None)])
         server.advance(20)
         events.job("COMPLETED")
         server.throttle("horse")
-        events.until(lambda data: states(data) == ["throttled"])
+        events.until(lambda data: states(data) == [("throttled", None)])
+
+
+def states(data: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [(worker["state"], worker["job_id"]) for each in data["endpoints"] for worker in each["workers"]]
+
+
+def test_worker_processes(tmp_path: Path) -> None:
+    processes = LocalEndpoint(command=[sys.executable, str(Path(__file__).with_name("worker.py"))])
+    with LocalServer({"horse": processes}, page=True) as server, Browser(server) as browser, browser.events() as events:
+        [(state, _)] = states(events.next("snapshot"))
+        assert state in {"initializing", "ready"}
+        job = browser.submit(do="hang", mark=str(tmp_path / "mark"))
+        events.until(lambda data: states(data) == [("running", job["id"])])
+        browser.post(f"/page/endpoints/horse/jobs/{job['id']}/cancel")
+        events.job("CANCELLED")
+
+
+def test_workers_started_by_hand() -> None:
+    server = LocalServer({"horse": LocalEndpoint(workers=0)}, page=True)
+    with server, Browser(server) as browser, browser.events() as events, Api(server) as api:
+        assert [] == states(events.next("snapshot"))
+        job = browser.submit()
+        api.get("/job-take/w1?job_in_progress=0")
+        events.until(lambda data: states(data) == [("running", job["id"])])
+        api.post(f"/job-stream/w1/{job['id']}", {"output": "chunk"})
+        api.post(f"/job-done/w1/{job['id']}", {"output": 1e300})
+        assert "w1" == events.job("COMPLETED")["worker_id"]
+        assert [{"json": "chunk"}] == browser.details(job["id"])["chunks"]["items"]
 
 
 def test_deleted_and_purged_jobs_are_removed(gate: Gate) -> None:
