@@ -131,6 +131,7 @@ def _integrations() -> dict[str, Topic]:
 
 def reference_pages() -> list[ReferencePage]:
     """Returns the pages of the reference, in order: those of the sync API, then those of the async one."""
+    _tree.cache_clear()  # a server builds the site again when a file has changed
     exported = public_names("runpod")
     topics = {**TOPICS, **_integrations()}
     shown = {name for topic in topics.values() for name in _names(topic)}

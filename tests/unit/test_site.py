@@ -129,7 +129,7 @@ def public_modules() -> list[str]:
     ]
     modules = [f"runpod.{name}" for name in found if name not in {"cli", "integrations"}]
     folder = PACKAGE / "integrations"
-    modules += [f"runpod.integrations.{file.stem}" for file in folder.glob("[!_]*.py")]
+    modules += [f"runpod.integrations.{path.stem}" for path in folder.glob("[!_]*")]
     return sorted(["runpod", "runpod.models.management", "runpod.local.samples", *modules])
 
 
