@@ -10,8 +10,12 @@ import posixpath
 import re
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docsite.examples import FENCE, async_forms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ROOT", "repository_files", "rewritten", "site_path", "source_page", "with_tabs"]
 
@@ -20,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(
     r"(?P<before>\]\()(?P<path>[^)\s#]+)(?P<after>[^)]*\))|(?P<html>\b(?:src|srcset|href)=\")(?P<url>[^\"#]+)"
 )
+WHOLE_LINK = re.compile(r"(?<!!)\[(?P<text>(?:[^\[\]`]|`[^`\n]+`)*)\]\((?P<path>[^)\s#:]+)(?:#[^)]*)?\)")
+FENCED = re.compile(r"^(?P<fence>```+).*?^(?P=fence)$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^(?P<fence>```+).*?^(?P=fence)$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -51,7 +57,7 @@ def source_page(file: str) -> str:
 
 
 def rewritten(markdown: str, file: str) -> str:
-    """Returns Markdown whose links lead to pages of the site.
+    """Returns Markdown whose links lead to pages of the site. Files without a page, such as tests, are only named.
 
     Args:
         markdown: The text.
@@ -73,13 +79,23 @@ def rewritten(markdown: str, file: str) -> str:
             return f"{match['before']}{target(match['path'])}{match['after']}"
         return f"{match['html']}{target(match['url'])}"
 
+    def without_page(match: re.Match[str]) -> str:
+        linked = posixpath.normpath(posixpath.join(posixpath.dirname(file), match["path"]))
+        has_page = linked in pages or linked.startswith("docs/")
+        return match["text"] if not has_page and (ROOT / linked).exists() else match.group()
+
     # Code is left alone. A link can have code in its text, but not in its target.
+    markdown = _outside(FENCED, markdown, lambda text: WHOLE_LINK.sub(without_page, text))
+    return _outside(CODE, markdown, lambda text: LINK.sub(link, text))
+
+
+def _outside(code: re.Pattern[str], markdown: str, change: Callable[[str], str]) -> str:
     parts: list[str] = []
     position = 0
-    for code in CODE.finditer(markdown):
-        parts += [LINK.sub(link, markdown[position : code.start()]), code.group()]
-        position = code.end()
-    return "".join([*parts, LINK.sub(link, markdown[position:])])
+    for match in code.finditer(markdown):
+        parts += [change(markdown[position : match.start()]), match.group()]
+        position = match.end()
+    return "".join([*parts, change(markdown[position:])])
 
 
 def with_tabs(markdown: str) -> str:

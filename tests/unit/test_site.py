@@ -187,7 +187,8 @@ def test_the_addresses_of_the_project_are_the_same() -> None:
         ("CHANGELOG.md", "[a](https://example.com/README.md)", "[a](https://example.com/README.md)"),
         ("CHANGELOG.md", "`x[0](README.md)` [a](README.md)", "`x[0](README.md)` [a](index.md)"),
         ("CHANGELOG.md", "```\n[a](README.md)\n```\n", "```\n[a](README.md)\n```\n"),
-        ("CHANGELOG.md", "[a](pyproject.toml)", "[a](pyproject.toml)"),  # which has no page: the build fails
+        ("docs/how-to/webhooks.md", "[`a` b](../../pyproject.toml)", "`a` b"),  # which has no page
+        ("docs/how-to/webhooks.md", "[a](../../tests/horse.py)", "[a](../../tests/horse.py)"),  # the build fails
     ],
 )
 def test_links_of_the_repository_lead_to_pages(file: str, link: str, expected: str) -> None:
