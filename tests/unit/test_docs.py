@@ -7,6 +7,8 @@ A comment before a block says how it is run, unless it is run as it is:
     <!-- example: worker -->    by tests/conformance/test_local_server_page.py
     <!-- example: client -->    as well
     <!-- example: sync -->      as it is, and the site shows no async form of it
+    <!-- example: tutorial -->  by tests/unit/test_tutorial.py
+    <!-- example: before -->    not at all: it is code for another package
 
 The site shows the sync examples in async form as well (scripts/docsite): these are run, too.
 """
@@ -47,7 +49,8 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DOCS = {path.stem: path for path in sorted((ROOT / "docs").rglob("*.md"))}
-ERRORS = DOCS["when-things-go-wrong"]
+ERRORS = ROOT / "docs" / "errors" / "index.md"
+FAILED = ROOT / "docs" / "errors" / "job-failed-error.md"
 WITH_EXAMPLES = [README, *DOCS.values()]
 PAGES = [
     *WITH_EXAMPLES,
@@ -242,7 +245,7 @@ def test_a_block_runs(
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert f"{block.code.count('def test_')} passed" in result.stdout, result.stdout + result.stderr
-    elif block.how in {"worker", "client"}:
+    elif block.how in {"worker", "client", "tutorial", "before"}:
         block.compiled()
     else:
         assert block.how in {"run", "job", "sync"}
@@ -305,17 +308,49 @@ def test_watching_starts_in_the_queue(page: Path, server: LocalServer, capsys: p
 
 
 def test_a_failed_state_is_explained(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
-    run(containing(ERRORS, "(state.worker_error.traceback"))
+    run(containing(FAILED, "(state.worker_error.traceback"))
     printed = capsys.readouterr().out
     assert "FAILED ValueError: there are no unicorns" in printed
     assert "Traceback (most recent call last):" in printed
 
 
 def test_a_failure_is_explained(server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
-    run(containing(ERRORS, "JobFailedError as error"))
+    run(containing(FAILED, "JobFailedError as error"))
     first, *rest = capsys.readouterr().out.splitlines()
     assert "ValueError: there are no unicorns" in first
     assert "Traceback (most recent call last):" in rest
+
+
+# What does not raise in these examples only shows how the error is caught.
+RAISED = {"api-status", "authentication", "bad-request", "client-closed", "configuration", "input-too-large"}
+RAISED |= {"invalid-request", "job", "job-failed", "job-output", "media", "no-text", "not-found", "run-file"}
+RAISED |= {"webhook-token"}
+
+
+@pytest.mark.parametrize("name", sorted(RAISED))
+def test_the_example_of_an_error_raises_it(name: str, server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "errors" / f"{name}-error.md"
+    [cls] = re.findall(r"^# `(\w+)`$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    block = containing(page, f"except {cls} as error:")
+    caught = f"except {cls} as error:"
+    indent = re.findall(rf"^( *){caught}", block.code, re.MULTILINE)[0] + "    "
+    run(block._replace(code=block.code.replace(caught, f"{caught}\n{indent}print('caught {cls}')")))
+    printed = capsys.readouterr().out
+    assert f"caught {cls}\n" in printed
+    # The page shows what it prints.
+    shown = re.findall(
+        r"^It prints:\n\n```text\n(.*?)\n```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for text in shown:
+        assert text in printed
+
+
+@pytest.mark.parametrize("name", ["from-javascript", "from-official-package"])
+def test_migrated_programs_print_the_output(name: str, server: LocalServer, capsys: pytest.CaptureFixture[str]) -> None:
+    migrated = [block for block in blocks(DOCS[name]) if block.how == "run"]
+    for block in migrated:
+        run(block)
+    assert "{'prompt': 'a horse', 'image': '…'}\n" * len(migrated) == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", [README, DOCS["waiting"]], ids=lambda page: page.stem)
@@ -405,19 +440,14 @@ def refused(request: httpx.Request) -> httpx.Response:
     return httpx.Response(401)
 
 
-@pytest.mark.parametrize(
-    ("page", "printed"),
-    [(DOCS["retries"], "There may be a job without a handle: completed=0"), (ERRORS, "It may be one of these: 1 in")],
-    ids=["retries", "when-things-go-wrong"],
-)
 def test_what_to_do_if_a_submission_may_be_lost(
-    page: Path, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", "key")
-    block = containing(page, "error.maybe_submitted")
+    block = containing(DOCS["submissions"], "error.maybe_submitted")
     with pytest.raises(runpod.APIConnectionError):
         run(block, httpx.Client(transport=httpx.MockTransport(lost)))
-    assert printed in capsys.readouterr().out
+    assert "There may be a job without a handle: completed=0" in capsys.readouterr().out
     assert "JOB_ID" == run(block, httpx.Client(transport=httpx.MockTransport(cut_short)))["job"].id
     with pytest.raises(runpod.AuthenticationError):
         run(block, httpx.Client(transport=httpx.MockTransport(refused)))
@@ -431,7 +461,7 @@ def test_the_tree_of_errors_is_the_one_in_the_docstring() -> None:
 
 def test_every_error_is_in_the_table() -> None:
     table = ERRORS.read_text(encoding="utf-8").partition("## What each error means")[2].partition("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    rows = [line for line in table.splitlines() if line.startswith("| [`")]
     named = set(re.findall(r"`(\w+Error)`", "\n".join(row.split("|")[1] for row in rows)))
     assert set(runpod.errors.__all__) - {"RunpodError", "JobError"} == named
 
@@ -453,9 +483,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(linked), target
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    targets = re.findall(r"\]\(([^)#]+)", README.read_text(encoding="utf-8"))
-    assert {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"} <= set(targets)
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    found: set[Path] = set()
+    left = [README]
+    while left:
+        page = left.pop()
+        if page not in found:
+            found.add(page)
+            targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+            left += [
+                (page.parent / target).resolve() for target in targets if target.endswith(".md") and ":" not in target
+            ]
+    assert set(PAGES) <= found
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
@@ -476,8 +515,9 @@ def test_names_of_methods_and_fields_exist(page: Path) -> None:
         "faults": {*dir(server.faults)},
     }
     text = re.sub(r"\]\([^)]+\)", "]", page.read_text(encoding="utf-8"))  # without the targets of links
-    if page == DOCS["migrating"]:
-        # The first column of its tables is the API of others.
+    if page in {DOCS["from-javascript"], DOCS["from-official-package"]}:
+        # The first column of its tables is the API of others, and so are some blocks.
+        text = re.sub(r"^<!-- example: before -->\n```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
         text = re.sub(r"^\| `[^|]*\|", "|", text, flags=re.MULTILINE)
     if page == DOCS["opentelemetry"]:
         # The names of attributes and metrics.
