@@ -353,7 +353,7 @@ def test_migrated_programs_print_the_output(name: str, server: LocalServer, caps
     assert "{'prompt': 'a horse', 'image': '…'}\n" * len(migrated) == capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", [README, DOCS["waiting"]], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [DOCS["waiting"]], ids=lambda page: page.stem)
 def test_a_typed_output_has_its_type(page: Path, server: LocalServer) -> None:
     names = run(containing(page, "output_type=Horse"))
     assert isinstance(names["horse"], names["Horse"])
