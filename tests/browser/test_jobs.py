@@ -75,6 +75,7 @@ def test_a_queue_is_purged_after_a_question(serve: Serve, open_page: Open) -> No
     expect(visit.rows).to_have_count(3)
     visit.page.locator("#endpoints button", has_text="horse").click()
     expect(visit.rows).to_have_count(2)
+    expect(visit.page.locator("#endpoints button", has_text="horse")).to_contain_text("2 queued")
     visit.button("Purge queue").click()
     expect(visit.dialog).to_contain_text("2 queued jobs of horse will be removed.")
     visit.dialog.get_by_role("button", name="Purge queue").click()
@@ -142,6 +143,22 @@ def test_a_stream_and_progress_are_shown_as_they_come(serve: Serve, open_page: O
     finally:
         for step in steps:
             step.set()
+
+
+def test_it_connects_again_by_itself(serve: Serve, open_page: Open) -> None:
+    server = serve({"horse": echo})
+    visit = open_page(server)
+    visit.allowed.append("ERR_FAILED")
+    visit.page.route("**/page/events", lambda route: route.abort())
+    visit.page.reload()
+    visit.expect_state("Reconnecting")
+    expect(visit.page.locator("#banner")).to_contain_text("The connection to the server broke.")
+    with Api(server) as api:
+        api.run_sync(prompt="meanwhile")
+    visit.page.unroute("**/page/events")
+    visit.expect_state("Live")
+    expect(visit.row("meanwhile")).to_contain_text("Completed")
+    expect(visit.page.locator("#banner")).to_be_hidden()
 
 
 def test_it_says_when_the_server_has_stopped(serve: Serve, open_page: Open) -> None:
