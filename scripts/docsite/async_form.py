@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from docsite.async_types import Instance, Member, Value, annotated, async_name, has, imported, member, value_of
+from docsite.edits import ConversionError, Editor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,21 +27,11 @@ Names = dict[str, "Instance | Value | Function"]
 ITERATING = {"all", "any", "dict", "enumerate", "filter", "map", "max", "min", "set", "sorted", "sum", "tuple", "zip"}
 
 
-class ConversionError(Exception):
-    """An example has no async form that the converter could write."""
-
-
 class Function(NamedTuple):
     """A function that an example defines."""
 
     kind: str  # "sync", "coroutine" or "generator"
     returns: Instance | None = None
-
-
-class Edit(NamedTuple):
-    start: int
-    end: int
-    text: str
 
 
 def initial_names() -> Names:
@@ -83,66 +74,24 @@ def to_async(code: str, names: Names) -> str | None:
     names.update(converter.names)
     if not converter.edits:
         return None
-    text = code.encode()
-    # From the end, so that positions stay true. At the same position, the outer node was noted first.
-    for edit in sorted(dict.fromkeys(converter.edits), key=lambda edit: edit.start, reverse=True):
-        text = text[: edit.start] + edit.text.encode() + text[edit.end :]
+    text = converter.edited()
     compile(text, "<async form>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return text.decode()
+    return text
 
 
-class Converter:
+class Converter(Editor):
     """One pass over an example: it follows the types, and notes what has to be edited."""
 
     def __init__(self, code: str, names: Names, functions: Mapping[str, Function]) -> None:
-        self.tree = ast.parse(code)
+        super().__init__(code)
         self.names = names
         self.known = functions
         self.functions: dict[str, Function] = {}
-        self.edits: list[Edit] = []
-        self.kind = "sync"  # of the function at hand, in which an edit was noted
         self.returned: Instance | None = None
-        self.depth = 0
-        self.forbidden = ""
-        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
-        lines = code.encode().splitlines(keepends=True)
-        self.starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
 
     def convert(self) -> None:
         for statement in self.tree.body:
             self.visit(statement)
-
-    # Edits
-
-    def start(self, node: Any) -> int:
-        return int(self.starts[node.lineno - 1] + node.col_offset)
-
-    def end(self, node: Any) -> int:
-        return int(self.starts[node.end_lineno - 1] + node.end_col_offset)
-
-    def refuse(self, node: Any, what: str) -> None:
-        raise ConversionError(f"line {node.lineno}: {what}")
-
-    def replace(self, node: ast.AST, start: int, end: int, text: str) -> None:
-        if self.forbidden:
-            self.refuse(node, self.forbidden)
-        self.edits.append(Edit(start, end, text))
-
-    def insert(self, node: ast.AST, text: str, *, asynchronous: bool = True) -> None:
-        self.replace(node, self.start(node), self.start(node), text)
-        if asynchronous and self.kind == "sync":
-            self.kind = "coroutine"
-
-    def await_(self, node: ast.Call) -> None:
-        parent = self.parents[node]
-        operand = (
-            (isinstance(parent, (ast.Attribute, ast.Subscript)) and parent.value is node)
-            or (isinstance(parent, ast.Call) and parent.func is node)
-            or (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow))
-        )
-        self.insert(node, "(await " if operand else "await ")
-        if operand:
-            self.replace(node, self.end(node), self.end(node), ")")
 
     # Expressions: each method returns what is known of the value.
 

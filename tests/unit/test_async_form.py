@@ -21,6 +21,11 @@ def converted(code: str) -> str | None:
         ("print('…', endpoint.run(input={}))", "print('…', await endpoint.run(input={}))"),
         ("print(endpoint.health().jobs)", "print((await endpoint.health()).jobs)"),
         ("endpoint.run(input={}).result()", "await (await endpoint.run(input={})).result()"),
+        ("endpoint.run(input={}).wait().output", "(await (await endpoint.run(input={})).wait()).output"),
+        (
+            "print(endpoint.run(input={}).wait().status.value)",
+            "print((await (await endpoint.run(input={})).wait()).status.value)",
+        ),
         ("each = endpoint.batches.list()[0]", "each = (await endpoint.batches.list())[0]"),
         ("not endpoint.health()", "not await endpoint.health()"),
         ("endpoint.health() ** 2", "(await endpoint.health()) ** 2"),
