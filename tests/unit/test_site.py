@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from docsite.pages import repository_files, rewritten, site_path
 from docsite.reference import public_names
 from runpod import _links
 from runpod._version import __version__
+from tests.browsers import FLAGS, chromium
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,15 +39,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "runpod"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 LOADED = {"script": ["src"], "img": ["src", "srcset"], "source": ["src", "srcset"], "iframe": ["src"], "link": ["href"]}
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Document(HTMLParser):
@@ -226,17 +217,11 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    program = next((found for name in names if (found := shutil.which(name))), None)
-    if program is None:
-        message = "Chromium is not installed: apt install chromium"
-        if "CI" in os.environ:
-            pytest.fail(message)
-        pytest.skip(message)
+    program = chromium("the site is not tested in a browser")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS])
         yield browser.new_page()
         browser.close()
 
