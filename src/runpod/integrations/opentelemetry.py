@@ -15,8 +15,8 @@ try:
     from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
     from opentelemetry.metrics import get_meter
     from opentelemetry.trace import get_tracer
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "opentelemetry":  # One of its own dependencies.
+except ModuleNotFoundError as _error:
+    if (_error.name or "").partition(".")[0] != "opentelemetry":  # One of its own dependencies.
         raise
     msg = (
         "runpod.integrations.opentelemetry needs OpenTelemetry and its instrumentation package: "

@@ -61,9 +61,9 @@ class JobHistory:
 
     def __init__(self, changed: Signal) -> None:
         self.changed = changed
-        self.version = 0
+        self.version: int = 0
         """Grows with each change."""
-        self.chunks = KeptChunks()
+        self.chunks: KeptChunks = KeptChunks()
         self._entries: OrderedDict[str, tuple[int, Job | None]] = OrderedDict()
         self._deleted: OrderedDict[str, int] = OrderedDict()
         self._forgotten = 0

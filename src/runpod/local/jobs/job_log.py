@@ -29,7 +29,7 @@ class JobLog:
     """
 
     def __init__(self, name: str) -> None:
-        self.workers = WorkerLogs()
+        self.workers: WorkerLogs = WorkerLogs()
         self._name = name
 
     def __repr__(self) -> str:
