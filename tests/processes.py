@@ -16,13 +16,16 @@ LONGEST = 120.0  # seconds, before a program is killed
 
 
 @contextmanager
-def started(command: Sequence[str], **options: Any) -> Generator[subprocess.Popen[Any], None, None]:
+def started(
+    command: Sequence[str], *, longest: float = LONGEST, **options: Any
+) -> Generator[subprocess.Popen[Any], None, None]:
     """Start a program with pipes of text, and kill it in the end.
 
     It is also killed if it runs too long, so that a test that reads its output fails instead of waiting forever.
 
     Args:
         command: The program and its arguments.
+        longest: Seconds before the program is killed.
         options: Those of `Popen`. With `start_new_session`, the processes that it started are killed too, such as those
             of a browser: they keep the pipes open.
     """
@@ -35,7 +38,7 @@ def started(command: Sequence[str], **options: Any) -> Generator[subprocess.Pope
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
-        watchdog = threading.Timer(LONGEST, kill)
+        watchdog = threading.Timer(longest, kill)
         watchdog.daemon = True
         watchdog.start()
         try:

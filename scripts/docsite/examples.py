@@ -9,7 +9,7 @@ from docsite.async_form import ConversionError, initial_names, is_async, to_asyn
 __all__ = ["FENCE", "async_forms"]
 
 # The comment before a block says how it is run; tests/unit/test_docs.py lists the labels.
-FENCE = re.compile(r"^(?:<!-- example: (?P<how>\w+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(?:<!-- example: (?P<how>[\w-]+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # Other examples are shown as they are: tests, workers, and what is labelled `sync`.
 CONVERTED = {None, "job"}

@@ -9,6 +9,7 @@ A comment before a block says how it is run, unless it is run as it is:
     <!-- example: sync -->      as it is, and the site shows no async form of it
     <!-- example: tutorial -->  by tests/unit/test_tutorial.py
     <!-- example: before -->    not at all: it is code for another package
+    <!-- example: ray -->       by tests/integrations; likewise dask, spark, celery and celery-call
 
 The site shows the sync examples in async form as well (scripts/docsite): these are run, too.
 """
@@ -59,6 +60,10 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "benchmarks" / "README.md",
 ]
+
+
+# They run elsewhere, or belong to another package.
+COMPILED = {"worker", "client", "tutorial", "before", "ray", "dask", "spark", "celery", "celery-call"}
 
 
 class Block(NamedTuple):
@@ -246,7 +251,7 @@ def test_a_block_runs(
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert f"{block.code.count('def test_')} passed" in result.stdout, result.stdout + result.stderr
-    elif block.how in {"worker", "client", "tutorial", "before"}:
+    elif block.how in COMPILED:
         block.compiled()
     else:
         assert block.how in {"run", "job", "sync"}
