@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import signal
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from live_checks import report
 from live_checks.checks import CHECKS
+from live_checks.interrupts import like_ctrl_c
 from live_checks.plan import PUBLIC_ENDPOINT, PUBLIC_INPUT, Finding, Verdict, costs_of, plan_text
 from live_checks.service import Budget, BudgetError, Service
 from runpod._config import load_config
@@ -40,7 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_list_text())
         return OK
     checks = _chosen(options.only, public=options.public)
-    costs = costs_of(checks, job_seconds=options.job_seconds, price=options.price, public=options.public)
+    costs = costs_of(
+        checks,
+        job_seconds=options.job_seconds,
+        price=options.price,
+        public=options.public,
+        max_jobs=options.max_jobs,
+    )
     endpoint = PUBLIC_ENDPOINT if options.public else options.endpoint
     print(plan_text(checks, costs, endpoint=readable(endpoint or "ENDPOINT"), minutes=options.minutes))
     if options.dry_run:
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.report.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return _refused(f"The report could not be written: {error}. Nothing was sent.")
-    budget = Budget(costs.requests, min(costs.jobs, options.max_jobs), options.minutes * 60)
+    budget = Budget(costs.checking_requests, costs.jobs, options.minutes * 60)
     job_input = PUBLIC_INPUT if options.public else options.input
     service = Service(
         config, endpoint, job_input, budget, job_seconds=options.job_seconds, job_timeout=options.job_timeout
@@ -78,7 +84,7 @@ def run(service: Service, checks: Sequence[Check], folder: Path) -> int:
     except BaseException:  # Such as a closed pipe.
         service.cancel_all()
         raise
-    print()
+    # Before anything is printed, which fails if the terminal was closed.
     try:
         left = service.cancel_all()
     except KeyboardInterrupt:
@@ -88,18 +94,20 @@ def run(service: Service, checks: Sequence[Check], folder: Path) -> int:
     if status == OK and any(finding.verdict is Verdict.REFUTED for finding in findings):
         status = DIFFERENT
     found = report.as_json(service, findings, interrupted=ended, left=left)
+    try:
+        paths = report.write(found, folder)
+        written, problem = f"Report: {paths[0]} and {paths[1]}. Read it before you publish it.", ""
+    except OSError as error:
+        written, problem = "", f"The report could not be written: {error}"
+        status = max(status, STOPPED)
+    print()
     if ended:
         print(f"It ended early: {ended}.", file=sys.stderr)
     if left:
         print(f"These jobs may still run: {', '.join(found['jobs_left'])}", file=sys.stderr)
     if service.unknown_jobs:
         print(f"{service.unknown_jobs} jobs may run whose IDs are unknown: see the console.", file=sys.stderr)
-    try:
-        paths = report.write(found, folder)
-    except OSError as error:
-        print(f"The report could not be written: {error}", file=sys.stderr)
-        return max(status, STOPPED)
-    print(f"Report: {paths[0]} and {paths[1]}. Read it before you publish it.")
+    print(problem or written, file=sys.stderr if problem else sys.stdout)
     return status
 
 
@@ -244,6 +252,5 @@ def _refused(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    # Jobs are cancelled in the end, also if the program is terminated.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    like_ctrl_c()
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,16 +12,17 @@ if TYPE_CHECKING:
 
     from live_checks.service import Service
 
-# The cheapest public model, with the price of one picture of 512 x 512 in USD, rounded up.
+# The cheapest public model, with the price of one picture in USD, rounded up. It is that of the default size, since some
+# checks have another input than this one, which the model might accept.
 PUBLIC_ENDPOINT = "black-forest-labs-flux-1-schnell"
 PUBLIC_INPUT: dict[str, object] = {"prompt": "a horse", "width": 512, "height": 512}
-PUBLIC_PRICE = 0.001
+PUBLIC_PRICE = 0.0026
 
 # A job whose execution timeout passes is queued once more.
 RUNS_PER_JOB = 2
 
-# Cancelling what was started, with a margin.
-CLEANUP_REQUESTS_PER_JOB = 1
+# Attempts to cancel a job.
+CANCELS_PER_JOB = 3
 # Requests that wait for the end of the shared job.
 POLLS = 40
 
@@ -106,12 +108,24 @@ class Costs:
             return self.jobs * RUNS_PER_JOB * PUBLIC_PRICE
         return None if self.price is None else self.worker_seconds * self.price
 
+    @property
+    def checking_requests(self) -> int:
+        """Requests without those for cancelling."""
+        return self.requests - self.jobs * CANCELS_PER_JOB
 
-def costs_of(checks: Sequence[Check], *, job_seconds: float, price: float | None = None, public: bool = False) -> Costs:
+
+def costs_of(
+    checks: Sequence[Check],
+    *,
+    job_seconds: float,
+    price: float | None = None,
+    public: bool = False,
+    max_jobs: float = math.inf,
+) -> Costs:
     """What the checks cost at most, with a request that tries the key."""
     shared = any(check.needs_job for check in checks)
-    jobs = shared + sum(check.jobs for check in checks)
-    requests = 1 + sum(check.requests for check in checks) + (1 + POLLS) * shared + jobs * CLEANUP_REQUESTS_PER_JOB
+    jobs = int(min(shared + sum(check.jobs for check in checks), max_jobs))
+    requests = 1 + sum(check.requests for check in checks) + (1 + POLLS) * shared + jobs * CANCELS_PER_JOB
     return Costs(requests, jobs, job_seconds, price, public)
 
 
@@ -128,7 +142,7 @@ def plan_text(checks: Sequence[Check], costs: Costs, *, endpoint: str, minutes: 
     lines += ["", f"At most {_counted(costs.requests, 'request')} and {jobs}, in at most {minutes:g} minutes."]
     if costs.jobs:
         lines.append(_price_text(costs))
-        lines.append("Jobs that have not ended are cancelled at the end, and deleted by the service 10 minutes later.")
+        lines.append("Jobs that have not ended are cancelled after that, and deleted by the service after 10 minutes.")
     lines.append("Nothing is purged, and no endpoint is changed.")
     return "\n".join(lines)
 
@@ -138,11 +152,16 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
+def _dollars(amount: float | None) -> str:
+    # Rounded up: it is an upper limit. Less than a millionth of a cent is an error of the multiplication.
+    return f"${math.ceil(round((amount or 0) * 10_000, 4)) / 10_000:,.4f}"
+
+
 def _price_text(costs: Costs) -> str:
     if costs.public:
-        return f"At most ${costs.dollars:.4f}: {PUBLIC_PRICE:.4f} for each picture, and a job may run twice."
-    money = "" if costs.dollars is None else f", which is ${costs.dollars:.4f} at ${costs.price:g} a second"
+        return f"At most {_dollars(costs.dollars)}: {PUBLIC_PRICE:.4f} for each picture, and a job may run twice."
+    money = "" if costs.dollars is None else f", which is {_dollars(costs.dollars)} at ${costs.price:g} a second"
     return (
-        f"At most {costs.worker_seconds:g} seconds of running jobs{money}: each job has an execution timeout of "
+        f"At most {costs.worker_seconds:,.10g} seconds of running jobs{money}: each job has an execution timeout of "
         f"{costs.job_seconds:g} s, and may run twice. The service also bills the start of a worker and its idle timeout."
     )

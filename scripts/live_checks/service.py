@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
-from live_checks.plan import POLLS
+from live_checks.interrupts import interrupted_later
+from live_checks.plan import CANCELS_PER_JOB, POLLS
 from runpod._config import DEFAULT_BASE_URL, DEFAULT_LOAD_BALANCER_URL, DEFAULT_MANAGEMENT_URL
 from runpod._primitives import Clock
 from runpod._protocol.deadlines import Deadline
@@ -35,6 +36,7 @@ _BODY_LENGTH = 600  # characters in the report
 _KEPT_BODY = 65_536  # bytes, in which secrets are replaced before they are cut
 _REQUEST_TIMEOUT = 20.0  # seconds
 _CANCEL_TIMEOUT = 5.0
+_CANCEL_PAUSE = 1.0
 # Jobs that could not be cancelled are deleted by the service after this time, in milliseconds.
 _TTL = 600_000
 
@@ -58,6 +60,7 @@ class Reply:
         problem: Why there is no response.
         sent: Whether the request may have arrived.
         job_id: The ID of a job that an incomplete response names.
+        skipped: Why this program did not send it.
     """
 
     status: int | None
@@ -67,6 +70,7 @@ class Reply:
     problem: str = ""
     sent: bool = True
     job_id: str | None = None
+    skipped: str = ""
 
     def get(self, name: str) -> Any:
         """A field of the body, or None."""
@@ -79,6 +83,8 @@ class Reply:
         return status if isinstance(status, str) else ""
 
     def __str__(self) -> str:
+        if self.skipped:
+            return f"not asked, {self.skipped}"
         return "no response" if self.status is None else f"HTTP {self.status}"
 
 
@@ -178,7 +184,7 @@ class Service:
         Args:
             method: The HTTP method.
             path: Below the endpoint: "health".
-            body: JSON, or bytes as they are.
+            body: JSON.
             endpoint: Another endpoint.
             wrong_key: Whether to send another key than that of the user.
             timeout: Seconds.
@@ -192,13 +198,13 @@ class Service:
     def management(self, path: str) -> Reply:
         """Send a GET to the management API."""
         if self._is_elsewhere(self.config.management_url, DEFAULT_MANAGEMENT_URL):
-            return Reply(None, problem="the address of the management API is not known", sent=False)
+            return Reply(None, sent=False, skipped="since its address is not known")
         return self._send(self._own, "GET", path, None, _REQUEST_TIMEOUT, service=MANAGEMENT)
 
     def at_load_balancer(self, path: str) -> Reply:
         """Send a GET to the address that the endpoint would have as a load balancer."""
         if self._is_elsewhere(self.config.load_balancer_url, DEFAULT_LOAD_BALANCER_URL):
-            return Reply(None, problem="the address of load balancers is not known", sent=False)
+            return Reply(None, sent=False, skipped="since it is not known")
         url = self.config.load_balancer_url.replace("{endpoint_id}", encoded(self.endpoint_id))
         return self._send(self._engine(replace(self.config, base_url=url)), "GET", path, None, _REQUEST_TIMEOUT)
 
@@ -213,7 +219,6 @@ class Service:
         job_input: object = None,
         policy: Mapping[str, object] | None = None,
         timeout: float = _REQUEST_TIMEOUT,
-        body: bytes | None = None,
     ) -> Reply:
         """Send a submission, which counts as a job whatever comes back.
 
@@ -225,17 +230,20 @@ class Service:
         policies = {"executionTimeout": round(self._job_seconds * 1000), "ttl": _TTL, **(policy or {})}
         content = {"input": self.job_input if job_input is None else job_input, "policy": policies}
         self._check_budget()
+        if self._deadline.remaining(self._clock.now()) < timeout:
+            # It would be cut off, and the ID of its job not be known.
+            raise BudgetError("the time that is left is too short for another job")
         self.budget.jobs -= 1
         self.jobs_started += 1
         self.unknown_jobs += 1  # Until the response names it, also if this is interrupted.
-        reply = self.request("POST", operation, content if body is None else body, timeout=timeout)
-        refused = reply.status is not None and 400 <= reply.status < 500 and reply.status != 408
-        if job_id := id_in(reply):
-            self.unknown_jobs -= 1
-            self.note(job_id, reply)
-        elif refused or not reply.sent:
-            self.unknown_jobs -= 1
-            self.jobs_started -= 1
+        with interrupted_later():
+            reply = self.request("POST", operation, content, timeout=timeout)
+            if job_id := id_in(reply):
+                self.unknown_jobs -= 1
+                self.note(job_id, reply)
+            elif _refuses(reply) or not reply.sent:
+                self.unknown_jobs -= 1
+                self.jobs_started -= 1
         return reply
 
     def note(self, job_id: str, reply: Reply) -> None:
@@ -265,7 +273,7 @@ class Service:
         self.budget.jobs -= 1
         self.open_jobs.append(job_id)  # Until it is refused, also if this is interrupted.
         reply = self.request("POST", f"retry/{encoded(job_id)}")
-        if reply.status is not None and 400 <= reply.status < 500 and reply.status != 408:
+        if _refuses(reply):
             self.open_jobs.remove(job_id)
         else:
             self.jobs_started += 1
@@ -298,15 +306,18 @@ class Service:
 
     def cancel_all(self) -> list[str]:
         """Cancel the jobs that have not ended, without regard to the budget; return those that may still run."""
-        left = list(self.open_jobs)
         self.check = "(cancelling)"
-        for job_id in list(left):
-            target = f"/{encoded(self.endpoint_id)}/cancel/{encoded(job_id)}"
-            reply = self._exchange(self._own, "POST", target, None, _CANCEL_TIMEOUT, JOBS)
-            if reply.status in {200, 400, 404}:  # 400 and 404: it has ended.
-                left.remove(job_id)
-                self.open_jobs.remove(job_id)
-        return left
+        for attempt in range(CANCELS_PER_JOB):
+            if attempt and self.open_jobs:
+                self.sleep(_CANCEL_PAUSE)
+            for job_id in list(self.open_jobs):
+                target = f"/{encoded(self.endpoint_id)}/cancel/{encoded(job_id)}"
+                reply = self._exchange(self._own, "POST", target, None, _CANCEL_TIMEOUT, JOBS)
+                # A 400 says that it has ended. So does a 404, but perhaps not right after the submission.
+                gone = reply.status == 400 or (reply.status == 404 and attempt == CANCELS_PER_JOB - 1)
+                if gone or (reply.status == 200 and reply.job_status.upper() in FINAL):
+                    self.open_jobs.remove(job_id)
+        return list(self.open_jobs)
 
     def _send(
         self, engine: Engine, method: str, target: str, body: object, timeout: float, *, service: Api = JOBS
@@ -323,7 +334,7 @@ class Service:
             raise BudgetError("the time is up")
 
     def _exchange(self, engine: Engine, method: str, target: str, body: object, timeout: float, service: Api) -> Reply:
-        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        content = None if body is None else json.dumps(body).encode()
         operation = Operation("live check", method, target, repeatable=False, service=service)
         call = _RawCall(operation, self.endpoint_id, body=content, path=target)
         start = self._clock.now()
@@ -361,6 +372,11 @@ class Service:
         if others := sorted(readable(self.hidden(name), 40) for name in headers.keys() - _SHOWN_HEADERS):
             shown["(others)"] = ", ".join(others[:30])
         return shown
+
+
+def _refuses(reply: Reply) -> bool:
+    """Whether it is certain that no job was started."""
+    return reply.status is not None and 400 <= reply.status < 500 and reply.status != 408
 
 
 def id_in(reply: Reply) -> str | None:

@@ -54,7 +54,7 @@ No test shows these:
 The first costs most if it is assumed wrongly. `scripts/live` shows what it will do and what that costs at most, asks, and
 writes a report without the key. `scripts/live --endpoint ID` runs all that are quick: use an endpoint with a small handler
 that takes some seconds. Add `--price 0.0002`, the price of its worker per second, to see dollars. `--public` uses a public
-model instead, for a cent at most. `scripts/live --endpoint ID --only NAME` runs one.
+model instead, for three cents at most. `scripts/live --endpoint ID --only NAME` runs one.
 
 | `--only` | Question | If it is assumed wrongly | Decides | Jobs |
 |---|---|---|---|---|

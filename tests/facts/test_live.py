@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from live_checks import questions
 from live_checks.__main__ import main, run
 from live_checks.checks import CHECKS
+from live_checks.interrupts import interrupted_later
 from live_checks.plan import costs_of
 from live_checks.service import Budget, Service
 from runpod._config import load_config
@@ -81,7 +84,7 @@ def service_of(server: LocalServer, *names: str, clock: Clock | None = None, job
         allow_insecure=False,
     )
     costs = costs_of([NAMES[name] for name in names], job_seconds=30)
-    budget = Budget(costs.requests, costs.jobs if jobs is None else jobs, 300)
+    budget = Budget(costs.checking_requests, costs.jobs if jobs is None else jobs, 300)
     return Service(config, "horse", {"n": 1}, budget, clock=clock or ServerClock(server))
 
 
@@ -233,7 +236,8 @@ def endless(connection: Connection) -> None:
         number = len(connection._server.requests)
         path = request.split()[1].decode().partition("?")[0]
         job_id = path.rpartition("/")[2] if "/status" in path else f"job-{number}"
-        connection.respond(json.dumps({"id": job_id, "status": "IN_PROGRESS", "workers": {}}).encode())
+        status = "CANCELLED" if "/cancel/" in path else "IN_PROGRESS"
+        connection.respond(json.dumps({"id": job_id, "status": status, "workers": {}}).encode())
 
 
 def hostile(
@@ -243,7 +247,7 @@ def hostile(
     with RawServer(behave) as server:
         config = load_config(key, server.base_url, allow_insecure=False)
         costs = costs_of([NAMES[name] for name in names], job_seconds=30)
-        budget = Budget(costs.requests - costs.jobs, costs.jobs, seconds)
+        budget = Budget(costs.checking_requests, costs.jobs, seconds)
         clock = ServerClock() if seconds > 10 else Clock()
         outcome = perform(Service(config, "horse", {"n": 1}, budget, clock=clock), *names, folder=folder)
         assert len(server.requests) <= costs.requests
@@ -258,6 +262,58 @@ def test_jobs_that_never_end_are_cancelled(tmp_path: Path, capsys: pytest.Captur
     assert len(cancelled) >= 3
     assert [] == outcome.report["jobs_left"]
     assert "may still run" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["IN_PROGRESS", "", "CANCELLED"])
+def test_a_job_is_cancelled_if_the_response_says_so(
+    status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def behave(connection: Connection) -> None:
+        while request := connection.read_request():
+            found = status if b"/cancel/" in request else "IN_PROGRESS"
+            connection.respond(json.dumps({"id": "j", "status": found}).encode())
+
+    left = ["j"] if status != "CANCELLED" else []
+    assert left == hostile(behave, "list-as-input", folder=tmp_path).report["jobs_left"]
+    assert bool(left) is ("These jobs may still run: j" in capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("last", "left"), [("404 Gone", []), ("200 OK", []), ("503 Down", ["j"])])
+def test_a_job_that_is_not_found_yet_is_cancelled_later(last: str, left: list[str], tmp_path: Path) -> None:
+    cancels: list[bytes] = []
+
+    def behave(connection: Connection) -> None:
+        while request := connection.read_request():
+            if b"/cancel/" in request:
+                cancels.append(request)
+                connection.respond(b'{"status": "CANCELLED"}', status=["404 Gone", "502 Bad", last][len(cancels) - 1])
+            else:
+                connection.respond(b'{"id": "j", "status": "IN_QUEUE"}')
+
+    assert left == hostile(behave, "list-as-input", folder=tmp_path).report["jobs_left"]
+    assert 3 == len(cancels)
+
+
+def test_each_job_has_an_execution_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "_LARGE", 10)
+    policies: list[dict[str, int]] = []
+
+    def accept(connection: Connection) -> None:
+        while request := connection.read_request():
+            head, _, body = request.partition(b"\r\n\r\n")
+            if b"/run" in head.splitlines()[0]:
+                policies.append(json.loads(body)["policy"])
+            connection.respond(b'{"id": "j", "status": "COMPLETED"}')
+
+    hostile(accept, *NAMES, folder=tmp_path)
+    assert costs_of(CHECKS, job_seconds=30).jobs - 1 == len(policies)  # The other one is the retry.
+    assert all(policy["executionTimeout"] <= 30_000 and policy["ttl"] == 600_000 for policy in policies)
+
+
+def test_a_submission_that_would_be_cut_off_is_not_sent(tmp_path: Path) -> None:
+    outcome = hostile(endless, "list-as-input", folder=tmp_path, seconds=19)
+    assert (3, 0) == (outcome.status, outcome.report["jobs_started"])
+    assert {"the time that is left is too short for another job"} == set(outcome.notes.values())
 
 
 def test_no_more_jobs_than_allowed(tmp_path: Path) -> None:
@@ -445,6 +501,44 @@ def test_an_interrupt_cancels_the_jobs(
     assert outcome.report["jobs_left"] == [job["id"]] * again
 
 
+def test_an_interrupt_during_a_submission_waits_for_the_id_of_the_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(connection: Connection) -> None:
+        while request := connection.read_request():
+            if b"/run " in request:
+                os.kill(os.getpid(), signal.SIGINT)
+            status = "CANCELLED" if b"/cancel/" in request else "IN_QUEUE"
+            connection.respond(json.dumps({"id": "j", "status": status}).encode())
+
+    outcome = hostile(interrupt, "list-as-input", folder=tmp_path)
+    assert (130, 0, []) == (outcome.status, outcome.report["jobs_without_id"], outcome.report["jobs_left"])
+    assert "POST /{endpoint}/cancel/j" == outcome.report["exchanges"][-1]["request"]
+    assert "Waiting for the ID of the job" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_does_not_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupted_later():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it was not interrupted")
+
+
+def test_the_jobs_are_cancelled_if_nothing_can_be_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError("the terminal is closed")
+
+    with LocalServer({"horse": LocalEndpoint(workers=0)}) as server:
+        service = service_of(server, "fresh-job", clock=InterruptedClock())
+        monkeypatch.setattr("sys.stdout", Closed())
+        with pytest.raises(OSError, match="the terminal is closed"):
+            run(service, [NAMES["fresh-job"]], tmp_path)
+        assert ["CANCELLED"] == [job["status"] for job in server.jobs["horse"]]
+    assert "interrupted" == json.loads((tmp_path / "report.json").read_text())["interrupted"]
+
+
 def program(server: LocalServer, *arguments: str) -> dict[str, Any]:
     environment = {
         **os.environ,
@@ -456,13 +550,13 @@ def program(server: LocalServer, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to another process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_signals(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals(name: str, tmp_path: Path) -> None:
     with LocalServer({"horse": LocalEndpoint(workers=0)}) as server:
         options = program(server, "--endpoint", "horse", "--only", "fresh-job", "--yes", "--report", str(tmp_path))
         with started(options.pop("args"), **options) as process:
             until(lambda: len(server.requests) >= 3, timeout=60)
-            process.send_signal(number)
+            process.send_signal(getattr(signal, name))
             output, errors = process.communicate()
         [job] = server.jobs["horse"]
     assert (130, "CANCELLED") == (process.returncode, job["status"])
@@ -515,14 +609,18 @@ def test_it_asks(answer: Any, live: tuple[LocalServer, Path], monkeypatch: pytes
 def test_a_dry_run_needs_no_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["--dry-run"])
     text = capsys.readouterr().out
-    assert "At most 69 requests and 6 jobs, in at most 5 minutes." in text
+    assert "At most 81 requests and 6 jobs, in at most 5 minutes." in text
     assert "At most 360 seconds of running jobs: each job has an execution timeout of 30 s, and may run twice." in text
     assert 0 == main(["--dry-run", "--endpoint", "e", "--price", "0.001", "--job-seconds", "10"])
     assert "At most 120 seconds of running jobs, which is $0.1200 at $0.001 a second" in capsys.readouterr().out
     assert 0 == main(["--dry-run", "--public"])
     text = capsys.readouterr().out
-    assert "At most $0.0100: 0.0010 for each picture" in text
+    assert "At most $0.0260: 0.0026 for each picture" in text
     assert "queue-host" not in text
+    assert 0 == main(["--dry-run", "--max-jobs", "2", "--price", "0.00000001"])
+    text = capsys.readouterr().out
+    assert "At most 69 requests and 2 jobs" in text
+    assert "At most 120 seconds of running jobs, which is $0.0001 at" in text
     assert 2 == main(["--endpoint", "horse", "--yes"])
     assert "No API key found" in capsys.readouterr().err
 
