@@ -25,7 +25,7 @@ concerns other programs, the console, accounts or prices is left out, as are ope
 
 How a fact is known:
 
-- **documentation**: Runpod's own; **client source**: Runpod's clients and workers, whose code is public.
+- **documentation**: Runpod's own, with its description of the management API; **client source**: Runpod's clients and workers, whose code is public.
 - **captured**: somebody has published a response of the service; **a user's report**: somebody has described one.
 - **sources disagree**, or **assumption**: no source decides it.
 

@@ -241,6 +241,7 @@ def test_unknown_batch(serve: Serve, method: str, path: str, body: Any) -> None:
 
 @pytest.mark.fact("protocol 8: limits")
 def test_limits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (5_000, 50_000) == (batches._MAX_REQUESTS, batches._MAX_QUEUED)
     monkeypatch.setattr(batches, "_MAX_REQUESTS", 3)
     monkeypatch.setattr(batches, "_MAX_QUEUED", 5)
     api = serve(echo, workers=0)
