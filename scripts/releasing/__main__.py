@@ -59,11 +59,14 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             flow.release(options.what)
         else:
             parser.error(f"{options.what!r} is neither a version nor check, dist or notes")
-    except ReleaseError as error:
-        print(f"Not released. {error}" if options.what[0].isdigit() else error, file=sys.stderr)
+    # An OSError: the disk is full, or a file is missing.
+    except (ReleaseError, OSError) as error:
+        is_refused = re.match(r"v?\d", options.what) and not flow.is_published
+        print(f"Not released. {error}" if is_refused else error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted. Nothing was changed.", file=sys.stderr)
+        changed = "The version is committed and tagged." if flow.is_published else "Nothing was changed."
+        print(f"Interrupted. {changed}", file=sys.stderr)
         return 130
     return 0
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from releasing import distributions, edits, trial
 from releasing.edits import ReleaseError
-from releasing.repository import Prepared, Repository
+from releasing.repository import Prepared, Repository, uninterrupted
 from releasing.sbom import write_sboms
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Flow:
         self.without = without
         self.branch = branch
         self.repository = Repository(root)
+        self.is_published = False
+        """Whether the commit and the tag of a release are in the repository."""
 
     def release(self, version: str) -> None:
         """Commit, tag and build the version. A second call with the same version only builds it again.
@@ -56,12 +58,10 @@ class Flow:
             with temporary_folder() as folder:
                 prepared = self.prepare(version, folder)
                 self.make(Repository(prepared.repository), prepared.commit, version, folder)
-                try:
-                    self.keep(folder / "result", version)
+                with self.staged(folder / "result", version) as staged, uninterrupted():
                     self.repository.publish(prepared, self.branch)
-                except BaseException:
-                    shutil.rmtree(self.root / "dist" / version, ignore_errors=True)
-                    raise
+                    self.is_published = True
+                    self.keep(staged, version)
                 print(f"Committed and tagged v{version}.")
         print(
             f"\nNothing was sent anywhere. Look at it: git show v{version}; ls dist/{version}\n"
@@ -99,7 +99,8 @@ class Flow:
         self.check_pythons()
         with temporary_folder() as folder:
             self.make(self.repository, commit, version, folder)
-            self.keep(folder / "result", version)
+            with self.staged(folder / "result", version) as staged, uninterrupted():
+                self.keep(staged, version)
 
     def notes(self, version: str | None) -> str:
         """Return what the changelog says about a version, by default about the one in the code.
@@ -171,19 +172,22 @@ class Flow:
         (result / "SHA256SUMS").write_text(sums, encoding="utf-8")
         print(sums, end="")
 
-    def keep(self, result: Path, version: str) -> None:
+    @contextmanager
+    def staged(self, result: Path, version: str) -> Iterator[Path]:
+        """A copy of the results in the file system of `dist`, so that moving it there cannot stop halfway."""
+        staged = self.root / "dist" / f".{version}.partial"
+        shutil.rmtree(staged, ignore_errors=True)
+        try:
+            yield shutil.copytree(result, staged)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def keep(self, staged: Path, version: str) -> None:
         """Move the results to `dist/VERSION`, in place of earlier ones."""
         target = self.root / "dist" / version
-        # First into the same file system, so that the folder never exists with half of its files.
-        partial = target.with_name(f".{version}.partial")
-        try:
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(result, partial)
-            if target.exists():
-                shutil.rmtree(target)
-            partial.replace(target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(target)
+        staged.replace(target)
 
 
 @contextmanager

@@ -311,6 +311,57 @@ def test_a_commit_during_the_release_stops_it(
     assert [] == list((root / "dist").iterdir())
 
 
+def test_a_release_that_fails_keeps_earlier_packages(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_arguments: object) -> NoReturn:
+        raise ReleaseError("The branch was changed.")
+
+    monkeypatch.setattr(Repository, "publish", refuse)
+    earlier = root / "dist" / "0.2.0" / "earlier.txt"
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    before = state(root)
+
+    assert 1 == release(root, "0.2.0")
+
+    assert before == state(root)
+    assert "Not released. The branch was changed." in capsys.readouterr().err
+
+
+def test_a_full_disk_is_an_error_and_no_traceback(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_arguments: object) -> NoReturn:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(release_flow.Flow, "make", full)
+    before = state(root)
+
+    assert 1 == release(root, "0.2.0")
+
+    assert before == state(root)
+    assert "Not released. No space left on device" in capsys.readouterr().err
+
+
+def test_an_interrupt_after_the_release_says_that_it_was_made(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep = release_flow.Flow.keep
+
+    def interrupt(self: release_flow.Flow, staged: Path, version: str) -> None:
+        keep(self, staged, version)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release_flow.Flow, "keep", interrupt)
+
+    assert 130 == release(root, "0.2.0")
+
+    assert "Interrupted. The version is committed and tagged." in capsys.readouterr().err
+    assert git(root, "rev-parse", "HEAD") == git(root, "rev-parse", "v0.2.0^{commit}")
+    assert ["0.2.0"] == [path.name for path in (root / "dist").iterdir()]
+
+
 def test_ctrl_c_while_the_commit_arrives_is_too_late(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
