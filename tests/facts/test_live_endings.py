@@ -111,7 +111,7 @@ def test_an_interrupt_cancels_the_jobs(
     with LocalServer({"horse": LocalEndpoint(workers=0)}) as server:
         service = service_of(server, "fresh-job", clock=InterruptedClock())
         if again:
-            monkeypatch.setattr(Service, "cancel_all", lambda self: InterruptedClock.sleep(service._clock, 0))
+            monkeypatch.setattr(Service, "cancel_all", lambda self: self.sleep(0))
         outcome = perform(service, "fresh-job", folder=tmp_path)
         [job] = server.jobs["horse"]
     assert (130, "interrupted") == (outcome.status, outcome.report["interrupted"])
