@@ -583,6 +583,34 @@ async def test_a_bulk_run(traced: Tracing, runs: AsyncEndpoint, tmp_path: Path) 
     assert ["runpod.job ep"] * 3 == traced.children(span)
 
 
+class Counting(SpanProcessor):
+    """Records the statuses in a bulk run file at the end of each span of a job."""
+
+    def __init__(self, run: AsyncBulkRun) -> None:
+        self._run = run
+        self.found: list[dict[str, int]] = []
+
+    def on_end(self, span: Any) -> None:
+        if span.name == "runpod.job ep":
+            self.found.append({status: count for status, count in self._run.counts.items() if count})
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored"),
+    [({"id": JOB, "status": "COMPLETED", "output": 1}, {"IN_QUEUE": 1}), (400, {"FAILED": 1})],
+)
+async def test_a_bulk_run_stores_a_submission_before_it_is_traced(
+    runs: AsyncEndpoint, service: Service, tmp_path: Path, answer: Any, stored: dict[str, int]
+) -> None:
+    service.answer = lambda operation, _: answer if operation == "run" else None
+    async with AsyncBulkRun(tmp_path / "run.sqlite") as run:
+        await run.add(numbers(1))
+        counting = Counting(run)
+        with tracing(counting):
+            await collect(run.run(runs))
+    assert [stored] == counting.found
+
+
 async def test_jobs_of_an_earlier_bulk_run(runs: AsyncEndpoint, service: Service, tmp_path: Path) -> None:
     service.answer = one_of_three(service)
     async with AsyncBulkRun(tmp_path / "run.sqlite") as run:

@@ -254,11 +254,8 @@ class AsyncRunActions(ABC):
         self._mapper.postpone(entry, delay, self._clock.now())
 
     async def _was_submitted(self, entry: Entry, state: JobState[Any]) -> None:
-        if entry.attempts is not None:
-            entry.attempts.submitted(state)
-            self._unsubmitted.discard(entry)
         entry.body, entry.request = b"", None
-        entry.attempts = None
+        attempts, entry.attempts = entry.attempts, None
         waiter = self.waiter(state)
         waiter.submitted_at = self._clock.now()
         try:
@@ -267,6 +264,11 @@ class AsyncRunActions(ABC):
             msg = "Job %s was submitted to endpoint %s for input %d, but this could not be stored"
             logger.error(msg, readable(state.id), self.endpoint_id, entry.index)
             raise
+        finally:
+            # Only now: an observer can take its time, and until it is stored the job would be in doubt after a crash.
+            self._unsubmitted.discard(entry)
+            if attempts is not None:
+                attempts.submitted(state)
         self._last_problem = None
         await self._release(entry, may_be_used=True)
         self._mapper.submitted(entry, waiter, self._clock.now())
@@ -373,8 +375,8 @@ class AsyncRunActions(ABC):
         return MapResult(entry.index, entry.input, state.id, state, job_failure(state, self.endpoint_id))
 
     async def _finish(self, entry: Entry, result: MapResult[Any]) -> None:
-        self._not_observed(entry, result.error)
         await self._ended(entry, result)
+        self._not_observed(entry, result.error)
         # `aclose` waits for the lock, so that it returns when the log is complete.
         with self._log_lock:
             handed_out = self._mapper.finish(entry, result, self._clock.now())
