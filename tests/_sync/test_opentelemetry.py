@@ -10,6 +10,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
+from opentelemetry.baggage import get_baggage, set_baggage
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, get_current_span
@@ -465,6 +467,32 @@ def test_a_map_is_a_span_above_its_jobs(traced: Tracing, runs: Endpoint) -> None
     assert {run.context.span_id} == set(seen)
     assert {"item", "runpod.map ep"} == set(traced.children(traced.one("caller")))
     assert ({"COMPLETED": 5}, 0) == (traced.ended, traced.in_flight)
+
+
+def test_the_jobs_of_a_run_have_the_context_of_its_start(
+    traced: Tracing, runs: Endpoint, service: Service
+) -> None:
+    seen: set[object] = set()
+    service.answer = lambda *_: seen.add(get_baggage("of"))
+
+    # Workers are started where inputs are read, and where results are.
+    def leave(name: str) -> None:
+        attach(set_baggage("of", name, set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)))
+
+    def inputs() -> Iterator[dict[str, int]]:
+        for each in numbers(5):
+            yield each
+            leave("the inputs")
+
+    before = attach(set_baggage("of", "the caller"))
+    try:
+        for _ in runs.map_unordered(inputs(), in_flight=2):
+            leave("the loop")
+        assert "the loop" == get_baggage("of")
+    finally:
+        detach(before)
+    assert {"the caller"} == seen
+    assert ["runpod.job ep"] * 5 == traced.children(traced.one("runpod.map ep"))
 
 
 def test_a_failed_submission_of_a_run(traced: Tracing, runs: Endpoint, service: Service) -> None:

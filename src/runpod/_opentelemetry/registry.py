@@ -30,7 +30,6 @@ from runpod.errors import RunpodError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextvars import Token
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext, Tracer
@@ -288,10 +287,9 @@ class JobSpans:
             jobs.popitem(last=False)
 
 
-def attached(span: Span) -> Token[Context] | None:
-    """Makes a span the current one; not if it records nothing, since it would hide the caller's."""
-    is_valid = span.get_span_context().is_valid
-    return otel_context.attach(set_span_in_context(span)) if is_valid else None
+def context_with(span: Span) -> Context:
+    """The current context with another span; without, if that records nothing, since it would hide the caller's."""
+    return set_span_in_context(span) if span.get_span_context().is_valid else otel_context.get_current()
 
 
 def failure_of(error: BaseException | None) -> tuple[str, str] | None:

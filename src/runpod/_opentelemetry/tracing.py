@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from runpod._opentelemetry import attributes as names
 from runpod._opentelemetry.guard import guarded
-from runpod._opentelemetry.registry import JobSpans, attached, failure_of, set_failure
+from runpod._opentelemetry.registry import JobSpans, context_with, failure_of, set_failure
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -40,7 +40,7 @@ class TracedSubmission:
         self._is_sending = True
         if self._span is not None:
             # So that the spans of the HTTP client are its children.
-            self._token = attached(self._span)
+            self._token = otel_context.attach(context_with(self._span))
 
     @guarded
     def __exit__(
@@ -90,14 +90,15 @@ class TracedRun:
         self._endpoint_id = endpoint_id
         self._base_url = base_url
         self._span = span
+        # That of the caller, with the span. Workers begin with that of a consumer's loop, or of the inputs.
+        self._context = context_with(span)
 
     @guarded
     def enter(self) -> None:
         # Never detached: the context is the worker's own, and ends with it.
-        attached(self._span)
+        otel_context.attach(self._context)
 
     def submission(self) -> TracedSubmission:
-        # A worker calls this, so the span of the run is the current one.
         return self._observer.submission(self._endpoint_id, self._base_url)
 
     @guarded
