@@ -8,13 +8,14 @@ import copy
 import json
 import pickle
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 import httpx
 import pytest
 from opentelemetry.baggage import get_baggage, set_baggage
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import SpanKind, get_current_span
+from opentelemetry.trace import SpanKind, TracerProvider, get_current_span
 
 from runpod import APIResponseError, Runpod, JobExpiredError, RunpodError
 from runpod.bulk import BulkRun
@@ -436,6 +437,26 @@ def test_a_broken_exporter_breaks_no_job(
         assert ({"COMPLETED": 4, "NOT_SUBMITTED": 1}, 0) == (traced.ended, traced.in_flight)
     messages = [record.levelname for record in caplog.records if "could not be recorded" in record.message]
     assert messages.count("WARNING") <= 1
+
+
+class BrokenTracers(TracerProvider):
+    """Its tracers start spans that cannot be used."""
+
+    def get_tracer(self, *_args: Any, **_options: Any) -> Any:
+        return Mock(**{"start_span.return_value.get_span_context.side_effect": RuntimeError("get_span_context")})
+
+
+def test_a_broken_tracer_breaks_no_job(service: Service) -> None:
+    with tracing() as traced:
+        RunpodInstrumentor().uninstrument()
+        RunpodInstrumentor().instrument(tracer_provider=BrokenTracers(), meter_provider=traced.meter_provider)
+        with service.client() as client:
+            endpoint = client.endpoint("ep")
+            job = endpoint.run(input={"n": 1})
+            assert "_carrier" not in job.__getstate__()
+            assert {"n": 1} == job.result()
+            assert numbers(3) == collect(endpoint.map(numbers(3)))
+        assert ({"COMPLETED": 4}, 0) == (traced.ended, traced.in_flight)
 
 
 # --- runs of many jobs ------------------------------------------------------------------------

@@ -91,17 +91,16 @@ class JobSpans:
 
     def carrier(self, endpoint_id: str, job_id: str) -> Mapping[str, str]:
         carrier: dict[str, str] = {}
-        key = endpoint_id, job_id
+        self._inject(carrier, (endpoint_id, job_id))
+        return carrier
+
+    @guarded
+    def _inject(self, carrier: dict[str, str], key: Key) -> None:
         with self._lock:
             span = self._open.get(key)
             context = self._origins.get(key) if span is None else span.get_span_context()
         if context is not None:
-            self._inject(carrier, context)
-        return carrier
-
-    @guarded
-    def _inject(self, carrier: dict[str, str], context: SpanContext) -> None:
-        _PROPAGATOR.inject(carrier, set_span_in_context(NonRecordingSpan(context)))
+            _PROPAGATOR.inject(carrier, set_span_in_context(NonRecordingSpan(context)))
 
     @guarded
     def adopt(self, endpoint_id: str, job_id: str, carrier: Mapping[str, str]) -> None:
@@ -207,12 +206,16 @@ class JobSpans:
                 at_first_span()
             if self._closed or not is_instrumentation_enabled():
                 return INVALID_SPAN
-            return self._tracer.start_span(
+            span = self._tracer.start_span(
                 name, context, kind, attributes, links, start_time=start, record_exception=False
             )
+            # The rest relies on it, also where errors are not caught.
+            span.get_span_context()
         except Exception:  # noqa: BLE001 - whatever a processor raises
             log_problem()
             return INVALID_SPAN
+        else:
+            return span
 
     # Internals
 
