@@ -42,11 +42,11 @@ try:
     # They have types that differ between versions, or none.
     np: Any = import_module("numpy")
     pa: Any = import_module("pyarrow")
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in {"ray", "numpy", "pyarrow", "pandas"}:
+except ModuleNotFoundError as _error:
+    if (_error.name or "").partition(".")[0] not in {"ray", "numpy", "pyarrow", "pandas"}:
         raise
-    msg = f'runpod.integrations.ray needs the package {error.name}: pip install "runpod-sdk[ray]".'
-    raise ConfigurationError(msg) from None
+    _message = f'runpod.integrations.ray needs the package {_error.name}: pip install "runpod-sdk[ray]".'
+    raise ConfigurationError(_message) from None
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -113,7 +113,7 @@ class EndpointMapper:
         job_timeout: float | timedelta | None = None,
         client: Runpod | None = None,
     ) -> None:
-        self.endpoint_id = check_id(endpoint_id, "endpoint_id")
+        self.endpoint_id: str = check_id(endpoint_id, "endpoint_id")
         self._columns = _checked_columns(columns)
         self._added = (_checked_name(output_column), *_COLUMNS)
         if len(set(self._added)) < len(self._added):
