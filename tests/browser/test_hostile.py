@@ -130,3 +130,16 @@ def test_nesting_of_thousands_of_levels_is_shown(serve: Serve, open_page: Open) 
     visit = open_page(server)
     visit.open_job("Completed")
     expect(visit.section("output").locator("details")).not_to_have_count(0)
+
+
+TEXT_OF = """async (text) => {
+    const { jsonText } = await import("/page/assets/json_tree.js");
+    return jsonText(JSON.parse(text));
+}"""
+
+
+def test_indentation_of_a_deep_value_does_not_grow_it(serve: Serve, open_page: Open) -> None:
+    text = "[" * 900 + ",".join("0" * 30_000) + "]" * 900
+    found = open_page(serve({"horse": lambda job: None})).evaluate(TEXT_OF, text)
+    assert 3 * len(text) > len(found)
+    assert json.loads(text) == json.loads(found)

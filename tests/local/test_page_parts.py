@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runpod.local.json_text import JSONText, encode
-from runpod.local.page.parts import PART_LIMIT, part, rewrite
+from runpod.local.page.parts import PART_LIMIT, indented, part, rewrite
 
 
 def restored(value: Any) -> Any:
@@ -109,3 +109,18 @@ def test_depth_does_not_matter() -> None:
     text = JSONText('{"a":[' * 40_000 + "1" + "]}" * 40_000)
     assert text in part(text, "/x", 10**6)
     assert "href" in json.loads(part(JSONText("[" * 200_000 + "]" * 200_000), "/x"))
+
+
+VALUE = {"a": 1, "b": [1, 2.5, {"c": None}], "d": [], "e": {}, 'x"y,:[': 'z\\"{', "f": [[[]]]}
+
+
+@pytest.mark.parametrize("value", [VALUE, [], {}, [VALUE, "é"], "horse", 7])
+def test_a_value_is_indented_as_python_does_it(value: Any) -> None:
+    assert json.dumps(value, indent=2, ensure_ascii=False) == indented(encode(value))
+
+
+def test_indentation_of_a_deep_value_does_not_grow_it() -> None:
+    text = "[" * 900 + ",".join("0" * 30_000) + "]" * 900
+    found = indented(text)
+    assert 3 * len(text) > len(found)
+    assert json.loads(text) == json.loads(found)

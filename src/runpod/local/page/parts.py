@@ -16,7 +16,7 @@ from typing import Literal
 
 from runpod.local.json_text import JSONText, object_text, to_bytes
 
-__all__ = ["PART_LIMIT", "part", "rewrite"]
+__all__ = ["PART_LIMIT", "indented", "part", "rewrite"]
 
 PART_LIMIT = 256 * 1024
 """Characters of the rewritten text of a value. A larger one is a link."""
@@ -24,8 +24,10 @@ PART_LIMIT = 256 * 1024
 _LONGEST_STRING = 2000
 _SHOWN_STRING = 120
 _SHOWN_HEAD = 2000
+_INDENTED = 20  # levels
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_TOKEN = re.compile(rf"{_STRING.pattern}|\[\]|{{}}|[\[\]{{}},:]|[^\s\[\]{{}},:\"]+", re.DOTALL)
 _RESERVED_KEY = re.compile(r'"\$+(?:string|number)"')
 # An integer of 16 digits can be beyond 2^53.
 _NUMBER = re.compile(r"(?<![^\[,: ])(-?\d{16,})(?![^\],} ])")
@@ -83,6 +85,29 @@ def rewrite(text: str, limit: int, mode: Literal["short", "whole", "plain"] = "s
         if not add(piece):
             return None
     return JSONText("".join(pieces))
+
+
+def indented(text: str) -> str:
+    """Indent the text of a value for people. Beyond some levels, it is not indented further, as that would only grow it."""
+    pieces: list[str] = []
+    depth = 0
+    for token in _TOKEN.findall(text):
+        if token in ("[", "{"):
+            depth += 1
+            pieces += (token, _line(depth))
+        elif token in ("]", "}"):
+            # On a line of its own, if its content is on lines of their own.
+            pieces += (_line(depth) and _line(depth - 1), token)
+            depth -= 1
+        elif token == ",":
+            pieces += (",", _line(depth) or " ")
+        else:
+            pieces.append(": " if token == ":" else token)
+    return "".join(pieces)
+
+
+def _line(depth: int) -> str:
+    return f"\n{'  ' * depth}" if depth <= _INDENTED else ""
 
 
 def _numbers(text: str, mode: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from runpod.local.page.assets import HEADERS
 from runpod.local.page.details import details, job_path, record_of, value_of
 from runpod.local.page.downloads import attachment, media_response
 from runpod.local.page.media_list import MediaLists, content_of, describe
-from runpod.local.page.parts import PART_LIMIT, part, rewrite
+from runpod.local.page.parts import PART_LIMIT, indented, part, rewrite
 from runpod.local.page.rows import row_fields
 
 if TYPE_CHECKING:
@@ -85,6 +84,10 @@ async def _show_job(call: PageCall) -> JSONText:
 
 
 async def _show_last_input(call: PageCall) -> JSONText:
+    return await asyncio.to_thread(_last_input, call)
+
+
+def _last_input(call: PageCall) -> JSONText:
     with call.endpoint.queue.reading() as (jobs, _):
         newest = next(reversed(jobs.values()), None)
     if newest is None:
@@ -94,16 +97,9 @@ async def _show_last_input(call: PageCall) -> JSONText:
     shown = rewrite(text, PART_LIMIT, "whole")
     if shown is None:
         return part(text, f"{job_path(record)}/input", 0)
-    return object_text({"json": shown, "text": _indented(text)})
-
-
-def _indented(text: JSONText) -> str:
-    try:
-        indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        indented = text
     # Indentation can take many times the size.
-    return str(rewrite(indented, 4 * PART_LIMIT, "plain") or rewrite(text, PART_LIMIT, "plain") or text)
+    form = rewrite(indented(text), 4 * PART_LIMIT, "plain") or rewrite(text, PART_LIMIT, "plain")
+    return object_text({"json": shown, "text": str(form or text)})
 
 
 async def _download(name: str, call: PageCall) -> Response:

@@ -9,6 +9,7 @@ const LONG_STRING = 400; // characters
 const SHORTENED = 60; // characters of a string that the server cut: mostly base64
 const OPEN_LINES = 40; // a value in another one starts folded if it has more lines
 const OPEN_DEPTH = 4;
+const INDENTED = 20; // levels: below them, indentation would take many times the size of the value
 
 const isContainer = (value) => typeof value === "object" && value !== null && !(value instanceof ExactNumber);
 
@@ -40,17 +41,19 @@ export function isShortened(part) {
 }
 
 /** The value as JSON text, with numbers as they were written. Throws RangeError if it is nested too deeply. */
-export function jsonText(given, indent = "") {
+export function jsonText(given, depth = 0) {
     const value = restored(given);
     if (value instanceof ExactNumber) return value.source;
     if (!isContainer(value)) return JSON.stringify(value);
-    const inner = `${indent}  `;
     const isList = Array.isArray(value);
     const items = isList
-        ? value.map((each) => inner + jsonText(each, inner))
-        : Object.keys(value).map((key) => `${inner}${JSON.stringify(unescapeKey(key))}: ${jsonText(value[key], inner)}`);
+        ? value.map((each) => jsonText(each, depth + 1))
+        : Object.keys(value).map((key) => `${JSON.stringify(unescapeKey(key))}: ${jsonText(value[key], depth + 1)}`);
     const [open, close] = isList ? "[]" : "{}";
-    return items.length === 0 ? open + close : `${open}\n${items.join(",\n")}\n${indent}${close}`;
+    if (items.length === 0) return open + close;
+    if (depth >= INDENTED) return open + items.join(", ") + close;
+    const end = `\n${"  ".repeat(depth)}`;
+    return `${open}${end}  ${items.join(`,${end}  `)}${end}${close}`;
 }
 
 // How many lines the value would take, counted up to `limit`.
