@@ -161,6 +161,30 @@ def test_it_connects_again_by_itself(serve: Serve, open_page: Open) -> None:
     expect(visit.page.locator("#banner")).to_be_hidden()
 
 
+TAB = 'Object.defineProperty(Document.prototype, "hidden", { get: () => window.isHidden ?? false });'
+LOOK = "(isHidden) => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); }"
+
+
+def test_many_tabs_leave_connections_for_each_other(serve: Serve, open_page: Open) -> None:
+    server = serve({"horse": echo})
+    visit = open_page(server)
+    visit.context.add_init_script(TAB)
+    visit.page.reload()
+    tabs = [visit.page]
+    for _ in range(8):  # A browser opens six connections to a host.
+        expect(tabs[-1].locator("#pill")).to_have_text("Live")
+        tabs[-1].evaluate(LOOK, True)
+        tabs.append(visit.context.new_page())
+        tabs[-1].goto(visit.page.url)
+    expect(tabs[-1].locator("#pill")).to_have_text("Live")
+    with Api(server) as api:
+        api.run_sync(prompt="meanwhile")
+    expect(tabs[-1].locator("#jobs .row")).to_have_count(1)
+    tabs[-1].evaluate(LOOK, True)
+    tabs[0].evaluate(LOOK, False)
+    expect(visit.row("meanwhile")).to_contain_text("Completed")
+
+
 def test_it_says_when_the_server_has_stopped(serve: Serve, open_page: Open) -> None:
     server = serve({"horse": echo})
     visit = open_page(server)

@@ -4,6 +4,10 @@ import { askWhy } from "./api.js";
 
 const DELAYS = [300, 1000, 2000, 4000]; // milliseconds
 
+// A browser opens six connections to a host at most, of all its tabs together, and each feed holds one. So a tab that comes
+// into sight asks those that are out of sight to give theirs up; they listen again when they are looked at.
+const RELEASE = "release";
+
 /**
  * Listen to the server until the page is closed.
  *
@@ -14,6 +18,8 @@ export class Feed {
     #attempts = 0;
     #source = null;
     #stopped = false;
+    #isReleased = false;
+    #tabs = new BroadcastChannel("runpod-page");
 
     constructor({ onSnapshot, onUpdate, onState }) {
         this.onSnapshot = onSnapshot;
@@ -22,6 +28,31 @@ export class Feed {
     }
 
     start() {
+        this.#tabs.addEventListener("message", (event) => {
+            if (event.data === RELEASE && document.hidden) this.#release();
+        });
+        document.addEventListener("visibilitychange", () => this.#look());
+        this.#isReleased = true;
+        this.#look();
+    }
+
+    #look() {
+        if (document.hidden) return;
+        this.#tabs.postMessage(RELEASE);
+        if (!this.#isReleased) return;
+        this.#isReleased = false;
+        this.#listen();
+    }
+
+    #release() {
+        this.#isReleased = true;
+        this.#source?.close();
+        this.#source = null;
+    }
+
+    #listen() {
+        // Released or begun again while a reconnection was waiting.
+        if (this.#isReleased || this.#source !== null) return;
         const source = new EventSource("/page/events");
         this.#source = source;
         const take = (handler) => (event) => {
@@ -56,6 +87,6 @@ export class Feed {
         this.onState(this.#stopped ? "stopped" : "reconnecting");
         const delay = DELAYS[Math.min(this.#attempts, DELAYS.length - 1)];
         this.#attempts += 1;
-        setTimeout(() => this.start(), delay);
+        setTimeout(() => this.#listen(), delay);
     }
 }
