@@ -34,9 +34,9 @@ class Serve(Protocol):
     def __call__(self, endpoints: Any, **settings: Any) -> LocalServer: ...
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for the tests of a module. While it runs, no event loop can run in this thread."""
+    """One browser for the tests of this folder. While it runs, no event loop can run in this thread."""
     path = chromium("the page of the local server was not opened in a browser")
     from playwright.sync_api import sync_playwright
 
