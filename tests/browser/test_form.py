@@ -80,6 +80,18 @@ def test_the_server_refuses_and_the_form_says_so(serve: Serve, open_page: Open) 
     expect(visit.dialog.get_by_label("Input")).to_have_value('{"a": 1}')
 
 
+def test_a_wrong_field_that_is_folded_is_shown(serve: Serve, open_page: Open) -> None:
+    visit = open_page(serve({"horse": echo}))
+    visit.button("New job").first.click()
+    visit.dialog.get_by_text("Policy").click()
+    time_to_live = visit.dialog.get_by_label("Time to live, in seconds")
+    time_to_live.fill("0")
+    visit.dialog.get_by_text("Policy").click()
+    expect(time_to_live).to_be_hidden()
+    visit.dialog.get_by_label("Input").press("Control+Enter")
+    expect(time_to_live).to_be_focused()
+
+
 def test_the_last_input_is_at_hand(serve: Serve, open_page: Open) -> None:
     server = serve({"horse": echo})
     with Api(server) as api:

@@ -59,6 +59,8 @@ export class SubmitForm {
             ),
         );
         dialog.addEventListener("close", () => this.#keepDraft());
+        // The browser says nothing of a wrong field that is folded, and submits nothing. These events do not bubble.
+        dialog.addEventListener("invalid", (event) => event.target.closest("details")?.setAttribute("open", ""), true);
     }
 
     /** Open the form for an endpoint, with an input if it is given. */
