@@ -149,6 +149,35 @@ def test_a_narrow_window_is_enough(width: int, serve: Serve, open_page: Open) ->
     assert width >= visit.evaluate("document.documentElement.scrollWidth")
 
 
+FITS = """(selector) => {
+    const found = document.querySelector(selector);
+    return found.scrollWidth <= found.clientWidth;
+}"""
+
+
+def test_long_names_fit(serve: Serve, open_page: Open) -> None:
+    endpoint = "horse" * 40
+    server = serve({endpoint: waiting()})
+    with Api(server, endpoint) as api:
+        api.run(prompt="x" * 300)
+    visit = open_page(server)
+    visit.page.set_viewport_size({"width": 400, "height": 740})
+    assert visit.evaluate(FITS, "html")
+    visit.button("New job").click()
+    assert visit.evaluate(FITS, "#submit")
+    visit.button("Close").click()
+    visit.open_job("xxx")
+    assert visit.evaluate(FITS, ".detail-scroll")
+    visit.page.set_viewport_size({"width": 1000, "height": 740})
+    visit.page.locator("#endpoints button", has_text="horse").first.click()
+    visit.button("Purge queue").click()
+    assert visit.evaluate(FITS, "#confirm")
+    visit.dialog.get_by_role("button", name="Purge queue").click()
+    expect(visit.page.locator("#toast")).to_be_visible()
+    assert visit.evaluate(FITS, "#toast")
+    assert visit.evaluate(FITS, "html")
+
+
 def test_the_first_command_submits_a_job(serve: Serve, open_page: Open) -> None:
     server = serve({"it's a horse": echo})
     visit = open_page(server)
