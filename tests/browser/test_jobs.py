@@ -34,7 +34,7 @@ def test_jobs_appear_and_change_without_a_reload(serve: Serve, open_page: Open, 
         # Newest first.
         expect(visit.rows).to_contain_text(["second horse", "first horse"])
         server.advance(90)
-        expect(visit.row("first horse").locator(".cell-span").nth(1)).to_contain_text("1 min 3")
+        expect(visit.row("first horse").locator(".cell-span").nth(1)).to_contain_text(re.compile(r"[1-9] min"))
         gate.open()
         api.end(first)
     expect(visit.row("Completed")).to_have_count(2)
@@ -43,7 +43,7 @@ def test_jobs_appear_and_change_without_a_reload(serve: Serve, open_page: Open, 
         visit.page.get_by_role("img", name="2 jobs ended in the last 5 minutes, 0 of them not completed")
     ).to_be_visible()
     line = visit.row("first horse").get_by_role("img")
-    expect(line).to_have_attribute("aria-label", re.compile(r"Queued for \d+ ms, ran for 1 min 3\d s\."))
+    expect(line).to_have_attribute("aria-label", re.compile(r"Queued for .+, ran for [1-9] min .*s\."))
 
 
 def test_a_job_is_cancelled_after_a_question(serve: Serve, open_page: Open, gate: Gate) -> None:
