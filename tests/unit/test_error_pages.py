@@ -94,6 +94,13 @@ def test_a_page_names_its_class(name: str) -> None:
 
 
 @every
+def test_questions_are_answered_in_words(name: str) -> None:
+    answers = re.findall(r"^## [^\n]+\?\n\n(.+?)\n\n", page(name), re.MULTILINE | re.DOTALL)
+    assert 2 == len(answers)
+    assert [] == [answer for answer in answers if re.search(r"(?:^|\. )(?:True|False)\b", answer)]
+
+
+@every
 def test_maybe_submitted_is_that_of_the_class(name: str) -> None:
     may_be = getattr(errors, name)("x").maybe_submitted
     assert shown({may_be, False}) == facts(name)["maybe_submitted"]
