@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["UnknownFolderError", "navigation"]
+__all__ = ["FOLDERS", "UnknownFolderError", "navigation"]
 
 # The titles of the folders in docs/, and the pages that come first.
 FOLDERS: dict[str, tuple[str, list[str]]] = {
@@ -22,7 +22,7 @@ FOLDERS: dict[str, tuple[str, list[str]]] = {
     ),
     "reference": ("Reference", []),
     "explanation": ("Explanation", ["submissions", "retries", "how-waiting-works", "what-a-call-costs"]),
-    "migration": ("Migration", ["migrating", "from-javascript", "from-official-package"]),
+    "migration": ("Migration", ["from-official-package", "from-javascript"]),
     "errors": ("Errors", ["runpod-error"]),
 }
 PROJECT = ["contributing.md", "security.md", "code-of-conduct.md", "license.md"]

@@ -18,11 +18,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 
 from docsite.examples import async_forms
-from docsite.navigation import UnknownFolderError, navigation
+from docsite.navigation import FOLDERS, UnknownFolderError, navigation
 from docsite.pages import repository_files, rewritten, site_path
 from docsite.reference import public_names
 from runpod import _links
 from runpod._version import __version__
+from runpod.local.cli_arguments import parse_arguments
 from tests.browsers import FLAGS, chromium
 
 if sys.version_info >= (3, 11):
@@ -186,6 +187,19 @@ def test_links_of_the_repository_lead_to_pages(file: str, link: str, expected: s
     assert expected == rewritten(link, file)
 
 
+def test_the_pages_that_come_first_exist() -> None:
+    first = [ROOT / "docs" / folder / f"{page}.md" for folder, (_, pages) in FOLDERS.items() for page in pages]
+    assert first
+    assert [] == [page for page in first if page not in PAGES]
+
+
+def test_the_local_server_can_run_while_the_site_is_served() -> None:
+    [address] = re.findall(r"^dev_addr: (\S+)", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"http://{address};" in (ROOT / "scripts" / "docs").read_text(encoding="utf-8")
+    server = parse_arguments(["serve", "--samples"])
+    assert address != f"{server.host}:{server.port}"
+
+
 def test_new_pages_are_appended_by_title() -> None:
     titles = {
         "how-to/zebra.md": "A horse",
@@ -249,6 +263,12 @@ def test_the_site_in_a_browser(served: str, browser_page: Page) -> None:
     page.wait_for_function(f"({checked})([...document.querySelectorAll('.tabbed-set')])")
     page.goto(f"{served}how-to/waiting/")
     page.wait_for_function(f"({checked})([...document.querySelectorAll('.tabbed-set')])")
+
+    page.goto(f"{served}errors/job-failed-error/")
+    assert [False] == page.locator("thead").evaluate_all("each => each.map(thead => thead.checkVisibility())")
+    page.goto(f"{served}errors/")
+    visible = page.locator("thead").evaluate_all("each => each.map(thead => thead.checkVisibility())")
+    assert [False, True, False] == visible
 
     before = page.evaluate("document.body.dataset.mdColorScheme")
     for _ in range(2):  # the system's, light, dark
