@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "runpod"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
