@@ -91,18 +91,18 @@ def indented(text: str) -> str:
     """Indent the text of a value for people. Beyond some levels, it is not indented further, as that would only grow it."""
     pieces: list[str] = []
     depth = 0
-    for token in _TOKEN.findall(text):
-        if token in ("[", "{"):
+    for mark in _TOKEN.findall(text):
+        if mark in ("[", "{"):
             depth += 1
-            pieces += (token, _line(depth))
-        elif token in ("]", "}"):
+            pieces += (mark, _line(depth))
+        elif mark in ("]", "}"):
             # On a line of its own, if its content is on lines of their own.
-            pieces += (_line(depth) and _line(depth - 1), token)
+            pieces += (_line(depth) and _line(depth - 1), mark)
             depth -= 1
-        elif token == ",":
+        elif mark == ",":
             pieces += (",", _line(depth) or " ")
         else:
-            pieces.append(": " if token == ":" else token)
+            pieces.append(": " if mark == ":" else mark)
     return "".join(pieces)
 
 
@@ -115,8 +115,8 @@ def _numbers(text: str, mode: str) -> str:
     return text if mode == "plain" else _NUMBER.sub(r'{"$number":"\1"}', text)
 
 
-def _shortened(token: str) -> str:
-    content: str = token[1:-1] if "\\" not in token else json.loads(token, strict=False)
+def _shortened(mark: str) -> str:
+    content: str = mark[1:-1] if "\\" not in mark else json.loads(mark, strict=False)
     if len(content) <= _LONGEST_STRING:
-        return token
+        return mark
     return f'{{"$string":{json.dumps(content[:_SHOWN_STRING])},"length":{len(content)}}}'
