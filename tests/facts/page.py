@@ -29,7 +29,7 @@ How a fact is known:
 - **captured**: somebody has published a response of the service; **a user's report**: somebody has described one.
 - **sources disagree**, or **assumption**: no source decides it.
 
-Tests are in `tests`, where the marker `fact` names the fact. Those in `tests/_async` also run for the sync
+Tests are in `tests`, where the marker `fact` names the fact by its number here. Those in `tests/_async` also run for the sync
 client. `python -m tests.facts` generates this page.
 
 Of {count} facts, {shown} are shown by {tests} tests, and {assumed} are assumptions or points on which sources disagree.
@@ -87,11 +87,20 @@ def page(sections: Sequence[Section], marked: Mapping[str, Sequence[Marked]], ch
     )
 
 
+# The titles of chapters that have several sections.
+CHAPTERS = {
+    "protocol 1": "Operations of jobs",
+    "protocol-2 3": "Load balancing",
+    "protocol-2 8": "The management API",
+}
+
+
 def _chapter(sections: list[Section], marked: Mapping[str, Sequence[Marked]]) -> str:
     titles = "; ".join(f"{section.number.split()[1]} {section.title}" for section in sections)
     head = sections[0].chapter
-    title = sections[0].title if len(sections) == 1 else titles
-    lines = [f"\n## {head}: {title}\n" if len(sections) == 1 else f"\n## {head}\n\n{titles}.\n"]
+    one = len(sections) == 1
+    title = sections[0].title if one else CHAPTERS[head]
+    lines = [f"\n## {head}: {title}\n" if one else f"\n## {head}: {title}\n\n{titles}.\n"]
     lines.append("\n| Fact | Known from | Shown by |\n|---|---|---|\n")
     for section in sections:
         for fact in section.facts:
