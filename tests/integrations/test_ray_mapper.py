@@ -88,12 +88,19 @@ def test_values_of_numpy_and_pandas(server: LocalServer) -> None:
     columns: dict[str, Any] = {
         "missing": np.array([np.nan, 1.5]),
         "moment": np.array([moment, "NaT"], dtype="datetime64[ns]"),
+        "length": np.array([1_500_000_000, "NaT"], dtype="timedelta64[ns]"),
         "pixels": np.arange(8, dtype=np.uint8).reshape(2, 2, 2),
         "nested": np.array([{"a": [1, None]}, None], dtype=object),
     }
     expected = [
-        {"missing": None, "moment": "2026-01-02T03:04:05", "pixels": [[0, 1], [2, 3]], "nested": {"a": [1, None]}},
-        {"missing": 1.5, "moment": None, "pixels": [[4, 5], [6, 7]], "nested": None},
+        {
+            "missing": None,
+            "moment": "2026-01-02T03:04:05",
+            "length": "PT1.5S",
+            "pixels": [[0, 1], [2, 3]],
+            "nested": {"a": [1, None]},
+        },
+        {"missing": 1.5, "moment": None, "length": None, "pixels": [[4, 5], [6, 7]], "nested": None},
     ]
     assert expected == [json.loads(row["output"]) for row in run(columns)]
     frame = pd.DataFrame(

@@ -259,9 +259,11 @@ def _values(column: Any) -> list[Any]:
 
 def _value(value: Any) -> Any:
     """A value of a column, with null for what NumPy and pandas use in place of a missing one."""
+    # Nanoseconds would become a number.
     if isinstance(value, np.datetime64):
-        # Nanoseconds would become a number.
         value = value.astype("datetime64[us]")
+    elif isinstance(value, np.timedelta64):
+        value = value.astype("timedelta64[us]")
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and math.isnan(value):
