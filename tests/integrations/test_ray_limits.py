@@ -206,3 +206,25 @@ def test_a_process_asks_again_if_the_actor_has_ended(handles: list[Handle], monk
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(ConfigurationError, match="Ray, which was shut down"):
         limiter.acquire(permit, 0.0)
+
+
+def test_an_actor_that_never_runs_is_an_error(handles: list[Handle], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as where the package is missing on the machine that Ray chooses for it."""
+    limiter = SharedLimiters("https://example.com/v2", "ep").polls("ep", TWO)
+    monkeypatch.setattr(_ray_limits, "PATIENCE", 0.0)
+    permit = Permit(Wakeup())
+    limiter.acquire(permit, 0.0)
+    handles[0].answer(error=RuntimeError("it was leaving"))
+    limiter.acquire(permit, 0.0)
+    # One that has granted a permit could run.
+    handles[1].answer(result=1.0)
+    limiter.release(permit, 0.0)
+    permit = Permit(Wakeup())
+    limiter.acquire(permit, 0.0)
+    handles[1].answer(error=RuntimeError("it was leaving"))
+    limiter.acquire(permit, 0.0)
+    handles[2].answer(error=RuntimeError("No module named 'runpod'"))
+    with pytest.raises(ConfigurationError, match=r"cannot run\. Install the same .* No module named 'runpod'"):
+        limiter.acquire(permit, 0.0)
+    limiter.release(permit, 0.0)
+    assert 3 == len(handles)

@@ -39,6 +39,10 @@ LEASE = 150.0
 # After how many seconds without a permit in use the actor exits.
 LINGER = 60.0
 
+# How long an actor is asked for again that ends before it grants anything, in seconds: one that was leaving holds its name
+# for a moment, but one that cannot start never will.
+PATIENCE = 30.0
+
 _OPERATIONS = {RUN.name: RUN, CANCEL.name: CANCEL}
 
 # Of a process and its actor, if it is one, and the number of a permit there.
@@ -168,6 +172,8 @@ class _Server:
         self._actor_id = ray.get_runtime_context().get_actor_id() or ""
         self._last_number = 0
         self._lock = threading.Lock()
+        # When an actor was first lost, since a permit was granted.
+        self._failing_since: float | None = None
         self.limiters: dict[str, SharedLimiter] = {}
         self.handle: Any = self._connect()
 
@@ -176,10 +182,28 @@ class _Server:
             self._last_number += 1
             return self._actor_id, self._process, self._last_number
 
-    def reconnect(self, lost: Any) -> None:
+    def granted(self) -> None:
+        self._failing_since = None
+
+    def reconnect(self, lost: Any, error: BaseException) -> None:
+        """Gets another actor.
+
+        Raises:
+            ConfigurationError: It ends each time.
+        """
         with self._lock:
-            if self.handle is lost:
-                self.handle = self._connect()
+            if self.handle is not lost:
+                return
+            now = time.monotonic()
+            if self._failing_since is None:
+                self._failing_since = now
+            elif now - self._failing_since >= PATIENCE:
+                msg = (
+                    "The actor that shares the limits of the endpoint cannot run. Install the same runpod-sdk[ray] on "
+                    f"all machines of the Ray cluster, and see Ray's logs. {error}"
+                )
+                raise ConfigurationError(msg) from error
+            self.handle = self._connect()
 
     def _connect(self) -> Any:
         options: dict[str, Any] = {
@@ -219,11 +243,13 @@ class SharedLimiter(Limiter):
         self._kind = kind
         self._keys: dict[Permit, tuple[Any, _Key]] = {}
         self._granted: set[Permit] = set()
+        self._errors: dict[Permit, BaseException] = {}
 
     def acquire(self, permit: Permit, now: float) -> float:  # noqa: ARG002 - of the other class
         if not permit.queued:
-            if permit in self._keys:
-                self._server.reconnect(self._keys[permit][0])
+            error = self._errors.pop(permit, None)
+            if error is not None:
+                self._server.reconnect(self._keys[permit][0], error)
             permit.queued = True
             key = self._server.next_key()
             handle = self._server.handle
@@ -236,6 +262,7 @@ class SharedLimiter(Limiter):
             return
         permit.released = True
         self._granted.discard(permit)
+        self._errors.pop(permit, None)
         handle, key = self._keys.pop(permit, (None, None))
         if handle is not None:
             handle.give_back.remote(key, _headers_of_429(outcome))
@@ -245,13 +272,19 @@ class SharedLimiter(Limiter):
 
     def _receiver(self, permit: Permit) -> Callable[[Any], None]:
         def receive(future: Any) -> None:
-            if future.exception() is None:
+            error = future.exception()
+            if error is None:
+                self._server.granted()
                 permit.hold = future.result()
-                if not permit.released:
-                    self._granted.add(permit)
+                self._granted.add(permit)
             else:
                 # The actor has ended. The owner asks again, not this thread of Ray, which must not be held up.
+                self._errors[permit] = error
                 permit.queued = False
+            if permit.released:
+                # In another thread, perhaps just now.
+                self._granted.discard(permit)
+                self._errors.pop(permit, None)
             permit.wakeup.set()
 
         return receive
