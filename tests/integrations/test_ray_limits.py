@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ray
+from ray.exceptions import RaySystemError
 
 from runpod import ConfigurationError, EndpointLimits
 from runpod._primitives import Wakeup
@@ -121,7 +122,7 @@ class Handle:
         self.futures: list[Future[float]] = []
         for name in ("acquire", "give_back", "linger"):
             setattr(self, name, self)
-        self.remote = self
+        self.remote: Any = self
 
     def __call__(self, *arguments: Any) -> Handle:
         self.calls.append(arguments)
@@ -228,3 +229,26 @@ def test_an_actor_that_never_runs_is_an_error(handles: list[Handle], monkeypatch
         limiter.acquire(permit, 0.0)
     limiter.release(permit, 0.0)
     assert 3 == len(handles)
+
+
+def test_the_outcome_of_a_request_survives_the_end_of_ray(handles: list[Handle]) -> None:
+    limiter = SharedLimiters("https://example.com/v2", "ep").requests(RUN, "ep", TWO)
+    assert limiter is not None
+
+    def shut_down(*arguments: Any) -> None:
+        raise RaySystemError("Ray has not been started yet.")
+
+    permit, lost = Permit(Wakeup()), Permit(Wakeup())
+    limiter.acquire(lost, 0.0)
+    handles[0].answer(error=RuntimeError("it has ended"))
+    limiter.acquire(permit, 0.0)
+    handles[0].answer(result=1.0)
+    (handle,) = handles
+    give_back: Any = Handle()
+    give_back.remote = shut_down
+    vars(handle)["give_back"] = give_back
+    # These would raise in place of what the request returned, with the ID of its job.
+    limiter.release(permit, 0.0, Response(200))
+    limiter.release(lost, 0.0)
+    assert permit.released
+    assert lost.released

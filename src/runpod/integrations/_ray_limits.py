@@ -11,11 +11,13 @@ import math
 import threading
 import time
 import warnings
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import ray
+from ray.exceptions import RayError
 
 from runpod._primitives import AsyncWakeup
 from runpod._protocol.limiter import Limiter, Permit
@@ -264,8 +266,10 @@ class SharedLimiter(Limiter):
         self._granted.discard(permit)
         self._errors.pop(permit, None)
         handle, key = self._keys.pop(permit, (None, None))
-        if handle is not None:
-            handle.give_back.remote(key, _headers_of_429(outcome))
+        if handle is not None and permit.queued:
+            # Without Ray, nobody counts. The outcome of the request must not be lost for that.
+            with suppress(RayError):
+                handle.give_back.remote(key, _headers_of_429(outcome))
 
     def count_unpermitted(self, now: float) -> None:
         """Not counted: mappers make no such requests."""
