@@ -150,6 +150,9 @@ def test_what_concerns_all_rows_is_raised(server: LocalServer, monkeypatch: pyte
         run({"status": ["a"]})
     with pytest.raises(ConfigurationError, match="has a column 'output', which the mapper adds: set output_column"):
         run({"output": ["a"]})
+    for batch in (pd.DataFrame([["a", "b"]], columns=["text"] * 2), pa.table([["a"], ["b"]], names=["text"] * 2)):
+        with pytest.raises(ConfigurationError, match="several columns with the name 'text': rename or drop"):
+            run(batch)
     monkeypatch.setenv("RUNPOD_API_KEY", "wrong")
     with pytest.raises(AuthenticationError):
         run({"prompt": ["a"] * 3})

@@ -168,7 +168,12 @@ class EndpointMapper:
         return f"{type(self).__name__}({self.endpoint_id!r}, columns={self._columns!r})"
 
     def _inputs(self, batch: Any, table: Any) -> list[dict[str, Any]]:
-        present: list[str] = table.column_names
+        # Those of the batch: Ray drops the second of two pandas columns with one name.
+        present: list[str] = batch.column_names if isinstance(batch, pa.Table) else list(batch)
+        repeated = sorted({repr(name) for name in present if present.count(name) > 1})
+        if repeated:
+            msg = f"The dataset has several columns with the name {repeated[0]}: rename or drop them before."
+            raise ConfigurationError(msg)
         for name in self._added:
             if name in present:
                 how = "set output_column" if name == self._added[0] else "rename or drop it before"
