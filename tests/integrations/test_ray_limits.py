@@ -191,12 +191,13 @@ def test_a_process_asks_for_each_request_and_gives_back(handles: list[Handle]) -
 
 def test_a_process_asks_again_if_the_actor_has_ended(handles: list[Handle], monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = SharedLimiters("https://example.com/v2", "ep").polls("ep", TWO)
-    permit, other = Permit(Wakeup()), Permit(Wakeup())
+    wakeup = Wakeup()
+    permit, other = Permit(wakeup), Permit(Wakeup())
     limiter.acquire(permit, 0.0)
     limiter.acquire(other, 0.0)
     for _ in range(2):
         handles[0].answer(error=RuntimeError("it has ended"))
-    permit.wakeup.wait(60)
+    wakeup.wait(60)
     limiter.acquire(permit, 0.0)
     limiter.acquire(other, 0.0)
     # Both ask the same new one.
@@ -235,8 +236,10 @@ def test_the_outcome_of_a_request_survives_the_end_of_ray(handles: list[Handle])
     limiter = SharedLimiters("https://example.com/v2", "ep").requests(RUN, "ep", TWO)
     assert limiter is not None
 
+    ended: Any = RaySystemError
+
     def shut_down(*arguments: Any) -> None:
-        raise RaySystemError("Ray has not been started yet.")
+        raise ended("Ray has not been started yet.")
 
     permit, lost = Permit(Wakeup()), Permit(Wakeup())
     limiter.acquire(lost, 0.0)
