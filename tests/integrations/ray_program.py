@@ -34,6 +34,10 @@ IN_FLIGHT = 16
 POLLS, SUBMISSIONS = 20, 8
 
 
+def permit_servers() -> set[str]:
+    return {each["name"] for each in ray.util.list_named_actors(all_namespaces=True) if each["namespace"] == "runpod"}
+
+
 class Service:
     """The endpoint: its handler can tell duplicates by a key. In the middle, a worker of Ray is killed."""
 
@@ -44,11 +48,13 @@ class Service:
         self.polls = self.most_polls = 0
         self.both_are_busy = threading.Event()
         self.killed: list[int] = []
+        self.other_permit_servers = permit_servers()
+        self.permit_servers: set[str] = set()
         self.lock = threading.Lock()
 
     def handle(self, job: dict[str, Any]) -> Any:
         number = job["input"]["key"]
-        assert self.both_are_busy.wait(60)
+        assert self.both_are_busy.wait(240)
         with self.lock:
             if len(self.outputs) >= ROWS // 2 and not self.killed:
                 self.kill()
@@ -63,6 +69,8 @@ class Service:
         # Those in a batch: their names disappear at its end.
         for path in sorted(self.folder.glob("busy-*"))[:1]:
             self.refused_before = self.refused
+            # Now, while permits are in use: later, it may have exited.
+            self.permit_servers = permit_servers() - self.other_permit_servers
             os.kill(int(path.name.partition("-")[2]), signal.SIGKILL)
             self.killed.append(int(path.name.partition("-")[2]))
 
@@ -133,7 +141,6 @@ def run_mapper(folder: Path) -> dict[str, Any]:
             )
             .take_all()
         )
-        actors = [name for name in ray.util.list_named_actors(all_namespaces=True) if name["namespace"] == "runpod"]
         return {
             "ids": sorted(row["id"] for row in rows),
             "statuses": Counter(row["status"] for row in rows),
@@ -146,7 +153,7 @@ def run_mapper(folder: Path) -> dict[str, Any]:
             "paid_with_key": len(service.outputs),
             "killed": len(service.killed),
             "mappers": len(list(folder.glob("mapper-*"))),
-            "permit_servers": len(actors),
+            "permit_servers": len(service.permit_servers),
         }
 
 

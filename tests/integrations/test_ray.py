@@ -46,8 +46,8 @@ def test_a_worker_is_killed_in_the_middle(report: dict[str, Any]) -> None:
     # Both mappers together reached the limits of the service, and never exceeded them.
     assert 0 == report["refused"]
     assert 20 == report["most_polls"]
-    # One for this endpoint, and one for that of the page.
-    assert 2 == report["permit_servers"]
+    # One actor granted them to both.
+    assert 1 == report["permit_servers"]
 
 
 def test_the_programs_of_the_page_run(report: dict[str, Any]) -> None:
