@@ -44,6 +44,7 @@ class Service:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.outputs: dict[int, Any] = {}
+        self.work = self.found = 0
         self.refused = self.refused_before = 0
         self.polls = self.most_polls = 0
         self.both_are_busy = threading.Event()
@@ -58,7 +59,10 @@ class Service:
         with self.lock:
             if len(self.outputs) >= ROWS // 2 and not self.killed:
                 self.kill()
-            if number not in self.outputs:
+            if number in self.outputs:
+                self.found += 1
+            else:
+                self.work += 1
                 # Shapes that have no type in common.
                 self.outputs[number] = [number] if number % 2 else {"number": number}
         if number % 100 == 7:
@@ -150,7 +154,8 @@ def run_mapper(folder: Path) -> dict[str, Any]:
             "submitted": len(server.jobs["ep"]),
             "refused": service.refused_before,
             "most_polls": service.most_polls,
-            "paid_with_key": len(service.outputs),
+            "work": service.work,
+            "found": service.found,
             "killed": len(service.killed),
             "mappers": len(list(folder.glob("mapper-*"))),
             "permit_servers": len(service.permit_servers),
