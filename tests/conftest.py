@@ -3,13 +3,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 # Shells start background jobs with interrupts ignored. The programs that tests start would inherit that; a handler is
 # reset to the default in them.
@@ -23,6 +24,40 @@ collect_ignore = ["typing"]
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+# Marked `once`: what they test is the same on every Python, such as what a browser or another program does.
+ONCE = (
+    "browser",
+    "conformance",
+    "facts",
+    "integrations/test_dask.py",
+    "integrations/test_ray.py",
+    "local/test_openapi.py",
+    "manage/test_prism.py",
+    "unit/test_async_form.py",
+    "unit/test_release.py",
+    "unit/test_release_flow.py",
+    "unit/test_site.py",
+    "unit/test_workflows.py",
+)
+# These take longest, so they start first: nothing runs beside the last one.
+FIRST = ("integrations/test_ray.py", "conformance", "unit/test_docs.py", "unit/test_site.py", "browser", "faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> Iterator[str]:
+        if folder in item.path.parents:
+            path = item.path.relative_to(folder)
+            yield path.as_posix()
+            yield path.parts[0]
+
+    for item in items:
+        if not set(ONCE).isdisjoint(place(item)):
+            item.add_marker(pytest.mark.once)
+    items.sort(key=lambda item: min((FIRST.index(each) for each in place(item) if each in FIRST), default=len(FIRST)))
 
 
 def pytest_collection_finish() -> None:

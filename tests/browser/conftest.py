@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -33,12 +32,6 @@ class Open(Protocol):
 
 class Serve(Protocol):
     def __call__(self, endpoints: Any, **settings: Any) -> LocalServer: ...
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(scope="package")

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "runpod"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
