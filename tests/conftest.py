@@ -3,14 +3,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Shells start background jobs with interrupts ignored. The programs that tests start would inherit that; a handler is
 # reset to the default in them.
@@ -29,16 +26,26 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 # Marked `once`: what they test is the same on every Python, such as what a browser or another program does.
 ONCE = (
     "browser",
+    "bulk/test_scale.py",
     "conformance",
     "facts",
+    "faults/test_campaign.py",
+    "faults/test_soak.py",
     "integrations/test_dask.py",
     "integrations/test_ray.py",
     "local/test_openapi.py",
+    "local/test_scale.py",
     "manage/test_prism.py",
+    "media/test_notebook.py",
     "unit/test_async_form.py",
+    "unit/test_build.py",
+    "unit/test_docs.py",
+    "unit/test_error_pages.py",
+    "unit/test_examples.py",
     "unit/test_release.py",
     "unit/test_release_flow.py",
     "unit/test_site.py",
+    "unit/test_tutorial.py",
     "unit/test_workflows.py",
 )
 # These take longest, so they start first: nothing runs beside the last one.
@@ -48,16 +55,19 @@ FIRST = ("integrations/test_ray.py", "conformance", "unit/test_docs.py", "unit/t
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
 
-    def place(item: pytest.Item) -> Iterator[str]:
-        if folder in item.path.parents:
-            path = item.path.relative_to(folder)
-            yield path.as_posix()
-            yield path.parts[0]
+    @cache
+    def place(file: Path) -> tuple[bool, int]:
+        if folder not in file.parents:
+            return False, len(FIRST)
+        path = file.relative_to(folder)
+        names = [path.as_posix(), path.parts[0]]
+        first = min((FIRST.index(name) for name in names if name in FIRST), default=len(FIRST))
+        return not set(names).isdisjoint(ONCE), first
 
     for item in items:
-        if not set(ONCE).isdisjoint(place(item)):
+        if place(item.path)[0]:
             item.add_marker(pytest.mark.once)
-    items.sort(key=lambda item: min((FIRST.index(each) for each in place(item) if each in FIRST), default=len(FIRST)))
+    items.sort(key=lambda item: place(item.path)[1])
 
 
 def pytest_collection_finish() -> None:
