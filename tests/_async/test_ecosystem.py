@@ -191,7 +191,7 @@ async def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPa
             with sentry_sdk.start_transaction(name="test"):
                 await client.endpoint("ep").run(input=INPUT)
     finally:
-        sentry_sdk.init()
+        sentry_sdk.init(default_integrations=False)  # Others would patch Starlette, for the rest of the process.
     (transaction,) = [envelope.get_transaction_event() for envelope in sent]
     assert [f"POST {server.base_url}/ep/run"] == [span["description"] for span in transaction["spans"]]
     assert b"sentry-trace: " in server.requests[-1]

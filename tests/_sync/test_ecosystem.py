@@ -193,7 +193,7 @@ def test_sentry(when: str, server: RawServer, monkeypatch: pytest.MonkeyPatch) -
             with sentry_sdk.start_transaction(name="test"):
                 client.endpoint("ep").run(input=INPUT)
     finally:
-        sentry_sdk.init()
+        sentry_sdk.init(default_integrations=False)  # Others would patch Starlette, for the rest of the process.
     (transaction,) = [envelope.get_transaction_event() for envelope in sent]
     assert [f"POST {server.base_url}/ep/run"] == [span["description"] for span in transaction["spans"]]
     assert b"sentry-trace: " in server.requests[-1]
