@@ -14,22 +14,24 @@ from hypothesis import settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Type-checked by mypy and pyright, not executed.
-collect_ignore = ["typing"]
-
 # The same examples on every machine, and no deadline, since CI machines can be slow.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-# Marked `once`: what they test is the same on every Python, such as what a browser or another program does.
+# What these test is the same on every Python, or nearly: what a browser or another program does, the pages, builds, the
+# command line's runs. ONCE=no leaves them out.
 ONCE = (
     "browser",
     "bulk/test_scale.py",
+    "cli/test_bulk.py",
+    "cli/test_map.py",
     "conformance",
     "facts",
+    "faults/test_bulk_kills.py",
     "faults/test_campaign.py",
+    "faults/test_decoders.py",
     "faults/test_soak.py",
     "integrations/test_dask.py",
     "integrations/test_ray.py",
@@ -47,27 +49,29 @@ ONCE = (
     "unit/test_site.py",
     "unit/test_tutorial.py",
     "unit/test_workflows.py",
+    "uploads",
 )
+LEFT_OUT = ONCE if os.environ.get("ONCE") == "no" else ()
+# The tests of types are checked by mypy and pyright, not executed.
+collect_ignore = ["typing", *LEFT_OUT]
+
 # These take longest, so they start first: nothing runs beside the last one.
 FIRST = ("integrations/test_ray.py", "conformance", "unit/test_docs.py", "unit/test_site.py", "browser", "faults")
+
+
+def pytest_report_header() -> list[str]:
+    return [f"ONCE=no leaves out: {' '.join(LEFT_OUT)}"] if LEFT_OUT else []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
 
     @cache
-    def place(file: Path) -> tuple[bool, int]:
-        if folder not in file.parents:
-            return False, len(FIRST)
-        path = file.relative_to(folder)
-        names = [path.as_posix(), path.parts[0]]
-        first = min((FIRST.index(name) for name in names if name in FIRST), default=len(FIRST))
-        return not set(names).isdisjoint(ONCE), first
+    def place(file: Path) -> int:
+        names = [parent.relative_to(folder).as_posix() for parent in (file, *file.parents) if folder in parent.parents]
+        return min((FIRST.index(name) for name in names if name in FIRST), default=len(FIRST))
 
-    for item in items:
-        if place(item.path)[0]:
-            item.add_marker(pytest.mark.once)
-    items.sort(key=lambda item: place(item.path)[1])
+    items.sort(key=lambda item: place(item.path))
 
 
 def pytest_collection_finish() -> None:
