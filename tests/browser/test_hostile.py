@@ -95,7 +95,8 @@ def test_an_output_is_text(handler: Any, serve: Serve, open_page: Open) -> None:
         expect(visit.detail).to_contain_text("polluted: true")
         expect(visit.detail).to_contain_text("$string: “forged”")
         expect(visit.detail).to_contain_text("$number: “9”")
-    visit.page.wait_for_function("[...document.images].every((each) => each.complete)")
+    for image in visit.page.locator("img").all():
+        expect(image).to_have_js_property("complete", value=True)
     visit.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     found = visit.evaluate(
         """() => ({

@@ -31,10 +31,12 @@ def test_pictures_sounds_and_videos_are_shown(serve: Serve, open_page: Open) -> 
     visit.open_job("a horse")
     media = visit.section("media")
     expect(media.locator("figure")).to_have_count(6)
-    visit.page.wait_for_function("[...document.querySelectorAll('.media img')].every((each) => each.naturalWidth > 0)")
-    assert [1, 2] == visit.evaluate("[...document.querySelectorAll('.media img')].map((each) => each.naturalWidth)")
+    expect(media.locator("img")).to_have_count(2)
+    # Waits without `wait_for_function`, which evaluates text in the page: its policy forbids that.
+    for index, width in enumerate((1, 2)):
+        expect(media.locator("img").nth(index)).to_have_js_property("naturalWidth", width)
     for tag in ("audio", "video"):
-        visit.page.wait_for_function(f"document.querySelector('.media {tag}').readyState > 0")
+        expect(media.locator(tag)).not_to_have_js_property("readyState", 0)
         assert visit.evaluate(f"document.querySelector('.media {tag}').controls")
     expect(media.locator(".media-broken")).to_have_count(0)
     link = media.get_by_role("link", name="Open on example.com")
